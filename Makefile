@@ -1,0 +1,91 @@
+# Everything a person types: `make run`, `make test`, `make check`, `make bench`.
+# Each target does its own set-up; a second run finds its stamp and skips it.
+
+# Debian's own interpreter is a profile-guided build, about 30 % faster than one
+# compiled by hand; so it comes first when it is new enough.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+            2>/dev/null && echo /usr/bin/python3 || echo python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.stamp-run
+DEV    := $(VENV)/.stamp-dev
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The virtual environment above runs the checkout as plain Python: what you edit is what
+# runs.  This one holds what users install: the message path compiled by mypyc.
+BUILT  := .venv-built
+STAMP  := $(BUILT)/.stamp
+BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property \
+               tests/torture tests/wire/test_stream.py tests/wire/test_udp.py
+SOURCE := setup.py pyproject.toml $(shell find proxy -name '*.py')
+
+# What `make test` and `make bench` need besides Python.
+PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules dnsmasq sipsak redis-server \
+            iproute2 util-linux
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-built check bench soak format clean packages
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@bash .ci/packages --venv "$(PYTHON)"
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(RUN): pyproject.toml | $(BIN)/python
+	@echo "set-up: Python packages into $(VENV) (once)"
+	@WAYPOST_PURE=1 $(PIP) -e .
+	@touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	@echo "set-up: Python packages for tests and checks into $(VENV) (once)"
+	@WAYPOST_PURE=1 $(PIP) -e '.[test,check]'
+	@touch $@ $(RUN)
+
+$(STAMP): $(SOURCE) | $(BIN)/python
+	@echo "set-up: Waypost as users install it, compiled, into $(BUILT) (about a minute)"
+	@rm -rf build  # setuptools would pack what an earlier build compiled
+	@[ -x $(BUILT)/bin/python ] || "$(PYTHON)" -m venv $(BUILT)
+	@$(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'
+	@touch $@
+
+packages:
+	@bash .ci/packages $(PACKAGES)
+
+run: $(RUN) ## the proxy with a small lab around it, the legacy journey through it (ONCE=1: leave after it)
+	@exec $(BIN)/waypost lab $(if $(ONCE),--once)
+
+test: packages $(DEV) ## every test; ARGS='tests/sip -k via' picks some
+	@$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-built)
+
+test-built: $(STAMP) ## the tests of the message path against the compiled build
+	@rm -rf $(BUILT)/run && mkdir $(BUILT)/run && cp -r tests pyproject.toml docs $(BUILT)/run
+	@cd $(BUILT)/run && if ../bin/python -c "import proxy.core.proxy as m, sys; \
+	    sys.exit(m.__file__.endswith('.py'))"; then \
+	    ../bin/python -m pytest -p no:cacheprovider $(BUILT_TESTS); \
+	  else echo "no C compiler: there is no compiled build to test"; fi
+
+check: $(DEV) ## ruff, ruff format, mypy strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(DEV) ## let ruff put the code in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 200 times kill -9
+	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
+	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 $(BIN)/python -m pytest -s \
+	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py
+
+clean: ## forget the virtual environment and every cache
+	@rm -rf $(VENV) $(BUILT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+-include docker/lab/lab.mk

@@ -1,0 +1,68 @@
+# The lab's targets, the load tool, and what is generated from the sources.
+# docs/deploy.md describes all of them; `make help` lists them.
+
+# `docker compose` (v2) where there is one, else `docker-compose` 1.29.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+LAB     := $(COMPOSE) -p waypost-lab -f docker/compose.yml
+IN_LAB  := $(LAB) exec -T
+
+TARGET    ?= 127.0.0.5:5060
+SCENARIO  ?= journey
+RATE      ?= 20
+SECONDS   ?= 30
+TRANSPORT ?= udp
+
+.PHONY: load man requirements lab-build lab-up lab-journey lab-load lab-cutover \
+        lab-kill-front-end lab-kill-proxy lab-logs lab-down lab-test
+
+load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
+	@python3 tests/sipp/load.py --target $(TARGET) --scenario $(SCENARIO) --rate $(RATE) \
+		--seconds $(SECONDS) --transport $(TRANSPORT) $(ARGS)
+
+man: $(RUN) ## write the manual page build/waypost.1
+	@mkdir -p build
+	@$(BIN)/waypost man > build/waypost.1
+
+requirements: $(RUN) ## pin what the image installs, with hashes, into docker/requirements*.txt
+	@python3 -m venv build/uv && build/uv/bin/pip install --quiet uv
+	@build/uv/bin/uv pip compile pyproject.toml --output-file docker/requirements.txt $(PIN)
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| build/uv/bin/uv pip compile - \
+		--output-file docker/requirements-build.txt $(PIN)
+
+PIN := --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+       --no-annotate --custom-compile-command 'make requirements'
+
+lab-build:
+	@$(LAB) build waypost
+	@$(LAB) build dns
+
+lab-up: $(if $(filter no,$(LAB_BUILD)),,lab-build) ## the migration in containers: old service, new pool, Waypost, Prometheus
+	@$(LAB) up -d --no-build
+	@bash docker/lab/wait $(LAB)
+	@echo "up: make lab-journey, lab-load, lab-cutover, lab-kill-front-end, lab-down"
+
+lab-journey: ## a legacy client's start through the lab, step by step
+	@$(IN_LAB) client python3 journey.py 172.30.60.31 172.30.60.5 $(TRANSPORT)
+
+lab-load: ## sipp load inside the lab: SCENARIO, RATE, SECONDS, TRANSPORT
+	@$(IN_LAB) client python3 load.py --target 172.30.60.5:5060 --scenario $(SCENARIO) \
+		--rate $(RATE) --seconds $(SECONDS) --transport $(TRANSPORT)
+
+lab-cutover: ## stop the old Lookup service, create the endpoint, play the journey
+	@bash docker/lab/cutover $(LAB)
+
+lab-kill-front-end: ## load while fe1 is killed and comes back: no call may fail
+	@bash docker/lab/kill fe1 $(RATE) $(SECONDS) journey $(LAB)
+
+lab-kill-proxy: ## 60 dialogs while Waypost is killed and comes back: none may fail
+	@bash docker/lab/kill waypost 20 3 hold $(LAB)
+
+lab-logs: ## what every part of the lab says
+	@$(LAB) logs --tail 50
+
+lab-down: ## stop the lab and forget its state
+	@$(LAB) down --volumes --remove-orphans
+
+lab-test: $(DEV) ## all of the above with an engine of its own, as CI runs it (needs root)
+	@WAYPOST_LAB=1 $(BIN)/python -m pytest tests/lab/test_containers.py $(ARGS)

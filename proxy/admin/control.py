@@ -1,0 +1,234 @@
+"""Every operator verb, once: what the command line, and later the API, can do.
+
+Functions over an ``Operator``: the store, the rules of the configuration and who is
+asking.  They return model values and print nothing.  A refusal is a ControlError, a
+store that does not work a StoreError; both texts say what to do.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from proxy import clock
+from proxy.admin.conflicts import conflicts_of, still_registered
+from proxy.config import Config
+from proxy.endpoints import changes
+from proxy.endpoints.address import Refused, normalise_address, normalise_fqdn
+from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
+from proxy.endpoints.filters import parse_filter
+from proxy.endpoints.model import Endpoint, LearnedUri, Pool
+from proxy.endpoints.table import EndpointTable
+from proxy.sip.flow import Transport
+from proxy.store.interface import Actor, Store
+from proxy.store.registrar import Conflict
+
+
+class ControlError(Exception):
+    """A verb was refused or failed; ``exit_code`` is what the command leaves with."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who asks, of which store, under which rules."""
+
+    store: Store
+    rules: Rules
+    actor: Actor
+    clock: Callable[[], float] = clock.wall
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a verb changed, or with ``what_if`` would have changed."""
+
+    changes: Sequence[RowChange]
+    what_if: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The changes for people; says so when there were none."""
+        return changes.describe_changes(self.changes) or ["nothing to change"]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """An endpoint and the service URIs that its pools have handed out.
+
+    ``conflicts`` are those who registered for its address since it is an endpoint.
+    """
+
+    endpoint: Endpoint
+    learned: Sequence[LearnedUri]
+    conflicts: Sequence[Conflict] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """A pool and the addresses of the endpoints that lead to it."""
+
+    pool: Pool
+    endpoints: Sequence[str]
+
+
+def rules_of(config: Config) -> Rules:
+    """The part of the configuration that changes are checked against."""
+    return Rules(config.domains, config.advertised_host)
+
+
+async def new_endpoint(
+    operator: Operator,
+    sip_address: str,
+    fields: EndpointFields,
+    *,
+    what_if: bool = False,
+    force: bool = False,
+) -> Outcome:
+    """Create an endpoint.
+
+    Refused while somebody is registered as that address: the old service still runs.
+    ``force`` goes on, and stands in the audit.
+    """
+    now = operator.clock()
+    with refusals():
+        decide = changes.new_endpoint(sip_address, fields, operator.rules, now)
+        key = normalise_address(sip_address)[1]
+    bindings = await operator.store.bindings(key, now)
+    if bindings and not force:
+        raise ControlError(still_registered(key, bindings))
+    verb = "endpoint.new --force" if bindings else "endpoint.new"
+    return await apply_change(operator, verb, decide, what_if)
+
+
+async def set_endpoint(
+    operator: Operator,
+    identity: str | Sequence[str],
+    fields: EndpointFields,
+    *,
+    what_if: bool = False,
+) -> Outcome:
+    """Change endpoints, all fields at once; never their address.
+
+    Several identities are one change, all or none.
+    """
+    now = operator.clock()
+    with refusals():
+        decide = changes.together(
+            [
+                changes.set_endpoint(each, fields, operator.rules, now)
+                for each in _identities(identity)
+            ]
+        )
+    return await apply_change(operator, "endpoint.set", decide, what_if)
+
+
+async def remove_endpoint(
+    operator: Operator, identity: str | Sequence[str], *, what_if: bool = False
+) -> Outcome:
+    """Remove endpoints and what they learned, all or none."""
+    decide = changes.together(list(map(changes.remove_endpoint, _identities(identity))))
+    return await apply_change(operator, "endpoint.remove", decide, what_if)
+
+
+def _identities(identity: str | Sequence[str]) -> Sequence[str]:
+    return [identity] if isinstance(identity, str) else identity
+
+
+async def get_endpoints(
+    operator: Operator,
+    identity: str | None = None,
+    *,
+    pool_fqdn: str | None = None,
+    filter_text: str | None = None,
+    limit: int | None = None,
+) -> list[EndpointView]:
+    """Endpoints by address; one that is named must exist, a search may be empty."""
+    table = await operator.store.load_table()
+    with refusals():
+        if identity is None:
+            found = [table.endpoints[key] for key in sorted(table.endpoints)]
+        else:
+            found = [changes.find_endpoint(table, identity)]
+        if pool_fqdn is not None:
+            fqdn = normalise_fqdn(pool_fqdn)
+            found = [endpoint for endpoint in found if endpoint.pool_fqdn == fqdn]
+        if filter_text is not None:
+            found = list(filter(parse_filter(filter_text), found))
+    learned = _learned_by_endpoint(table)
+    conflicts = await operator.store.conflicts()
+    return [
+        EndpointView(each, learned.get(each.key, ()), conflicts_of(each, conflicts))
+        for each in found[:limit]
+    ]
+
+
+def _learned_by_endpoint(table: EndpointTable) -> dict[str, list[LearnedUri]]:
+    found: dict[str, list[LearnedUri]] = {}
+    for learned in table.learned.values():
+        found.setdefault(learned.endpoint_key, []).append(learned)
+    return found
+
+
+async def set_pool(
+    operator: Operator,
+    fqdn: str,
+    *,
+    transport: Transport | Literal["auto"] | None = None,
+    port: int | None = None,
+    what_if: bool = False,
+) -> Outcome:
+    """Say how a pool is reached; port 0 is "by SRV records"."""
+    with refusals():
+        decide = changes.set_pool(fqdn, operator.rules, transport=transport, port=port)
+    return await apply_change(operator, "pool.set", decide, what_if)
+
+
+async def get_pools(operator: Operator, fqdn: str | None = None) -> list[PoolView]:
+    """Every pool that the table names; with ``fqdn`` that one, named there or not."""
+    table = await operator.store.load_table()
+    with refusals():
+        wanted = sorted(table.pools) if fqdn is None else [normalise_fqdn(fqdn)]
+    return [
+        PoolView(
+            table.pool(name) or Pool(name),
+            [
+                each.sip_address
+                for each in table.endpoints.values()
+                if _uses(each, name)
+            ],
+        )
+        for name in wanted
+    ]
+
+
+def _uses(endpoint: Endpoint, fqdn: str) -> bool:
+    canary = endpoint.canary
+    return fqdn in (endpoint.pool_fqdn, canary.pool_fqdn if canary else None)
+
+
+async def apply_change(
+    operator: Operator, verb: str, decide: Decide, what_if: bool = False
+) -> Outcome:
+    """Make a change, or only say what it would be; raises ControlError."""
+    with refusals():
+        if what_if:
+            return Outcome(decide(await operator.store.load_table()), what_if=True)
+        return Outcome(
+            await operator.store.change(operator.actor, verb, decide, operator.clock())
+        )
+
+
+class refusals:
+    """Turns the refusals of the pure rules into ControlError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, Refused):
+            raise ControlError(str(error)) from None

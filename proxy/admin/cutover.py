@@ -1,0 +1,135 @@
+"""The cutover's verbs: look, apply, confirm, roll back, and what time is left.
+
+Like ``control``: functions over an ``Operator`` that return values and print nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
+from proxy.endpoints import cutover as rules
+from proxy.endpoints.address import Refused, normalise_address
+from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
+from proxy.endpoints.model import Cutover
+from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
+from proxy.store.interface import Actor, Store
+
+AUTOMATIC = Actor("waypost", "automatic rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class CutoverView:
+    """The newest cutover; ``seconds_left`` until it is rolled back by itself.
+
+    ``changed`` are addresses that somebody has changed after it.
+    """
+
+    cutover: Cutover
+    seconds_left: float | None
+    changed: Sequence[str]
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan file; raises ControlError with every mistake in it."""
+    with refusals():
+        return parse_plan(_text(path), path.name)
+
+
+def read_pilots(path: Path) -> frozenset[str]:
+    """A pilot list; raises ControlError."""
+    with refusals():
+        return parse_pilots(_text(path), path.name)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ControlError(f"{path} cannot be read: {reason}") from None
+
+
+async def apply(
+    operator: Operator,
+    plan: Plan,
+    *,
+    share: Share = WHOLE,
+    confirm_within: float | None = None,
+    forced: bool = False,
+    what_if: bool = False,
+) -> Outcome:
+    """Switch every endpoint of a plan, all or none; ``confirm_within`` in seconds.
+
+    The doctor has been asked before; ``forced`` says that it advised against.
+    """
+    now = operator.clock()
+    if confirm_within is None and plan.confirm_within is not None:
+        confirm_within = plan.confirm_within * 60
+    bound = await _bound(operator, plan, now)
+    order = Order(
+        plan, operator.rules, _by(operator.actor), share, confirm_within, forced, bound
+    )
+    with refusals():
+        decide = rules.apply_cutover(order, now)
+    verb = "cutover.apply --force" if forced else "cutover.apply"
+    return await apply_change(operator, verb, decide, what_if)
+
+
+async def _bound(operator: Operator, plan: Plan, now: float) -> dict[str, list[str]]:
+    """Who is registered for the addresses of the plan."""
+    found: dict[str, list[str]] = {}
+    for binding in await operator.store.bindings(None, now):
+        found.setdefault(binding.aor, []).append(binding.source)
+    keys = set()
+    for change in plan.changes:
+        try:
+            keys.add(normalise_address(change.sip_address)[1])
+        except Refused:
+            continue  # said when the plan is checked
+    return {key: found[key] for key in keys & found.keys()}
+
+
+async def confirm(operator: Operator) -> Outcome:
+    """Keep the newest cutover; no automatic rollback any more."""
+    decide = rules.confirm_cutover(_by(operator.actor), operator.clock())
+    return await apply_change(operator, "cutover.confirm", decide)
+
+
+async def roll_back(operator: Operator, *, what_if: bool = False) -> Outcome:
+    """Restore the snapshot of the newest cutover."""
+    decide = rules.roll_back_cutover(_by(operator.actor), operator.clock())
+    return await apply_change(operator, "cutover.rollback", decide, what_if)
+
+
+async def status(operator: Operator) -> CutoverView | None:
+    """The newest cutover; None when there never was one."""
+    table = await operator.store.load_table()
+    last = table.cutover
+    if last is None:
+        return None
+    left = None if last.confirm_by is None else last.confirm_by - operator.clock()
+    changed = [] if last.state == "rolled-back" else changed_since(last, table)
+    return CutoverView(last, left, changed)
+
+
+async def roll_back_overdue(store: Store, now: float) -> Cutover | None:
+    """Roll the newest cutover back when it was not confirmed in time.
+
+    Called by a running server, and by every command before it does its own work, so
+    that a promise to roll back holds when no server runs.  Returns what was undone.
+    """
+    last = (await store.load_table()).cutover
+    if last is None or not last.is_overdue(now):
+        return None
+    # Asked again inside the transaction: somebody may be quicker, or confirm.
+    decide = rules.roll_back_overdue(_by(AUTOMATIC), now)
+    changes = await store.change(AUTOMATIC, "cutover.rollback", decide, now)
+    for change in changes:
+        if isinstance(change.after, Cutover):
+            return change.after
+    return None
+
+
+def _by(actor: Actor) -> str:
+    return f"{actor.name} ({actor.origin})"

@@ -1,0 +1,48 @@
+"""Import and export of endpoints, as the cmdlets' CSV and JSON."""
+
+from dataclasses import dataclass
+
+from proxy.admin.control import Operator, Outcome, apply_change, refusals
+from proxy.endpoints.exchange import decode, read_rows, to_csv, to_json
+from proxy.endpoints.importing import Import, ImportLine, decide_import, judge
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of each row, and the changes that were made of them."""
+
+    lines: list[ImportLine]
+    outcome: Outcome
+
+
+async def import_endpoints(
+    operator: Operator,
+    data: bytes,
+    *,
+    default_pool: str | None = None,
+    what_if: bool = False,
+    skip_refused: bool = False,
+    force: bool = False,
+) -> ImportReport:
+    """Create and change endpoints from a file, all in one transaction.
+
+    A row that is refused stops everything unless ``skip_refused``; with ``what_if`` it
+    is only reported.  Raises ControlError.
+    """
+    now = operator.clock()
+    bindings = [] if force else await operator.store.bindings(None, now)
+    bound = frozenset(binding.aor for binding in bindings)
+    with refusals():
+        order = Import(read_rows(decode(data)), operator.rules, default_pool, bound)
+        lines, changes = judge(order, await operator.store.load_table(), now)
+    if what_if:
+        return ImportReport(lines, Outcome(changes, what_if=True))
+    decide = decide_import(order, now, skip_refused=skip_refused)
+    return ImportReport(lines, await apply_change(operator, "endpoint.import", decide))
+
+
+async def export_endpoints(operator: Operator, form: str) -> str:
+    """Every endpoint as ``csv`` or ``json``, by address."""
+    table = await operator.store.load_table()
+    endpoints = [table.endpoints[key] for key in sorted(table.endpoints)]
+    return to_csv(endpoints) if form == "csv" else to_json(endpoints)

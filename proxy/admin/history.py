@@ -1,0 +1,75 @@
+"""History and undo: what was changed, by whom, and how to take it back."""
+
+from dataclasses import dataclass
+
+from proxy.admin.conflicts import still_registered
+from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
+from proxy.endpoints.address import Refused
+from proxy.endpoints.changes import RowChange, describe_changes, find_endpoint
+from proxy.endpoints.model import Endpoint
+from proxy.endpoints.undo import undo_change
+from proxy.store.interface import AuditRow
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """An audit row and what it did, in words."""
+
+    row: AuditRow
+    text: str
+
+
+async def history(
+    operator: Operator, identity: str | None = None, limit: int = 100
+) -> list[HistoryLine]:
+    """The newest changes first: of one endpoint (also a removed one), pool or all."""
+    key = None if identity is None else await _key(operator, identity)
+    rows = await operator.store.history(key, limit)
+    if not rows and key is not None:
+        raise ControlError(f'nothing was ever changed about "{identity}"')
+    return [HistoryLine(row, _words(row)) for row in rows]
+
+
+async def _key(operator: Operator, identity: str) -> str:
+    table = await operator.store.load_table()
+    try:
+        return find_endpoint(table, identity).key
+    except Refused:
+        return identity.strip().lower().removeprefix("sip:")
+
+
+def _words(row: AuditRow) -> str:
+    if row.before is None and row.after is None:
+        return row.verb
+    first, *rest = describe_changes([RowChange(row.before, row.after)])
+    verb = first.partition(" ")[0]
+    if row.kind == "cutover":
+        return first
+    if row.before is None and isinstance(row.after, Endpoint):
+        return f"create -> {row.after.pool_fqdn}"
+    if row.after is None and isinstance(row.before, Endpoint):
+        return f"remove (it led to {row.before.pool_fqdn})"
+    return "; ".join(line.strip() for line in rest) or verb
+
+
+async def undo(
+    operator: Operator, number: int, *, what_if: bool = False, force: bool = False
+) -> Outcome:
+    """Take one change back; that is a change too.
+
+    Refused when the row was changed again since, and, without ``force``, when it
+    would bring an endpoint back while somebody is registered for its address.
+    """
+    row = await operator.store.audit_row(number)
+    if row is None:
+        raise ControlError(
+            f'there is no change {number}: "waypost endpoint history" numbers them'
+        )
+    now = operator.clock()
+    with refusals():
+        decide = undo_change(number, row.before, row.after, now)
+    if isinstance(row.before, Endpoint) and row.after is None and not force:
+        bindings = await operator.store.bindings(row.key, now)
+        if bindings:
+            raise ControlError(still_registered(row.key, bindings))
+    return await apply_change(operator, f"endpoint.undo {number}", decide, what_if)

@@ -1,0 +1,195 @@
+"""A small HTTP/1.1 listener for operators' tools: health, metrics, status, drain.
+
+Strict and bounded on purpose: one request per connection, no body, 8 KiB, 5 s.  It is
+no web framework; docs/decisions.md says why not.  Handlers are plain functions that
+must not block; they run in the proxy's own loop.
+"""
+
+import asyncio
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+
+log = structlog.get_logger()
+
+REQUEST_LIMIT: Final = 8 * 1024
+PATIENCE: Final = 5.0  # seconds from accept to the last byte of the answer
+CONNECTIONS: Final = 32
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,10}) (/[!-~]{0,1000}) HTTP/1\.[01]\Z")
+_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+    @classmethod
+    def text(cls, status: int, line: str) -> "Reply":
+        """A line of text."""
+        return cls(status, line.encode() + b"\n")
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> "Reply":
+        """A JSON document."""
+        body = json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n"
+        return cls(status, body, "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What answers one path; ``is_open`` pages need no token on any address."""
+
+    handler: Callable[[], Reply]
+    method: str = "GET"
+    is_open: bool = False
+
+
+class HttpError(Exception):
+    """A request that is answered with an error status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    headers: dict[bytes, bytes]
+
+
+class HttpListener:
+    """Serves ``pages`` by path.
+
+    Whoever shows ``token`` may do everything.  Without it only open pages are served,
+    and, when ``trusts_local`` (a loopback address and no token in the configuration),
+    every GET page.
+    """
+
+    def __init__(
+        self, pages: Mapping[str, Page], token: str, *, trusts_local: bool
+    ) -> None:
+        self._pages = pages
+        self._token = token.encode()
+        self._trusts_local = trusts_local
+        self._server: asyncio.Server | None = None
+        self._busy: set[asyncio.Task[Any]] = set()
+
+    async def open(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; returns the address bound.  Raises OSError."""
+        self._server = await asyncio.start_server(
+            self._serve, host, port, limit=REQUEST_LIMIT
+        )
+        name = self._server.sockets[0].getsockname()
+        return name[0], name[1]
+
+    async def close(self) -> None:
+        """Stop listening; give up what is under way."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._busy):
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._busy) >= CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._busy.add(task)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._exchange(reader, writer)
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            pass  # a caller that is slow or gone
+        finally:
+            self._busy.discard(task)
+            # After a clean end there is nothing left to lose.
+            writer.transport.abort()
+
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        is_head = False
+        try:
+            request = _parse(await _read_head(reader))
+            is_head = request.method == "HEAD"
+            reply = self._answer(request)
+        except HttpError as error:
+            reply = Reply.text(error.status, str(error))
+        except Exception:
+            log.exception("admin.failed")
+            reply = Reply.text(500, "a fault of ours; it is in the log")
+        writer.write(_encode(reply, is_head))
+        await writer.drain()
+        writer.write_eof()
+        await reader.read(REQUEST_LIMIT)  # until the caller has closed
+
+    def _answer(self, request: _Request) -> Reply:
+        page = self._pages.get(request.path)
+        if page is None:
+            raise HttpError(404, f"there are {' '.join(self._pages)}")
+        method = "GET" if request.method == "HEAD" else request.method
+        if method != page.method:
+            raise HttpError(405, f"{request.path} wants {page.method}")
+        is_local = self._trusts_local and page.method == "GET"
+        if not (page.is_open or is_local or self._is_authorized(request)):
+            raise HttpError(401, "show the token: Authorization: Bearer ...")
+        return page.handler()
+
+    def _is_authorized(self, request: _Request) -> bool:
+        scheme, _, shown = request.headers.get(b"authorization", b"").partition(b" ")
+        is_same = hmac.compare_digest(shown.strip(), self._token)
+        return is_same and scheme.lower() == b"bearer" and bool(self._token)
+
+
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.LimitOverrunError:
+        raise HttpError(431, f"more than {REQUEST_LIMIT} bytes") from None
+
+
+def _parse(head: bytes) -> _Request:
+    """Read a request without a body; raises HttpError."""
+    first, *lines = head[:-4].split(b"\r\n")
+    line = _REQUEST_LINE.match(first)
+    if line is None:
+        raise HttpError(400, "not an HTTP/1.1 request")
+    headers: dict[bytes, bytes] = {}
+    for each in lines:
+        header = _HEADER.match(each)
+        if header is None:
+            raise HttpError(400, "not a header line")
+        headers[header[1].lower()] = header[2]
+    if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+        raise HttpError(413, "no body is wanted")
+    path = line[2].partition(b"?")[0].decode("ascii")
+    return _Request(line[1].decode("ascii"), path, headers)
+
+
+def _encode(reply: Reply, is_head: bool) -> bytes:
+    status = HTTPStatus(reply.status)
+    challenge = "WWW-Authenticate: Bearer\r\n" if status == 401 else ""
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        f"Content-Type: {reply.content_type}\r\n"
+        f"Content-Length: {len(reply.body)}\r\n{challenge}"
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + (b"" if is_head else reply.body)

@@ -1,0 +1,206 @@
+"""``config check``: everything that start does, short of binding.
+
+Each step looks at one thing of this machine that a valid configuration needs and
+tells what to do when it is not right.  Nothing is created; an existing store is
+opened as start would open it, so one of an older version is migrated.
+"""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.config import Config, ListenSection
+from proxy.endpoints.address import Refused, normalise_address
+from proxy.net.errors import NetError
+from proxy.net.rehearsal import rehearse
+from proxy.net.tls import TlsFiles
+from proxy.store import StoreError, User, open_store
+from proxy.store.factory import sqlite_path
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was checked; ``text`` is what was found, or what to do."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+async def check(config: Config) -> list[Step]:
+    """All steps, failed ones too; the configuration itself is valid already."""
+    return [
+        Step("config", True, f"{config.path} is valid"),
+        *map(_listener, config.listen),
+        *_tls(config),
+        *_boundary(config),
+        _dns(config),
+        _default_route(config),
+        *await _store(config),
+    ]
+
+
+def _listener(listen: ListenSection) -> Step:
+    return Step("listen", True, f"{listen.transport} {listen.address}")
+
+
+def _tls(config: Config) -> Iterator[Step]:
+    for listen in config.listen:
+        if listen.transport == "tls":
+            step = _tls_files(config, listen, f"tls {listen.address}")
+            yield _identity(config, listen, step) if step.ok else step
+    files = config.tls
+    if files.certificate or files.key or files.ca:
+        yield _tls_files(config, None, "tls to pools")
+
+
+def _tls_files(config: Config, listen: ListenSection | None, name: str) -> Step:
+    """Load what a TLS context would load."""
+    files = config.tls_files(listen)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    what = files.ca
+    try:
+        if files.ca is not None:
+            context.load_verify_locations(files.ca)
+        what = files.certificate
+        if files.certificate is not None:
+            for what in (files.key, files.certificate):
+                if what is not None:
+                    what.open().close()
+            # An empty passphrase: without one OpenSSL would ask on the terminal.
+            context.load_cert_chain(files.certificate, files.key, password="")
+    except ssl.SSLError as error:
+        reason = error.reason or str(error)
+        if files.key is not None and b"ENCRYPTED" in _content(files.key):
+            text = f"{files.key} has a passphrase: write it without one, mode 0600"
+        elif "MISMATCH" in reason:
+            text = (
+                f"{files.key} is not the key of {files.certificate}: name its own key"
+            )
+        else:
+            text = (
+                f"{what} is not usable PEM ({reason}): write PEM files, not DER or PFX"
+            )
+        return Step(name, False, text)
+    except OSError as error:
+        return Step(
+            name,
+            False,
+            f"{what} cannot be read ({error.strerror}): check the name, owner and mode",
+        )
+    return Step(name, True, str(files.certificate or files.ca))
+
+
+def _identity(config: Config, listen: ListenSection, step: Step) -> Step:
+    """Whether peers would accept the certificate as ours; the start asks the same."""
+    paths = config.tls_files(listen)
+    files = TlsFiles(str(paths.certificate), str(paths.key), None)
+    host = config.advertised_host
+    try:
+        shown = rehearse(
+            files, host.strip("[]") if host else None, config.tls.minimum_version
+        )
+    except NetError as error:
+        return Step(step.name, False, str(error))
+    names = ", ".join(shown.names)
+    return Step(step.name, True, f"{step.text}: {names or 'no name'}")
+
+
+def _boundary(config: Config) -> Iterator[Step]:
+    """[MS-SIPAE]: who signs takes no answer of ours."""
+    for listen in config.listen:
+        if listen.first_hop:
+            yield Step(
+                "boundary",
+                True,
+                f"clients connect to {listen.address} directly: those that sign their"
+                " messages ignore errors of ours, and a pool that does not sign cannot"
+                " answer them (docs/topologies.md, topology C)",
+            )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _dns(config: Config) -> Step:
+    if config.dns.nameservers:
+        return Step("dns", True, ", ".join(config.dns.nameservers))
+    try:
+        lines = RESOLV_CONF.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    servers = [line.split()[1] for line in lines if line.startswith("nameserver ")]
+    if servers:
+        return Step("dns", True, f"the system's resolver: {', '.join(servers)}")
+    return Step(
+        "dns",
+        False,
+        f"{RESOLV_CONF} names no server: in section [dns] write "
+        'nameservers = ["10.1.0.53"]',
+    )
+
+
+def _default_route(config: Config) -> Step:
+    route = config.routes.default
+    return Step("route", True, route or "no default route: what is not ours gets 404")
+
+
+async def _store(config: Config) -> list[Step]:
+    url = config.effective()["store"]["url"]
+    path = sqlite_path(config.store_url)
+    places = (path.parent, path.parent.parent) if path is not None else ()
+    if path is not None and not path.exists() and any(p.is_dir() for p in places):
+        return [Step("store", True, f"{url} will be made at start")]
+    try:
+        store = await open_store(config.store_url)
+        try:
+            table = await store.load_table()
+            users = await store.users()
+        finally:
+            await store.close()
+    except StoreError as error:
+        return [Step("store", False, str(error))]
+    found = f"{url}: {len(table.endpoints)} endpoints, {len(table.pools)} pools"
+    steps = [Step("store", True, found)]
+    for endpoint in table.endpoints.values():
+        try:
+            normalise_address(endpoint.sip_address, config.domains)
+        except Refused as refusal:
+            steps.append(Step("endpoint", False, str(refusal)))
+    if config.registrar.enabled:
+        steps.append(_registrar(config, users))
+    return steps
+
+
+def _registrar(config: Config, users: list[User]) -> Step:
+    """Somebody must be able to register, and every password must fit the realm."""
+    realm = config.realm
+    strangers = [user.name for user in users if user.realm != realm]
+    networks = config.registrar.trusted_networks
+    if strangers:
+        return Step(
+            "registrar",
+            False,
+            f'{", ".join(strangers)}: a password for another realm than "{realm}"; '
+            'give a new one with "waypost user set", or put realm back',
+        )
+    if (
+        not networks
+        and not users
+        and all(x.verify_client == "none" for x in config.listen)
+    ):
+        return Step(
+            "registrar",
+            False,
+            "nobody could register: name trusted_networks in section [registrar], or "
+            'create users with "waypost user new"',
+        )
+    trusted = ", ".join(networks) or "no network"
+    return Step("registrar", True, f"{len(users)} users; {trusted} trusted")

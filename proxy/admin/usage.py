@@ -1,0 +1,106 @@
+"""The ledger's verbs: who still dials a legacy address, and its retirement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
+from proxy.endpoints.address import Refused
+from proxy.endpoints.changes import find_endpoint, retire_endpoint
+from proxy.endpoints.model import Endpoint
+from proxy.endpoints.usage import Usage, UsageSummary, summarise
+
+QUIET_DAYS: Final = 14
+"""Days without a user after which an endpoint may go."""
+DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class UsageView:
+    """One endpoint's ledger; ``endpoint`` is None once it was removed."""
+
+    address: str
+    endpoint: Endpoint | None
+    summary: UsageSummary
+    rows: Sequence[Usage]
+    now: float
+
+    @property
+    def state(self) -> str:
+        """``active``, ``retired`` or ``removed``."""
+        return "removed" if self.endpoint is None else self.endpoint.state
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody has asked for as long as it takes."""
+        return self.summary.quiet_for(self.now) >= self.summary.days * DAY
+
+    @property
+    def sentence(self) -> str:
+        """The one line an administrator wants to read."""
+        summary, last = self.summary, self.summary.last
+        quiet = int(summary.quiet_for(self.now) // DAY)
+        if last is None:
+            return f"never used in the {_days(quiet)} since it was created"
+        if summary.recent_users:
+            return f"{_users(summary.recent_users)} in the last {_days(summary.days)}"
+        return f"0 users for {_days(quiet)}, last was {last.aor}"
+
+    @property
+    def advice(self) -> str:
+        """What may be done next; empty while it is in use."""
+        if not self.is_quiet:
+            return ""
+        if self.state == "active":
+            return f'"waypost endpoint retire {self.address}" answers 410 and counts on'
+        if self.state == "retired":
+            return f'"waypost endpoint remove {self.address}" ends it'
+        return ""
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
+
+
+def _users(count: int) -> str:
+    return "1 user" if count == 1 else f"{count} users"
+
+
+async def get_usage(
+    operator: Operator, identity: str | None = None, days: int = QUIET_DAYS
+) -> list[UsageView]:
+    """Every endpoint's ledger, or one's; removed ones too, when somebody used them."""
+    table, now = await operator.store.load_table(), operator.clock()
+    endpoints = dict(table.endpoints)
+    key = None
+    if identity is not None:
+        try:
+            key = find_endpoint(table, identity).key
+        except Refused as refusal:
+            key = identity.strip().lower().removeprefix("sip:")
+            if not await operator.store.usage(key):
+                raise ControlError(str(refusal)) from None
+    rows: dict[str, list[Usage]] = {}
+    for row in await operator.store.usage(key):
+        rows.setdefault(row.endpoint_key, []).append(row)
+    keys = [key] if key is not None else sorted({*rows, *endpoints})
+    return [_view(endpoints.get(k), k, rows.get(k, []), now, days) for k in keys]
+
+
+def _view(
+    endpoint: Endpoint | None, key: str, rows: list[Usage], now: float, days: int
+) -> UsageView:
+    address = f"sip:{key}" if endpoint is None else endpoint.sip_address
+    since = now if endpoint is None else endpoint.created_at
+    return UsageView(
+        address, endpoint, summarise(key, rows, since, now, days), rows, now
+    )
+
+
+async def retire(
+    operator: Operator, identity: str, text: str | None = None, *, what_if: bool = False
+) -> Outcome:
+    """Answer 410 from now on; who asks is still counted."""
+    with refusals():
+        decide = retire_endpoint(identity, text, operator.clock())
+    return await apply_change(operator, "endpoint.retire", decide, what_if)

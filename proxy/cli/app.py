@@ -1,0 +1,106 @@
+"""The tree of commands.  Thin: each command is a verb of ``proxy/admin``, printed."""
+
+from typing import Annotated
+
+import typer
+
+from proxy import __version__
+from proxy.cli import (
+    binding,
+    completion,
+    configuration,
+    cutover,
+    doctor,
+    endpoint,
+    exchange,
+    history,
+    man,
+    pool,
+    runbook,
+    service,
+    store,
+    usage,
+    user,
+)
+from proxy.cli.serve import serve_command
+from proxy.cli.session import Session
+
+app = typer.Typer(
+    name="waypost",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="A SIP proxy that carries legacy Group Chat clients to a new pool. "
+    "New-, Get-, Set- and Remove-CsPersistentChatEndpoint work as well.",
+)
+endpoint.app.command()(history.history)
+endpoint.app.command()(history.undo)
+endpoint.app.command()(usage.retire)
+endpoint.app.command("import")(exchange.import_)
+endpoint.app.command()(exchange.export)
+app.add_typer(endpoint.app, name="endpoint")
+app.add_typer(pool.app, name="pool")
+app.add_typer(cutover.app, name="cutover")
+app.add_typer(binding.app, name="binding")
+app.add_typer(user.app, name="user")
+app.add_typer(configuration.app, name="config")
+app.add_typer(store.app, name="store")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"waypost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Configuration. Without it $WAYPOST_CONFIG, config/waypost.toml, "
+            "/etc/waypost/waypost.toml.",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_version, help="The version."
+        ),
+    ] = False,
+) -> None:
+    """Options that may stand before or after any command."""
+    context.obj = Session(config, json)
+
+
+@app.command()
+def serve(context: typer.Context) -> None:
+    """Run the proxy in the foreground until SIGTERM or SIGINT."""
+    raise typer.Exit(serve_command(context.obj))
+
+
+@app.command()
+def lab(
+    context: typer.Context,
+    once: Annotated[
+        bool, typer.Option("--once", help="Leave after the journey.")
+    ] = False,
+) -> None:
+    """Run the proxy with a small lab and play a legacy client's journey through it."""
+    from proxy.lab import main
+
+    session: Session = context.obj
+    raise typer.Exit(main.run(once, session.json))
+
+
+app.command()(usage.usage)
+app.command()(doctor.doctor)
+app.command()(runbook.runbook)
+app.command()(service.status)
+app.command()(service.drain)
+app.command()(completion.completion)
+app.command()(man.man)

@@ -1,0 +1,86 @@
+"""``waypost endpoint import`` and ``waypost endpoint export``."""
+
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from proxy.admin import exchange as verbs
+from proxy.admin.control import ControlError
+from proxy.cli import render
+from proxy.cli.endpoint import Force, PoolFqdn, WhatIf, outcome_to_json
+from proxy.cli.session import Session
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV or JSON; - for standard input.")
+    ],
+    pool_fqdn: PoolFqdn = None,
+    what_if: WhatIf = False,
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Import the rows that are right.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Take endpoints from what the cmdlets export; --pool-fqdn where none is named."""
+    session: Session = context.obj
+    data = _read(file)
+    report = session.operate(
+        lambda operator: verbs.import_endpoints(
+            operator,
+            data,
+            default_pool=pool_fqdn,
+            what_if=what_if,
+            skip_refused=skip_refused,
+            force=force,
+        )
+    )
+    if session.json:
+        lines = [asdict(line) for line in report.lines]
+        render.print_json({**outcome_to_json(report.outcome), "rows": lines})
+        return
+    lead = "What if: " if what_if else ""
+    for line in report.lines:
+        why = f": {line.text}" if line.text else ""
+        print(f"{lead}{line.verdict:<8}{line.address or '(no address)'}{why}")
+    counts = Counter(line.verdict for line in report.lines)
+    said = ", ".join(f"{counts[word]} {word}" for word in counts)
+    print(f"{lead}{len(report.lines)} rows: {said or 'nothing'}")
+
+
+def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ControlError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def export(
+    context: typer.Context,
+    form: Annotated[
+        Literal["csv", "json"], typer.Option("--format", help="csv or json.")
+    ] = "csv",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Into a file.")
+    ] = None,
+) -> None:
+    """Every endpoint, as PowerShell and "endpoint import" read it."""
+    session: Session = context.obj
+    if session.json:
+        form = "json"
+    text = session.operate(lambda operator: verbs.export_endpoints(operator, form))
+    if output is None:
+        print(text.replace("\r\n", "\n").rstrip("\n"))
+        return
+    try:
+        output.write_bytes(text.encode("utf-8-sig" if form == "csv" else "utf-8"))
+    except OSError as error:
+        raise ControlError(f"{output} cannot be written: {error.strerror}") from None
+    print(f"wrote {output}")

@@ -1,0 +1,102 @@
+"""``waypost status`` and ``waypost drain``: a running service, through its listener."""
+
+from typing import Annotated, Any
+
+import typer
+
+from proxy.admin import client
+from proxy.admin.control import ControlError
+from proxy.cli import render
+from proxy.cli.session import Session
+
+
+def status(
+    context: typer.Context,
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", help="Only: does it take new requests? Exit code 0."),
+    ] = False,
+) -> None:
+    """How the running service is: listeners, endpoints, pools, front ends."""
+    session: Session = context.obj
+    try:
+        if ready:
+            _print_phase(session)
+            return
+        found = client.call_json(session.config(), "GET", "/status")
+    except client.AdminError as error:
+        raise ControlError(str(error)) from None
+    if session.json:
+        render.print_json(found)
+    else:
+        _print_status(found)
+
+
+def _print_phase(session: Session) -> None:
+    phase = client.phase(session.config())
+    if phase != "ready":
+        raise ControlError(f"the service is {phase}")
+    if session.json:
+        render.print_json({"phase": phase})
+    else:
+        print(phase)
+
+
+def drain(context: typer.Context) -> None:
+    """Take no new requests, let what has begun end, then stop the service."""
+    session: Session = context.obj
+    try:
+        answer = client.call_json(session.config(), "POST", "/drain")
+    except client.AdminError as error:
+        raise ControlError(str(error)) from None
+    if session.json:
+        render.print_json(answer)
+    else:
+        print(f"draining, {answer['open']} transactions to end")
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    render.print_properties(
+        [
+            ("Version", found["version"]),
+            ("Phase", found["phase"]),
+            ("Up", render.duration(found["up_seconds"])),
+            ("Listeners", " ".join(map(_address, found["listeners"]))),
+            ("Store", found["store"]),
+            ("Endpoints", str(found["endpoints"])),
+            ("Bindings", str(found["bindings"])),
+            *_conflicts(found["conflicts"]),
+            ("Open", f"{found['open_transactions']} transactions, "
+                     f"{found['connections']} connections"),
+        ]
+    )  # fmt: skip
+    rows = [
+        (
+            pool,
+            each["name"],
+            _address(each),
+            each["state"],
+            each["reason"] or "-",
+        )
+        for pool, about in found["pools"].items()
+        for each in about["front_ends"]
+    ]
+    if rows:
+        print()
+        render.print_table(("Pool", "Front end", "Address", "State", "Because"), rows)
+    for pool, about in found["pools"].items():
+        if not about["front_ends"]:
+            print(f"\n{pool}: no front end ({about['error']})")
+
+
+def _conflicts(count: int) -> list[tuple[str, str]]:
+    if not count:
+        return []
+    text = f"{count} REGISTERs for endpoints refused: an old service is still alive"
+    return [("Conflicts", f'{text}; "waypost endpoint get" says where')]
+
+
+def _address(row: dict[str, Any]) -> str:
+    host = row["address"]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{row['transport']}:{shown}:{row['port']}"

@@ -1,0 +1,54 @@
+"""What a command runs in: the options of the line, the configuration, the store."""
+
+import asyncio
+import os
+import pwd
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from proxy import clock
+from proxy.admin.control import Operator, rules_of
+from proxy.admin.cutover import roll_back_overdue
+from proxy.config import Config, find_config
+from proxy.store import Actor, open_store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options that every command has."""
+
+    config_file: str | None = None
+    json: bool = False
+
+    def config(self) -> Config:
+        """The configuration; raises ConfigError."""
+        return Config.load(find_config(self.config_file))
+
+    def operate(self, work: Callable[[Operator], Awaitable[T]]) -> T:
+        """Run a verb on the configured store; raises ControlError, StoreError."""
+        config = self.config()
+
+        async def run() -> T:
+            store = await open_store(config.store_url)
+            try:
+                await roll_back_overdue(store, clock.wall())
+                return await work(Operator(store, rules_of(config), current_actor()))
+            finally:
+                await store.close()
+
+        return asyncio.run(run())
+
+
+def current_actor() -> Actor:
+    """The person at the keyboard, for the audit: behind sudo the one who called it."""
+    name = os.environ.get("SUDO_USER")
+    if not name:
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            name = str(os.getuid())
+    return Actor(name, f"cli on {socket.gethostname()}")

@@ -1,0 +1,31 @@
+"""The configuration: what an administrator may write, and how it is read.
+
+``model.py`` has one class per section, ``file.py`` finds and loads the file and words
+its errors.
+"""
+
+from proxy.config.file import ConfigError, Problem, find_config, load_config
+from proxy.config.model import (
+    AttemptsSection,
+    Config,
+    LimitsSection,
+    ListenSection,
+    LogSection,
+    TlsPaths,
+)
+from proxy.config.values import HostPort, parse_host_port
+
+__all__ = [
+    "AttemptsSection",
+    "Config",
+    "ConfigError",
+    "HostPort",
+    "LimitsSection",
+    "ListenSection",
+    "LogSection",
+    "Problem",
+    "TlsPaths",
+    "find_config",
+    "load_config",
+    "parse_host_port",
+]

@@ -1,0 +1,70 @@
+"""What is wrong between sections that are each right by themselves."""
+
+from ipaddress import ip_address
+
+from proxy.config.model import Config, ListenSection
+from proxy.config.toml_lines import KeyPath
+
+Contradiction = tuple[KeyPath, str]
+"""Where, and a sentence that says what to write."""
+
+
+def find_contradictions(config: Config) -> list[Contradiction]:
+    """What is wrong between sections: (key path, sentence that says what to write)."""
+    found: list[Contradiction] = []
+    seen: set[tuple[str, str]] = set()
+    for number, listen in enumerate(config.listen):
+        here: KeyPath = ("listen", number, "address")
+        if ip_address(listen.host).is_unspecified and not config.advertised_host:
+            found.append(
+                (
+                    here,
+                    f"{listen.host} listens everywhere, so others need a name "
+                    "to answer to: in [proxy] write "
+                    'advertised_host = "proxy.contoso.test"',
+                )
+            )
+        # udp and the streams have ports of their own; tcp and tls share theirs.
+        socket = ("udp" if listen.transport == "udp" else "tcp", listen.address)
+        if socket in seen:
+            found.append((here, f"{listen.address} is used twice: write another port"))
+        seen.add(socket)
+        found += _tls_contradictions(config, number, listen)
+    uri = config.routes.default_uri
+    if uri is not None and (uri.host, uri.port or 5060) in config.own_addresses():
+        found.append(
+            (
+                ("routes", "default"),
+                "this is our own address, so requests would go round in a loop: "
+                "write the address of the front end behind us",
+            )
+        )
+    return found
+
+
+def _tls_contradictions(
+    config: Config, number: int, listen: ListenSection
+) -> list[Contradiction]:
+    if listen.transport != "tls":
+        return []
+    files = config.tls_files(listen)
+    found: list[Contradiction] = []
+    if files.certificate is None or files.key is None:
+        missing = "certificate" if files.certificate is None else "key"
+        ending = "pem" if missing == "certificate" else "key"
+        found.append(
+            (
+                ("listen", number),
+                f"a tls listener needs a {missing}: write "
+                f'{missing} = "/etc/waypost/proxy.{ending}" here or in [tls]',
+            )
+        )
+    if listen.verify_client != "none" and files.ca is None:
+        found.append(
+            (
+                ("listen", number, "verify_client"),
+                "checking clients needs the authorities to trust: write "
+                'ca = "/etc/waypost/ca.pem" here or in [tls]',
+            )
+        )
+    return found

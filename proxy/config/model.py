@@ -1,0 +1,357 @@
+"""The configuration: what an administrator may write, checked as a whole.
+
+One class per section of the TOML file; a new section is one class and one line in
+``Config``.  Reading the file and wording its errors is ``file.py``; what can
+only be known with the machine at hand (certificates, the store) is checked by
+``proxy/admin/preflight.py``.  Durations are seconds, sizes bytes.
+"""
+
+import re
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from proxy.config.redis_url import check_redis_url
+from proxy.config.registrar import RegistrarSection
+from proxy.config.section import Section
+from proxy.config.service import AdminSection, ServerSection
+from proxy.config.values import (
+    HostPort,
+    host_name,
+    networks,
+    parse_host_port,
+    parse_route,
+)
+from proxy.sip.flow import Transport
+from proxy.sip.limits import MessageLimits
+from proxy.sip.uri import SipUri
+
+_Seconds = partial(Field, gt=0, le=86_400)
+_Bytes = partial(Field, ge=256, le=16 * 1024 * 1024)
+_Count = partial(Field, ge=1, le=10_000_000)
+
+
+class ProxySection(Section):
+    """Who we are."""
+
+    advertised_host: str | None = Field(default=None, examples=["proxy.contoso.test"])
+    domains: list[str] = Field(min_length=1, examples=[["contoso.test"]])
+
+    @field_validator("advertised_host")
+    @classmethod
+    def _check_host(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            address = ip_address(value.strip("[]"))
+        except ValueError:
+            return host_name(value, "proxy.contoso.test")
+        return f"[{address}]" if address.version == 6 else str(address)
+
+    @field_validator("domains")
+    @classmethod
+    def _check_domains(cls, value: list[str]) -> list[str]:
+        return list(dict.fromkeys(host_name(name, "contoso.test") for name in value))
+
+
+class TlsFiles(Section):
+    """Certificate chain, private key and trusted authorities, as PEM files."""
+
+    certificate: str | None = Field(default=None, examples=["/etc/waypost/proxy.pem"])
+    key: str | None = Field(default=None, examples=["/etc/waypost/proxy.key"])
+    ca: str | None = Field(default=None, examples=["/etc/waypost/ca.pem"])
+
+
+class TlsSection(TlsFiles):
+    """``[tls]``: the files of whoever names none, and the oldest version we speak."""
+
+    minimum_version: Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+
+
+class ListenSection(TlsFiles):
+    """One address that we answer on; TLS files default to those of ``[tls]``."""
+
+    transport: Transport = Field(examples=["udp"])
+    address: str = Field(examples=["127.0.0.5:5060"])
+    verify_client: Literal["none", "optional", "required"] = "none"
+    first_hop: bool = False
+
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        return str(parse_host_port(value))
+
+    @property
+    def host(self) -> str:
+        """The numeric address, IPv6 without brackets."""
+        return parse_host_port(self.address).host
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return parse_host_port(self.address).port
+
+
+class StoreSection(Section):
+    """Where the endpoint table lives."""
+
+    url: str = Field(
+        default="sqlite:////var/lib/waypost/waypost.db",
+        examples=["sqlite:////var/lib/waypost/waypost.db"],
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value.startswith("sqlite:"):
+            if not re.match(r"sqlite:///[^?#]+\Z", value):
+                raise ValueError(
+                    "an sqlite URL is sqlite:/// and a file name: write "
+                    '"sqlite:////var/lib/waypost/waypost.db" (four slashes: absolute) '
+                    'or "sqlite:///waypost.db" (three: relative to this file)'
+                )
+            return value
+        scheme = value.partition(":")[0]
+        if scheme in ("redis", "rediss"):
+            return check_redis_url(value)
+        raise ValueError(
+            f'the store "{scheme}" is not known: write '
+            '"sqlite:////var/lib/waypost/waypost.db" or '
+            '"redis://user:password@host:6379/0"'
+        )
+
+
+class DnsSection(Section):
+    """Whom we ask; empty is the system's resolver."""
+
+    nameservers: list[str] = Field(default=[], examples=[["127.0.0.1:5353"]])
+
+    @field_validator("nameservers")
+    @classmethod
+    def _check_nameservers(cls, value: list[str]) -> list[str]:
+        return [str(parse_host_port(item, 53)) for item in value]
+
+    @property
+    def addresses(self) -> list[HostPort]:
+        """The name servers as values."""
+        return [parse_host_port(item) for item in self.nameservers]
+
+
+class RoutesSection(Section):
+    """Where requests go that are not for an endpoint."""
+
+    default: str | None = Field(
+        default=None, examples=["sip:fe.contoso.test:5060;transport=tcp"]
+    )
+
+    @field_validator("default")
+    @classmethod
+    def _check_default(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_route(value)
+        return value
+
+    @property
+    def default_uri(self) -> SipUri | None:
+        """The default next hop, parsed."""
+        return None if self.default is None else parse_route(self.default)
+
+
+class AttemptsSection(Section):
+    """The one budget of a request, and what makes us try the next front end."""
+
+    connect: float = _Seconds(default=2.0)
+    first_answer: float = _Seconds(default=4.0)
+    total: float = _Seconds(default=12.0)
+    failover_codes: list[int] = Field(default=[503], examples=[[503]])
+
+    @field_validator("failover_codes")
+    @classmethod
+    def _check_codes(cls, value: list[int]) -> list[int]:
+        for code in value:
+            if not 400 <= code <= 699 or code in (401, 407, 487):
+                raise ValueError(
+                    f"{code} cannot be a reason to try the next front end: write codes "
+                    "from 400 to 699 other than 401, 407 and 487"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        longest = max(self.connect, self.first_answer)
+        if self.total < longest:
+            raise ValueError(
+                f"total = {self.total} is shorter than one attempt: "
+                f"write total = {3 * longest}"
+            )
+        return self
+
+
+class LogSection(Section):
+    """``auto`` is console on a terminal and JSON elsewhere."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    access: bool = True
+
+
+class LimitsSection(Section):
+    """What a stranger can make us hold."""
+
+    datagram: int = _Bytes(default=65_535)
+    header_block: int = _Bytes(default=16 * 1024)
+    header_lines: int = _Count(default=128)
+    header_line: int = _Bytes(default=8 * 1024)
+    body: int = Field(default=64 * 1024, ge=0, le=16 * 1024 * 1024)
+    uri: int = _Bytes(default=1024)
+    via_hops: int = _Count(default=70)
+    route_entries: int = _Count(default=40)
+    connections: int = _Count(default=4096)
+    connections_per_source: int = _Count(default=128)
+    first_byte: float = _Seconds(default=5.0)
+    message: float = _Seconds(default=10.0)
+    idle: float = _Seconds(default=120.0)
+    idle_established: float = _Seconds(default=3600.0)
+    write_queue: int = _Bytes(default=256 * 1024)
+    handshake: float = _Seconds(default=5.0)
+    handshakes: int = _Count(default=64)
+    handshakes_per_source: int = _Count(default=16)
+    transactions: int = _Count(default=200_000)
+    trusted_networks: list[str] = Field(
+        default=["127.0.0.0/8", "::1/128"], examples=[["10.1.0.0/16"]]
+    )
+
+    @field_validator("trusted_networks")
+    @classmethod
+    def _check_networks(cls, value: list[str]) -> list[str]:
+        return networks(value)
+
+    def message_limits(self) -> MessageLimits:
+        """The part that ``proxy/sip`` applies to one message."""
+        names = MessageLimits.__dataclass_fields__
+        return MessageLimits(**{name: getattr(self, name) for name in names})
+
+
+class LearnedSection(Section):
+    """Service URIs that pools hand out."""
+
+    ttl_days: float = Field(default=30.0, gt=0, le=3650)
+
+    @property
+    def ttl(self) -> float:
+        """Seconds without use after which a learned URI is forgotten."""
+        return self.ttl_days * 86_400
+
+
+class UsageSection(Section):
+    """The usage ledger: who still dials an endpoint."""
+
+    ledger: bool = True
+
+
+class Config(Section):
+    """The whole file, valid.  ``path`` is where it came from."""
+
+    proxy: ProxySection
+    listen: list[ListenSection] = Field(min_length=1)
+    store: StoreSection = StoreSection()
+    dns: DnsSection = DnsSection()
+    routes: RoutesSection = RoutesSection()
+    attempts: AttemptsSection = AttemptsSection()
+    log: LogSection = LogSection()
+    limits: LimitsSection = LimitsSection()
+    learned: LearnedSection = LearnedSection()
+    usage: UsageSection = UsageSection()
+    registrar: RegistrarSection = RegistrarSection()
+    tls: TlsSection = TlsSection()
+    admin: AdminSection = AdminSection()
+    server: ServerSection = ServerSection()
+
+    _path: Path = PrivateAttr(default=Path("waypost.toml"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Config":
+        """Read and check a file and the environment.
+
+        Raises ConfigError with every problem of the file at once.
+        """
+        from proxy.config.file import load_config
+
+        return load_config(Path(path))
+
+    @property
+    def path(self) -> Path:
+        """The file this came from."""
+        return self._path
+
+    @property
+    def advertised_host(self) -> str | None:
+        """The host of our Via and Record-Route; None is each listener's own."""
+        return self.proxy.advertised_host
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The SIP domains we answer for, lower case."""
+        return frozenset(self.proxy.domains)
+
+    @property
+    def realm(self) -> str:
+        """The realm of digest challenges: as written, else the first served domain."""
+        return self.registrar.realm or self.proxy.domains[0]
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL with a relative file made absolute."""
+        name = self.store.url.removeprefix("sqlite:///")
+        if name == self.store.url or name.startswith("/"):
+            return self.store.url
+        return f"sqlite:///{(self._path.absolute().parent / name).resolve()}"
+
+    def file(self, name: str | None) -> Path | None:
+        """A file named in the configuration; relative is to the configuration."""
+        return None if name is None else self._path.absolute().parent / name
+
+    def tls_files(self, listen: ListenSection | None = None) -> "TlsPaths":
+        """The TLS files of a listener, or those of ``[tls]`` for our own requests."""
+        own = listen or self.tls
+        return TlsPaths(
+            certificate=self.file(own.certificate or self.tls.certificate),
+            key=self.file(own.key or self.tls.key),
+            ca=self.file(own.ca or self.tls.ca),
+        )
+
+    @property
+    def admin_token_file(self) -> Path:
+        """Where the admin token is kept; without a name: beside the database."""
+        named = self.file(self.admin.token_file or None)
+        if named is not None:
+            return named
+        url = self.store_url
+        database = Path(url.removeprefix("sqlite:///"))
+        folder = database.parent if url.startswith("sqlite:") else Path("/run/waypost")
+        return folder / "admin.token"
+
+    def effective(self) -> dict[str, Any]:
+        """Every value in force, without secrets, as plain JSON types."""
+        values = self.model_dump(mode="json")
+        values["admin"]["token"] = "***" if self.admin.token else ""
+        values["store"]["url"] = re.sub(r"//[^@/]*@", "//***@", self.store_url)
+        return values
+
+    def own_addresses(self) -> set[tuple[str, int]]:
+        """Host and port pairs that lead back to us."""
+        own = {(listen.host, listen.port) for listen in self.listen}
+        if self.advertised_host:
+            own |= {(self.advertised_host, listen.port) for listen in self.listen}
+        return own
+
+
+class TlsPaths(NamedTuple):
+    """Absolute paths of TLS files."""
+
+    certificate: Path | None
+    key: Path | None
+    ca: Path | None

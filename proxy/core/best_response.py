@@ -1,0 +1,41 @@
+"""Which response goes back when a search has had several (RFC 3261 section 16.7).
+
+Item 6 of that section: the best response, and the one status that is not passed on.
+"""
+
+from typing import Final
+
+from proxy.core.validation import Refusal
+from proxy.sip.message import Response
+
+_EXPLAINS: Final = frozenset({"ms-diagnostics", "retry-after", "warning"})
+
+
+def is_better(response: Response, best: Response) -> bool:
+    """Section 16.7 item 6: 6xx first, then the lowest class, then the useful ones."""
+    if response.status >= 600 or best.status >= 600:
+        return response.status >= 600 > best.status
+    if response.status // 100 != best.status // 100:
+        return response.status < best.status
+    useful = (401, 407, 415, 420, 484)
+    return response.status in useful and best.status not in useful
+
+
+def replacement(best: Response) -> Refusal | None:
+    """What is said instead of an unsigned 503; None for every other response.
+
+    A 503 would tell the client that we are overloaded; a signed status cannot be
+    changed without breaking its signature.
+    """
+    if best.status != 503 or _is_signed(best):
+        return None
+    kept = zip(best.lines, best.names, strict=True)
+    return Refusal(500, "", tuple(line for line, name in kept if name in _EXPLAINS))
+
+
+def _is_signed(response: Response) -> bool:
+    """True when the status is part of a signature ([MS-SIPAE], item 16)."""
+    return (
+        "authentication-info" in response.index
+        or "proxy-authentication-info" in response.index
+    )

@@ -1,0 +1,78 @@
+"""Branches of our own making, and what they tell when they come back.
+
+``z9hG4bKwp<instance>.<serial>.<loop mark>``: unique by instance and serial, and with
+the loop detection part of RFC 3261 section 16.6 item 8 (RFC 5393 section 4.2).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.sip.flow import Listener
+from proxy.sip.grammar import split_values
+from proxy.sip.message import Request
+
+OWN_MARK: Final = b"z9hG4bKwp"
+_OWN_BRANCH: Final = b";branch=" + OWN_MARK
+
+
+class Branches:
+    """Makes branches; ``instance`` is a random number of this process."""
+
+    __slots__ = ("_sent_by", "_serial", "prefix")
+
+    def __init__(self, instance: int, listeners: Sequence[Listener]) -> None:
+        self.prefix = b"%b%08x." % (OWN_MARK, instance)
+        self._serial = 0
+        self._sent_by = [listener.sent_by for listener in listeners]
+
+    def make(self, request: Request) -> bytes:
+        """A new branch for one attempt to forward ``request``."""
+        self._serial += 1
+        return b"%b%x.%x" % (self.prefix, self._serial, _loop_mark(request))
+
+    def is_own_via(self, text: bytes) -> bool:
+        """Section 18.1.2: the sent-by in this piece of a Via is one of ours."""
+        return any(sent_by in text for sent_by in self._sent_by)
+
+    def is_looping(self, request: Request) -> bool:
+        """Section 16.3 item 4: a Via of ours with the mark this request has now.
+
+        A request that came back changed (a spiral) has another mark and may go on.
+        """
+        if (
+            _OWN_BRANCH not in request.lines[request.index["via"]]
+            and request.names.count("via") == 1
+        ):
+            return False
+        mark = b".%x" % _loop_mark(request)
+        for value in request.values("via"):
+            if _OWN_BRANCH in value:
+                for via in split_values(value):
+                    head, _, rest = via.partition(_OWN_BRANCH)
+                    branch = rest.partition(b";")[0]
+                    if branch.endswith(mark) and self.is_own_via(head):
+                        return True
+        return False
+
+
+def _loop_mark(request: Request) -> int:
+    """A hash of everything that routing looks at, 32 bits.
+
+    Python's own keyed hash of the raw lines: the same message gives the same mark in
+    this process, which is where a loop is recognised.
+    """
+    lines, index = request.lines, request.index
+    route = index.get("route")
+    return (
+        hash(
+            (
+                request.uri,
+                lines[index["call-id"]],
+                lines[index["cseq"]],
+                lines[index["from"]],
+                lines[index["to"]],
+                lines[route] if route is not None else None,
+            )
+        )
+        & 0xFFFFFFFF
+    )

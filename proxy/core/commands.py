@@ -1,0 +1,159 @@
+"""What shall be done: everything the core asks of the shell.
+
+The counterpart is ``events.py``.  Commands are imperative.
+"""
+
+from collections.abc import Sequence
+
+from proxy.location.binding import BindingChanges
+from proxy.pools.front_end import FrontEnd, Lookup
+from proxy.sip.flow import Flow, Listener
+from proxy.sip.message import Request
+
+
+class Send:
+    """Put these bytes on this flow, in order."""
+
+    __slots__ = ("data", "flow")
+
+    def __init__(self, flow: Flow, data: bytes) -> None:
+        self.flow = flow
+        self.data = data
+
+
+class Connect:
+    """Open a connection to ``front_end`` within ``timeout`` seconds.
+
+    Answered by ``FlowOpened`` or ``ConnectFailed`` with the same front end.
+    ``listener`` is the address whose Via the requests on it will carry.
+    """
+
+    __slots__ = ("front_end", "listener", "timeout")
+
+    def __init__(self, front_end: FrontEnd, listener: Listener, timeout: float) -> None:
+        self.front_end = front_end
+        self.listener = listener
+        self.timeout = timeout
+
+
+class Resolve:
+    """Ask the resolver; answered by ``Resolved``."""
+
+    __slots__ = ("lookup",)
+
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup = lookup
+
+
+class Close:
+    """Close a stream after what is queued on it has been written."""
+
+    __slots__ = ("flow", "reason")
+
+    def __init__(self, flow: Flow, reason: str) -> None:
+        self.flow = flow
+        self.reason = reason
+
+
+class LearnUri:
+    """Remember that a pool handed out ``uri`` (``rpl:requri``); persist it."""
+
+    __slots__ = ("endpoint_key", "pool_fqdn", "uri")
+
+    def __init__(self, uri: str, pool_fqdn: str, endpoint_key: str) -> None:
+        self.uri = uri
+        self.pool_fqdn = pool_fqdn
+        self.endpoint_key = endpoint_key
+
+
+class UseLearnedUri:
+    """A learned URI was dialled: its time of last use moves."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+class SaveBindings:
+    """Make these changes durable; answered by ``BindingsSaved`` or ``BindingsNotSaved``
+    with the same ``ticket``, which means nothing to the shell.
+
+    Commands may be saved in groups, in their order.
+    """
+
+    __slots__ = ("changes", "ticket")
+
+    def __init__(self, changes: BindingChanges, ticket: object) -> None:
+        self.changes = changes
+        self.ticket = ticket
+
+
+class NoteConflict:
+    """Alert: somebody registers for an address that is an endpoint.
+
+    Most likely the old Lookup service, still alive at ``source``.
+    """
+
+    __slots__ = ("contact", "endpoint_key", "source", "user_agent")
+
+    def __init__(
+        self, endpoint_key: str, source: str, user_agent: str, contact: str
+    ) -> None:
+        self.endpoint_key = endpoint_key
+        self.source = source
+        self.user_agent = user_agent
+        self.contact = contact
+
+
+class LogAccess:
+    """One out-of-dialog request has ended: the material of one access line.
+
+    ``attempts`` are (front end name or address, outcome, seconds) in the order tried.
+    ``status`` is what went back; ``seconds`` how long it took.  The request comes
+    along unread: telemetry reads it in batches, off the message path.
+    """
+
+    __slots__ = (
+        "attempts",
+        "endpoint",
+        "pool",
+        "request",
+        "rule",
+        "seconds",
+        "source",
+        "status",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        source: Flow,
+        status: int,
+        seconds: float,
+        rule: str,
+        endpoint: str,
+        pool: str,
+        attempts: Sequence[tuple[str, str, float]],
+    ) -> None:
+        self.request = request
+        self.source = source
+        self.status = status
+        self.seconds = seconds
+        self.rule = rule
+        self.endpoint = endpoint
+        self.pool = pool
+        self.attempts = attempts
+
+
+Command = (
+    Send
+    | Connect
+    | Resolve
+    | Close
+    | LearnUri
+    | UseLearnedUri
+    | SaveBindings
+    | NoteConflict
+    | LogAccess
+)

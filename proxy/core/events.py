@@ -1,0 +1,153 @@
+"""What happened: everything the shell tells the core.
+
+The counterpart is ``commands.py``.  Events are past tense.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from proxy.endpoints.table import EndpointTable
+from proxy.location.binding import Binding
+from proxy.pools.front_end import FrontEnd, Lookup, Resolution
+from proxy.sip.flow import Flow
+
+
+class MessageReceived:
+    """One datagram, or one framed message of a stream, arrived on ``flow``."""
+
+    __slots__ = ("data", "flow")
+
+    def __init__(self, flow: Flow, data: bytes) -> None:
+        self.flow = flow
+        self.data = data
+
+
+class FlowOpened:
+    """The connection asked for by ``commands.Connect`` exists."""
+
+    __slots__ = ("flow", "front_end")
+
+    def __init__(self, front_end: FrontEnd, flow: Flow) -> None:
+        self.front_end = front_end
+        self.flow = flow
+
+
+class ConnectFailed:
+    """The connection asked for by ``commands.Connect`` could not be had.
+
+    ``reason`` is a short word for logs: ``refused``, ``connect-timeout``,
+    ``unreachable``, ``tls`` or ``limit``; ``detail`` a sentence for an administrator.
+    """
+
+    __slots__ = ("detail", "front_end", "reason")
+
+    def __init__(self, front_end: FrontEnd, reason: str, detail: str = "") -> None:
+        self.front_end = front_end
+        self.reason = reason
+        self.detail = detail
+
+
+class FlowClosed:
+    """A stream connection ended; what was pending on it will get no answer."""
+
+    __slots__ = ("flow", "reason")
+
+    def __init__(self, flow: Flow, reason: str) -> None:
+        self.flow = flow
+        self.reason = reason
+
+
+class DatagramRefused:
+    """ICMP told that a datagram of ours did not arrive.
+
+    ``data`` is the beginning of that datagram as the kernel returned it.
+    """
+
+    __slots__ = ("data", "flow", "reason")
+
+    def __init__(self, flow: Flow, data: bytes, reason: str) -> None:
+        self.flow = flow
+        self.data = data
+        self.reason = reason
+
+
+class Resolved:
+    """The answer to ``commands.Resolve``; ``resolution.error`` tells a failure."""
+
+    __slots__ = ("lookup", "resolution")
+
+    def __init__(self, lookup: Lookup, resolution: Resolution) -> None:
+        self.lookup = lookup
+        self.resolution = resolution
+
+
+class TableChanged:
+    """The endpoint table has a new version."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: EndpointTable) -> None:
+        self.table = table
+
+
+class BindingsSaved:
+    """What ``commands.SaveBindings`` asked for is durable; its tickets in order."""
+
+    __slots__ = ("tickets",)
+
+    def __init__(self, tickets: Sequence[object]) -> None:
+        self.tickets = tickets
+
+
+class BindingsNotSaved:
+    """What ``commands.SaveBindings`` asked for could not be done: nothing of it was."""
+
+    __slots__ = ("reason", "tickets")
+
+    def __init__(self, tickets: Sequence[object], reason: str) -> None:
+        self.tickets = tickets
+        self.reason = reason
+
+
+class LocationLoaded:
+    """What the store holds of bindings and users: at the start, and when an operator
+    changed something.
+
+    ``users`` maps a digest user name to HA1 by algorithm.
+    """
+
+    __slots__ = ("bindings", "users")
+
+    def __init__(
+        self, bindings: Iterable[Binding], users: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        self.bindings = bindings
+        self.users = users
+
+
+class FramingFailed:
+    """A stream sent bytes that cannot be framed; the connection will be closed.
+
+    ``data`` is what was read of the message, for an answer where one is possible.
+    """
+
+    __slots__ = ("data", "flow", "reason", "status")
+
+    def __init__(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
+        self.flow = flow
+        self.data = data
+        self.status = status
+        self.reason = reason
+
+
+RegistrarEvent = BindingsSaved | BindingsNotSaved | LocationLoaded
+Event = (
+    MessageReceived
+    | FlowOpened
+    | ConnectFailed
+    | FlowClosed
+    | DatagramRefused
+    | Resolved
+    | TableChanged
+    | FramingFailed
+    | RegistrarEvent
+)

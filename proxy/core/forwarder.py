@@ -1,0 +1,257 @@
+"""What a search asks for: an attempt, a connection to wait for, a CANCEL, an answer.
+
+The decisions are the response context's; this module carries them out with client
+transactions and commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from proxy.core import commands
+from proxy.core.branches import Branches
+from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
+from proxy.core.next_hops import NextHops
+from proxy.core.replies import diagnostics
+from proxy.core.settings import CoreSettings
+from proxy.core.tokens import TokenBox, caller_mark
+from proxy.core.validation import Refusal
+from proxy.pools.front_end import FrontEnd, Lookup, Resolution
+from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.message import Request
+from proxy.transaction.client import ClientTransaction, cancel
+from proxy.transaction.layer import TransactionLayer
+from proxy.transaction.timers import TRANSACTION_TIMEOUT
+
+if TYPE_CHECKING:
+    from proxy.core.search import Search
+
+
+class Forwarder:
+    """Sends requests for response contexts and wakes those that had to wait."""
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        flows: FlowTable,
+        transactions: TransactionLayer,
+        tokens: TokenBox,
+        branches: Branches,
+        next_hops: NextHops,
+        out: list[commands.Command],
+    ) -> None:
+        self.settings = settings
+        self.attempts = settings.attempts
+        self.flows = flows
+        self.transactions = transactions
+        self.timers = transactions.timers
+        self.tokens = tokens
+        self.branches = branches
+        self.next_hops = next_hops
+        self.health = next_hops.health
+        self.out = out
+        self._waiting: dict[object, list[Search]] = {}
+
+    # -- attempts ----------------------------------------------------------------
+
+    def front_ends_of(
+        self, context: Search, now: float, answer: Resolution | None = None
+    ) -> Sequence[FrontEnd] | None:
+        """The front ends of the context's target in order; None: it waits for DNS.
+
+        ``answer`` is what DNS has just said, which may be too bad to be remembered.
+        """
+        target = context.target
+        assert context.request is not None
+        found = self.next_hops.find(target, context.request, context.flow, now, answer)
+        if found is None:
+            assert target.lookup is not None
+            if self._wait(target.lookup, context):
+                self.out.append(commands.Resolve(target.lookup))
+        return found
+
+    def other_front_ends(self, context: Search, now: float) -> Sequence[FrontEnd]:
+        """The front ends of the context's target over transports not tried yet."""
+        if context.target.lookup is None or context.request is None:
+            return ()
+        tried = frozenset(f.transport for f in context.front_ends)
+        return self.next_hops.find_others(
+            context.target, context.request, context.flow, tried, now
+        )
+
+    def start_attempt(self, context: Search, front_end: FrontEnd, now: float) -> bool:
+        """Send to ``front_end`` or start connecting; False when neither can be."""
+        transport, host, port = front_end.transport, front_end.host, front_end.port
+        listener = self.flows.listener_for(transport, host, context.flow.listener)
+        context.is_reused = False
+        if listener is None:
+            context.gave_up("unreachable", f"no {transport} listener")
+            return False
+        if transport == "udp":
+            self.forward(context, self.flows.udp(listener, host, port), now)
+            return True
+        flow = self.flows.stream(transport, host, port)
+        # A connection that has just been made is in the table before those who wait
+        # for it are told: nobody may overtake them.
+        if (
+            flow is not None
+            and flow.is_open
+            and front_end.connection_key not in self._waiting
+            and (
+                context.is_in_dialog or flow.peer_name in (None, front_end.server_name)
+            )
+        ):
+            context.is_reused = True
+            self.forward(context, flow, now)
+        else:
+            self._connect(context, front_end, listener, now)
+        return True
+
+    def _connect(
+        self,
+        context: Search,
+        front_end: FrontEnd,
+        listener: Listener,
+        now: float,
+    ) -> None:
+        if self._wait(front_end.connection_key, context):
+            timeout = self.attempts.connect
+            self.out.append(commands.Connect(front_end, listener, timeout))
+        context.arm_total(now)
+
+    def forward(self, context: Search, flow: Flow, now: float) -> None:
+        """Section 16.6: edit the lines and hand them to a client transaction."""
+        request = context.request
+        assert request is not None
+        target = context.target
+        listener = flow.listener
+        method = request.method
+        branch = self.branches.make(request)
+        own_lines = [listener.via_prefix + branch]
+        if method in DIALOG_METHODS and context.routes.token is None:
+            own_lines += record_routes(
+                context.flow,
+                listener,
+                self.tokens,
+                target.tag,
+                caller_mark(request.from_tag()),
+            )
+        if target.routes:
+            own_lines += [b"Route: " + route for route in target.routes]
+        data = forward_request(request, context.routes, target.request_uri, own_lines)
+        if context.server is None:
+            self.out.append(commands.Send(flow, data))
+            context.is_finished = True
+            return
+        context.active = self.transactions.open_client(
+            branch, method, data, flow, context, now
+        )
+        context.answered = False
+
+    def cancel(self, transaction: ClientTransaction, now: float) -> None:
+        """Send the CANCEL of an INVITE that has had a provisional response."""
+        key = transaction.key + b" CANCEL"
+        if transaction.data and key not in self.transactions.clients:
+            data = cancel(transaction.data)
+            flow = transaction.flow
+            self.transactions.open_client(key, b"CANCEL", data, flow, None, now)
+            self.timers.start("cancelled", TRANSACTION_TIMEOUT, transaction, now)
+
+    # -- what ends a search ------------------------------------------------------
+
+    def unresolved(self, context: Search, now: float) -> Refusal:
+        """The answer when the name of a target led nowhere."""
+        lookup = context.target.lookup
+        assert lookup is not None
+        cause, reason = self.next_hops.why_not(lookup, now)
+        return self.failure(context, cause, reason)
+
+    def is_dns_failing(self, context: Search, now: float) -> bool:
+        """True when the name of a target may exist: nobody could say."""
+        lookup = context.target.lookup
+        return lookup is not None and self.next_hops.is_unknown(lookup, now)
+
+    def failure(
+        self, context: Search, cause: str, detail: str = "", peer: str = ""
+    ) -> Refusal:
+        """The answer when nobody could be reached.
+
+        480 when the client's own connection is gone or no contact answers, 481 inside
+        a dialog (a legacy client then starts over at once, which is the kindest way
+        out of a dialog whose front end has died), 504 otherwise.
+        """
+        target = context.target
+        source = self.settings.source
+        if target.rule in ("client", "binding"):
+            return Refusal(480, "", (diagnostics("flow gone", source),))
+        line = diagnostics(cause, source, pool=target.pool, peer=peer, cause=detail)
+        return Refusal(481 if target.rule == "dialog" else 504, "", (line,))
+
+    def log_access(
+        self, context: Search, request: Request, status: int, now: float
+    ) -> None:
+        """Hand out the material of one access line, and of the usage ledger."""
+        target = context.target
+        if target.endpoint or self.settings.log_access:
+            self.out.append(
+                commands.LogAccess(
+                    request,
+                    context.flow,
+                    status,
+                    now - context.started,
+                    target.rule,
+                    target.endpoint,
+                    target.pool,
+                    context.attempts,
+                )
+            )
+
+    # -- waiting -----------------------------------------------------------------
+
+    def _wait(self, key: object, context: Search) -> bool:
+        """Park a context; True when it is the first that waits for ``key``."""
+        waiting = self._waiting.setdefault(key, [])
+        waiting.append(context)
+        context.waiting_for = key
+        return len(waiting) == 1
+
+    def _woken(self, key: object) -> list[Search]:
+        woken = [x for x in self._waiting.pop(key, ()) if x.waiting_for == key]
+        for context in woken:
+            context.waiting_for = None
+        return [context for context in woken if not context.is_finished]
+
+    def resolved(self, lookup: Lookup, resolution: Resolution, now: float) -> None:
+        """DNS has answered, well or badly: go on with whoever waited."""
+        self.next_hops.note(lookup, resolution)
+        for context in self._woken(lookup):
+            context.target_resolved(now, resolution)
+
+    def connected(self, front_end: FrontEnd, now: float) -> None:
+        """A connection exists: go on with whoever waited, in order."""
+        for context in self._woken(front_end.connection_key):
+            context.attempt_started = now
+            if self.start_attempt(context, front_end, now):
+                context.is_reused = False
+            else:
+                context.search(now)
+
+    def connect_failed(
+        self, front_end: FrontEnd, reason: str, detail: str, now: float
+    ) -> None:
+        """A connection could not be had: whoever waited tries the next front end."""
+        for context in self._woken(front_end.connection_key):
+            context.connect_failed(reason, detail, now)
+
+    def datagram_refused(self, data: bytes, reason: str, now: float) -> None:
+        """ICMP gave our own datagram back: its branch names the transaction."""
+        start = data.find(b";branch=" + self.branches.prefix)
+        if start < 0:
+            return
+        branch = data[start + 8 : data.find(b"\r\n", start)]
+        if data.startswith(b"CANCEL "):
+            branch += b" CANCEL"
+        transaction = self.transactions.clients.get(branch)
+        if transaction is not None:
+            transaction.transport_failed(reason, now)

@@ -1,0 +1,166 @@
+"""Request forwarding (RFC 3261 section 16.6): the edits, line by line.
+
+Of a request only Request-URI, Via, Max-Forwards, Route and Record-Route change; of a
+response only the topmost Via goes.  All other bytes leave in the order they came.
+"""
+
+import re
+from typing import Final
+
+from proxy.core.routes import RouteSet
+from proxy.core.tokens import TokenBox
+from proxy.sip.fields import Via, parse_name_addr
+from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.grammar import unfold
+from proxy.sip.message import Request
+
+_RPORT: Final = re.compile(rb";\s*rport(?=\s*(?:;|\Z))", re.IGNORECASE)
+
+DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
+"""Methods whose first request can open a dialog, and so gets a Record-Route."""
+
+
+def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
+    """Note on the top Via where the request came from; returns the way back.
+
+    RFC 3261 section 18.2.1 (received), RFC 3581 (rport).  On a stream the answer
+    always goes back on the connection; over UDP to the source address, at the source
+    port where rport was asked for, else at the port of sent-by (section 18.2.2).
+    """
+    head = via.head
+    wants_rport = "rport" in via.parameters
+    if wants_rport or head.host != flow.host.encode():
+        _rewrite_via(request, via, flow, wants_rport)
+    if wants_rport or flow.reliable:
+        return flow
+    port = head.port or 5060
+    return flow if port == flow.port else flows.udp(flow.listener, flow.host, port)
+
+
+def _rewrite_via(request: Request, via: Via, flow: Flow, wants_rport: bool) -> None:
+    value = via.value
+    if wants_rport and via.parameters["rport"] is None:
+        value = _RPORT.sub(b"\\g<0>=%d" % flow.port, value, count=1)
+    if "received" not in via.parameters:
+        value += b";received=" + flow.host.encode()
+    position = request.index["via"]
+    line = request.lines[position]
+    if via.value not in line:  # folded inside the value
+        line = b"Via: " + unfold(line.partition(b":")[2].strip())
+    request.lines[position] = line.replace(via.value, value, 1)
+
+
+def record_routes(
+    flow: Flow,
+    out: Listener,
+    tokens: TokenBox,
+    endpoint_tag: bytes,
+    caller: bytes,
+) -> list[bytes]:
+    """Our Record-Route lines: one, or two when the request leaves over another
+    listener than it came in on (decision 5, RFC 5658).
+
+    The part before the caller's mark is the same for all dialogs of a flow, and kept.
+    """
+    cache = flow.state
+    if not isinstance(cache, dict):
+        cache = flow.state = {}
+    key = (out, endpoint_tag)
+    parts = cache.get(key)
+    if parts is None:
+        token = tokens.make(flow, endpoint_tag)
+        parts = cache[key] = [
+            (b"Record-Route: <sip:%b." % token, _route_tail(listener))
+            for listener in ((out,) if out is flow.listener else (out, flow.listener))
+        ]
+    return [start + caller + tail for start, tail in parts]
+
+
+def _route_tail(listener: Listener) -> bytes:
+    transport = (
+        b""
+        if listener.transport == "udp"
+        else b";transport=%b" % (listener.transport.encode())
+    )
+    return b"@%b%b;lr>" % (listener.sent_by, transport)
+
+
+def forward_request(
+    request: Request, routes: RouteSet, request_uri: bytes, own_lines: list[bytes]
+) -> bytes:
+    """The bytes that leave: section 16.6 items 2, 3, 4, 6 and 8.
+
+    ``own_lines`` are our Via and Record-Route lines, which go on top.
+    """
+    lines = request.lines.copy()
+    index = request.index
+    position = index.get("max-forwards")
+    hops = b"Max-Forwards: %d" % max(request.hops - 1, 0)
+    if position is not None:
+        lines[position] = hops
+    else:
+        own_lines.append(hops)
+    if routes.has_changed or (routes.entries and _is_strict(routes)):
+        request_uri = _replace_routes(request, lines, routes, request_uri)
+    if request_uri is not request.uri:
+        lines[0] = b"%b %b SIP/2.0" % (request.method, request_uri)
+    lines[1:1] = own_lines
+    if request.lines[index["via"]][1:2] not in b"iI" or (
+        request.names.count("via") > 1 and _has_compact_via(request)
+    ):
+        _spell_via_out(lines)
+    lines += (b"", request.body)
+    return b"\r\n".join(lines)
+
+
+def _is_strict(routes: RouteSet) -> bool:
+    uri = routes.first_uri()
+    return uri is not None and "lr" not in uri.parameters
+
+
+def _replace_routes(
+    request: Request, lines: list[bytes], routes: RouteSet, request_uri: bytes
+) -> bytes:
+    """Write the remaining entries over the Route lines; unused lines go.
+
+    A first entry without ``lr`` is a strict router (item 6): it becomes the
+    Request-URI and the Request-URI the last entry.
+    """
+    entries = routes.entries
+    if entries and _is_strict(routes):
+        strict = parse_name_addr(entries[0]).uri
+        entries = [*entries[1:], b"<%b>" % request_uri]
+        request_uri = strict
+    names = request.names
+    if names.count("route") == 1:
+        position = request.index["route"]
+        if entries:
+            lines[position] = b"Route: " + b", ".join(entries)
+        else:
+            del lines[position]
+        return request_uri
+    positions = [i for i, name in enumerate(names) if name == "route"]
+    for place, position in enumerate(positions):
+        if place < len(entries):
+            lines[position] = b"Route: " + entries[place]
+    if len(entries) > len(positions):
+        rest = b", ".join(entries[len(positions) - 1 :])
+        lines[positions[-1]] = b"Route: " + rest
+    for position in reversed(positions[len(entries) :]):
+        del lines[position]
+    return request_uri
+
+
+def _has_compact_via(request: Request) -> bool:
+    return any(
+        name == "via" and line[1:2] not in b"iI"
+        for name, line in zip(request.names, request.lines, strict=True)
+    )
+
+
+def _spell_via_out(lines: list[bytes]) -> None:
+    """Legacy clients lose a compact ``v:`` from their responses: spell it out."""
+    for position, line in enumerate(lines):
+        name, _, value = line.partition(b":")
+        if name.strip() in (b"v", b"V"):
+            lines[position] = b"Via: " + value.strip()

@@ -1,0 +1,203 @@
+"""What a REGISTER asks for: its contacts, read (RFC 3261 section 10.3 items 6 and 7).
+
+Nothing here knows what is bound already or who is asking.
+"""
+
+import re
+from typing import Final
+
+from proxy.core.settings import RegistrarSettings
+from proxy.core.validation import Refusal
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import parse_name_addr, parse_routes
+from proxy.sip.flow import Flow
+from proxy.sip.grammar import split_values
+from proxy.sip.message import Request
+from proxy.sip.uri import SipUri, parse_uri
+
+MAX_URI: Final = 1024  # bytes of a Contact's URI
+MAX_VALUE: Final = 2048  # bytes of a Contact value, of a Call-ID, of all Path values
+
+_EXPIRES: Final = re.compile(
+    rb'("(?:[^"\\]|\\.)*")|[ \t]*;[ \t]*expires[ \t]*=[ \t]*[^;"]*', re.IGNORECASE
+)
+_Q: Final = re.compile(rb"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
+_EPID: Final = re.compile(rb";[ \t]*epid[ \t]*=[ \t]*([^;> \t]+)", re.IGNORECASE)
+
+
+class Contact:
+    """One Contact value of a REGISTER.
+
+    ``value`` is the value as sent without ``expires``; ``expires`` the seconds asked
+    for, 0 to remove, None when neither parameter nor header says anything readable.
+    """
+
+    __slots__ = ("expires", "instance", "key", "q", "reg_id", "uri", "value")
+
+    def __init__(
+        self,
+        uri: SipUri,
+        value: bytes,
+        expires: int | None,
+        q: float,
+        instance: bytes,
+        reg_id: int,
+    ) -> None:
+        self.uri = uri
+        self.value = value
+        self.expires = expires
+        self.q = q
+        self.instance = instance
+        self.reg_id = reg_id
+        self.key = instance_key(instance, reg_id) or uri_key(uri)
+
+
+def instance_key(instance: bytes, reg_id: int) -> bytes:
+    """What stays the same when a client comes back over another connection.
+
+    RFC 5626 wants ``reg-id`` too.  Legacy clients send an instance alone and a new
+    port each time: without this their dead contacts would fill the AOR.
+    """
+    return b"%b;%d" % (instance, reg_id) if instance and reg_id else instance
+
+
+def uri_key(uri: SipUri) -> bytes:
+    """Equal for URIs that are equal by RFC 3261 section 19.1.4.
+
+    Stricter in one point: parameters that only one of the two has always count.
+    """
+    user = uri.raw[: uri.raw.rfind(b"@") + 1].partition(b":")[2]
+    port = uri.port or 0
+    head = b"%b:%b%b:%d" % (uri.scheme.encode(), user, uri.host.encode(), port)
+    if not uri.parameters:
+        return head
+    pairs = sorted(
+        b"%b=%b" % (name.encode("latin-1"), (value or b"").lower())
+        for name, value in uri.parameters.items()
+    )
+    return b";".join((head, *pairs))
+
+
+def read_contacts(
+    request: Request, settings: RegistrarSettings
+) -> list[Contact] | Refusal | None:
+    """The contacts in order; None for the wildcard, alone and with Expires 0.
+
+    Raises MalformedMessage(400) for what cannot be read.
+    """
+    values = [v for x in request.values("contact") for v in split_values(x) if v]
+    header = _seconds(request.value("expires"))
+    if b"*" in values:
+        if len(values) > 1 or header != 0:
+            raise MalformedMessage("Wildcard Contact without Expires 0, or not alone")
+        return None
+    if len(values) > settings.max_contacts:
+        return Refusal(403, f"At most {settings.max_contacts} contacts")
+    contacts = [_contact(value, header) for value in values]
+    if len(contacts) > 1:
+        _tell_apart(contacts)
+    for contact in contacts:
+        if contact.expires is not None and 0 < contact.expires < settings.min_expires:
+            return Refusal(423, "", (b"Min-Expires: %d" % settings.min_expires,))
+    return contacts
+
+
+def _contact(value: bytes, header: int | None) -> Contact:
+    if len(value) > MAX_VALUE:
+        raise MalformedMessage("Contact too large")
+    address = parse_name_addr(value)
+    if len(address.uri) > MAX_URI:
+        raise MalformedMessage("Contact URI too long")
+    try:
+        uri = parse_uri(address.uri)
+    except MalformedMessage as error:
+        raise MalformedMessage(f"Contact: {error.reason}") from None
+    parameters = address.parameters
+    expires = header
+    if "expires" in parameters:
+        expires = _seconds(parameters["expires"])
+        start = value.rfind(b">") + 1
+        value = value[:start] + _EXPIRES.sub(rb"\1", value[start:])
+    if b"<" not in value:
+        # The bare form; legacy clients cut a Contact without brackets at its first ";".
+        uri_text, semicolon, rest = value.partition(b";")
+        value = b"<%b>%b%b" % (uri_text.strip(), semicolon, rest)
+    instance = (parameters.get("+sip.instance") or b"").strip(b'"')
+    return Contact(
+        uri, value, expires, _q(parameters), instance, _reg_id(parameters.get("reg-id"))
+    )
+
+
+def _tell_apart(contacts: list[Contact]) -> None:
+    """One instance with several contacts in one REGISTER: its URIs tell them apart."""
+    keys = [contact.key for contact in contacts]
+    for contact in contacts:
+        if keys.count(contact.key) > 1:
+            contact.key = uri_key(contact.uri)
+
+
+def _seconds(text: bytes | None) -> int | None:
+    """``delta-seconds``; what cannot be read counts as not said (section 20.19)."""
+    if text is None or not text.isdigit():
+        return None
+    return int(text) if len(text) < 11 else 2**32 - 1
+
+
+def _q(parameters: dict[str, bytes | None]) -> float:
+    text = parameters.get("q")
+    if text is None:
+        return 1.0
+    if not _Q.match(text):
+        raise MalformedMessage("Contact with a bad q")
+    return float(text)
+
+
+def _reg_id(text: bytes | None) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 10 else 0
+
+
+def read_path(request: Request) -> bytes:
+    """The Path values, one per line (RFC 3327)."""
+    if "path" not in request.index:
+        return b""
+    entries = parse_routes(request.values("path"))
+    for entry in entries:
+        parse_uri(parse_name_addr(entry).uri)
+    path = b"\n".join(entries)
+    if len(path) > MAX_VALUE:
+        raise MalformedMessage("Path too long")
+    return path
+
+
+def epid_of(request: Request) -> str:
+    """The ``epid`` of From: which device of the user this is ([MS-SIPREGE])."""
+    line = request.lines[request.index["from"]]
+    match = _EPID.search(line) if b"epid" in line else None
+    return match[1].decode("latin-1") if match else ""
+
+
+def comes_from(contact: Contact, request: Request, flow: Flow) -> bool:
+    """True when the contact is the sender itself, so that the way back is its flow.
+
+    The sender says who it is in its Via; behind a NAT, or with an ephemeral port, that
+    is not where its packets come from, and only the flow leads there.  A contact that
+    somebody else registers is reached by its own URI.
+    """
+    via = request.via
+    assert via is not None
+    uri = contact.uri
+    hosts = (via.head.host.decode("latin-1").lower().strip("[]"), flow.host)
+    is_same_host = uri.host in hosts or uri.target_host in hosts
+    if flow.reliable:
+        return is_same_host or bool(contact.instance)
+    return is_same_host and (uri.port or 5060) == (via.head.port or 5060)
+
+
+def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
+    """True for a client on a connection of its own that asks to be kept alive."""
+    return (
+        flow.reliable
+        and "ms-keep-alive" in request.index
+        and request.names.count("via") == 1
+        and (request.value("ms-keep-alive") or b"").upper().startswith(b"UAC")
+    )

@@ -1,0 +1,115 @@
+"""Responses of our own making (RFC 3261 section 8.2.6), with ms-diagnostics.
+
+Everything that a response copies is copied as lines.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from zlib import crc32
+
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.message import Request
+
+REASONS: Final[dict[int, str]] = {
+    100: "Trying",
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    410: "Gone",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Unsupported URI Scheme",
+    420: "Bad Extension",
+    423: "Interval Too Brief",
+    430: "Flow Failed",
+    440: "Max-Breadth Exceeded",
+    480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
+    483: "Too Many Hops",
+    487: "Request Terminated",
+    500: "Server Internal Error",
+    503: "Service Unavailable",
+    504: "Server Time-out",
+    505: "Version Not Supported",
+    513: "Message Too Large",
+}
+_COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
+
+# [MS-OCER] section 2.2.1, SIP stack range 1000-1999.
+DIAGNOSTICS: Final[dict[str, tuple[int, str]]] = {
+    "no such user": (1003, "User does not exist"),
+    "stale route": (1004, "Route set is no longer valid"),
+    "foreign domain": (1005, "Cannot route to destination domain"),
+    "flow gone": (1006, "Error routing on client connection"),
+    "unreachable": (1007, "Temporarily cannot route"),
+    "srv": (1008, "Unable to resolve DNS SRV record"),
+    "tls": (
+        1010,
+        "Certificate trust with next-hop server could not be established",
+    ),
+    "address": (1014, "Unable to resolve DNS A record"),
+}
+
+
+def diagnostics(key: str, source: str, **pairs: str) -> bytes:
+    """An ``ms-diagnostics`` line for one of ``DIAGNOSTICS``.
+
+    No pair may be called ``key`` or ``source``: the compiled build would mix them up.
+    ``source`` is our FQDN; ``pairs`` are further name=value pairs, which the grammar
+    allows and administrators read in their traces.
+    """
+    number, reason = DIAGNOSTICS[key]
+    text = f'ms-diagnostics: {number};source="{source}";reason="{reason}"'
+    for name, value in pairs.items():
+        if value:
+            text += f';{name}="{_quotable(value)}"'
+    return text.encode()
+
+
+def _quotable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable() and c not in '"\\')[:200]
+
+
+def to_tag_for(request: Request) -> bytes:
+    """A To tag that is the same for every response of ours to one request."""
+    return b"wp%08x" % crc32(b"\n".join(request.lines[1:]))
+
+
+def reply(
+    request: Request,
+    status: int,
+    reason: str = "",
+    extra: Sequence[bytes] = (),
+) -> bytes:
+    """A response to ``request``: Via, From, To, Call-ID and CSeq as they came.
+
+    A To without tag gets one, except on 100 Trying.  ``extra`` are whole lines.
+    """
+    names = request.names
+    if not reason.isprintable():
+        reason = _quotable(reason)  # an unescaped user part may hold line breaks
+    lines = [b"SIP/2.0 %d %b" % (status, (reason or REASONS[status]).encode())]
+    for position, line in enumerate(request.lines):
+        name = names[position]
+        if name in _COPIED:
+            if name == "to" and status > 100 and not _has_tag(request):
+                line = line + b";tag=" + to_tag_for(request)
+            lines.append(line)
+        elif name == "timestamp" and status == 100:
+            lines.append(line)
+    lines.extend(extra)
+    lines.append(b"Content-Length: 0\r\n\r\n")
+    return b"\r\n".join(lines)
+
+
+def _has_tag(request: Request) -> bool:
+    """True when To has a tag, or cannot be read and must be left alone."""
+    try:
+        return request.to_tag() is not None
+    except MalformedMessage:
+        return True

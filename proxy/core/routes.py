@@ -1,0 +1,176 @@
+"""Route information preprocessing (RFC 3261 section 16.4).
+
+Takes our own entries off the top of the Route set, says what they told us, and undoes
+strict routing.  Nothing is changed in the request itself; forwarding does that.
+"""
+
+from collections.abc import Iterable
+
+from proxy.core.tokens import MIN_TOKEN, FlowToken, TokenBox
+from proxy.sip.fields import parse_name_addr, parse_routes
+from proxy.sip.flow import DEFAULT_PORT, Listener
+from proxy.sip.message import Request
+from proxy.sip.uri import SipUri, parse_uri
+
+
+class Identity:
+    """Which hosts and ports are ours.
+
+    ``domains`` are served SIP domains: a URI with such a host and no user is for us,
+    one with a user is somebody we look up.
+    """
+
+    __slots__ = ("_addresses", "_own", "_ports", "domains", "own_tails")
+
+    def __init__(
+        self,
+        listeners: Iterable[Listener],
+        domains: frozenset[str],
+        local_addresses: frozenset[str] = frozenset(),
+    ) -> None:
+        self.domains = domains
+        self._own: set[tuple[str, int]] = set()
+        self._ports: set[int] = set()
+        self._addresses = local_addresses
+        self.own_tails: set[bytes] = set()
+        for listener in listeners:
+            sent_host = listener.sent_host.strip("[]").lower()
+            self._own.add((listener.host, listener.port))
+            self._own.add((sent_host, listener.sent_port))
+            self.own_tails.add(listener.sent_by)
+            if listener.host in ("0.0.0.0", "::"):
+                self._ports.add(listener.port)
+
+    def is_own(self, host: str, port: int | None, sips: bool = False) -> bool:
+        """True when this host and port reach one of our listeners.
+
+        On one machine only the port may tell two servers apart, so the port always
+        counts.  A host without port stands for the default ports.
+        """
+        ports = (
+            (port,)
+            if port is not None
+            else (DEFAULT_PORT["tls"],)
+            if sips
+            else (DEFAULT_PORT["udp"], DEFAULT_PORT["tls"])
+        )
+        for candidate in ports:
+            if (host, candidate) in self._own:
+                return True
+            if candidate in self._ports and host in self._addresses:
+                return True
+        return False
+
+    def is_own_uri(self, uri: SipUri) -> bool:
+        """True when ``uri`` names this proxy itself (not a served domain's user)."""
+        sips = uri.scheme == "sips" or uri.transport == "tls"
+        return self.is_own(uri.host, uri.port, sips)
+
+    def is_own_route(self, uri: SipUri) -> bool:
+        """True for a Route entry of ours: our address, or a domain that we serve."""
+        return self.is_own_uri(uri) or (uri.port is None and uri.host in self.domains)
+
+
+class RouteSet:
+    """What section 16.4 leaves: the Request-URI to work with and the Route entries.
+
+    ``entries`` are the remaining Route values as written; ``token`` and ``caller``
+    come from the user part of our own entry (``caller`` is None without one);
+    ``claims_token`` is True when an own entry had a user part, valid or not.
+    """
+
+    __slots__ = (
+        "caller",
+        "claims_token",
+        "entries",
+        "has_changed",
+        "request_uri",
+        "token",
+    )
+
+    def __init__(self, request_uri: bytes) -> None:
+        self.request_uri = request_uri
+        self.entries: list[bytes] = []
+        self.has_changed = False
+        self.token: FlowToken | None = None
+        self.caller: bytes | None = None
+        self.claims_token = False
+
+    def first_uri(self) -> SipUri | None:
+        """The URI of the next Route entry; raises MalformedMessage."""
+        if not self.entries:
+            return None
+        return parse_uri(parse_name_addr(self.entries[0]).uri)
+
+
+def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> RouteSet:
+    """Section 16.4 for ``request``; raises MalformedMessage for unreadable entries."""
+    routes = RouteSet(request.uri)
+    position = request.index.get("route")
+    if position is None:
+        return routes
+    line = request.lines[position]
+    if b"," not in line and request.names.count("route") == 1:
+        routes.entries = [line[line.find(b":") + 1 :].strip()]
+    else:
+        routes.entries = parse_routes(request.values("route"))
+    if b"." in request.uri and b"@" in request.uri:
+        _undo_strict_routing(routes, identity, tokens)
+    _pop_own_entries(routes, identity, tokens)
+    if routes.token is not None and request.to_tag() is None:
+        # No dialog: whoever once called through us would have us call anybody.
+        routes.token = routes.caller = None
+        routes.claims_token = False
+    return routes
+
+
+def _undo_strict_routing(
+    routes: RouteSet, identity: Identity, tokens: TokenBox
+) -> None:
+    """A strict router before us put our Record-Route value into the Request-URI."""
+    uri = routes.request_uri
+    text, dot, caller = uri[4 : uri.find(b"@")].partition(b".")
+    if not dot or len(text) < MIN_TOKEN or not uri.startswith(b"sip:"):
+        return
+    token = tokens.open(text)
+    if token is None or not routes.entries or not identity.is_own_uri(parse_uri(uri)):
+        return
+    routes.token, routes.caller, routes.claims_token = token, caller, True
+    routes.request_uri = parse_name_addr(routes.entries.pop()).uri
+    routes.has_changed = True
+
+
+def _pop_own_entries(routes: RouteSet, identity: Identity, tokens: TokenBox) -> None:
+    """Take our entries off the top: one, and its twin when the transport changed.
+
+    A request that passed us twice in a row has two pairs.  The last token is that of
+    the caller, seen from the callee, and either serves seen from the caller.
+    """
+    entries = routes.entries
+    popped: bytes | None = None
+    while entries:
+        user = _own_user(entries[0], identity)
+        if user is None:
+            return
+        del entries[0]
+        routes.has_changed = True
+        if not user or user == popped:
+            continue
+        popped = user
+        routes.claims_token = True
+        text, _, caller = user.partition(b".")
+        token = tokens.open(text)
+        if token is not None:
+            routes.token, routes.caller = token, caller
+
+
+def _own_user(entry: bytes, identity: Identity) -> bytes | None:
+    """The user part of a Route entry of ours, empty without one; None if foreign."""
+    if entry.startswith(b"<sip:"):
+        user, at, rest = entry[5:].partition(b"@")
+        if at and rest[: rest.find(b";")] in identity.own_tails:
+            return user
+    uri = parse_uri(parse_name_addr(entry).uri)
+    if not identity.is_own_route(uri):
+        return None
+    return uri.user.encode() if uri.user else b""

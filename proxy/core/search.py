@@ -1,0 +1,260 @@
+"""One request's search for somebody who answers (RFC 3261 section 16.6).
+
+Targets and front ends are tried one after the other inside one budget.  What comes
+back, and when the search ends, is ``response_context.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from proxy.core.validation import Refusal
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request, Response
+from proxy.transaction.client import AnyResponse, ClientTransaction
+from proxy.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from proxy.core.forwarder import Forwarder
+    from proxy.core.routes import RouteSet
+    from proxy.core.targets import Target
+    from proxy.pools.front_end import FrontEnd, Resolution
+
+ASK_DNS_AFTER: Final = 1.0
+"""Seconds from a failure of DNS to the next question, inside the budget."""
+
+
+class Search:
+    """One request on its way; ``server`` is None for ACK and BENOTIFY, which nobody
+    answers.
+
+    ``attempts`` are (front end, outcome, seconds), kept for requests outside dialogs.
+    ``front_ends`` are those of the current target, ``next_front_end`` the first of
+    them that has not been tried.  ``is_refused`` while none of them can have had the
+    request; ``is_reused`` when the running attempt went over a connection that was
+    there before.
+    """
+
+    __slots__ = (
+        "active",
+        "answered",
+        "attempt_started",
+        "attempts",
+        "best",
+        "failure",
+        "flow",
+        "forwarder",
+        "front_end",
+        "front_ends",
+        "is_armed",
+        "is_cancelled",
+        "is_finished",
+        "is_refused",
+        "is_reused",
+        "last_provisional",
+        "next_front_end",
+        "request",
+        "routes",
+        "server",
+        "started",
+        "target",
+        "targets",
+        "waiting_for",
+    )
+
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        server: ServerTransaction | None,
+        targets: list[Target],
+        now: float,
+    ) -> None:
+        self.forwarder = forwarder
+        self.request: Request | None = request
+        self.routes = routes
+        self.flow = flow
+        self.server = server
+        self.targets = targets
+        self.target: Target = targets[0]
+        self.front_ends: Sequence[FrontEnd] = ()
+        self.next_front_end = 0
+        self.front_end: FrontEnd | None = None
+        self.active: ClientTransaction | None = None
+        self.best: Response | None = None
+        self.failure: Refusal | None = None
+        self.attempts: list[tuple[str, str, float]] = []
+        self.started = self.attempt_started = self.last_provisional = now
+        self.answered = self.is_armed = self.is_cancelled = self.is_finished = False
+        self.is_refused = self.is_reused = False
+        self.waiting_for: object = None
+
+    def __repr__(self) -> str:
+        request = self.request
+        return f"<{type(self).__name__} {request!r}>"
+
+    @property
+    def is_invite(self) -> bool:
+        """True for INVITE, the only method with provisional responses and CANCEL."""
+        return self.server is not None and self.server.method == b"INVITE"
+
+    @property
+    def is_in_dialog(self) -> bool:
+        """True when a Route token of ours, or a To tag, placed it in a dialog."""
+        return self.target.rule in ("dialog", "client")
+
+    def search(self, now: float) -> None:
+        """Try what is left until something has been sent or nothing is left."""
+        while not self.is_finished:
+            if self.is_cancelled or now - self.started >= self.forwarder.attempts.total:
+                break
+            if self.next_front_end < len(self.front_ends):
+                front_end = self.front_end = self.front_ends[self.next_front_end]
+                self.next_front_end += 1
+                self.attempt_started = now
+                if self.forwarder.start_attempt(self, front_end, now):
+                    return
+            elif self.is_refused and self._turn_to_other_transports(now):
+                continue
+            elif not self.targets:
+                break
+            elif not self._open_target(self.targets.pop(0), now):
+                return
+        if not self.is_finished:
+            self.finish(now)
+
+    def _open_target(self, target: Target, now: float) -> bool:
+        """Turn to the next target; False when it has been served or must wait."""
+        self.target = target
+        flow = target.flow
+        if flow is None:
+            return self.target_resolved(now, search=False)
+        self.front_end = None
+        self.is_refused = False
+        if flow.is_open:
+            self.forwarder.forward(self, flow, now)
+            return False
+        self.gave_up("flow gone")
+        return True
+
+    def target_resolved(
+        self, now: float, answer: Resolution | None = None, *, search: bool = True
+    ) -> bool:
+        """Take the front ends of the target; False when DNS must be awaited."""
+        found = self.forwarder.front_ends_of(self, now, answer)
+        if found is None:
+            self.arm_total(now)
+            return False
+        if not found:
+            if self._waits_for_dns(now):
+                return False
+            self.failure = self.forwarder.unresolved(self, now)
+        self.front_ends = found
+        self.next_front_end = 0
+        self.is_refused = bool(found)
+        if search:
+            self.search(now)
+        return True
+
+    def _waits_for_dns(self, now: float) -> bool:
+        """DNS itself is out of order, which may be over in a moment: ask again.
+
+        A legacy client that is refused now does without chat until it signs in again.
+        """
+        if (
+            self.targets
+            or self.server is None
+            or self.is_in_dialog
+            or now - self.started + ASK_DNS_AFTER >= self.forwarder.attempts.total
+            or not self.forwarder.is_dns_failing(self, now)
+        ):
+            return False
+        self.forwarder.timers.start("dns", ASK_DNS_AFTER, self, now)
+        self.arm_total(now)
+        return True
+
+    def _turn_to_other_transports(self, now: float) -> bool:
+        """Nobody could be reached over the transport chosen: is there another?"""
+        self.is_refused = False
+        found = self.forwarder.other_front_ends(self, now)
+        self.front_ends = found
+        self.next_front_end = 0
+        return bool(found)
+
+    @property
+    def has_alternatives(self) -> bool:
+        """True while another front end or target is left to try."""
+        return self.next_front_end < len(self.front_ends) or bool(self.targets)
+
+    def give_up_others(self) -> None:
+        """Try nothing after the running attempt."""
+        self.front_ends = ()
+        self.is_refused = False
+        self.targets.clear()
+
+    def gave_up(self, cause: str, detail: str = "") -> None:
+        """One attempt came to nothing; ``cause`` is a key of replies.DIAGNOSTICS."""
+        front_end = self.front_end
+        address = f"{front_end.host}:{front_end.port}" if front_end else ""
+        self.failure = self.forwarder.failure(self, cause, detail, address)
+
+    def record(self, outcome: str, now: float) -> None:
+        """Note how the running attempt ended."""
+        if not self.is_in_dialog:
+            front_end = self.front_end
+            name = (front_end.name or front_end.host) if front_end else "flow"
+            self.attempts.append((name, outcome, now - self.attempt_started))
+
+    def connect_failed(self, reason: str, detail: str, now: float) -> None:
+        """The connection for the current attempt could not be had."""
+        if self.is_finished:
+            return
+        self.record(reason, now)
+        self.health_failure(reason, now)
+        if reason == "tls":
+            self.is_refused = False  # whoever spoils a handshake gets no plain text
+        self.gave_up("tls" if reason == "tls" else "unreachable", detail or reason)
+        self.search(now)
+
+    def health_success(self, now: float) -> None:
+        """The front end of the running attempt works."""
+        if self.front_end is not None and self.forwarder.health.suspects:
+            self.forwarder.health.record_success(self.front_end.key, now)
+
+    def health_failure(self, reason: str, now: float) -> None:
+        """The front end of the running attempt does not."""
+        if self.front_end is not None:
+            self.forwarder.health.record_failure(self.front_end.key, reason, now)
+
+    # -- what a response context adds --------------------------------------------
+
+    def arm_total(self, now: float) -> None:
+        """Start what bounds the whole search."""
+        raise NotImplementedError
+
+    def finish(self, now: float) -> None:
+        """Nothing is left to try."""
+        raise NotImplementedError
+
+    def response_received(
+        self, transaction: ClientTransaction, response: AnyResponse, now: float
+    ) -> None:
+        """ClientUser."""
+        raise NotImplementedError
+
+    def transaction_failed(
+        self, transaction: ClientTransaction, reason: str, now: float
+    ) -> None:
+        """ClientUser."""
+        raise NotImplementedError
+
+    def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
+        """ClientUser."""
+        raise NotImplementedError
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """TimerOwner."""
+        raise NotImplementedError

@@ -1,0 +1,64 @@
+"""What the core needs to know of the configuration; plain values, no files."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The one budget of a request, seconds (decision 4).
+
+    ``connect``: until a stream connection exists.  ``first_answer``: until anything
+    but 100 Trying comes back, as long as another front end is left.  ``total``: the
+    whole search.  ``failover_codes``: final statuses after which the next front end
+    is tried.
+    """
+
+    connect: float = 2.0
+    first_answer: float = 4.0
+    total: float = 12.0
+    failover_codes: frozenset[int] = frozenset({503})
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarSettings:
+    """Who may register and for how long.
+
+    ``realm`` is what a digest challenge names; a user name without domain belongs to
+    ``domain``.  ``algorithms`` are offered in this order.  REGISTER from a trusted
+    network needs no credentials.  Expiry in seconds (RFC 3261 section 10.3 item 6).
+    """
+
+    realm: str
+    domain: str
+    algorithms: tuple[str, ...] = ("SHA-256",)
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    min_expires: int = 60
+    default_expires: int = 3600
+    max_expires: int = 7200
+    max_contacts: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSettings:
+    """Settings of one proxy.
+
+    ``domains`` are the SIP domains served, lower case.  ``default_route`` is the URI
+    of the next hop for all that is not ours, or None: refuse.  ``local_addresses``
+    are numeric addresses that a wildcard listener answers on.  ``source`` names us in
+    ms-diagnostics.  ``keys`` sign flow tokens; the first signs, all verify.  Without
+    ``registrar`` a REGISTER is a request like any other.
+    """
+
+    domains: frozenset[str] = frozenset()
+    source: str = "waypost"
+    default_route: bytes | None = None
+    attempts: Attempts = field(default_factory=Attempts)
+    limits: MessageLimits = DEFAULT_LIMITS
+    local_addresses: frozenset[str] = frozenset()
+    keys: tuple[bytes, ...] = (b"",)
+    max_transactions: int = 200_000
+    log_access: bool = True
+    registrar: RegistrarSettings | None = None

@@ -1,0 +1,100 @@
+"""Request validation (RFC 3261 section 16.3), in the order the RFC gives.
+
+``reject_reason`` is pure: a request goes in, a refusal or nothing comes out.
+"""
+
+from typing import Final, NamedTuple
+
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import parse_tokens, tag_of_line
+from proxy.sip.limits import MessageLimits
+from proxy.sip.message import Request
+from proxy.sip.uri import parse_uri
+
+PROXY_REQUIRE: Final = frozenset({"ms-benotify"})
+"""Option tags in Proxy-Require that need nothing of us.  Legacy clients put
+``ms-benotify`` on every SUBSCRIBE; BENOTIFY passes like any other method."""
+
+MAX_FORWARDS: Final = 255
+_HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
+
+
+class Refusal(NamedTuple):
+    """Why a request is not processed: the response to send.
+
+    ``endpoint`` is the key of the retired endpoint that was dialled, for the ledger.
+    """
+
+    status: int
+    reason: str = ""
+    extra: tuple[bytes, ...] = ()
+    endpoint: str = ""
+
+
+def check_request(request: Request, limits: MessageLimits) -> Refusal | None:
+    """Sections 16.3 items 1, 2, 3 and 5; the loop check needs the core's branch.
+
+    The top Via has been read.  Returns None when the request may go on.
+    """
+    try:
+        _check_syntax(request, limits)
+    except MalformedMessage as error:
+        return Refusal(error.status, error.reason)
+    if request.hops == 0 and request.method != b"OPTIONS":
+        return Refusal(483)
+    if "max-breadth" in request.index and _max_breadth(request) == 0:
+        return Refusal(440)
+    if "proxy-require" in request.index:
+        return _check_proxy_require(request)
+    return None
+
+
+def _check_syntax(request: Request, limits: MessageLimits) -> None:
+    uri = request.uri
+    if len(uri) > limits.uri:
+        raise MalformedMessage("Request-URI Too Long", 414)
+    if parse_uri(uri).headers:
+        raise MalformedMessage("Request-URI with header fields")
+    if request.cseq()[1] != request.method:
+        raise MalformedMessage("CSeq method does not match the request")
+    index, lines = request.index, request.lines
+    position = index.get("max-forwards")
+    if position is not None:
+        line = lines[position]
+        hops = _HOPS.get(line)
+        request.hops = _read_hops(line) if hops is None else hops
+    tag_of_line(lines[index["from"]])
+    tag_of_line(lines[index["to"]])
+    if lines[index["call-id"]][-1:] in b": \t" and not request.value("call-id"):
+        raise MalformedMessage("Empty call-id header field")
+    names = request.names
+    if len(names) > limits.route_entries and (
+        names.count("via") > limits.via_hops
+        or names.count("route") > limits.route_entries
+    ):
+        raise MalformedMessage("Too many Via or Route entries", 513)
+
+
+def _read_hops(line: bytes) -> int:
+    text = line.partition(b":")[2].strip()
+    if not text.isdigit() or len(text) > 10 or int(text) > MAX_FORWARDS:
+        raise MalformedMessage("Bad Max-Forwards")
+    return int(text)
+
+
+def _max_breadth(request: Request) -> int:
+    text = request.value("max-breadth") or b""
+    return int(text) if text.isdigit() and len(text) < 10 else 60
+
+
+def _check_proxy_require(request: Request) -> Refusal | None:
+    if request.method in (b"CANCEL", b"ACK"):
+        return None
+    try:
+        tags = parse_tokens(request.values("proxy-require"))
+    except MalformedMessage as error:
+        return Refusal(error.status, error.reason)
+    unknown = [tag for tag in tags if tag not in PROXY_REQUIRE]
+    if not unknown:
+        return None
+    return Refusal(420, "", (b"Unsupported: " + ", ".join(unknown).encode(),))

@@ -1,0 +1,1 @@
+"""The endpoint table: which legacy URI goes to which pool."""

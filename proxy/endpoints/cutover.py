@@ -1,0 +1,300 @@
+"""The cutover: many endpoints switched to new pools in one change, and back in one.
+
+A plan says what shall lead where and what must be true before.  Applying it makes one
+list of row changes with a numbered Cutover among them, whose switches are the
+snapshot; so the store writes all of it in one transaction, and a proxy swaps it in one
+assignment.  Pure: reading plan files is ``plan.py``'s, doing it the store's.
+
+A canary is a cutover in part.  Widening it is another one that keeps the first one's
+snapshot, so that one rollback always leads back to where it began.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from proxy.endpoints.address import Refused, normalise_address
+from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
+from proxy.endpoints.model import Canary, Cutover, CutoverState, Endpoint, Switch
+from proxy.endpoints.plan import Plan, PlannedChange
+from proxy.endpoints.table import EndpointTable
+
+NOBODY: Final[Mapping[str, Sequence[str]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which users are switched: 100 percent are all, and no canary."""
+
+    percent: int = 100
+    pilots: frozenset[str] = frozenset()
+
+    @property
+    def is_whole(self) -> bool:
+        """Everybody."""
+        return self.percent >= 100
+
+    def __str__(self) -> str:
+        if self.is_whole:
+            return ""
+        pilots = f"{len(self.pilots)} pilots" if self.pilots else ""
+        percent = f"{self.percent} %" if self.percent or not pilots else ""
+        return " and ".join(filter(None, (percent, pilots)))
+
+
+WHOLE: Final = Share()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An apply as it was ordered.
+
+    ``bound`` says who is registered for an address (``user@host`` → sources), from
+    the registrar; ``confirm_within`` seconds arm the automatic rollback.
+    """
+
+    plan: Plan
+    rules: Rules
+    by: str
+    share: Share = WHOLE
+    confirm_within: float | None = None
+    forced: bool = False
+    bound: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def apply_cutover(order: Order, now: float) -> Decide:
+    """Switch every endpoint of a plan; Refused names everything that stands against."""
+    planned = [
+        (change, *_checked(change, order.rules)) for change in order.plan.changes
+    ]
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        last = table.cutover
+        if last is not None and last.is_overdue(now):
+            raise Refused(f"cutover {last.number} is overdue and about to be undone")
+        rows, problems = [], []
+        for change, address, fields in planned:
+            try:
+                rows.append(_switched(table, change, address, fields, order, now))
+            except Refused as refusal:
+                problems.append(str(refusal))
+        if problems:
+            raise Refused("\n".join(problems))
+        changed = [row for row in rows if row.before != row.after]
+        if not changed:
+            return []
+        return [*changed, *_numbered(last, changed, order, now)]
+
+    return decide
+
+
+def _checked(
+    change: PlannedChange, rules: Rules
+) -> tuple[tuple[str, str], dict[str, object]]:
+    fields = EndpointFields(
+        change.pool_fqdn, change.display_name, change.request_uri, change.service_uris
+    )
+    return normalise_address(change.sip_address, rules.domains), fields.checked(rules)
+
+
+def _switched(
+    table: EndpointTable,
+    change: PlannedChange,
+    address: tuple[str, str],
+    fields: dict[str, object],
+    order: Order,
+    now: float,
+) -> RowChange:
+    """One planned change as a row change, without effect when it is so already."""
+    written, key = address
+    before = table.endpoints.get(key)
+    _check_preconditions(change, written, before, order.bound.get(key, ()))
+    if before is None:
+        if not order.share.is_whole:
+            raise Refused(
+                f"{written} does not exist yet, so a part of its users cannot be "
+                "switched: leave --percent and --pilots out"
+            )
+        blank = Endpoint(written, key, "", created_at=now, changed_at=now)
+        return RowChange(None, replace(blank, **fields))  # type: ignore[arg-type]
+    if order.share.is_whole:
+        after = replace(before, **fields, canary=None)  # type: ignore[arg-type]
+    else:
+        pool = str(fields["pool_fqdn"])
+        canary = Canary(pool, order.share.percent, order.share.pilots)
+        after = replace(before, canary=None if pool == before.pool_fqdn else canary)
+    return RowChange(
+        before, replace(after, changed_at=now) if after != before else after
+    )
+
+
+def _check_preconditions(
+    change: PlannedChange,
+    address: str,
+    before: Endpoint | None,
+    bound: Sequence[str],
+) -> None:
+    if before is None and not change.create:
+        raise Refused(
+            f"{address} does not exist: write create = true in its [[change]], or "
+            "correct the address"
+        )
+    if change.expect_pool is not None:
+        found = before.pool_fqdn if before else ""
+        if found != change.expect_pool:
+            raise Refused(
+                f"{address} should lead to {change.expect_pool or 'no pool'} before "
+                f"the cutover but leads to {found or 'none'}: correct expect_pool, "
+                "or find out who changed it (waypost endpoint history)"
+            )
+    if before is not None and before.state == "retired":
+        raise Refused(f"{address} is retired: it answers 410, wherever it leads")
+    if bound and change.no_live_binding:
+        raise Refused(
+            f"{address} is still registered from {', '.join(bound)}: stop the old "
+            "Lookup service first, or write no_live_binding = false"
+        )
+
+
+def _numbered(
+    last: Cutover | None, changed: Sequence[RowChange], order: Order, now: float
+) -> list[RowChange]:
+    """The cutover's own row, and that of a canary it takes the place of."""
+    switches = [_as_switch(row) for row in changed]
+    rows: list[RowChange] = []
+    within = order.confirm_within
+    confirm_by = None if within is None else now + within
+    if last is not None and last.state == "applied":
+        if _is_widened(last, switches):
+            origin = {each.after.key: each for each in last.switches}
+            switches = [_from_origin(each, origin) for each in switches]
+            named = {each.after.key for each in switches}
+            switches += [each for each in last.switches if each.after.key not in named]
+            rows.append(RowChange(last, _settled(last, "replaced", order.by, now)))
+            # What is armed stays armed, unless another time was said.
+            confirm_by = confirm_by or last.confirm_by
+        elif last.confirm_by is not None:
+            raise Refused(
+                f"cutover {last.number} still waits for its confirmation: write "
+                '"waypost cutover confirm" or "waypost cutover rollback" first'
+            )
+    new = Cutover(
+        1 if last is None else last.number + 1,
+        "applied",
+        order.plan.name,
+        now,
+        order.by,
+        confirm_by,
+        str(order.share),
+        order.forced,
+        switches=tuple(switches),
+    )
+    return [*rows, RowChange(None, new)]
+
+
+def _as_switch(row: RowChange) -> Switch:
+    assert not isinstance(row.before, Cutover) and isinstance(row.after, Endpoint)
+    assert row.before is None or isinstance(row.before, Endpoint)
+    return Switch(row.before, row.after)
+
+
+def _is_widened(last: Cutover, switches: Sequence[Switch]) -> bool:
+    """The last cutover was a canary, and these go on from where it stands."""
+    canaries = {each.after.key: each.after for each in last.switches}
+    return bool(last.share) and any(
+        canaries.get(each.after.key) == each.before for each in switches
+    )
+
+
+def _from_origin(switch: Switch, origin: Mapping[str, Switch]) -> Switch:
+    first = origin.get(switch.after.key)
+    return switch if first is None else Switch(first.before, switch.after)
+
+
+def confirm_cutover(by: str, now: float) -> Decide:
+    """Keep what was switched: the automatic rollback is disarmed."""
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        last = _last(table)
+        if last.state != "applied":
+            raise Refused(_settled_already(last))
+        if last.is_overdue(now):
+            raise Refused(
+                f"too late: cutover {last.number} had to be confirmed by "
+                f"{_instant(last.confirm_by or 0)} and is being rolled back"
+            )
+        return [RowChange(last, _settled(last, "confirmed", by, now))]
+
+    return decide
+
+
+def roll_back_cutover(by: str, now: float) -> Decide:
+    """Restore the snapshot of the newest cutover, confirmed or not."""
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        last = _last(table)
+        if last.state == "rolled-back":
+            raise Refused(_settled_already(last))
+        return _restored(table, last, by, now)
+
+    return decide
+
+
+def roll_back_overdue(by: str, now: float) -> Decide:
+    """The automatic rollback: nothing unless the newest cutover is overdue."""
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        last = table.cutover
+        if last is None or not last.is_overdue(now):
+            return []
+        return _restored(table, last, by, now)
+
+    return decide
+
+
+def changed_since(cutover: Cutover, table: EndpointTable) -> list[str]:
+    """Addresses of its endpoints that somebody has changed after it."""
+    return [
+        each.after.sip_address
+        for each in cutover.switches
+        if table.endpoints.get(each.after.key) != each.after
+    ]
+
+
+def _restored(
+    table: EndpointTable, last: Cutover, by: str, now: float
+) -> list[RowChange]:
+    rows = []
+    for each in last.switches:
+        current = table.endpoints.get(each.after.key)
+        if each.before is None:
+            if current is not None:
+                rows.append(RowChange(current, None))
+        elif (
+            current is None
+            or replace(current, changed_at=each.before.changed_at) != each.before
+        ):
+            rows.append(RowChange(current, replace(each.before, changed_at=now)))
+    return [*rows, RowChange(last, _settled(last, "rolled-back", by, now))]
+
+
+def _settled(cutover: Cutover, state: CutoverState, by: str, now: float) -> Cutover:
+    return replace(cutover, state=state, settled_at=now, settled_by=by, confirm_by=None)
+
+
+def _last(table: EndpointTable) -> Cutover:
+    if table.cutover is None:
+        raise Refused('there is no cutover: "waypost cutover apply FILE" makes one')
+    return table.cutover
+
+
+def _settled_already(cutover: Cutover) -> str:
+    return (
+        f"cutover {cutover.number} was {cutover.state.replace('-', ' ')} already, by "
+        f"{cutover.settled_by} at {_instant(cutover.settled_at)}"
+    )
+
+
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

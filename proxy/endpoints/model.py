@@ -1,0 +1,122 @@
+"""The rows of the endpoint table, as immutable values.
+
+An endpoint is what ``New-CsPersistentChatEndpoint`` creates: a well-known SIP URI and
+the FQDN of the pool that serves it.  Instants are seconds since the epoch.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+from proxy.sip.flow import Transport
+
+EndpointState = Literal["active", "retired"]
+CutoverState = Literal["applied", "confirmed", "rolled-back", "replaced"]
+
+
+def endpoint_tag(key: str) -> bytes:
+    """Six bytes that name an endpoint inside a flow token, the same on every node."""
+    return blake2b(key.encode(), digest_size=6).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A second pool that part of the users of an endpoint goes to.
+
+    ``percent`` (0-100) is sticky by From AOR; ``pilots`` are AORs in lower case
+    (``alice@contoso.com``) that always go there.
+    """
+
+    pool_fqdn: str
+    percent: int = 0
+    pilots: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One legacy URI and its pool.
+
+    ``sip_address`` is ``sip:user@host`` as the administrator wrote it; ``key`` is
+    ``user@host`` in lower case, the identity of the row.  ``request_uri`` is the policy
+    of decision 3: ``pool-host``, ``keep`` or an explicit ``sip:`` URI.
+    """
+
+    sip_address: str
+    key: str
+    pool_fqdn: str
+    display_name: str = ""
+    request_uri: str = "pool-host"
+    service_uris: tuple[str, ...] = ()  # patterns such as sip:GC-*@contoso.com
+    state: EndpointState = "active"
+    retired_text: str = ""
+    canary: Canary | None = None
+    created_at: float = 0.0
+    changed_at: float = 0.0
+
+    @property
+    def tag(self) -> bytes:
+        """The endpoint's name inside a flow token."""
+        return endpoint_tag(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How to reach a pool: ``transport`` None is "auto", ``port`` None is "by SRV"."""
+
+    fqdn: str
+    transport: Transport | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedUri:
+    """A service URI that a pool handed out in ``rpl:requri``.
+
+    ``key`` is ``user@host`` in lower case.
+    """
+
+    uri: str
+    key: str
+    pool_fqdn: str
+    endpoint_key: str
+    learned_at: float
+    last_used_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One endpoint of a cutover, before (None: it was not there) and after."""
+
+    before: Endpoint | None
+    after: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Cutover:
+    """A numbered switch of many endpoints at once, and the snapshot to undo it.
+
+    ``confirm_by`` is when it is rolled back by itself unless confirmed; None: never.
+    ``share`` words a canary ("10 %"), empty when all users were switched.  ``forced``
+    when the doctor had advised against it.  ``settled_at`` and ``settled_by`` tell of
+    the confirmation or the rollback.  The history keeps it without its switches.
+    """
+
+    number: int
+    state: CutoverState
+    plan: str
+    applied_at: float
+    applied_by: str
+    confirm_by: float | None = None
+    share: str = ""
+    forced: bool = False
+    settled_at: float = 0.0
+    settled_by: str = ""
+    switches: tuple[Switch, ...] = ()
+
+    def is_overdue(self, now: float) -> bool:
+        """It should have been confirmed by now, and was not."""
+        return (
+            self.state == "applied"
+            and self.confirm_by is not None
+            and self.confirm_by <= now
+        )

@@ -1,0 +1,72 @@
+"""Undo of one change out of the history, which is itself a change.
+
+Refused when the row is no longer what that change made of it: then somebody has
+decided something newer, and only a person can say which of the two shall hold.
+"""
+
+from dataclasses import replace
+
+from proxy.endpoints.address import Refused
+from proxy.endpoints.changes import Decide, RowChange
+from proxy.endpoints.codec import Row
+from proxy.endpoints.model import Cutover, Endpoint, Pool
+from proxy.endpoints.table import EndpointTable
+
+
+def undo_change(
+    number: int, before: Row | None, after: Row | None, now: float
+) -> Decide:
+    """Make a row again what it was ``before`` change ``number`` made it ``after``."""
+    row = after or before
+    if row is None:
+        raise Refused(
+            f"change {number} is about a user or a binding, of which the history "
+            "keeps no more than that it happened: it cannot be undone"
+        )
+    if isinstance(row, Cutover):
+        raise Refused(
+            f"change {number} is about cutover {row.number}: undo that with "
+            '"waypost cutover rollback"'
+        )
+    key = row.key if isinstance(row, Endpoint) else row.fqdn
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        current = _current(table, row, key)
+        if _same(current, before):
+            return []
+        if not _same(current, after):
+            raise Refused(_changed_since(number, key, current))
+        again = before
+        if isinstance(again, Endpoint):
+            again = replace(again, changed_at=now)
+        return [RowChange(current, again)]
+
+    return decide
+
+
+def _current(table: EndpointTable, row: Row, key: str) -> Row | None:
+    if isinstance(row, Endpoint):
+        return table.endpoints.get(key)
+    return table.pools.get(key)
+
+
+def _same(left: Row | None, right: Row | None) -> bool:
+    """Equal but for the time of the last change; an unsaid pool is one by DNS."""
+    return _plain(left) == _plain(right)
+
+
+def _plain(row: Row | None) -> Row | None:
+    match row:
+        case Endpoint():
+            return replace(row, changed_at=0.0, created_at=0.0)
+        case Pool() if row == Pool(row.fqdn):
+            return None
+    return row
+
+
+def _changed_since(number: int, key: str, current: Row | None) -> str:
+    what = "removed" if current is None else "changed"
+    return (
+        f"{key} was {what} again after change {number}: look at "
+        f'"waypost endpoint history {key}" and undo the newest change first'
+    )

@@ -1,0 +1,197 @@
+"""The usage ledger: who still dials a legacy URI, how often, when last.
+
+``UsageBook`` adds up finished requests between two looks of whoever saves them;
+``summarise`` answers the one question: may this endpoint go?  Pure.  What counts: a
+request outside a dialog to the endpoint's own address, also to a retired one; not the
+service URIs behind it, and not a challenge (401, 407), after which the client asks
+again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import parse_name_addr
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+
+COUNTED: Final = frozenset({b"INVITE", b"SUBSCRIBE"})
+OTHERS: Final = "(others)"
+"""Who is counted together when strangers make up too many names."""
+MAX_NAMES: Final = 10_000
+DOCTOR: Final = "waypost-doctor"
+"""The user of our own probes, who is nobody's client."""
+_CHALLENGES: Final = frozenset({401, 407})
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One client of one endpoint.
+
+    ``aor`` is ``user@host`` in lower case.  ``failed`` counts final responses other
+    than 2xx.  ``user_agent``, ``epid`` and ``source`` (``tcp:192.0.2.1``) are those of
+    the last request.  Instants are seconds since the epoch.
+    """
+
+    endpoint_key: str
+    aor: str
+    first_at: float
+    last_at: float
+    count: int
+    failed: int = 0
+    user_agent: str = ""
+    epid: str = ""
+    source: str = ""
+
+
+class UsageRecord(Protocol):
+    """What the core tells of one finished request; ``core.commands.LogAccess``."""
+
+    request: Request
+    source: Flow
+    status: int
+    rule: str
+    endpoint: str
+
+
+class _Count:
+    """One client since the last ``take``; ``record`` is its latest request."""
+
+    __slots__ = ("count", "failed", "first_at", "last_at", "record")
+
+    def __init__(self, at: float, record: UsageRecord) -> None:
+        self.first_at = self.last_at = at
+        self.record = record
+        self.count = self.failed = 0
+
+
+class UsageBook:
+    """Adds up requests until somebody takes them away to save them."""
+
+    __slots__ = ("_counts", "counted")
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], _Count] = {}
+        self.counted = 0
+
+    def count(self, record: UsageRecord, at: float) -> None:
+        """Take a finished request into account; ``at`` is wall-clock seconds."""
+        if (
+            record.rule != "endpoint"
+            or record.request.method not in COUNTED
+            or record.status in _CHALLENGES
+        ):
+            return
+        aor = record.request.from_aor()
+        key = record.endpoint, aor
+        found = self._counts.get(key)
+        if found is None:
+            if aor.startswith(f"{DOCTOR}@"):
+                return
+            if len(self._counts) >= MAX_NAMES:
+                key = record.endpoint, OTHERS
+            found = self._counts.setdefault(key, _Count(at, record))
+        found.last_at = at
+        found.count += 1
+        found.failed += record.status >= 300
+        found.record = record
+        self.counted += 1
+
+    def take(self) -> list[Usage]:
+        """What was counted since the last time; the book is empty afterwards."""
+        counts, self._counts = self._counts, {}
+        return [_usage(*key, count) for key, count in counts.items()]
+
+
+def _usage(endpoint: str, aor: str, count: _Count) -> Usage:
+    request, source = count.record.request, count.record.source
+    agent = (request.value("user-agent") or b"").decode("utf-8", "replace")
+    return Usage(
+        endpoint,
+        aor,
+        count.first_at,
+        count.last_at,
+        count.count,
+        count.failed,
+        agent[:_LONGEST],
+        _epid(request)[:_LONGEST],
+        f"{source.transport}:{source.host}",
+    )
+
+
+def _epid(request: Request) -> str:
+    """Which of a user's devices it was ([MS-SIP]), or nothing."""
+    line = request.lines[request.index["from"]]
+    if b"epid" not in line:
+        return ""
+    tail = line[line.rfind(b">") + 1 :]
+    if b'"' not in tail and b" " not in tail:
+        return (
+            tail.partition(b";epid=")[2].partition(b";")[0].decode("ascii", "replace")
+        )
+    try:
+        parameters = parse_name_addr(request.required("from")).parameters
+    except MalformedMessage:
+        return ""
+    return (parameters.get("epid") or b"").decode("ascii", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """One endpoint's users as a whole; ``last`` is who used it last, if anybody.
+
+    ``recent_users`` are those of the last ``days``; ``since`` when counting began.
+    """
+
+    endpoint_key: str
+    users: int
+    requests: int
+    recent_users: int
+    days: int
+    since: float
+    last: Usage | None
+
+    def quiet_for(self, now: float) -> float:
+        """Seconds since anybody used it, or since it can be used."""
+        return now - (self.last.last_at if self.last else self.since)
+
+
+def summarise(
+    endpoint_key: str, rows: Sequence[Usage], since: float, now: float, days: int = 14
+) -> UsageSummary:
+    """Sum up an endpoint's rows; ``since`` is when it was created."""
+    recent = [row for row in rows if row.last_at > now - days * 86_400]
+    return UsageSummary(
+        endpoint_key,
+        len(rows),
+        sum(row.count for row in rows),
+        len(recent),
+        days,
+        since,
+        max(rows, key=lambda row: row.last_at, default=None),
+    )
+
+
+def merged(older: Iterable[Usage], newer: Iterable[Usage]) -> list[Usage]:
+    """Two lists as one, a row per endpoint and client: counts add up."""
+    found = {(row.endpoint_key, row.aor): row for row in older}
+    for row in newer:
+        key = row.endpoint_key, row.aor
+        known = found.get(key)
+        if known is None:
+            found[key] = row
+            continue
+        latest = row if row.last_at >= known.last_at else known
+        found[key] = Usage(
+            *key,
+            min(known.first_at, row.first_at),
+            latest.last_at,
+            known.count + row.count,
+            known.failed + row.failed,
+            latest.user_agent,
+            latest.epid,
+            latest.source,
+        )
+    return list(found.values())

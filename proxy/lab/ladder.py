@@ -1,0 +1,102 @@
+"""The journey as a person reads it: each step, the hops it took, the answer.
+
+Which front end a request reached is taken from what the front ends saw, not from what
+the proxy says about itself.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from proxy.lab.front_end import FrontEndServer, Seen
+from proxy.lab.journey import Step
+from proxy.lab.wire import uri_of
+
+
+def find(step: Step, front_ends: Iterable[FrontEndServer]) -> list[tuple[str, Seen]]:
+    """The front ends that saw the request of a step, with what they saw."""
+    wanted = (step.call_id, step.cseq)
+    return [
+        (front_end.name, seen)
+        for front_end in front_ends
+        for seen in front_end.seen
+        if (seen.message.call_id, seen.message.get("CSeq")) == wanted
+        and step.call_id
+        and seen.message.is_request == (not comes_back(step))
+    ]
+
+
+def comes_back(step: Step) -> bool:
+    """True for a request that the pool sent."""
+    return step.name.endswith("comes back")
+
+
+def hops(step: Step, front_ends: Iterable[FrontEndServer]) -> str:
+    """``client → proxy → fe1``, as far as it is known to have come."""
+    names = [name for name, _ in find(step, front_ends)]
+    if comes_back(step):
+        return f"{names[-1] if names else '?'} → proxy → client"
+    if not step.call_id:
+        return "client → proxy"
+    return " → ".join(["client", "proxy", *names[-1:]])
+
+
+def describe(step: Step, front_ends: list[FrontEndServer]) -> dict[str, Any]:
+    """One step for `--json`."""
+    found = find(step, front_ends)
+    return {
+        "step": step.name,
+        "ok": step.ok,
+        "status": step.status,
+        "ms": step.ms,
+        "detail": step.detail,
+        "hops": hops(step, front_ends),
+        "front_end": found[-1][0] if found else None,
+        "request_uri": found[-1][1].message.uri
+        if found and found[-1][1].message.is_request
+        else None,
+    }
+
+
+def render(steps: list[Step], front_ends: list[FrontEndServer]) -> Table:
+    """The journey as a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "step", "hops"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("answer")
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("Request-URI that arrived", no_wrap=True)
+    for step in steps:
+        found = find(step, front_ends)
+        arrived = ""
+        if step.name.startswith("INVITE") and found:
+            arrived = found[-1][1].message.uri
+        elif comes_back(step) and step.ok and "requri" in step.name:
+            arrived = f"[dim]it says: {step.detail}[/dim]"
+        answer = str(step.status or "-") if step.ok else f"[red]{step.detail}[/red]"
+        table.add_row(
+            "[green]✓[/green]" if step.ok else "[red]✗[/red]",
+            step.name.split(" sip:")[0],
+            hops(step, front_ends),
+            answer,
+            f"{step.ms:.1f}",
+            arrived,
+        )
+    return table
+
+
+def show_route(console: Console, front_ends: list[FrontEndServer]) -> None:
+    """Print the Via and Record-Route that the first INVITE arrived with."""
+    for front_end in front_ends:
+        for message in front_end.requests("INVITE")[:1]:
+            console.print(f"\nThe first INVITE as {front_end.name} received it:")
+            console.print(f"  {message.start}", markup=False, soft_wrap=True)
+            for name in ("Record-Route", "Via", "Max-Forwards", "To"):
+                for value in message.get_all(name):
+                    console.print(f"  {name}: {value}", markup=False, soft_wrap=True)
+            console.print(
+                f"  [dim]dialled {uri_of(message.get('To'))}: To is never touched[/dim]"
+            )
+            return

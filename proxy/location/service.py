@@ -1,0 +1,103 @@
+"""The location service: AOR → bindings, in memory.
+
+One dictionary, so a look-up costs the same for ten AORs and for a hundred thousand.
+Bindings expire when somebody looks; ``sweep`` frees what nobody looks at.  What is
+acknowledged is in the store before it comes here.
+"""
+
+from collections.abc import Iterable
+
+from proxy.location.binding import Binding, BindingChanges
+
+
+class LocationService:
+    """All live bindings of this process.
+
+    ``wall_offset`` is what has to be added to the core's clock to get seconds since
+    the epoch, in which bindings expire.  It is taken once: a jump of the wall clock
+    does not end registrations.
+    """
+
+    __slots__ = ("_by_aor", "wall_offset")
+
+    def __init__(self) -> None:
+        self._by_aor: dict[str, list[Binding]] = {}
+        self.wall_offset = 0.0
+
+    def __len__(self) -> int:
+        """How many bindings are held, expired ones that nobody looked at included."""
+        return sum(map(len, self._by_aor.values()))
+
+    @property
+    def aors(self) -> int:
+        """How many AORs have bindings."""
+        return len(self._by_aor)
+
+    def load(self, bindings: Iterable[Binding]) -> None:
+        """Hold exactly these bindings from now on."""
+        by_aor: dict[str, list[Binding]] = {}
+        for binding in bindings:
+            known = by_aor.get(binding.aor)
+            if known is None:
+                by_aor[binding.aor] = [binding]
+            else:
+                known.append(binding)
+        for several in by_aor.values():
+            if len(several) > 1:
+                several.sort(key=_preference)
+        self._by_aor = by_aor
+
+    def live(self, aor: str, now: float) -> list[Binding]:
+        """The bindings of an AOR at ``now`` (the core's clock), best first.
+
+        Highest q first, among equals the newest (section 16.6 of the RFC leaves the
+        order of equals to us).  The list must not be changed.
+        """
+        bindings = self._by_aor.get(aor)
+        if bindings is None:
+            return []
+        wall = now + self.wall_offset
+        for binding in bindings:
+            if binding.expires_at <= wall:
+                return self._without_expired(aor, bindings, wall)
+        return bindings
+
+    def _without_expired(
+        self, aor: str, bindings: list[Binding], wall: float
+    ) -> list[Binding]:
+        left = [b for b in bindings if b.expires_at > wall]
+        if left:
+            self._by_aor[aor] = left
+        else:
+            del self._by_aor[aor]
+        return left
+
+    def apply(self, changes: BindingChanges) -> None:
+        """Take over what has been saved.  All changes are of one AOR."""
+        aor = changes[0].aor
+        by_key = {b.key: b for b in self._by_aor.get(aor, ())}
+        for change in changes:
+            if change.after is None:
+                by_key.pop(change.key, None)
+            else:
+                by_key[change.key] = change.after
+        if not by_key:
+            self._by_aor.pop(aor, None)
+            return
+        bindings = list(by_key.values())
+        if len(bindings) > 1:
+            bindings.sort(key=_preference)
+        self._by_aor[aor] = bindings
+
+    def sweep(self, now: float) -> int:
+        """Free every expired binding; how many went."""
+        wall = now + self.wall_offset
+        before = len(self)
+        for aor, bindings in list(self._by_aor.items()):
+            if any(b.expires_at <= wall for b in bindings):
+                self._without_expired(aor, bindings, wall)
+        return before - len(self)
+
+
+def _preference(binding: Binding) -> tuple[float, float]:
+    return -binding.q, -binding.registered_at

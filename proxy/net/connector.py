@@ -1,0 +1,195 @@
+"""Outgoing connections: one attempt per remote address, however many ask for it.
+
+An opened connection is in the flow table under its remote address, where later
+requests find it; whoever waited for it is told.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from typing import Final
+
+from proxy.net.errors import reason as told
+from proxy.net.settings import AdmissionSettings
+from proxy.net.stream import StreamConnection, Streams, tune
+from proxy.net.tls import TlsEnd
+from proxy.pools.front_end import FrontEnd
+from proxy.sip.flow import Listener
+
+_BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h: the port is chosen by connect()
+_WILDCARDS: Final = ("0.0.0.0", "::")
+_NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_Key = tuple[str, str, int, str]
+
+
+class Connector:
+    """Opens TCP and TLS connections and reports each to everyone who asked."""
+
+    __slots__ = (
+        "_limit",
+        "_loop",
+        "_streams",
+        "_tasks",
+        "_tls",
+        "_waiting",
+        "failed",
+        "held",
+        "opened",
+    )
+
+    def __init__(
+        self,
+        streams: Streams,
+        settings: AdmissionSettings,
+        tls: TlsEnd | None = None,
+    ) -> None:
+        self._streams = streams
+        self._loop = streams.loop
+        self._limit = settings.outgoing
+        self._tls = tls
+        self._waiting: dict[_Key, list[FrontEnd]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.opened = 0
+        self.failed = 0
+        self.held = 0  # connections opened by us that exist now
+
+    def connect(self, front_end: FrontEnd, listener: Listener, timeout: float) -> None:
+        """Connect within ``timeout`` seconds, TLS handshake included.
+
+        Whoever asks while an attempt is under way gets that attempt's outcome, and
+        so its deadline.  TLS connections are shared by server name as well: each
+        name must be verified.
+        """
+        name = front_end.pool or front_end.name or front_end.host
+        key = (*front_end.key, name if front_end.transport == "tls" else "")
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.append(front_end)
+            return
+        self._waiting[key] = [front_end]
+        task = self._loop.create_task(self._attempt(key, listener, timeout))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Give up all attempts; nobody is told."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _attempt(self, key: _Key, listener: Listener, timeout: float) -> None:
+        connection = OpenedConnection(self, self._streams, listener, key[1], key[2])
+        try:
+            if self.held + len(self._waiting) > self._limit:
+                raise OSError(errno.EMFILE, f"{self._limit} outgoing connections")
+            async with asyncio.timeout(timeout):
+                await self._open(connection, key, listener)
+            if not connection.flow.is_open:
+                raise ConnectionResetError  # gone before anyone was told
+        except OSError as error:  # TimeoutError and ssl.SSLError are
+            self._failed(key, error, timeout)
+            return
+        except Exception as error:
+            # A name that ssl cannot encode, say.  Whoever waits must hear of it:
+            # unheard, it would keep everybody else from trying this address again.
+            self._failed(key, OSError(errno.EINVAL, repr(error)), timeout)
+            return
+        finally:
+            waiting = self._waiting.pop(key, [])
+        self.opened += 1
+        for front_end in waiting:
+            self._streams.outbox.report(
+                self._streams.sink.flow_opened, front_end, connection.flow
+            )
+
+    async def _open(
+        self, connection: "OpenedConnection", key: _Key, listener: Listener
+    ) -> None:
+        transport, host, port, name = key
+        # By reference: the context in force at this moment.
+        context = self._tls.context if self._tls and transport == "tls" else None
+        if transport == "tls" and context is None:
+            raise ssl.SSLError(0, "no TLS towards pools is configured")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            opened.setblocking(False)
+            tune(opened, self._streams.settings)
+            if listener.host not in _WILDCARDS:
+                _choose_source(opened, listener.host)
+            await self._loop.sock_connect(opened, (host, port))
+        except BaseException:
+            opened.close()
+            raise
+        await self._loop.create_connection(
+            lambda: connection,
+            sock=opened,
+            ssl=context,
+            server_hostname=name if context else None,
+        )
+        if context:
+            # The name that was verified (RFC 5922 section 7.2), whatever else it has.
+            connection.flow.peer_name = name
+            connection.flow.peer_names = (name,)
+
+    def _failed(self, key: _Key, error: OSError, timeout: float) -> None:
+        self.failed += 1
+        word, detail = _explain(key, error, timeout)
+        for front_end in self._waiting.pop(key, []):
+            self._streams.outbox.report(
+                self._streams.sink.connect_failed, front_end, word, detail
+            )
+
+
+class OpenedConnection(StreamConnection):
+    """A connection that we opened; counted while it lives."""
+
+    __slots__ = ("_connector",)
+
+    def __init__(
+        self,
+        connector: Connector,
+        streams: Streams,
+        listener: Listener,
+        host: str,
+        port: int,
+    ) -> None:
+        super().__init__(streams, listener, host, port, was_opened_by_us=True)
+        self._connector = connector
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connector.held += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connector.held -= 1
+        super().connection_lost(exc)
+
+
+def _choose_source(opened: socket.socket, host: str) -> None:
+    """Send from the listener's address, from any port."""
+    with contextlib.suppress(OSError):  # then bind() takes a port, a scarcer thing
+        opened.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+    opened.bind((host, 0))
+
+
+def _explain(key: _Key, error: OSError, timeout: float) -> tuple[str, str]:
+    """The short word and the sentence of ``Sink.connect_failed``."""
+    transport, host, port, name = key
+    where = f"{transport} {f'[{host}]' if ':' in host else host}:{port}"
+    if isinstance(error, TimeoutError):
+        return "connect-timeout", f"{where} did not answer within {timeout:g} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "tls", f"{where} as {name}: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "tls", f"{where}: {error.reason or error.strerror}"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused", f"{where} refused the connection"
+    if isinstance(error, ConnectionError):
+        word = "tls" if transport == "tls" else "refused"
+        return word, f"{where} closed the connection before it was set up"
+    if error.errno in _NO_ROOM:
+        return "limit", f"{where} not tried: {error.strerror}"
+    return "unreachable", f"{where} cannot be reached: {told(error)}"

@@ -1,0 +1,37 @@
+"""The one error of this package: an address or a certificate that cannot be used."""
+
+import errno
+import os
+
+
+class NetError(Exception):
+    """A sentence for an administrator: which address, what is wrong, what to do."""
+
+
+_BIND_ADVICE = {
+    errno.EADDRINUSE: (
+        "is in use by another process; stop that one"
+        " (`ss -lnp 'sport = :{port}'` names it) or choose another port"
+    ),
+    errno.EACCES: (
+        "may not be bound by this user; ports below 1024 need CAP_NET_BIND_SERVICE"
+        " (the systemd unit grants it) or choose a port from 1024 up"
+    ),
+    errno.EADDRNOTAVAIL: (
+        "is not an address of this machine; `ip addr` lists those that are"
+    ),
+    errno.EAFNOSUPPORT: "cannot be used: this machine has no such address family",
+}
+
+
+def bind_error(transport: str, host: str, port: int, error: OSError) -> NetError:
+    """What kept a listener from being opened."""
+    shown = f"[{host}]" if ":" in host else host
+    advice = _BIND_ADVICE.get(error.errno or 0)
+    told = advice.format(port=port) if advice else f"cannot be bound: {reason(error)}"
+    return NetError(f"{transport} {shown}:{port} {told}")
+
+
+def reason(error: OSError) -> str:
+    """The operating system's own words for an error."""
+    return os.strerror(error.errno) if error.errno else str(error)

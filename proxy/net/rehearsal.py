@@ -1,0 +1,93 @@
+"""A handshake with ourselves, in memory: what would a peer say of our certificate?
+
+OpenSSL judges, by the rules that a peer's OpenSSL would use: does the key belong to
+the certificate, is it valid today, is it one for servers, does it cover our host (RFC
+6125, wildcards too).  Whether the peer trusts its authority cannot be known here, so
+the certificate itself is trusted.
+"""
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.net.errors import NetError
+from proxy.net.tls import MinimumVersion, TlsFiles, peer_names, server_context
+
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END: Final = "-----END CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate as a peer sees it; ``expires`` is seconds since 1970, UTC."""
+
+    names: tuple[str, ...]
+    expires: float
+
+
+def rehearse(
+    files: TlsFiles, host: str | None, minimum: MinimumVersion = "TLSv1.2"
+) -> Shown:
+    """Shake hands as ``host`` (None: whoever), and tell what was shown.
+
+    Raises NetError with what is wrong and what to do.
+    """
+    server = server_context(
+        TlsFiles(files.certificate, files.key, None), minimum=minimum
+    )
+    assert files.certificate is not None
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = host is not None
+    client.set_ciphers("DEFAULT:@SECLEVEL=0")  # the strength is the peer's business
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cadata=_first(files.certificate))
+    try:
+        found = _shake_hands(server, client, host)
+    except ssl.SSLCertVerificationError as error:
+        raise NetError(
+            f"{files.certificate} cannot be used as {host or 'ours'}:"
+            f" {error.verify_message}; {_advice(error, host)}"
+        ) from error
+    except ssl.SSLError as error:
+        raise NetError(f"{files.certificate} cannot be used: {error}") from error
+    return Shown(peer_names(found), ssl.cert_time_to_seconds(found["notAfter"]))
+
+
+def _shake_hands(
+    server: ssl.SSLContext, client: ssl.SSLContext, host: str | None
+) -> dict[str, str]:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    theirs = client.wrap_bio(to_client, to_server, server_hostname=host)
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):  # flights; two are enough for every version
+        for end in (theirs, ours):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return theirs.getpeercert() or {}  # type: ignore[return-value]
+
+
+def _first(path: str) -> str:
+    """Our own certificate, which is the first of the chain."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except OSError as error:
+        raise NetError(f"{path} cannot be read ({error.strerror})") from error
+    begin, end = text.find(_BEGIN), text.find(_END)
+    if begin < 0 or end < begin:
+        raise NetError(f"{path} holds no certificate: write PEM, not DER or PFX")
+    return text[begin : end + len(_END)] + "\n"
+
+
+def _advice(error: ssl.SSLCertVerificationError, host: str | None) -> str:
+    message = error.verify_message
+    if "mismatch" in message.lower():
+        return (
+            f"ask for one with {host} among its subject alternative names, or correct"
+            " advertised_host"
+        )
+    if "purpose" in message:
+        return "ask for one with the usage Server Authentication"
+    return "ask for a new one, or look at this machine's clock"

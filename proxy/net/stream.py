@@ -1,0 +1,310 @@
+"""Stream connections: TCP and TLS, accepted or opened by us, after the handshake.
+
+Bytes are read into one buffer shared by all connections (asyncio's own would be
+256 KiB for each read), framed, and handed on message by message.  What is sent waits
+in ``_pending`` until the batch of events is over and then leaves as one write.  A peer
+that does not read loses its connection, nobody else anything.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import ssl
+import sys
+from typing import Final
+
+from proxy.net.outbox import Outbox
+from proxy.net.settings import DEFAULT_STREAM, StreamSettings
+from proxy.net.sink import Sink
+from proxy.net.tls import peer_names
+from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.framing import FramingError, StreamFramer
+
+READ_BUFFER: Final = 64 * 1024
+_TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux only
+
+
+class StreamFlow(Flow):
+    """A flow that holds its connection.
+
+    ``peer_names`` are all names of a verified certificate, ``peer_name`` the first.
+    """
+
+    __slots__ = ("connection", "peer_names")
+
+    def __init__(
+        self,
+        listener: Listener,
+        host: str,
+        port: int,
+        connection_id: int,
+        connection: "StreamConnection",
+    ) -> None:
+        super().__init__(listener, host, port, connection_id)
+        self.connection = connection
+        self.peer_names: tuple[str, ...] = ()
+
+
+class Streams:
+    """What all stream connections share: the sink, the flow table, buffer, counters."""
+
+    __slots__ = (
+        "_numbers",
+        "connections",
+        "flows",
+        "framing_errors",
+        "keepalives",
+        "loop",
+        "messages_dropped",
+        "messages_received",
+        "outbox",
+        "read_buffer",
+        "settings",
+        "shed",
+        "sink",
+        "timed_out",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        flows: FlowTable,
+        sink: Sink,
+        outbox: Outbox,
+        settings: StreamSettings = DEFAULT_STREAM,
+    ) -> None:
+        self.loop = loop
+        self.flows = flows
+        self.sink = sink
+        self.outbox = outbox
+        self.settings = settings
+        self.read_buffer = memoryview(bytearray(READ_BUFFER))
+        self.connections: set[StreamConnection] = set()
+        self._numbers = itertools.count(1)
+        self.messages_received = 0
+        self.messages_dropped = 0  # sent on a flow that had ended
+        self.keepalives = 0
+        self.framing_errors = 0
+        self.shed = 0
+        self.timed_out = 0
+
+    def next_connection_id(self) -> int:
+        return next(self._numbers)
+
+    def sweep(self) -> None:
+        """Close what is past a deadline; called by the network's one timer."""
+        now = self.loop.time()
+        for connection in list(self.connections):
+            connection.expire(now)
+
+
+class StreamConnection(asyncio.BufferedProtocol):
+    """One connection: framing, ordered writes, deadlines, one report of its end."""
+
+    __slots__ = (
+        "_closing_since",
+        "_framer",
+        "_has_message",
+        "_last_read",
+        "_opened_at",
+        "_partial_since",
+        "_pending",
+        "_streams",
+        "_transport",
+        "_was_opened_by_us",
+        "flow",
+        "is_made",
+    )
+
+    def __init__(
+        self,
+        streams: Streams,
+        listener: Listener,
+        host: str,
+        port: int,
+        *,
+        was_opened_by_us: bool = False,
+    ) -> None:
+        self._streams = streams
+        self._framer = StreamFramer(streams.settings.limits)
+        self._pending: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self.is_made = False  # whether there ever was one, handshake included
+        self._was_opened_by_us = was_opened_by_us
+        self._has_message = False
+        self._partial_since: float | None = None
+        self._closing_since: float | None = None
+        self._opened_at = self._last_read = streams.loop.time()
+        number = streams.next_connection_id()
+        self.flow = StreamFlow(listener, host, port, number, self)
+
+    # -- asyncio's side --------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.is_made = True
+        # asyncio then calls pause_writing as soon as that much is queued.
+        transport.set_write_buffer_limits(high=self._streams.settings.write_queue)
+        self._note_peer(transport)
+        self._streams.connections.add(self)
+        self._streams.flows.add_stream(self.flow)
+
+    def _note_peer(self, transport: asyncio.Transport) -> None:
+        """Who the peer proved to be; nobody without a certificate that we asked for."""
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None and not self._was_opened_by_us:
+            names = peer_names(tls.getpeercert())
+            self.flow.peer_names = names
+            self.flow.peer_name = names[0] if names else None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # Shared: asyncio reads and calls buffer_updated in one go.
+        return self._streams.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        streams, framer = self._streams, self._framer
+        if self._closing_since is not None or framer.is_broken:
+            return
+        self._last_read = now = streams.loop.time()
+        messages = framer.feed(streams.read_buffer[:nbytes])
+        if messages:
+            self._has_message = True
+            self._partial_since = now if framer.is_partial else None
+        elif self._partial_since is None and framer.is_partial:
+            self._partial_since = now
+        if framer.keepalives:
+            streams.keepalives += framer.keepalives
+            framer.keepalives = 0
+        streams.messages_received += len(messages)
+        streams.outbox.is_batch = True
+        try:
+            deliver, flow = streams.sink.message, self.flow
+            for message in messages:
+                deliver(flow, message)
+            if framer.error is not None:
+                self._fail(framer.error)
+        finally:
+            streams.outbox.end()
+
+    def eof_received(self) -> bool:
+        # A peer that has finished sending gets what is queued for it and no more.
+        self.close("closed")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._streams.connections.discard(self)
+        self._end(_why_lost(exc))
+        # The other half of a cycle: TLS would keep 256 KiB of buffers with it until
+        # the next garbage collection.
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        """More is queued than a peer may make us hold: drop that peer."""
+        if self._closing_since is None:
+            self._streams.shed += 1
+        self.abort("write-queue")
+
+    # -- our side --------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Queue one message; it leaves with the others of this batch."""
+        if self._closing_since is not None:
+            self._streams.messages_dropped += 1
+            return
+        self._pending.append(data)
+        if len(self._pending) == 1:
+            self._streams.outbox.add(self)
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        pending = self._pending
+        if pending and self._transport is not None:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            pending.clear()
+            self._transport.write(data)
+
+    def close(self, reason: str) -> None:
+        """Close after what is queued has been written; the flow ends now."""
+        if self._closing_since is None:
+            self.flush()
+            self._end(reason)
+            if self._transport is not None:
+                self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close at once; what is queued is lost."""
+        self._pending.clear()
+        self._end(reason)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def expire(self, now: float) -> None:
+        """Close when a deadline has passed."""
+        settings = self._streams.settings
+        if self._closing_since is not None:
+            if now - self._closing_since > settings.close and self._transport:
+                self._transport.abort()
+            return
+        reason = self._overdue(now, settings)
+        if reason:
+            self._streams.timed_out += 1
+            self.close(reason)
+
+    def _overdue(self, now: float, settings: StreamSettings) -> str:
+        if self._partial_since is not None:
+            late = now - self._partial_since > settings.whole_message
+            return "message-timeout" if late else ""
+        if self._has_message or self._was_opened_by_us:
+            late = now - self._last_read > settings.idle_established
+            return "idle" if late else ""
+        # Not one message yet: keep-alives alone do not prolong it.
+        silent = self._last_read == self._opened_at
+        limit = settings.first_byte if silent else settings.idle_new
+        if now - self._opened_at <= limit:
+            return ""
+        return "first-byte-timeout" if silent else "idle"
+
+    def _fail(self, error: FramingError) -> None:
+        """Let the sink answer, then close: nothing that follows can be trusted."""
+        self._streams.framing_errors += 1
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._streams.sink.framing_failed(
+            self.flow, error.data, error.status, error.reason
+        )
+        self._streams.loop.call_soon(self.close, "framing")
+
+    def _end(self, reason: str) -> None:
+        """Take the flow out of the table and tell the sink, once."""
+        if self._closing_since is None:
+            self._closing_since = self._streams.loop.time()
+            self._streams.flows.remove_stream(self.flow)
+            self._streams.outbox.report(
+                self._streams.sink.flow_closed, self.flow, reason
+            )
+
+
+def _why_lost(error: Exception | None) -> str:
+    if error is None:
+        return "closed"
+    if isinstance(error, TimeoutError):
+        return "timeout"  # TCP_USER_TIMEOUT or a failed TCP keep-alive
+    if isinstance(error, ConnectionError):
+        return "reset"
+    return "error"
+
+
+def tune(opened: socket.socket, settings: StreamSettings) -> None:
+    """Options of every connection: no delay, and dead peers noticed in seconds.
+
+    TCP_USER_TIMEOUT bounds how long unacknowledged data is retried; without it the
+    kernel goes on for a quarter of an hour.
+    """
+    with contextlib.suppress(OSError):
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sys.platform == "linux":
+            milliseconds = int(settings.user_timeout * 1000)
+            opened.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)

@@ -1,0 +1,273 @@
+"""UDP: one socket per listener, drained without asyncio's datagram endpoint.
+
+The socket is read until it is empty, at most 64 datagrams a turn so that streams and
+timers get theirs.  The kernel's error queue is switched on: a datagram that met ICMP
+"port unreachable" is reported with its own bytes, so that a request to a dead front
+end moves on at once and not after a timer.
+"""
+
+import asyncio
+import errno
+import socket
+import struct
+import sys
+from collections import deque
+from typing import Final
+
+from proxy.net.errors import bind_error
+from proxy.net.outbox import Outbox
+from proxy.net.selector import DirectEventLoop, DirectSelector
+from proxy.net.sink import Sink
+from proxy.sip.flow import Flow, FlowTable, Listener
+
+DATAGRAMS_A_TURN: Final = 64
+BUFFER: Final = 4 * 1024 * 1024  # bytes asked of the kernel, each way
+QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more
+
+# Linux numbers that the socket module does not name (linux/errqueue.h, linux/in.h).
+_IP_RECVERR: Final = 11
+_IPV6_RECVERR: Final = 25
+_MSG_ERRQUEUE: Final = 0x2000
+_SO_RCVBUFFORCE: Final = 33
+_SO_SNDBUFFORCE: Final = 32
+_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
+_ORIGIN_ICMP: Final = (2, 3)
+
+_REASONS: Final = {
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
+    errno.ENETDOWN: "unreachable",
+    errno.EADDRNOTAVAIL: "unreachable",
+    errno.EACCES: "unreachable",
+    errno.EPERM: "not-permitted",
+    errno.EMSGSIZE: "too-large",
+}
+
+
+class UdpListener:
+    """One UDP address of ours: reads, sends, and tells what came back."""
+
+    __slots__ = (
+        "_direct",
+        "_flows",
+        "_is_writer",
+        "_loop",
+        "_outbox",
+        "_queue",
+        "_sendto",
+        "_sink",
+        "_socket",
+        "datagrams_dropped",
+        "datagrams_received",
+        "datagrams_refused",
+        "keepalives",
+        "listener",
+    )
+
+    def __init__(
+        self, listener: Listener, flows: FlowTable, sink: Sink, outbox: Outbox
+    ) -> None:
+        self.listener = listener
+        self._flows = flows
+        self._sink = sink
+        self._outbox = outbox
+        self._queue: deque[tuple[Flow, bytes]] = deque()
+        self._is_writer = False
+        self._direct: DirectSelector | None = None
+        self.datagrams_received = 0
+        self.datagrams_refused = 0  # told by ICMP, or by the kernel when sending
+        self.datagrams_dropped = 0  # the send queue was full
+        self.keepalives = 0
+
+    def open(
+        self, opened: socket.socket | None = None, *, reuse_port: bool = False
+    ) -> None:
+        """Bind (or take over an open socket) and start to read.
+
+        Port 0 is replaced by the one that the kernel chose.  Raises NetError.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._socket = opened or _bound(self.listener, reuse_port)
+        self._socket.setblocking(False)
+        _tune(self._socket)
+        self._sendto = self._socket.sendto
+        self.listener.bound_to(self._socket.getsockname()[1])
+        if isinstance(self._loop, DirectEventLoop):
+            self._direct = self._loop.direct
+            self._direct.serve(self._socket.fileno(), self._readable)
+        else:
+            self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def close(self) -> None:
+        """Stop reading and sending; what is queued is lost, as UDP may."""
+        self._stop_reading()
+        if self._is_writer:
+            self._loop.remove_writer(self._socket.fileno())
+        self._queue.clear()
+        self._socket.close()
+
+    def _stop_reading(self) -> None:
+        if self._direct is not None:
+            self._direct.forget(self._socket.fileno())
+            self._direct = None
+        else:
+            self._loop.remove_reader(self._socket.fileno())
+
+    def send(self, flow: Flow, data: bytes) -> None:
+        """Send one datagram; failures are reported to the sink later."""
+        if self._queue:
+            self._enqueue(flow, data)
+            return
+        try:
+            self._sendto(data, (flow.host, flow.port))
+        except OSError as error:
+            self._send_failed(flow, data, error)
+
+    # -- reading ---------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        # The busiest function of the program: names are local, the flow table's
+        # look-up is written out.
+        listener, flows, outbox = self.listener, self._flows, self._outbox
+        index, known, make = listener.index, flows.udp_flows, flows.udp
+        recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
+        received = 0
+        outbox.is_batch = True
+        try:
+            for _ in range(DATAGRAMS_A_TURN):
+                try:
+                    data, address = recvfrom(65_535)
+                except BlockingIOError:
+                    break
+                except OSError:
+                    # Not about what we read: an ICMP error is pending.
+                    self._read_errors()
+                    continue
+                received += 1
+                if data[:1] <= b"\r":
+                    data = data.lstrip(b"\r\n\0")
+                    if not data:
+                        self.keepalives += 1
+                        continue
+                host, port = address[0], address[1]
+                flow = known.get((index, host, port))
+                deliver(flow or make(listener, host, port), data)
+            if not received:
+                # Awake and nothing to read: a pending error was told to a send.
+                self._read_errors()
+        finally:
+            self.datagrams_received += received
+            outbox.end()
+
+    def _read_errors(self) -> None:
+        """Empty the error queue; it keeps the socket readable until it is."""
+        for _ in range(DATAGRAMS_A_TURN):
+            try:
+                data, ancillary, _, address = self._socket.recvmsg(
+                    65_535, 512, _MSG_ERRQUEUE
+                )
+            except OSError:
+                return
+            number = _icmp_error(ancillary)
+            # "Fragmentation needed" is news for the kernel: it sends the
+            # retransmission in pieces.
+            if number and number != errno.EMSGSIZE:
+                self.datagrams_refused += 1
+                flow = self._flows.udp(self.listener, address[0], address[1])
+                reason = _REASONS.get(number, "unreachable")
+                self._sink.datagram_refused(flow, data, reason)
+
+    # -- sending ---------------------------------------------------------------------
+
+    def _send_failed(self, flow: Flow, data: bytes, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):
+            self._enqueue(flow, data)
+            return
+        # With the error queue on, any call on the socket may raise what ICMP said
+        # about an earlier datagram to somebody else.  Raising it cleared it.
+        try:
+            self._sendto(data, (flow.host, flow.port))
+        except BlockingIOError:
+            self._enqueue(flow, data)
+        except OSError as second:
+            self.datagrams_refused += 1
+            reason = _REASONS.get(second.errno or 0, "error")
+            self._outbox.report(self._sink.datagram_refused, flow, data, reason)
+
+    def _enqueue(self, flow: Flow, data: bytes) -> None:
+        if len(self._queue) >= QUEUE:
+            self.datagrams_dropped += 1
+            return
+        self._queue.append((flow, data))
+        if not self._is_writer:
+            self._is_writer = True
+            if self._direct is not None:
+                # Only the loop itself can wait for both directions of a socket.
+                self._stop_reading()
+                self._loop.add_reader(self._socket.fileno(), self._readable)
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        waiting, self._queue = self._queue, deque()
+        while waiting:
+            flow, data = waiting.popleft()
+            self.send(flow, data)
+            if self._queue:  # refused again: keep the order
+                self._queue.extend(waiting)
+                return
+        self._is_writer = False
+        self._loop.remove_writer(self._socket.fileno())
+
+
+def _bound(listener: Listener, reuse_port: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    try:
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise bind_error("udp", listener.host, listener.port, error) from error
+    try:
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if reuse_port:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        opened.bind((listener.host, listener.port))
+    except OSError as error:
+        opened.close()
+        raise bind_error("udp", listener.host, listener.port, error) from error
+    return opened
+
+
+def _tune(opened: socket.socket) -> None:
+    """Large buffers and the error queue, as far as the system lets us."""
+    if sys.platform == "linux":
+        # The forced form ignores the system's ceiling, for those who may.
+        _set(opened, socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        _set(opened, socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        _set(opened, socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
+        _set(opened, socket.SOL_SOCKET, _SO_SNDBUFFORCE, BUFFER)
+        if opened.family == socket.AF_INET6:
+            _set(opened, socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        else:
+            _set(opened, socket.IPPROTO_IP, _IP_RECVERR, 1)
+
+
+def _set(opened: socket.socket, level: int, option: int, value: int) -> None:
+    try:
+        opened.setsockopt(level, option, value)
+    except OSError:
+        return  # slower or later news, nothing worse
+
+
+def _icmp_error(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """The errno that ICMP meant; 0 when the error is the kernel's own."""
+    for level, kind, data in ancillary:
+        if (level, kind) in (
+            (socket.IPPROTO_IP, _IP_RECVERR),
+            (socket.IPPROTO_IPV6, _IPV6_RECVERR),
+        ):
+            number, origin = _EXTENDED_ERROR.unpack_from(data)[:2]
+            if origin in _ORIGIN_ICMP:
+                return int(number)
+    return 0

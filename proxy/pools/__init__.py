@@ -1,0 +1,1 @@
+"""Pools: from a pool FQDN to an ordered list of front ends."""

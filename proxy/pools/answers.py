@@ -1,0 +1,166 @@
+"""DNS answers and how long they hold: one entry per name and record type.
+
+dnspython keeps no stale answers and its cache is too dear for us, so times to live are
+our own: clamped, refreshed early, and when DNS fails the last good answer is used on
+(RFC 8767).  A failure never replaces an answer; "does not exist" does.  Pure.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from proxy.pools.srv import NaptrRecord, SrvRecord
+
+RecordType = Literal["SRV", "NAPTR", "A", "AAAA"]
+Record = SrvRecord | NaptrRecord | str
+
+# A refresh that happens for one record asks anew for those that are nearly as old.
+NEARLY_OLD: Final = 0.7
+
+
+class Question(NamedTuple):
+    """A name (lower case, no final dot) and what is asked about it."""
+
+    name: str
+    type: RecordType
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLimits:
+    """How long answers hold and how much is asked at once; seconds.
+
+    ``budget`` bounds one look-up with all its questions, ``idle`` is how long an unused
+    name is still refreshed, ``retry`` the pause after a failed refresh.
+    """
+
+    ttl_floor: float = 5.0
+    ttl_ceiling: float = 3600.0
+    negative: float = 30.0
+    stale: float = 86_400.0
+    retry: float = 10.0
+    idle: float = 3600.0
+    budget: float = 3.0
+    max_queries: int = 32
+    max_names: int = 1024
+
+
+class Answer:
+    """What is known about one Question; no records means that there are none.
+
+    ``problem`` says why the last query failed, ``failing_since`` since when; both are
+    empty while DNS works.
+    """
+
+    __slots__ = (
+        "expires",
+        "failing_since",
+        "problem",
+        "question",
+        "received_at",
+        "records",
+        "ttl",
+    )
+
+    def __init__(
+        self, question: Question, records: tuple[Record, ...], ttl: float, now: float
+    ) -> None:
+        self.question = question
+        self.records = records
+        self.ttl = ttl
+        self.received_at = now
+        self.expires = now + ttl
+        self.failing_since: float | None = None
+        self.problem = ""
+
+    def srv(self) -> list[SrvRecord]:
+        """The SRV records."""
+        return [r for r in self.records if isinstance(r, SrvRecord)]
+
+    def naptr(self) -> list[NaptrRecord]:
+        """The NAPTR records."""
+        return [r for r in self.records if isinstance(r, NaptrRecord)]
+
+    def addresses(self) -> list[str]:
+        """The numeric addresses."""
+        return [r for r in self.records if isinstance(r, str)]
+
+
+class AnswerBook:
+    """Every answer that may still be used."""
+
+    __slots__ = ("_answers", "_limits")
+
+    def __init__(self, limits: DnsLimits) -> None:
+        self._limits = limits
+        self._answers: dict[Question, Answer] = {}
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def fresh(
+        self, question: Question, now: float, *, early: bool = False
+    ) -> Answer | None:
+        """The answer, if it need not be asked for again.
+
+        ``early`` is the view of a background refresh, which renews an answer before
+        it runs out.
+        """
+        answer = self._answers.get(question)
+        if answer is None or answer.problem:
+            return None
+        life = answer.ttl * NEARLY_OLD if early else answer.ttl
+        return answer if now < answer.received_at + life else None
+
+    def keep(
+        self, question: Question, records: Iterable[Record], ttl: float, now: float
+    ) -> Answer:
+        """Store what DNS said, for ``ttl`` clamped to the limits."""
+        found = tuple(records)
+        limits = self._limits
+        ceiling = limits.ttl_ceiling if found else limits.negative
+        ttl = min(max(ttl, limits.ttl_floor), ceiling)
+        # Taken out first: the order of the dict is the order of the last answer.
+        self._answers.pop(question, None)
+        while len(self._answers) >= limits.max_names * 8:
+            del self._answers[next(iter(self._answers))]
+        answer = self._answers[question] = Answer(question, found, ttl, now)
+        return answer
+
+    def fail(self, question: Question, problem: str, now: float) -> Answer:
+        """A query failed: the last good answer, or one without records.
+
+        Neither SERVFAIL nor silence says anything about the name, so nothing stored
+        is lost before it is too old to be trusted.
+        """
+        answer = self._answers.get(question)
+        if answer is not None and answer.records:
+            if now < answer.expires + self._limits.stale:
+                answer.problem = problem
+                if answer.failing_since is None:
+                    answer.failing_since = now
+                return answer
+            del self._answers[question]
+        unknown = Answer(question, (), 0.0, now)
+        unknown.problem = problem
+        unknown.failing_since = now
+        return unknown
+
+
+def lifetime(
+    answers: Iterable[Answer], now: float, limits: DnsLimits, *, complete: bool
+) -> float:
+    """When what was made from these answers expires.
+
+    The first record to run out decides.  Names that do not exist (no NAPTR, no IPv6
+    address) matter only where nothing was found, or where something is missing
+    (``complete`` is False: a lame target).
+    """
+    answers = list(answers)
+    found = [answer for answer in answers if answer.records]
+    ends = [answer.expires for answer in found if not answer.problem]
+    if any(answer.problem for answer in answers):
+        ends.append(now + (limits.retry if found else limits.ttl_floor))
+    if not complete or not found:
+        ends += [a.expires for a in answers if not a.records and not a.problem]
+        ends.append(now + limits.negative)
+    return min(ends)

@@ -1,0 +1,154 @@
+"""Health of front ends as requests see it: passive ejection.
+
+A front end with three transport failures in a row is *ejected*: tried last, not never,
+and only for a while.  Kept per address, so that one machine under two names is one.
+Pure: time is an argument, probing is `prober.py`, the order is `selection.py`.
+
+One request's failure below the threshold changes nothing for any other request.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+FAILURES_TO_EJECT: Final = 3
+EJECTION_SECONDS: Final = 10.0
+MAX_EJECTION_SECONDS: Final = 300.0
+HISTORY: Final = 20
+MAX_KNOWN: Final = 4_096
+
+Key = tuple[str, str, int]
+HealthState = Literal["healthy", "suspect", "ejected"]
+
+
+class Transition(NamedTuple):
+    """One change of state, for display; ``at`` is in core seconds."""
+
+    at: float
+    state: HealthState
+    reason: str
+
+
+class Health(NamedTuple):
+    """How one front end stands; ``since`` and ``until`` are core seconds.
+
+    ``failures`` counts in a row, ``times_ejected`` since the last success.
+    ``until`` is the end of the ejection, 0 when there is none.
+    """
+
+    state: HealthState
+    since: float
+    reason: str
+    failures: int
+    times_ejected: int
+    until: float
+    transitions: tuple[Transition, ...]
+
+
+UNKNOWN: Final = Health("healthy", 0.0, "", 0, 0, 0.0, ())
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A front end whose last outcome was a failure."""
+
+    failures: int = 0
+    times_ejected: int = 0
+    last_failure: float = float("-inf")
+    until: float = float("-inf")
+
+
+class HealthBook:
+    """Passive health of every front end that has ever failed.
+
+    ``suspects`` is empty while nothing is wrong, and public so that a hot path can
+    test it before it builds a key; ``ejected`` holds the keys that are or were
+    ejected without a success since.
+    """
+
+    __slots__ = ("_histories", "ejected", "suspects")
+
+    def __init__(self) -> None:
+        self.suspects: dict[Key, _Suspect] = {}
+        self.ejected: set[Key] = set()
+        self._histories: dict[Key, deque[Transition]] = {}
+
+    def record_success(self, key: Key, now: float) -> None:
+        """The front end answered: whatever was held against it is forgotten."""
+        if self.suspects and self.suspects.pop(key, None) is not None:
+            self.ejected.discard(key)
+            self._note(key, now, "healthy", "answered")
+
+    def record_failure(self, key: Key, reason: str, now: float) -> bool:
+        """A transport failure; True when it ejected the front end.
+
+        Failures at one instant are one event (a lost connection fails everything
+        that was pending on it) and count once.  After an ejection has run out the
+        failures are still in a row, so that a single one more ejects again.
+        """
+        suspect = self.suspects.get(key)
+        if suspect is None:
+            self._make_room()
+            suspect = self.suspects[key] = _Suspect()
+        elif now <= suspect.last_failure:
+            return False
+        suspect.last_failure = now
+        suspect.failures += 1
+        if suspect.failures < FAILURES_TO_EJECT:
+            self._note(key, now, "suspect", reason)
+            return False
+        if now < suspect.until:
+            return False  # a late failure of an attempt made before the ejection
+        suspect.times_ejected += 1
+        seconds = min(EJECTION_SECONDS * suspect.times_ejected, MAX_EJECTION_SECONDS)
+        suspect.until = now + seconds
+        self.ejected.add(key)
+        self._note(key, now, "ejected", reason)
+        return True
+
+    def is_ejected(self, key: Key, now: float) -> bool:
+        """True while this front end should be tried last."""
+        return key in self.ejected and now < self.suspects[key].until
+
+    def ejected_until(self, key: Key) -> float:
+        """The end of the last ejection; 0 when there was none."""
+        return self.suspects[key].until if key in self.ejected else 0.0
+
+    def health(self, key: Key, now: float) -> Health:
+        """How this front end stands, for display."""
+        history = self._histories.get(key)
+        if history is None:
+            return UNKNOWN
+        transitions = tuple(history)
+        last = transitions[-1]
+        suspect = self.suspects.get(key)
+        if suspect is None:
+            return Health(last.state, last.at, last.reason, 0, 0, 0.0, transitions)
+        state, since = last.state, last.at
+        if state == "ejected" and now >= suspect.until:
+            state, since = "suspect", suspect.until  # back, until it fails once more
+        return Health(
+            state,
+            since,
+            last.reason,
+            suspect.failures,
+            suspect.times_ejected,
+            suspect.until if state == "ejected" else 0.0,
+            transitions,
+        )
+
+    def known(self) -> list[Key]:
+        """Every front end that has a history."""
+        return list(self._histories)
+
+    def _note(self, key: Key, now: float, state: HealthState, reason: str) -> None:
+        history = self._histories.setdefault(key, deque(maxlen=HISTORY))
+        history.append(Transition(now, state, reason))
+
+    def _make_room(self) -> None:
+        """Forget the oldest histories: addresses come and go with DNS."""
+        while len(self._histories) >= MAX_KNOWN:
+            oldest = next(iter(self._histories))
+            del self._histories[oldest]
+            self.suspects.pop(oldest, None)
+            self.ejected.discard(oldest)

@@ -1,0 +1,178 @@
+"""Which front ends a request tries, in which order: RFC 2782 and health.
+
+Pure, and run for every out-of-dialog request: what does not change between two
+requests (the transport, the groups) is worked out once per Resolution and kept in its
+``plans``.  What the names resolved to is `srv.py`, who failed is `health.py`.
+"""
+
+import random
+from collections.abc import Iterable
+from typing import Final, NamedTuple, cast
+
+from proxy.pools.front_end import FrontEnd, Resolution
+from proxy.pools.health import HealthBook
+from proxy.pools.srv import precedence
+from proxy.sip.flow import Transport
+
+# RFC 2782 wants a weight of 0 to have "a very small chance"; with a share instead of
+# the RFC's integer walk, equal weights get equal shares whatever order they come in.
+ZERO_WEIGHT: Final = 0.1
+
+
+class _Target(NamedTuple):
+    """One SRV target; ``addresses`` are grouped by RFC 6724 precedence."""
+
+    weight: float
+    addresses: tuple[tuple[FrontEnd, ...], ...]
+
+
+_Group = tuple[_Target, ...]
+
+
+class _Plan:
+    """The part of the order that is the same for every request.
+
+    ``fixed`` is the whole order where there is nothing to draw.
+    """
+
+    __slots__ = ("fixed", "groups")
+
+    def __init__(self, groups: tuple[tuple[FrontEnd, ...], ...]) -> None:
+        self.groups = tuple(_targets(group) for group in groups)
+        is_fixed = all(
+            len(group) == 1 and all(len(same) == 1 for same in group[0].addresses)
+            for group in self.groups
+        )
+        self.fixed = tuple(fe for group in groups for fe in group) if is_fixed else None
+
+
+def order(
+    resolution: Resolution,
+    preference: tuple[Transport, ...],
+    rng: random.Random,
+    health: HealthBook | None = None,
+    now: float = 0.0,
+) -> tuple[FrontEnd, ...]:
+    """The front ends to try, best first; empty when the Resolution has none.
+
+    One transport is chosen: the first of NAPTR's order, else the first of
+    ``preference`` that has front ends, else any.  Inside it: priorities in order,
+    a weighted draw among the targets of one priority, all addresses of a target
+    together; ejected front ends last.
+    """
+    plan = resolution.plans.get(preference)
+    if plan is None:
+        plan = _plan(resolution, preference, _transport(resolution, preference))
+    return _draw(cast(_Plan, plan), rng, health, now)
+
+
+def order_for(
+    resolution: Resolution,
+    transport: Transport,
+    rng: random.Random,
+    health: HealthBook | None = None,
+    now: float = 0.0,
+) -> tuple[FrontEnd, ...]:
+    """The front ends of one transport; empty when the name does not offer it.
+
+    RFC 3261 section 18.1.1: a request too large for UDP goes over TCP.
+    """
+    plan = resolution.plans.get(transport)
+    if plan is None:
+        plan = _plan(resolution, transport, transport)
+    return _draw(cast(_Plan, plan), rng, health, now)
+
+
+def _transport(
+    resolution: Resolution, preference: tuple[Transport, ...]
+) -> Transport | None:
+    candidates = (*resolution.naptr_order, *preference, *resolution.groups)
+    return next((t for t in candidates if resolution.groups.get(t)), None)
+
+
+def _plan(resolution: Resolution, key: object, transport: Transport | None) -> _Plan:
+    plan = _Plan(resolution.groups.get(transport, ()) if transport else ())
+    resolution.plans[key] = plan
+    return plan
+
+
+def _draw(
+    plan: _Plan, rng: random.Random, health: HealthBook | None, now: float
+) -> tuple[FrontEnd, ...]:
+    drawn = plan.fixed
+    if drawn is None:
+        found: list[FrontEnd] = []
+        for group in plan.groups:
+            for target in _weighted(group, rng):
+                for addresses in target.addresses:
+                    found += _shuffled(addresses, rng)
+        drawn = tuple(found)
+    if health is not None and health.ejected:
+        return _ejected_last(drawn, health, now)
+    return drawn
+
+
+def _weighted(group: _Group, rng: random.Random) -> Iterable[_Target]:
+    """RFC 2782: draw without replacement, each time by the weights that are left."""
+    if len(group) == 1:
+        return group
+    left = list(group)
+    total = sum(target.weight for target in left)
+    drawn = []
+    while len(left) > 1:
+        point = rng.random() * total
+        for index, target in enumerate(left):  # noqa: B007 - the last one when rounding
+            point -= target.weight
+            if point < 0:
+                break
+        total -= target.weight
+        drawn.append(left.pop(index))
+    drawn.append(left[0])
+    return drawn
+
+
+def _shuffled(
+    addresses: tuple[FrontEnd, ...], rng: random.Random
+) -> Iterable[FrontEnd]:
+    """Several addresses under one name are equals: DNS round robin, drawn here."""
+    if len(addresses) == 1:
+        return addresses
+    return rng.sample(addresses, len(addresses))
+
+
+def _ejected_last(
+    front_ends: tuple[FrontEnd, ...], health: HealthBook, now: float
+) -> tuple[FrontEnd, ...]:
+    """Move what is ejected to the end, but never more than half.
+
+    Where more are ejected, those with the shortest ejection stay in their places:
+    when everything fails the fault is more likely ours or the network's.
+    """
+    out = [fe for fe in front_ends if health.is_ejected(fe.key, now)]
+    allowed = len(front_ends) // 2
+    if len(out) > allowed:
+        out.sort(key=lambda fe: health.ejected_until(fe.key), reverse=True)
+        out = out[:allowed]
+    if not out:
+        return front_ends
+    moved = set(out)
+    stay = [fe for fe in front_ends if fe not in moved]
+    return (*stay, *(fe for fe in front_ends if fe in moved))
+
+
+def _targets(group: tuple[FrontEnd, ...]) -> _Group:
+    """Put the addresses of one target together: the weight is the target's."""
+    by_target: dict[tuple[str, int], list[FrontEnd]] = {}
+    for front_end in group:
+        by_target.setdefault((front_end.name, front_end.port), []).append(front_end)
+    return tuple(
+        _Target(found[0].weight or ZERO_WEIGHT, _by_precedence(found))
+        for found in by_target.values()
+    )
+
+
+def _by_precedence(front_ends: list[FrontEnd]) -> tuple[tuple[FrontEnd, ...], ...]:
+    classes: dict[int, list[FrontEnd]] = {}
+    for front_end in front_ends:
+        classes.setdefault(precedence(front_end.host), []).append(front_end)
+    return tuple(tuple(classes[rank]) for rank in sorted(classes))

@@ -1,0 +1,144 @@
+"""The pages of the admin listener: /health, /ready, /metrics, /status, /drain.
+
+``/health`` says that the process works and stays 200 while it drains, so that no
+orchestrator kills it then; ``/ready`` says that new requests are welcome.
+"""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import structlog
+
+from proxy import __version__
+from proxy.admin.http import HttpListener, Page, Reply
+from proxy.admin.token import TokenError, make_token
+from proxy.config.model import Config
+from proxy.net.errors import NetError, bind_error
+from proxy.server.drain import Drain, open_transactions
+from proxy.server.readings import read_all
+from proxy.server.runtime import Runtime
+from proxy.server.state import ServiceState
+from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
+
+log = structlog.get_logger()
+
+
+async def open_admin(
+    config: Config, runtime: Runtime, state: ServiceState, drain: Drain
+) -> HttpListener | None:
+    """Listen as ``[admin]`` says; None when it says nowhere.
+
+    An address that somebody chose must be had: raises NetError.  The default one may
+    belong to another Waypost on this machine, which is no reason not to serve.
+    """
+    address = config.admin.address
+    if address is None:
+        return None
+    is_local = ip_address(address.host).is_loopback
+    try:
+        token = make_token(config)
+    except TokenError as error:
+        if not is_local:
+            raise NetError(str(error)) from None
+        log.warning("admin.no_token", reason=str(error))
+        token = ""
+    listener = HttpListener(
+        pages(runtime, state, drain),
+        token,
+        trusts_local=is_local and not config.admin.token,
+    )
+    try:
+        host, port = await listener.open(address.host, address.port)
+    except OSError as error:
+        problem = bind_error("admin", address.host, address.port, error)
+        if config.admin.is_chosen:
+            raise problem from None
+        log.warning("admin.unavailable", reason=str(problem))
+        return None
+    log.info("admin.started", listen=f"{host}:{port}")
+    return listener
+
+
+def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page]:
+    """Every page by its path."""
+    metrics = Metrics(lambda: read_all(runtime, state), _tally_of(runtime))
+
+    def health() -> Reply:
+        return Reply.text(200, "ok")
+
+    def ready() -> Reply:
+        return Reply.text(200 if state.is_ready else 503, state.phase)
+
+    def scrape() -> Reply:
+        runtime.access.flush()
+        return Reply(200, metrics.exposition(), CONTENT_TYPE)
+
+    def begin_drain() -> Reply:
+        return Reply.json({"phase": "draining", "open": drain.begin()}, 202)
+
+    return {
+        "/health": Page(health, is_open=True),
+        "/ready": Page(ready, is_open=True),
+        "/metrics": Page(scrape),
+        "/status": Page(_status_page(runtime, state)),
+        "/drain": Page(begin_drain, "POST"),
+    }
+
+
+def _tally_of(runtime: Runtime) -> Any:
+    tally = runtime.access.tally
+    assert tally is not None, "the lifecycle gives the access log a tally"
+    return tally
+
+
+def _status_page(runtime: Runtime, state: ServiceState) -> Callable[[], Reply]:
+    return lambda: Reply.json(status(runtime, state))
+
+
+def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
+    """The service at a glance; durations are seconds."""
+    core = runtime.core
+    table = core.router.table
+    return {
+        "version": __version__,
+        "phase": state.phase,
+        "up_seconds": round(state.age, 1),
+        "listeners": [
+            {"transport": x.transport, "address": x.host, "port": x.port}
+            for x in core.flows.listeners
+        ],
+        "store": state.store_problem or "ok",
+        "table_version": table.version,
+        "endpoints": len(table.endpoints),
+        "bindings": len(core.location),
+        "conflicts": core.registrar.conflicts if core.registrar else 0,
+        "open_transactions": open_transactions(core),
+        "connections": len(runtime.network.streams.connections),
+        "errors": runtime.errors,
+        "pools": {fqdn: _pool(runtime, fqdn) for fqdn in runtime.pool_lookups()},
+    }
+
+
+def _pool(runtime: Runtime, fqdn: str) -> dict[str, Any]:
+    lookup = runtime.pool_lookups()[fqdn]
+    found = runtime.resolver.describe(lookup, health=runtime.core.health)
+    if found is None:
+        return {"error": "not resolved yet", "front_ends": []}
+    return {
+        "error": found.reason if found.error else "",
+        "dns_age": round(found.age, 1),
+        "dns_stale_for": found.stale_for,
+        "front_ends": [
+            {
+                "name": row.name,
+                "transport": row.transport,
+                "address": row.host,
+                "port": row.port,
+                "state": row.state,
+                "reason": row.reason,
+                "state_for": round(row.state_for, 1),
+            }
+            for row in found.front_ends
+        ],
+    }

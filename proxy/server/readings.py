@@ -1,0 +1,155 @@
+"""What the metrics say: every value, read from where it is counted.
+
+Called at a scrape, never on the message path; the names are those of
+``telemetry/metrics.py``.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+from proxy import __version__, clock
+from proxy.pools.front_end import FrontEnd
+from proxy.server.runtime import Runtime
+from proxy.server.state import ServiceState
+from proxy.telemetry.metrics import Reading
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_STATES = ("healthy", "suspect", "ejected")
+
+
+def read_all(runtime: Runtime, state: ServiceState) -> Iterator[Reading]:
+    """Every value but those of the access tally."""
+    for name, value, *labels in (
+        *_service(runtime, state),
+        *_messages(runtime),
+        *_network(runtime),
+        *_table(runtime, state),
+        *_pools(runtime),
+        *_process(),
+    ):
+        yield Reading(f"waypost_{name}", value, tuple(labels))
+
+
+_Row = tuple[str, float] | tuple[str, float, *tuple[str, ...]]
+
+
+def _service(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
+    yield "info", 1, __version__
+    yield "up_seconds", state.age
+    yield "ready", state.is_ready
+    yield "draining", state.phase == "draining"
+    yield "errors_total", runtime.errors
+    yield "access_lines_total", runtime.access.written, "written"
+    yield "access_lines_total", runtime.access.dropped, "dropped"
+    certificates = runtime.certificates
+    yield "certificate_reload_failures_total", certificates.failures
+    for file, shown in certificates.shown.items():
+        yield "certificate_expiry_seconds", shown.expires - clock.wall(), file
+
+
+def _messages(runtime: Runtime) -> Iterator[_Row]:
+    core, layer = runtime.core, runtime.core.transactions
+    for method, count in core.requests_by_method.items():
+        yield "requests_received_total", count, method.decode("ascii")
+    yield "responses_received_total", core.responses_received
+    for class_ in range(1, 7):
+        yield "responses_sent_total", layer.responses_sent[class_], f"{class_}xx"
+    yield "requests_refused_total", core.requests_refused
+    yield "messages_malformed_total", core.malformed_received
+    yield "responses_stray_total", core.strays_dropped
+    yield "transactions_started_total", layer.servers_started, "server"
+    yield "transactions_started_total", layer.clients_started, "client"
+    yield "transactions", len(layer.servers), "server"
+    yield "transactions", len(layer.clients), "client"
+    yield "searches", searches(runtime)
+    yield "retransmissions_received_total", layer.retransmissions_received
+    yield "retransmissions_sent_total", layer.retransmissions_sent
+
+
+def searches(runtime: Runtime) -> int:
+    """Requests of clients that have no final answer yet."""
+    servers = runtime.core.transactions.servers.values()
+    return sum(1 for each in servers if each.state in ("trying", "proceeding"))
+
+
+def _network(runtime: Runtime) -> Iterator[_Row]:
+    network = runtime.network
+    udp, streams = network.udp.values(), network.streams
+    acceptors, connector = network.acceptors, network.connector
+    dropped = sum(each.datagrams_dropped for each in udp)
+    yield "messages_dropped_total", dropped, "send-queue-full"
+    yield "messages_dropped_total", streams.messages_dropped, "flow-closed"
+    yield "datagrams_refused_total", sum(each.datagrams_refused for each in udp)
+    keepalives = sum(each.keepalives for each in udp) + streams.keepalives
+    yield "keepalives_received_total", keepalives
+    yield "connections_accepted_total", sum(each.accepted for each in acceptors)
+    yield "connections_refused_total", sum(each.refused for each in acceptors)
+    yield "handshakes_failed_total", sum(each.handshakes_failed for each in acceptors)
+    yield "connections_opened_total", connector.opened
+    yield "connects_failed_total", connector.failed
+    yield "connections_shed_total", streams.shed, "slow-reader"
+    yield "connections_shed_total", streams.timed_out, "silent"
+    yield "connections_shed_total", streams.framing_errors, "framing"
+    opened = connector.held
+    yield "connections", len(streams.connections) - opened, "accepted"
+    yield "connections", opened, "opened"
+    yield "udp_flows", len(network.flows.udp_flows)
+    yield "dns_queries_total", runtime.resolver.dns.queries
+    yield "dns_failures_total", runtime.resolver.dns.failures
+
+
+def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
+    table = runtime.core.router.table
+    states = Counter({"active": 0, "retired": 0})
+    states.update(each.state for each in table.endpoints.values())
+    for name, count in states.items():
+        yield "endpoints", count, name
+    yield "learned_uris", len(table.learned)
+    yield "bindings", len(runtime.core.location)
+    registrar = runtime.core.registrar
+    if registrar is not None:
+        yield "registrations_total", registrar.registrations, "accepted"
+        yield "registrations_total", registrar.refusals, "refused"
+        yield "conflicts_total", registrar.conflicts
+    yield "table_version", table.version
+    yield "store_up", not state.store_problem
+
+
+def _pools(runtime: Runtime) -> Iterator[_Row]:
+    now = runtime.loop.time()
+    for pool, lookup in runtime.pool_lookups().items():
+        resolution = runtime.resolver.cached(lookup, now)
+        found = [] if resolution is None else resolution.front_ends()
+        addresses = {each.key for each in found}
+        ejected = {x for x in addresses if runtime.core.health.is_ejected(x, now)}
+        yield "pool_front_ends", len(addresses), pool
+        yield "pool_front_ends_available", len(addresses - ejected), pool
+        if resolution is not None:
+            since = resolution.stale_since
+            yield "dns_age_seconds", now - resolution.resolved_at, pool
+            yield "dns_stale_seconds", 0.0 if since is None else now - since, pool
+        for front_end in {(x.key, x.name): x for x in found}.values():
+            yield from _front_end(runtime, pool, front_end, now)
+
+
+def _front_end(
+    runtime: Runtime, pool: str, front_end: FrontEnd, now: float
+) -> Iterator[_Row]:
+    current = runtime.core.health.health(front_end.key, now).state
+    transport, host, port = front_end.key
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    for each in _STATES:
+        labels = (pool, front_end.name or host, address, transport, each)
+        yield "front_end_state", current == each, *labels
+
+
+def _process() -> Iterator[_Row]:
+    times = os.times()
+    yield "process_cpu_seconds_total", times.user + times.system
+    try:
+        with open("/proc/self/statm") as file:
+            yield "process_resident_bytes", int(file.read().split()[1]) * _PAGE
+        yield "process_open_files", len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return  # not Linux

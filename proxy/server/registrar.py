@@ -1,0 +1,170 @@
+"""What the registrar needs of the shell: durable bindings, and news from the store.
+
+A REGISTER is answered when its bindings are in the store.  Each commit costs a disk
+flush, so REGISTERs are saved in groups: whatever comes within 10 ms shares one, and
+nobody waits for more than that and two commits.  No task or future per REGISTER.
+"""
+
+import asyncio
+from collections import OrderedDict
+from itertools import chain
+from typing import Final
+
+import structlog
+
+from proxy import clock
+from proxy.core import commands, events
+from proxy.server.runtime import Runtime
+from proxy.store.interface import Store, StoreError
+from proxy.store.registrar import Conflict
+
+log = structlog.get_logger()
+
+GROUP: Final = 0.010
+"""Seconds that the first REGISTER of a group waits for company."""
+FOLLOW: Final = 0.25
+SWEEP: Final = 300.0
+GRACE: Final = 60.0
+"""Seconds that an expired binding stays in the store before it is deleted."""
+CONFLICT_EVERY: Final = 60.0
+MAX_SOURCES: Final = 1000
+
+
+class BindingWriter:
+    """Group commit: ``add`` now, ``BindingsSaved`` when it is durable."""
+
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._group: list[commands.SaveBindings] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_saving = False
+        self._is_due = False
+        self.groups_saved = 0
+        self.groups_failed = 0
+
+    def add(self, command: commands.SaveBindings) -> None:
+        """Put a REGISTER into the open group."""
+        self._group.append(command)
+        if self._timer is None and not self._is_due:
+            self._timer = self._runtime.loop.call_later(GROUP, self._close_group)
+
+    def _close_group(self) -> None:
+        self._timer = None
+        if self._is_saving:
+            self._is_due = True
+            return
+        group, self._group = self._group, []
+        self._is_due = False
+        self._is_saving = True
+        self._runtime.tasks.start(self._save(group), "save-bindings")
+
+    async def _save(self, group: list[commands.SaveBindings]) -> None:
+        changes = list(chain.from_iterable(command.changes for command in group))
+        tickets = [command.ticket for command in group]
+        event: events.Event
+        try:
+            await self._store.save_bindings(changes)
+            event = events.BindingsSaved(tickets)
+            self.groups_saved += 1
+        except StoreError as error:
+            log.error("bindings.not_saved", count=len(group), reason=str(error))
+            event = events.BindingsNotSaved(tickets, str(error))
+            self.groups_failed += 1
+        self._is_saving = False
+        if self._is_due:
+            self._close_group()
+        self._runtime.step(event)
+
+
+class ConflictBook:
+    """Tells of each old service once a minute, and has it counted in the store."""
+
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        self._store = store
+        self._runtime = runtime
+        # (endpoint, source) → when told last, and how often refused since
+        self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+
+    def note(self, command: commands.NoteConflict) -> None:
+        """One refused REGISTER for an endpoint's address."""
+        key = command.endpoint_key, command.source
+        now = self._runtime.loop.time()
+        told_at, silent = self._told.get(key, (float("-inf"), 0))
+        if now - told_at < CONFLICT_EVERY:
+            self._told[key] = told_at, silent + 1
+            return
+        self._told[key] = now, 0
+        self._told.move_to_end(key)
+        if len(self._told) > MAX_SOURCES:
+            self._told.popitem(last=False)
+        log.warning(
+            "conflict.detected",
+            endpoint=command.endpoint_key,
+            source=command.source,
+            user_agent=command.user_agent,
+            contact=command.contact,
+            advice="the old Lookup service still registers for this address: stop it",
+        )
+        wall = clock.wall()
+        conflict = Conflict(
+            command.endpoint_key,
+            command.source,
+            command.user_agent,
+            command.contact,
+            wall,
+            wall,
+            silent + 1,
+        )
+        self._runtime.tasks.start(self._save(conflict), "note-conflict")
+
+    async def _save(self, conflict: Conflict) -> None:
+        try:
+            await self._store.note_conflict(conflict)
+        except StoreError as error:
+            log.warning("store.unavailable", reason=str(error))
+
+
+async def start_registrar(store: Store, runtime: Runtime) -> None:
+    """Load what is bound and begin; before the listeners open.  Raises StoreError."""
+    if runtime.core.registrar is None:
+        return
+    version = await store.registrar_version()
+    await _load(store, runtime)
+    runtime.on_save = BindingWriter(store, runtime).add
+    runtime.on_conflict = ConflictBook(store, runtime).note
+    runtime.tasks.start(_follow(store, runtime, version), "follow-registrar")
+    runtime.tasks.start(_sweep(store, runtime), "sweep-bindings")
+
+
+async def _load(store: Store, runtime: Runtime) -> None:
+    users = {user.name: user.ha1 for user in await store.users()}
+    bindings = await store.bindings(None, clock.wall())
+    # Nothing may come between: what is saved from now on is applied on top.
+    runtime.step(events.LocationLoaded(bindings, users))
+
+
+async def _follow(store: Store, runtime: Runtime, version: int) -> None:
+    """Load again when an operator changed users or bindings."""
+    while True:
+        await asyncio.sleep(FOLLOW)
+        try:
+            found = await store.registrar_version()
+            if found != version:
+                await _load(store, runtime)
+                version = found
+                log.info("registrar.reloaded", bindings=len(runtime.core.location))
+        except StoreError as error:
+            # The follower of the endpoint table reports a store that stays away.
+            log.debug("store.unavailable", reason=str(error))
+
+
+async def _sweep(store: Store, runtime: Runtime) -> None:
+    """Free expired bindings here and in the store."""
+    while True:
+        await asyncio.sleep(SWEEP)
+        runtime.core.location.sweep(runtime.loop.time())
+        try:
+            await store.forget_bindings(clock.wall() - GRACE)
+        except StoreError as error:
+            log.warning("store.unavailable", reason=str(error))

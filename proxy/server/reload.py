@@ -1,0 +1,104 @@
+"""SIGHUP: read the configuration again and apply what can change while we run.
+
+A file that does not load changes nothing and is logged with every problem.  What
+needs a restart is named, and stays as it was.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import structlog
+
+from proxy.config.file import ConfigError
+from proxy.config.model import Config
+from proxy.core.settings import CoreSettings
+from proxy.server import wiring
+from proxy.server.drain import Drain
+from proxy.server.runtime import Runtime
+from proxy.telemetry.logs import set_up_logs
+
+log = structlog.get_logger()
+
+LIVE: Final = frozenset(
+    {
+        *("log.level", "log.format", "log.access"),
+        *("attempts.connect", "attempts.first_answer", "attempts.total"),
+        *("attempts.failover_codes", "limits.transactions", "server.drain_seconds"),
+    }
+)
+"""Keys that a reload applies; every other one needs a restart."""
+
+
+@dataclass(slots=True)
+class Reloader:
+    """Knows the configuration in force."""
+
+    config: Config
+    runtime: Runtime
+    drain: Drain
+    stream: TextIO
+
+    def reload(self) -> bool:
+        """Read the file again; False when it was refused.  Never raises."""
+        try:
+            fresh = Config.load(Path(self.config.path))
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("config.refused", problem=str(problem))
+            return False
+        changed = changes(self.config, fresh)
+        waiting = sorted(changed - LIVE)
+        applied = sorted(changed & LIVE)
+        if applied:
+            self._apply(fresh)
+        if waiting:
+            log.warning("config.needs_restart", keys=waiting)
+        log.info("config.reloaded", applied=applied)
+        # What waits for a restart is named again by the next reload.
+        self.config = self.config.model_copy(
+            update={
+                "log": fresh.log,
+                "attempts": fresh.attempts,
+                "server": fresh.server,
+                "limits": self.config.limits.model_copy(
+                    update={"transactions": fresh.limits.transactions}
+                ),
+            }
+        )
+        return True
+
+    def _apply(self, fresh: Config) -> None:
+        core = self.runtime.core
+        set_up_logs(fresh.log.format, fresh.log.level, self.stream)
+        self.runtime.access.writes = fresh.log.access
+        self.drain.limit = fresh.server.drain_seconds
+        core.settings = with_live_values(core.settings, fresh)
+        core.forwarder.settings = core.settings
+        core.forwarder.attempts = core.settings.attempts
+
+
+def with_live_values(settings: CoreSettings, fresh: Config) -> CoreSettings:
+    """The core's settings with what a reload may change."""
+    return replace(
+        settings,
+        attempts=wiring.attempts_of(fresh),
+        max_transactions=fresh.limits.transactions,
+    )
+
+
+def changes(old: Config, new: Config) -> set[str]:
+    """The keys with another value, as ``section.key``; lists of tables as a whole."""
+    before, after = _flat(old), _flat(new)
+    keys = before.keys() | after.keys()
+    return {key for key in keys if before.get(key) != after.get(key)}
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for section, table in config.model_dump().items():
+        if isinstance(table, dict):
+            flat |= {f"{section}.{key}": value for key, value in table.items()}
+        else:
+            flat[section] = table
+    return flat

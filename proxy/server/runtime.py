@@ -1,0 +1,255 @@
+"""The runtime: carries events into the core and its commands out to the network.
+
+This is the only place where the core meets sockets, clock and store.  It runs on one
+event loop; a message costs it no task, no future and no log call.
+"""
+
+import asyncio
+import random
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from proxy import clock
+from proxy.core import commands, events
+from proxy.core.proxy import ProxyCore
+from proxy.core.settings import CoreSettings
+from proxy.core.targets import lookup_of
+from proxy.endpoints.table import EndpointTable
+from proxy.net.network import ListenOptions, Network
+from proxy.net.selector import DirectEventLoop
+from proxy.net.settings import AdmissionSettings, StreamSettings
+from proxy.net.tls import TlsEnd
+from proxy.pools.front_end import FrontEnd, Lookup, Resolution
+from proxy.pools.resolver import Resolver
+from proxy.server.certificates import Certificates
+from proxy.server.tasks import Tasks
+from proxy.sip.flow import Flow, FlowTable
+from proxy.sip.uri import parse_uri
+from proxy.telemetry.access import AccessLog
+
+log = structlog.get_logger()
+
+TIMER_GRAIN = 0.02
+"""Seconds between two looks at the timers: retransmissions may be this much late."""
+
+
+class Runtime:
+    """One proxy on one event loop; the ``Sink`` of the network.
+
+    ``learned`` and ``used`` are what the store has to be told; whoever runs us
+    empties them.
+    """
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        flows: FlowTable,
+        resolver: Resolver,
+        table: EndpointTable,
+        access: AccessLog,
+        *,
+        options: dict[int, ListenOptions] | None = None,
+        client_tls: TlsEnd | None = None,
+        streams: StreamSettings | None = None,
+        admission: AdmissionSettings | None = None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.tasks = Tasks()
+        self.resolver = resolver
+        self.access = access
+        self.certificates = Certificates()
+        self.core = ProxyCore(
+            settings, flows, resolver.cached, table, random.SystemRandom()
+        )
+        self.network = Network(
+            flows,
+            self,
+            options=options,
+            client_tls=client_tls,
+            streams=streams or StreamSettings(),
+            admission=admission or AdmissionSettings(),
+            batch_ended=self._rearm,
+        )
+        self.errors = 0
+        self.on_learned: Callable[[commands.LearnUri], None] = lambda _: None
+        self.on_save: Callable[[commands.SaveBindings], None] = lambda _: None
+        self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
+        self.used_uris: set[str] = set()
+        self._wall_offset = clock.wall() - self.loop.time()
+        self.core.location.wall_offset = self._wall_offset
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = float("inf")
+        self._flusher: asyncio.TimerHandle | None = None
+        resolver.on_change = self._resolution_changed
+
+    # -- life --------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Bind every listener and begin; raises NetError."""
+        await self.network.open()
+        self.resolver.start()
+        self.pin_pools()
+        self._flush_access()
+
+    async def close(self) -> None:
+        """Stop at once: sockets, tasks, what is still to be written."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._flusher is not None:
+            self._flusher.cancel()
+        await self.network.close()
+        await self.resolver.close()
+        await self.tasks.close()
+        self.access.flush()
+
+    def swap_table(self, table: EndpointTable) -> None:
+        """Route by this table from the next message on."""
+        self.step(events.TableChanged(table))
+        self.pin_pools()
+
+    def pin_pools(self) -> None:
+        """Keep every pool of the table, and the default route, resolved."""
+        lookups = list(self.pool_lookups().values())
+        default = self.core.settings.default_route
+        if default:
+            lookups.append(lookup_of(parse_uri(default)))
+        self.resolver.pin(lookups)
+        # What is cached already causes no change, but the core may not have seen it.
+        now = self.loop.time()
+        for lookup in lookups:
+            known = self.resolver.cached(lookup, now)
+            if known is not None:
+                self.step(events.Resolved(lookup, known))
+
+    def pool_lookups(self) -> dict[str, Lookup]:
+        """What is asked of DNS for each pool of the table, by FQDN."""
+        pools = self.core.router.table.pools
+        return {
+            fqdn: Lookup(pool.fqdn.lower(), pool.port, pool.transport)
+            for fqdn, pool in pools.items()
+        }
+
+    # -- Sink: what happens on the network ---------------------------------------
+
+    def datagram(self, flow: Flow, data: bytes) -> None:
+        """A UDP datagram."""
+        try:
+            self.core.receive(flow, data, self.loop.time())
+        except Exception:
+            self._failed("message.failed", flow)
+        self._carry_out(self.core.take_commands())
+
+    message = datagram
+
+    def datagram_refused(self, flow: Flow, data: bytes, reason: str) -> None:
+        """ICMP, or the kernel, gave a datagram of ours back."""
+        self.step(events.DatagramRefused(flow, data, reason))
+
+    def flow_opened(self, front_end: FrontEnd, flow: Flow) -> None:
+        """A connection that the core asked for exists."""
+        self.step(events.FlowOpened(front_end, flow))
+
+    def connect_failed(self, front_end: FrontEnd, reason: str, detail: str) -> None:
+        """A connection that the core asked for could not be had."""
+        self.step(events.ConnectFailed(front_end, reason, detail))
+
+    def flow_closed(self, flow: Flow, reason: str) -> None:
+        """A stream ended."""
+        self.step(events.FlowClosed(flow, reason))
+
+    def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
+        """A stream sent what cannot be framed."""
+        self.step(events.FramingFailed(flow, data, status, reason))
+
+    # -- the core's turn ---------------------------------------------------------
+
+    def step(self, event: events.Event) -> None:
+        """Let the core take one event, and do what it says."""
+        try:
+            out = self.core.handle(event, self.loop.time())
+        except Exception:
+            self._failed("event.failed", None)
+            out = self.core.take_commands()
+        self._carry_out(out)
+        self._rearm()
+
+    def _failed(self, event: str, flow: Flow | None) -> None:
+        """A bug of ours: one message is lost, the proxy goes on."""
+        self.errors += 1
+        log.exception(event, flow=repr(flow))
+
+    def _carry_out(self, out: Iterable[commands.Command]) -> None:
+        send = self.network.send
+        for command in out:
+            if type(command) is commands.Send:
+                send(command.flow, command.data)
+            elif type(command) is commands.SaveBindings:
+                self.on_save(command)
+            elif type(command) is commands.LogAccess:
+                self.access.add(command, self.loop.time() + self._wall_offset)
+            else:
+                self._carry_out_rare(command)
+
+    def _carry_out_rare(self, command: commands.Command) -> None:
+        match command:
+            case commands.Connect():
+                self.network.connect(
+                    command.front_end, command.listener, command.timeout
+                )
+            case commands.Resolve():
+                self.tasks.start(self._resolve(command.lookup), "resolve")
+            case commands.Close():
+                self.network.close_flow(command.flow, command.reason)
+            case commands.LearnUri():
+                self.on_learned(command)
+            case commands.NoteConflict():
+                self.on_conflict(command)
+            case commands.UseLearnedUri():
+                self.used_uris.add(command.key)
+
+    async def _resolve(self, lookup: Lookup) -> None:
+        resolution = await self.resolver.resolve(lookup)
+        self.step(events.Resolved(lookup, resolution))
+
+    def _resolution_changed(self, resolution: Resolution) -> None:
+        self.step(events.Resolved(resolution.lookup, resolution))
+
+    # -- time --------------------------------------------------------------------
+
+    def _rearm(self) -> None:
+        """One armed timer for the whole core; it is never taken back, only moved."""
+        deadline = self.core.deadline()
+        if deadline is None or deadline >= self._armed_for:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        at = max(deadline, self.loop.time() + TIMER_GRAIN)
+        self._armed_for = deadline
+        self._timer = self.loop.call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._armed_for = float("inf")
+        self._timer = None
+        try:
+            out = self.core.expire(self.loop.time())
+        except Exception:
+            self._failed("timer.failed", None)
+            out = self.core.take_commands()
+        self._carry_out(out)
+        self._rearm()
+
+    def _flush_access(self) -> None:
+        self.access.flush()
+        self._flusher = self.loop.call_later(0.25, self._flush_access)
+
+
+def serve(config: Any) -> int:
+    """Run the proxy until SIGTERM or SIGINT; the exit code of ``waypost serve``."""
+    from proxy.server.lifecycle import run
+
+    factory = DirectEventLoop if sys.platform == "linux" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(run(config, sys.stderr))

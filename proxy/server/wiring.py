@@ -1,0 +1,160 @@
+"""From the configuration to the parts: listeners, core settings, network settings."""
+
+import socket
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from proxy.config.model import Config, ListenSection, TlsPaths
+from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
+from proxy.net.network import ListenOptions
+from proxy.net.settings import AdmissionSettings, StreamSettings
+from proxy.net.tls import TlsEnd, TlsFiles, client_end, server_end
+from proxy.pools.resolver import Family
+from proxy.server.certificates import Certificates
+from proxy.sip.flow import FlowTable, Listener
+
+
+def listeners_of(config: Config) -> list[Listener]:
+    """One Listener per ``[[listen]]``, with what it advertises."""
+    return [
+        Listener(
+            section.transport,
+            section.host,
+            section.port,
+            index=index,
+            advertised_host=config.advertised_host,
+            first_hop=section.first_hop,
+        )
+        for index, section in enumerate(config.listen)
+    ]
+
+
+def core_settings(config: Config, key: bytes) -> CoreSettings:
+    """What the core needs to know; ``key`` signs flow tokens."""
+    default = config.routes.default
+    return CoreSettings(
+        domains=config.domains,
+        source=config.advertised_host or config.listen[0].host,
+        default_route=default.encode() if default else None,
+        attempts=attempts_of(config),
+        limits=config.limits.message_limits(),
+        local_addresses=local_addresses(config),
+        keys=(key,),
+        max_transactions=config.limits.transactions,
+        # Access records feed the metrics too.
+        log_access=config.log.access or config.admin.address is not None,
+        registrar=registrar_settings(config),
+    )
+
+
+def registrar_settings(config: Config) -> RegistrarSettings | None:
+    """Who may register; None when nobody may."""
+    section = config.registrar
+    if not section.enabled:
+        return None
+    return RegistrarSettings(
+        config.realm,
+        config.proxy.domains[0],
+        tuple(section.algorithms),
+        section.networks,
+        section.min_expires,
+        section.default_expires,
+        section.max_expires,
+        section.max_contacts,
+    )
+
+
+def attempts_of(config: Config) -> Attempts:
+    """The budget of a request."""
+    attempts = config.attempts
+    return Attempts(
+        attempts.connect,
+        attempts.first_answer,
+        attempts.total,
+        frozenset(attempts.failover_codes),
+    )
+
+
+def local_addresses(config: Config) -> frozenset[str]:
+    """This machine's addresses, asked for only when a listener takes them all."""
+    if not any(section.host in ("0.0.0.0", "::") for section in config.listen):
+        return frozenset()
+    found = {"127.0.0.1", "::1"}
+    for name in (socket.gethostname(), config.advertised_host):
+        try:
+            infos = socket.getaddrinfo(name, None) if name else []
+        except OSError:
+            continue
+        found |= {str(info[4][0]).partition("%")[0] for info in infos}
+    return frozenset(found)
+
+
+def families_of(flows: FlowTable) -> set[Family]:
+    """The address families we can send from."""
+    return {6 if ip_address(x.host).version == 6 else 4 for x in flows.listeners}
+
+
+def stream_settings(config: Config) -> StreamSettings:
+    """Deadlines and sizes of stream connections."""
+    limits = config.limits
+    return StreamSettings(
+        first_byte=limits.first_byte,
+        whole_message=limits.message,
+        idle_new=limits.idle,
+        idle_established=limits.idle_established,
+        tls_handshake=limits.handshake,
+        write_queue=limits.write_queue,
+        limits=limits.message_limits(),
+    )
+
+
+def admission_settings(config: Config) -> AdmissionSettings:
+    """How many connections are accepted, and from whom."""
+    limits = config.limits
+    return AdmissionSettings(
+        total=limits.connections,
+        per_source=limits.connections_per_source,
+        handshakes=limits.handshakes,
+        handshakes_per_source=limits.handshakes_per_source,
+        trusted=[ip_network(text) for text in limits.trusted_networks],
+    )
+
+
+def listen_options(config: Config) -> dict[int, ListenOptions]:
+    """Ends of TLS by listener index; raises NetError for files that do not load."""
+    return {
+        index: ListenOptions(
+            tls=server_end(
+                tls_files(config, section),
+                section.verify_client,
+                config.tls.minimum_version,
+            )
+        )
+        for index, section in enumerate(config.listen)
+        if section.transport == "tls"
+    }
+
+
+def client_tls(config: Config) -> TlsEnd:
+    """Our end of TLS towards pools; raises NetError for files that do not load."""
+    return client_end(tls_files(config), config.tls.minimum_version)
+
+
+def certificates_of(
+    config: Config, options: dict[int, ListenOptions], client: TlsEnd | None
+) -> Certificates:
+    """The certificates of all ends, not checked yet."""
+    ends = [option.tls for option in options.values() if option.tls is not None]
+    if client is not None:
+        ends.append(client)
+    return Certificates(ends, config.advertised_host)
+
+
+def tls_files(config: Config, section: ListenSection | None = None) -> TlsFiles:
+    """The PEM files of a listener, or those we present to pools."""
+    paths: TlsPaths = config.tls_files(section)
+    return TlsFiles(_text(paths.certificate), _text(paths.key), _text(paths.ca))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,223 @@
+"""Digest access authentication (RFC 7616, RFC 8760), the arithmetic of it.
+
+Who may do what is ``proxy/core/credentials.py``; no clock is read here.  Only
+``qop=auth`` is offered and accepted.  The ``uri`` parameter is hashed as it was given
+and compared with nothing: legacy clients write ``uri="(null)"``.
+"""
+
+import hashlib
+import hmac
+import re
+import struct
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from typing import Final, Literal
+
+from proxy.sip.errors import MalformedMessage
+
+ALGORITHMS: Final[dict[str, str]] = {
+    "SHA-256": "sha256",
+    "SHA-512-256": "sha512_256",
+    "MD5": "md5",
+}
+"""The names of RFC 7616 and RFC 8760 → those of hashlib, strongest habit first."""
+
+NONCE_LIFETIME: Final = 300.0
+MAX_NONCES: Final = 50_000
+
+_STAMP: Final = struct.Struct("!QI")  # milliseconds since the epoch, serial number
+_MAC_SIZE: Final = 12
+_PARAMETER: Final = re.compile(
+    rb'[ \t]*([A-Za-z0-9\-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)[ \t]*(?:,|\Z)'
+)
+_QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
+
+Freshness = Literal["good", "stale", "forged"]
+
+
+def is_available(algorithm: str) -> bool:
+    """Whether this Python's OpenSSL knows the algorithm."""
+    return ALGORITHMS.get(algorithm) in hashlib.algorithms_available
+
+
+def _hasher(algorithm: str) -> Callable[[bytes], str]:
+    name = ALGORITHMS[algorithm]
+    return lambda data: hashlib.new(name, data, usedforsecurity=False).hexdigest()
+
+
+_HASHERS: Final = {
+    "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
+    "SHA-512-256": _hasher("SHA-512-256"),
+    "MD5": _hasher("MD5"),
+}
+
+
+def ha1_of(algorithm: str, user: str, realm: str, password: str) -> str:
+    """HA1 in hexadecimal: what is stored in place of a password."""
+    return _HASHERS[algorithm](f"{user}:{realm}:{password}".encode())
+
+
+class Credentials:
+    """An Authorization header field of scheme Digest.
+
+    ``algorithm`` is ``MD5`` when the client names none (RFC 7616 section 3.4).
+    """
+
+    __slots__ = (
+        "algorithm",
+        "cnonce",
+        "nc",
+        "nonce",
+        "qop",
+        "realm",
+        "response",
+        "uri",
+        "user",
+    )
+
+    def __init__(self, parameters: dict[str, bytes]) -> None:
+        get = parameters.get
+        self.user = get("username", b"").decode("utf-8", "surrogateescape")
+        self.realm = get("realm", b"")
+        self.nonce = get("nonce", b"")
+        self.uri = get("uri", b"")
+        self.response = get("response", b"").lower()
+        self.algorithm = get("algorithm", b"MD5").decode("latin-1").upper()
+        self.qop = get("qop", b"").lower()
+        self.nc = get("nc", b"")
+        self.cnonce = get("cnonce", b"")
+
+    def matches(self, ha1: str, method: bytes) -> bool:
+        """True when the response was made from ``ha1``; takes constant time."""
+        hasher = _HASHERS[self.algorithm]
+        ha2 = hasher(b"%b:%b" % (method, self.uri))
+        expected = hasher(
+            b"%b:%b:%b:%b:%b:%b"
+            % (
+                ha1.encode(),
+                self.nonce,
+                self.nc,
+                self.cnonce,
+                self.qop,
+                ha2.encode(),
+            )
+        )
+        return hmac.compare_digest(expected.encode(), self.response)
+
+    @property
+    def count(self) -> int:
+        """The nonce count; 0 when it cannot be read."""
+        try:
+            return int(self.nc, 16) if len(self.nc) == 8 else 0
+        except ValueError:
+            return 0
+
+
+def parse_credentials(value: bytes) -> Credentials | None:
+    """Read an Authorization value; None for another scheme.
+
+    Raises MalformedMessage for a parameter list that cannot be read or names
+    something twice.
+    """
+    scheme, _, text = value.strip().partition(b" ")
+    if scheme.lower() != b"digest":
+        return None
+    parameters: dict[str, bytes] = {}
+    position, end = 0, len(text)
+    while position < end:
+        match = _PARAMETER.match(text, position)
+        if match is None:
+            raise MalformedMessage("credentials cannot be read")
+        name, parameter = match[1].decode("ascii").lower(), match[2]
+        if name in parameters:
+            raise MalformedMessage("credentials name a parameter twice")
+        if parameter[:1] == b'"':
+            parameter = parameter[1:-1]
+            if b"\\" in parameter:
+                parameter = _QUOTED_PAIR.sub(rb"\1", parameter)
+        parameters[name] = parameter
+        position = match.end()
+    return Credentials(parameters)
+
+
+def challenge(realm: str, algorithm: str, nonce: bytes, stale: bool = False) -> bytes:
+    """One WWW-Authenticate line."""
+    return b'WWW-Authenticate: Digest realm="%b", nonce="%b"%b, algorithm=%b, %b' % (
+        realm.encode(),
+        nonce,
+        b", stale=true" if stale else b"",
+        algorithm.encode(),
+        b'qop="auth"',
+    )
+
+
+class NonceBox:
+    """Makes nonces and sees that none is used twice with one count.
+
+    A nonce says when it was made and is signed, so handing one out costs no memory.
+    Counts are kept for nonces that were used with a right password; when there are
+    ``most``, all nonces made so far become stale, which costs each client one round.
+    So do those from before ``begin``: a restart forgets the counts.
+    """
+
+    __slots__ = ("_counts", "_floor", "_key", "_most", "_serial")
+
+    def __init__(self, key: bytes, most: int = MAX_NONCES) -> None:
+        self._key = key
+        self._most = most
+        self._floor = 0.0
+        self._serial = 0
+        self._counts: dict[bytes, int] = {}
+
+    def begin(self, now: float) -> None:
+        """Nonces made before this instant are stale."""
+        self._floor = now
+
+    def make(self, now: float) -> bytes:
+        """A new nonce; ``now`` is seconds since the epoch."""
+        self._serial = (self._serial + 1) & 0xFFFFFFFF
+        stamp = _STAMP.pack(int(now * 1000), self._serial)
+        return b64encode(stamp + self._sign(stamp))
+
+    def _sign(self, stamp: bytes) -> bytes:
+        return hmac.digest(self._key, b"nonce" + stamp, "sha256")[:_MAC_SIZE]
+
+    def made_at(self, nonce: bytes) -> float | None:
+        """When we made this nonce; None when we did not."""
+        try:
+            raw = b64decode(nonce, validate=True)
+        except ValueError:
+            return None
+        stamp, mac = raw[: _STAMP.size], raw[_STAMP.size :]
+        if len(stamp) != _STAMP.size or not hmac.compare_digest(self._sign(stamp), mac):
+            return None
+        milliseconds: int = _STAMP.unpack(stamp)[0]
+        return milliseconds / 1000
+
+    def use(self, nonce: bytes, count: int, now: float) -> Freshness:
+        """Use a nonce with this count, once the password has proved right."""
+        made_at = self.made_at(nonce)
+        if made_at is None:
+            return "forged"
+        if made_at < self._floor or not now - NONCE_LIFETIME < made_at <= now + 1.0:
+            return "stale"
+        if count <= self._counts.get(nonce, 0):
+            return "stale"
+        if len(self._counts) >= self._most:
+            self._forget(now)
+            if made_at < self._floor:
+                return "stale"
+        self._counts[nonce] = count
+        return "good"
+
+    def _forget(self, now: float) -> None:
+        """Drop the counts of nonces that are stale anyway; all when that is little."""
+        oldest = now - NONCE_LIFETIME
+        kept = {
+            nonce: count
+            for nonce, count in self._counts.items()
+            if (self.made_at(nonce) or 0.0) > oldest
+        }
+        if len(kept) > self._most // 2:
+            kept, self._floor = {}, now
+        self._counts = kept

@@ -1,0 +1,219 @@
+"""Typed header fields, parsed only when somebody asks.
+
+Values go in as bytes as they stood on the wire, already unfolded.  Every function
+raises MalformedMessage and nothing else.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.grammar import TOKEN, parse_parameters, split_values, unfold
+
+MAX_CSEQ: Final = 2**31 - 1
+MAGIC_COOKIE: Final = b"z9hG4bK"
+
+_VIA: Final = re.compile(
+    rb"\s*+SIP\s*+/\s*+2\.0\s*+/\s*+([A-Za-z0-9\-.!%*_+`'~]++)\s++"
+    rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._]++)\s*+"
+    rb"(?::\s*+([0-9]++)\s*+)?(;.*)?\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+class ViaHead:
+    """The part of a Via before its branch: the same in all requests of one client.
+
+    ``host`` is as written, IPv6 in brackets; ``port`` None when absent; ``sent_by``
+    is both, as written; ``transport`` in upper case.
+    """
+
+    __slots__ = ("host", "parameters", "port", "sent_by", "transport")
+
+    def __init__(
+        self,
+        transport: bytes,
+        host: bytes,
+        port: int | None,
+        sent_by: bytes,
+        parameters: dict[str, bytes | None],
+    ) -> None:
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.sent_by = sent_by
+        self.parameters = parameters
+
+
+class Via:
+    """One Via value: where a response has to go (RFC 3261 section 18.2.2).
+
+    ``branch`` is None for an RFC 2543 client; ``value`` the bytes as written.
+    """
+
+    __slots__ = ("branch", "head", "parameters", "value")
+
+    def __init__(
+        self,
+        value: bytes,
+        head: ViaHead,
+        branch: bytes | None,
+        parameters: dict[str, bytes | None],
+    ) -> None:
+        self.value = value
+        self.head = head
+        self.branch = branch
+        self.parameters = parameters
+
+    @property
+    def has_magic_branch(self) -> bool:
+        """True when the branch is one of RFC 3261 (the cookie in any case)."""
+        branch = self.branch
+        return (
+            branch is not None and branch[:7].lower() == b"z9hg4bk" and len(branch) > 7
+        )
+
+
+def parse_via(value: bytes) -> Via:
+    """Read one Via value (no commas outside quotes)."""
+    front, found, rest = value.partition(b";branch=")
+    if found and b" " not in rest and b'"' not in rest:
+        branch, _, tail = rest.partition(b";")
+        head = _via_head(front)
+        if not tail:
+            return Via(value, head, branch, head.parameters)
+        more = parse_parameters(b";" + tail)
+        if more is not None:
+            return Via(value, head, branch, {**more, **head.parameters})
+    head = _via_head(value)
+    return Via(value, head, head.parameters.get("branch"), head.parameters)
+
+
+@lru_cache(maxsize=1024)
+def _via_head(text: bytes) -> ViaHead:
+    match = _VIA.match(text)
+    if match is None:
+        raise MalformedMessage("Via cannot be read")
+    parameters = parse_parameters((match[4] or b"").strip())
+    if parameters is None:
+        raise MalformedMessage("Via with bad parameters")
+    port = None
+    if match[3]:
+        port = int(match[3]) if len(match[3]) < 6 else 0
+        if not 0 < port < 65_536:
+            raise MalformedMessage("Via with a bad port")
+    sent_by = match[2] + (b":" + match[3] if match[3] else b"")
+    return ViaHead(match[1].upper(), match[2], port, sent_by, parameters)
+
+
+_CSEQ: Final = re.compile(rb"([0-9]+)[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)\Z")
+
+
+@lru_cache(maxsize=1024)
+def parse_cseq(line: bytes) -> tuple[int, bytes]:
+    """Sequence number (below 2**31, RFC 3261 section 8.1.1.5) and method.
+
+    Takes the whole header line: dialogs count in the same few values.
+    """
+    match = _CSEQ.match(unfold(line.partition(b":")[2].strip()))
+    if match is None:
+        raise MalformedMessage("CSeq cannot be read")
+    digits = match[1].lstrip(b"0") or b"0"
+    if len(digits) > 10 or int(digits) > MAX_CSEQ:
+        raise MalformedMessage("CSeq number is too large")
+    return int(digits), match[2]
+
+
+class NameAddr:
+    """``"display" <uri>;parameters`` or the bare form (RFC 3261 section 20.10).
+
+    ``uri`` are the bytes of the URI as written.  In the bare form everything from the
+    first ``;`` belongs to the header field.
+    """
+
+    __slots__ = ("display", "parameters", "uri")
+
+    def __init__(
+        self, display: bytes, uri: bytes, parameters: dict[str, bytes | None]
+    ) -> None:
+        self.display = display
+        self.uri = uri
+        self.parameters = parameters
+
+
+_NAME_ADDR: Final = re.compile(
+    rb'\s*+("(?:[^"\\]++|\\.)*+"\s*+|[^"<,;]*+)<([^<>]*+)>\s*+(;.*)?\Z', re.DOTALL
+)
+
+
+def parse_name_addr(value: bytes) -> NameAddr:
+    """Read one From, To, Contact, Route or Record-Route value."""
+    if b"<" in value:
+        match = _NAME_ADDR.match(value)
+        if match is None:
+            raise MalformedMessage("address cannot be read")
+        display, uri, text = match[1], match[2], (match[3] or b"").strip()
+    else:
+        uri, semicolon, rest = value.strip().partition(b";")
+        uri = uri.rstrip()
+        display, text = b"", semicolon + rest
+        if any(byte in uri for byte in (b'"', b" ", b",", b"?", b">")):
+            raise MalformedMessage("address cannot be read")
+    if not uri:
+        raise MalformedMessage("address without URI")
+    parameters = parse_parameters(text)
+    if parameters is None:
+        raise MalformedMessage("address with bad parameters")
+    return NameAddr(display.strip(), uri.strip(), parameters)
+
+
+# The form that nearly every From and To has; whatever differs is read in full.
+_PLAIN_ADDRESS: Final = re.compile(
+    rb'[A-Za-z]+: ?(?:"[^"\\\r]*" ?)?<sips?:[^<>",\s]+>(?:;[^",<>\s\\]*)?\Z'
+)
+
+
+@lru_cache(maxsize=2048)
+def tag_of_line(line: bytes) -> bytes | None:
+    """Check a whole From or To line and return its tag.
+
+    All requests of a dialog repeat these two lines, so they are read once.
+    """
+    if _PLAIN_ADDRESS.match(line):
+        return tag_of(line)
+    value = unfold(line.partition(b":")[2].strip())
+    return parse_name_addr(value).parameters.get("tag")
+
+
+def tag_of(value: bytes) -> bytes | None:
+    """The ``tag`` parameter of a From or To value; None without one."""
+    tail = value[value.rfind(b">") + 1 :]
+    if not tail:
+        return None
+    if b'"' not in tail and b" " not in tail:
+        start = tail.find(b";tag=")
+        if start >= 0:
+            end = tail.find(b";", start + 5)
+            return tail[start + 5 :] if end < 0 else tail[start + 5 : end]
+        if b"tag" not in tail.lower():
+            return None
+    return parse_name_addr(value).parameters.get("tag")
+
+
+def parse_routes(values: list[bytes]) -> list[bytes]:
+    """Every Route (or Record-Route) entry of these header values, in order."""
+    return [entry for value in values for entry in split_values(value) if entry]
+
+
+def parse_tokens(values: list[bytes]) -> list[str]:
+    """Option tags, methods and the like: comma separated tokens, in lower case."""
+    tokens = []
+    for value in values:
+        for part in value.split(b","):
+            token = part.strip()
+            if token:
+                if not TOKEN.fullmatch(token):
+                    raise MalformedMessage("list of tokens cannot be read")
+                tokens.append(token.decode("ascii").lower())
+    return tokens

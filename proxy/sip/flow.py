@@ -1,0 +1,176 @@
+"""Flows: the ways a message came to us and can go back.
+
+A *listener* is one address of ours; a *flow* is one remote address seen from one
+listener (UDP) or one connection (TCP, TLS).  The core reads these values and compares
+flows by identity; sockets hang off subclasses in ``proxy/net`` and are never touched
+here.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py``.
+"""
+
+from typing import Final, Literal
+
+Transport = Literal["udp", "tcp", "tls"]
+
+DEFAULT_PORT: Final[dict[str, int]] = {"udp": 5060, "tcp": 5060, "tls": 5061}
+RELIABLE: Final = frozenset({"tcp", "tls"})
+
+
+class Listener:
+    """One address that we answer on.
+
+    ``sent_host``/``sent_port`` are what our Via and Record-Route say: the advertised
+    host when one is configured, else the listener's own address.
+    """
+
+    __slots__ = (
+        "first_hop",
+        "host",
+        "index",
+        "port",
+        "sent_by",
+        "sent_host",
+        "sent_port",
+        "transport",
+        "via_prefix",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        host: str,
+        port: int,
+        *,
+        index: int = 0,
+        advertised_host: str | None = None,
+        first_hop: bool = False,
+    ) -> None:
+        self.transport = transport
+        self.host = host
+        self.index = index
+        self.first_hop = first_hop
+        self.sent_host = advertised_host or (f"[{host}]" if ":" in host else host)
+        self.bound_to(port)
+
+    def bound_to(self, port: int) -> None:
+        """Take the port that the listener really has (0 asks the kernel for one)."""
+        self.port = port
+        self.sent_port = port
+        self.sent_by = f"{self.sent_host}:{port}".encode()
+        self.via_prefix = b"Via: SIP/2.0/%b %b;branch=" % (
+            self.transport.upper().encode(),
+            self.sent_by,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Listener {self.transport}:{self.host}:{self.port}>"
+
+
+class Flow:
+    """A remote address as seen from one of our listeners.
+
+    ``connection_id`` is 0 for UDP and unique in this process for a stream.  ``state``
+    is a slot for the core (cached Record-Route lines, pending transactions); the net
+    layer neither reads nor writes it.
+    """
+
+    __slots__ = (
+        "connection_id",
+        "host",
+        "is_open",
+        "listener",
+        "peer_name",
+        "port",
+        "reliable",
+        "state",
+        "transport",
+    )
+
+    def __init__(
+        self, listener: Listener, host: str, port: int, connection_id: int = 0
+    ) -> None:
+        self.listener = listener
+        self.transport: Transport = listener.transport
+        self.reliable = self.transport in RELIABLE
+        self.host = host  # numeric, IPv6 without brackets
+        self.port = port
+        self.connection_id = connection_id
+        self.is_open = True
+        self.peer_name: str | None = None  # verified certificate name, TLS only
+        self.state: object = None
+
+    def __repr__(self) -> str:
+        serial = f"#{self.connection_id}" if self.connection_id else ""
+        return f"<Flow {self.transport}:{self.host}:{self.port}{serial}>"
+
+
+class FlowTable:
+    """All flows that exist now; filled by ``proxy/net``, read by the core."""
+
+    __slots__ = (
+        "_streams",
+        "_streams_by_id",
+        "listeners",
+        "max_udp",
+        "udp_flows",
+    )
+
+    def __init__(self, listeners: list[Listener], max_udp: int = 20_000) -> None:
+        self.listeners = listeners
+        self.max_udp = max_udp
+        self.udp_flows: dict[tuple[int, str, int], Flow] = {}
+        self._streams: dict[tuple[str, str, int], Flow] = {}
+        self._streams_by_id: dict[int, Flow] = {}
+
+    def udp(self, listener: Listener, host: str, port: int) -> Flow:
+        """The flow of a UDP peer; made on first sight, at most ``max_udp`` kept."""
+        key = (listener.index, host, port)
+        flow = self.udp_flows.get(key)
+        if flow is None:
+            if len(self.udp_flows) >= self.max_udp:
+                # Oldest first: a datagram flow is only a cache of its address.
+                del self.udp_flows[next(iter(self.udp_flows))]
+            flow = self.udp_flows[key] = Flow(listener, host, port)
+        return flow
+
+    def add_stream(self, flow: Flow) -> None:
+        """Register an open connection; the newest one to an address wins."""
+        self._streams[(flow.transport, flow.host, flow.port)] = flow
+        self._streams_by_id[flow.connection_id] = flow
+
+    def remove_stream(self, flow: Flow) -> None:
+        """Forget a closed connection; others to the same address stay."""
+        flow.is_open = False
+        self._streams_by_id.pop(flow.connection_id, None)
+        key = (flow.transport, flow.host, flow.port)
+        if self._streams.get(key) is flow:
+            del self._streams[key]
+
+    def stream(self, transport: str, host: str, port: int) -> Flow | None:
+        """The open connection to this remote address, whoever opened it."""
+        return self._streams.get((transport, host, port))
+
+    def stream_by_id(self, connection_id: int) -> Flow | None:
+        """The open connection with this number."""
+        return self._streams_by_id.get(connection_id)
+
+    def streams(self) -> list[Flow]:
+        """Every open connection."""
+        return list(self._streams_by_id.values())
+
+    def listener_for(
+        self, transport: str, host: str, like: Listener | None = None
+    ) -> Listener | None:
+        """The listener we send from: ``like`` if it fits, else the first that does.
+
+        A listener fits a remote ``host`` of its own address family.
+        """
+        six = ":" in host
+        if (
+            like is not None
+            and like.transport == transport
+            and (":" in like.host) == six
+        ):
+            return like
+        for listener in self.listeners:
+            if listener.transport == transport and (":" in listener.host) == six:
+                return listener
+        return None

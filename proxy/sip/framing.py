@@ -1,0 +1,218 @@
+"""Stream framing: bytes of a connection in, whole messages out (RFC 3261 section 18.3).
+
+A message on a stream is its header block up to the first empty line and as many bytes
+of body as Content-Length says.  This module finds that boundary and nothing else: it
+does not parse the message, and it never guesses.  Once the boundary is in doubt the
+connection is beyond repair, because what follows could be a message that somebody hid
+in another one's body.
+
+Work is proportional to the bytes fed, however they are cut into pieces.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
+
+_CR: Final = 13
+_LF: Final = 10
+_END_OF_HEADERS: Final = b"\r\n\r\n"
+_NEWLINES: Final = re.compile(rb"[\r\n]*")
+# A method or "SIP", then what must follow it; the end of the data while it is still
+# arriving.  HEP, TLS and HTTP/2 prefaces fail here within their first bytes.
+_START: Final = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]{1,64}(?:[ /]|\Z)")
+_MAX_DIGITS: Final = 10
+
+
+class FramingError(NamedTuple):
+    """Why a stream cannot be read on: a SIP status, a phrase, the header block so far.
+
+    ``data`` is empty when the bytes were no SIP at all, so that nothing can be
+    answered.
+    """
+
+    status: int
+    reason: str
+    data: bytes
+
+
+class StreamFramer:
+    """Cuts one connection's bytes into messages.
+
+    ``error`` is set when the stream broke the rules; the messages that were complete
+    before it are still returned, and everything fed after it is ignored.
+    ``keepalives`` counts double CRLFs between messages (RFC 5626 section 3.5.1).
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_limits",
+        "_needed",
+        "_newlines",
+        "_searched",
+        "error",
+        "keepalives",
+    )
+
+    def __init__(self, limits: MessageLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._buffer = bytearray()
+        self._searched = 0  # no end of headers begins before this offset
+        self._needed = 0  # size of the message in the buffer, 0 while unknown
+        self._newlines = 0  # line feeds since the last message
+        self.error: FramingError | None = None
+        self.keepalives = 0
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether an error has ended this stream."""
+        return self.error is not None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the beginning of a message is waiting for the rest of it."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
+        """Take what was read; return the messages that are complete now, in order.
+
+        Never raises for what a peer sent: see ``error``.
+        """
+        if self.is_broken:
+            return []
+        messages: list[bytes] = []
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) >= self._needed:
+                used = self._frame(self._buffer, messages)
+                del self._buffer[:used]
+        else:
+            # The usual case: whole messages in one read, no copy but the slice.
+            source = bytes(data)
+            used = self._frame(source, messages)
+            if used < len(source):
+                self._buffer += source[used:] if used else source
+        self._drop_if_broken()
+        return messages
+
+    def _drop_if_broken(self) -> None:
+        # Not in ``feed``: having asked once, a type checker takes the answer for
+        # settled, and a compiler believes it.
+        if self.is_broken:
+            self._buffer.clear()
+
+    def _frame(self, source: bytes | bytearray, messages: list[bytes]) -> int:
+        """Append every complete message of ``source``; return how much is used up."""
+        start, size = 0, len(source)
+        while start < size:
+            if not self._needed:
+                if source[start] in (_CR, _LF):
+                    start = self._skip_newlines(source, start)
+                    continue
+                self._needed = self._measure(source, start)
+                if not self._needed:
+                    break
+            if size - start < self._needed:
+                break
+            end = start + self._needed
+            messages.append(bytes(source[start:end]))
+            start = end
+            self._needed = self._searched = self._newlines = 0
+        return start
+
+    def _skip_newlines(self, source: bytes | bytearray, start: int) -> int:
+        match = _NEWLINES.match(source, start)
+        end = match.end() if match else start
+        before = self._newlines
+        self._newlines += source.count(b"\n", start, end)
+        self.keepalives += self._newlines // 2 - before // 2
+        return end
+
+    def _measure(self, source: bytes | bytearray, start: int) -> int:
+        """The size of the message at ``start``; 0 when unknown yet or on an error."""
+        if self._searched <= 64 and _START.match(source, start) is None:
+            self.error = FramingError(400, "Not a SIP Message", b"")
+            return 0
+        limit = self._limits.header_block
+        found = source.find(_END_OF_HEADERS, start + self._searched)
+        end = found + 4 if found >= 0 else len(source)
+        if end - start > limit:
+            block = bytes(source[start : start + limit])
+            self.error = FramingError(513, "Header Block Too Large", block)
+            return 0
+        if found < 0:
+            self._searched = max(0, end - start - 3)
+            return 0
+        block = bytes(source[start:end])
+        length = self._content_length(block)
+        return 0 if length < 0 else len(block) + length
+
+    def _content_length(self, block: bytes) -> int:
+        """The body's size as the header block tells; -1 after setting ``error``."""
+        lower = block.lower()
+        length = _plain_length(lower)
+        if 0 <= length <= self._limits.body:
+            return length
+        length = -1
+        for name in (b"\ncontent-length", b"\nl"):
+            at = lower.find(name)
+            while at >= 0:
+                value = _value(lower, at + len(name))
+                if value is not None:
+                    problem = _problem(value, lower[at - 1], length)
+                    if problem:
+                        self.error = FramingError(400, problem, block)
+                        return -1
+                    digits = value.lstrip(b"0") or b"0"
+                    if len(digits) > _MAX_DIGITS or int(digits) > self._limits.body:
+                        self.error = FramingError(513, "Body Too Large", block)
+                        return -1
+                    length = int(digits)
+                at = lower.find(name, at + 1)
+        if length < 0:
+            self.error = FramingError(400, "Missing Content-Length", block)
+        return length
+
+
+def _plain_length(block: bytes) -> int:
+    """The value of a Content-Length that nothing is odd about; -1 for any other.
+
+    Nearly every message has one, so this is worth its lines.
+    """
+    at = block.find(b"\r\ncontent-length: ")
+    end = block.find(b"\r\n", at + 18)
+    digits = block[at + 18 : end]
+    is_plain = (
+        at >= 0
+        and len(digits) <= _MAX_DIGITS
+        and digits.isdigit()
+        and block[end + 2] not in b" \t"
+        and block.find(b"\nl") < 0
+        and block.find(b"\ncontent-length") == at + 1
+        and block.find(b"\ncontent-length", end) < 0
+    )
+    return int(digits) if is_plain else -1
+
+
+def _value(block: bytes, after_name: int) -> bytes | None:
+    """The unfolded field value; None when another name only begins like ours."""
+    colon = after_name
+    while block[colon] in b" \t":
+        colon += 1
+    if block[colon : colon + 1] != b":":
+        return None
+    end = block.find(b"\r\n", colon)
+    while block[end + 2 : end + 3] in (b" ", b"\t"):
+        end = block.find(b"\r\n", end + 2)
+    return block[colon + 1 : end].strip(b" \t\r\n")
+
+
+def _problem(value: bytes, before: int, known: int) -> str:
+    """What makes a Content-Length unusable, as a reason phrase; empty if nothing."""
+    if before != _CR:
+        return "Bare Line Feed in Header"  # who counts it as a line end differs
+    if not value.isdigit():
+        return "Invalid Content-Length"
+    if known >= 0 and value.lstrip(b"0") != (str(known).encode() if known else b""):
+        return "Conflicting Content-Length"
+    return ""

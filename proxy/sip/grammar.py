@@ -1,0 +1,161 @@
+"""The lexical floor: tokens, white space, header names, list splitting.
+
+Each expression stands for a rule of RFC 3261 section 25.1.  Their quantifiers are
+possessive wherever two could share the same bytes: a stranger's header must not cost
+more than its length.
+"""
+
+import re
+from typing import Final
+
+TOKEN: Final = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
+"""``token``; the names of methods, header fields and parameters."""
+
+# RFC 4475 3.1.1.2 (intmeth) uses every token character in a header name, and its
+# 3.1.1.4 (esc02) relies on '%' being one.  Bytes above 0x7F and other separators are
+# not token characters.
+HEADER_NAME: Final = re.compile(rb"([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*\Z")
+LWS_FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r\n[ \t]++")
+
+COMPACT: Final[dict[str, str]] = {
+    "a": "accept-contact",
+    "b": "referred-by",
+    "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
+    "f": "from",
+    "i": "call-id",
+    "j": "reject-contact",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "n": "identity-info",
+    "o": "event",
+    "r": "refer-to",
+    "s": "subject",
+    "t": "to",
+    "u": "allow-events",
+    "v": "via",
+    "x": "session-expires",
+    "y": "identity",
+}
+"""Compact forms (RFC 3261 section 7.3.3 and the IANA registry)."""
+
+_COMMON_NAMES: Final = (
+    "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow "
+    "Allow-Events Authentication-Info Authorization Call-ID Call-Info Contact "
+    "Content-Disposition Content-Encoding Content-Language Content-Length "
+    "Content-Type CSeq Date Diversion Error-Info Event Expires From In-Reply-To "
+    "Max-Breadth Max-Forwards MIME-Version Min-Expires Min-SE Organization "
+    "P-Asserted-Identity P-Preferred-Identity Path Priority Privacy "
+    "Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization Proxy-Require "
+    "RAck Reason Record-Route Refer-To Referred-By Reply-To Require Retry-After "
+    "Route RSeq Server Service-Route Session-Expires Subject Subscription-State "
+    "Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate "
+    "ms-client-diagnostics ms-diagnostics ms-diagnostics-public ms-keep-alive"
+).split()
+
+
+def _initial_names() -> dict[bytes, str]:
+    names: dict[bytes, str] = {}
+    for name in _COMMON_NAMES:
+        for spelling in (name, name.lower(), name.upper(), name.title()):
+            names[spelling.encode()] = name.lower()
+    for short, full in COMPACT.items():
+        names[short.encode()] = names[short.upper().encode()] = full
+    return names
+
+
+_NAMES_KEPT: Final = 4096
+_NAME_KEPT: Final = 64  # bytes
+
+known_names: Final = _initial_names()
+"""Spelling on the wire → canonical (lower case, long) name; learns as it goes."""
+
+
+def canonical_name(raw: bytes) -> str | None:
+    """The canonical form of a header name as it stood before the colon.
+
+    ``None`` when it is no token followed by nothing but spaces and tabs: a control
+    character there makes the next server read another header than we do
+    (AST-2016-009), so such a message is refused rather than passed on.
+    """
+    name = known_names.get(raw)
+    if name is not None:
+        return name
+    match = HEADER_NAME.match(raw)
+    if match is None:
+        return None
+    name = match[1].decode("ascii").lower()
+    name = COMPACT.get(name, name)
+    if len(known_names) < _NAMES_KEPT and len(raw) <= _NAME_KEPT:
+        known_names[raw] = name
+    return name
+
+
+def unfold(value: bytes) -> bytes:
+    """A folded value on one line (RFC 3261 section 7.3.1)."""
+    return LWS_FOLD.sub(b" ", value) if b"\r" in value else value
+
+
+# A quote or bracket that nobody closes runs to the end of the value.
+_SPLIT: Final = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z)|[^",<]++|,', re.DOTALL
+)
+
+
+def split_values(value: bytes) -> list[bytes]:
+    """Split a header value at the commas outside quotes and angle brackets."""
+    if b"," not in value:
+        return [value.strip()]
+    if b'"' not in value and b"<" not in value:
+        return [part.strip() for part in value.split(b",")]
+    parts = [b""]
+    for match in _SPLIT.finditer(value):
+        piece = match[0]
+        if piece == b",":
+            parts.append(b"")
+        else:
+            parts[-1] += piece
+    return [part.strip() for part in parts]
+
+
+_PARAMETER: Final = re.compile(
+    rb'[ \t]*+;[ \t]*+([^;=\s"]++)'
+    rb'(?:[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^;"]*+))?+[ \t]*+(?=;|\Z)'
+)
+
+
+def parse_parameters(text: bytes) -> dict[str, bytes | None] | None:
+    """``;name=value;flag`` as a dictionary with lower-case names.
+
+    A flag maps to ``None``; quoted values keep their quotes; the first of two equal
+    names wins.  Returns ``None`` when ``text`` is no parameter list.
+    """
+    parameters: dict[str, bytes | None] = {}
+    if b'"' not in text and b" " not in text and b"\t" not in text:
+        if not text:
+            return parameters
+        if text[0] != 0x3B:
+            return None
+        for part in text[1:].split(b";"):
+            name, equals, value = part.partition(b"=")
+            if not name:
+                return None
+            parameters.setdefault(
+                name.decode("latin-1").lower(), value if equals else None
+            )
+        return parameters
+    position = 0
+    stripped = text.rstrip()
+    while position < len(stripped):
+        match = _PARAMETER.match(stripped, position)
+        if match is None:
+            return None
+        value = (match[2] or b"").rstrip()
+        has_value = match.start(2) >= 0
+        parameters.setdefault(
+            match[1].decode("latin-1").lower(), value if has_value else None
+        )
+        position = match.end()
+    return parameters

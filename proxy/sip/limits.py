@@ -1,0 +1,20 @@
+"""What a stranger can make us hold: sizes and counts of one message."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """Bytes unless the name says otherwise."""
+
+    datagram: int = 65_535
+    header_block: int = 16 * 1024  # stream messages: start line and header lines
+    header_lines: int = 128
+    header_line: int = 8 * 1024
+    body: int = 64 * 1024
+    uri: int = 1024
+    via_hops: int = 70
+    route_entries: int = 40
+
+
+DEFAULT_LIMITS = MessageLimits()

@@ -1,0 +1,386 @@
+"""Messages as lines (decision 1 of ``docs/decisions.md``).
+
+A message is its start line, its raw header lines in order (a folded line stays one
+entry), a parallel list of canonical names, and the body.  Reading never changes a
+byte; forwarding copies the list of lines and edits single entries.  What is not
+edited leaves exactly as it came, because legacy clients sign it ([MS-SIPAE]).
+"""
+
+import re
+from typing import Final
+
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
+from proxy.sip.grammar import TOKEN, canonical_name, known_names, split_values, unfold
+from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
+from proxy.sip.uri import parse_uri
+
+VERSION: Final = b"SIP/2.0"
+_VERSION: Final = re.compile(rb"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
+_STATUS: Final = re.compile(rb"[1-6][0-9][0-9]\Z")
+
+_PLAIN_AOR: Final = re.compile(rb"<sips?:([^>;?:@]+@[A-Za-z0-9.\-]*[A-Za-z0-9])[>;]")
+_SINGLE: Final = (
+    "from",
+    "to",
+    "call-id",
+    "cseq",
+    "max-forwards",
+    "content-length",
+    "content-type",
+    "expires",
+)
+_REQUIRED: Final = ("via", "from", "to", "call-id", "cseq")
+
+
+class Message:
+    """What requests and responses share.
+
+    ``lines[0]`` is the start line and ``names[0]`` is empty, so both lists have the
+    same indices.  ``index`` maps a canonical name to its first position.
+    """
+
+    __slots__ = ("body", "index", "lines", "names")
+
+    def __init__(
+        self, lines: list[bytes], names: list[str], index: dict[str, int], body: bytes
+    ) -> None:
+        self.lines = lines
+        self.names = names
+        self.index = index
+        self.body = body
+
+    def value(self, name: str) -> bytes | None:
+        """The first value of a header field, unfolded and trimmed."""
+        position = self.index.get(name)
+        if position is None:
+            return None
+        line = self.lines[position]
+        value = line[line.find(b":") + 1 :].strip()
+        return unfold(value) if b"\r" in value else value
+
+    def required(self, name: str) -> bytes:
+        """Like ``value``; MalformedMessage when the field is missing."""
+        value = self.value(name)
+        if value is None:
+            raise MalformedMessage(f"Missing {name} header field")
+        return value
+
+    def values(self, name: str) -> list[bytes]:
+        """Every value of a header field, one entry per line."""
+        if name not in self.index:
+            return []
+        return [
+            unfold(self.lines[i].partition(b":")[2].strip())
+            for i, n in enumerate(self.names)
+            if n == name
+        ]
+
+    def top_via(self) -> Via:
+        """The first Via value; raises MalformedMessage."""
+        line = self.lines[self.index["via"]]
+        if line[:5] == b"Via: " and b"," not in line and b"\r" not in line:
+            return parse_via(line[5:])
+        value = self.value("via") or b""
+        if b"," in value:
+            value = split_values(value)[0]
+        return parse_via(value)
+
+    def cseq(self) -> tuple[int, bytes]:
+        """CSeq number and method; raises MalformedMessage."""
+        return parse_cseq(self.lines[self.index["cseq"]])
+
+    def to_tag(self) -> bytes | None:
+        """The To tag; None when there is none."""
+        return tag_of_line(self.lines[self.index["to"]])
+
+    def from_tag(self) -> bytes | None:
+        """The From tag; None when there is none (RFC 2543 clients)."""
+        return tag_of_line(self.lines[self.index["from"]])
+
+    def serialise(self) -> bytes:
+        """The message as it came, byte for byte."""
+        return b"\r\n".join(self.lines) + b"\r\n\r\n" + self.body
+
+
+class Request(Message):
+    """A request; ``method`` and ``uri`` are the bytes of the start line."""
+
+    __slots__ = ("hops", "method", "size", "uri", "via")
+
+    def __init__(
+        self,
+        lines: list[bytes],
+        names: list[str],
+        index: dict[str, int],
+        body: bytes,
+        method: bytes,
+        uri: bytes,
+    ) -> None:
+        self.lines = lines
+        self.names = names
+        self.index = index
+        self.body = body
+        self.method = method
+        self.uri = uri
+        self.via: Via | None = None  # the top Via, once the transport has read it
+        self.hops = 70  # Max-Forwards, once validation has read it
+        self.size = 0  # bytes as received
+
+    def from_aor(self) -> str:
+        """``user@host`` of From in lower case; empty when it cannot be read."""
+        line = self.lines[self.index["from"]]
+        plain = _PLAIN_AOR.search(line)
+        if plain is not None and b"%" not in line and line.count(b"<") == 1:
+            return plain[1].decode("utf-8", "replace").lower()
+        try:
+            return parse_uri(parse_name_addr(self.required("from")).uri).key
+        except MalformedMessage:
+            return ""
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method.decode('latin-1')} {self.uri!r}>"
+
+
+class Response(Message):
+    """A response; ``status`` is 100 to 699."""
+
+    __slots__ = ("status",)
+
+    def __init__(
+        self,
+        lines: list[bytes],
+        names: list[str],
+        index: dict[str, int],
+        body: bytes,
+        status: int,
+    ) -> None:
+        self.lines = lines
+        self.names = names
+        self.index = index
+        self.body = body
+        self.status = status
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+    def forwarded(self) -> bytes:
+        """The response without its topmost Via value (section 16.7 item 3)."""
+        lines = self.lines
+        position = self.index["via"]
+        line = lines[position]
+        rest = lines[:position] + lines[position + 1 :]
+        if b"," in line:
+            values = split_values(unfold(line.partition(b":")[2]))
+            if len(values) > 1:
+                rest.insert(position, b"Via: " + b", ".join(values[1:]))
+        return b"\r\n".join(rest) + b"\r\n\r\n" + self.body
+
+
+class UnreadableRequest(MalformedMessage):
+    """A request too broken to route but good enough to answer.
+
+    ``request`` carries the lines an answer needs (Via, From, To, Call-ID, CSeq).
+    """
+
+    def __init__(self, request: Request, reason: str, status: int = 400) -> None:
+        super().__init__(reason, status)
+        self.request = request
+
+
+VISIBLE: Final = b"\t" + bytes(range(32, 127)) + bytes(range(128, 256))
+"""What a header may hold without a second look: all but the control characters."""
+_LINE_BREAKS: Final = [b"\r\n" * max(n - 1, 0) for n in range(256)]
+_DESCENDING: Final = [range(n - 1, -1, -1) for n in range(256)]
+
+
+def parse_message(
+    data: bytes, limits: MessageLimits = DEFAULT_LIMITS, *, stream: bool = False
+) -> Request | Response:
+    """Read one message; on a stream ``data`` is exactly one framed message.
+
+    Checks what the framing and the header table can tell: start line, header names,
+    fields that must exist, or exist once, sizes, Content-Length.  Values are read
+    when asked for.  Raises UnreadableRequest when an answer is possible, else
+    MalformedMessage.
+
+    This function is the fast path, written out in one piece because every message
+    goes through it: it returns only what is plainly in order, and leaves every doubt
+    to ``_parse_carefully``, which knows all the rules.
+    """
+    head, end, body = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    known = known_names.get
+    names: list[str] = [known(line.partition(b":")[0]) for line in lines]  # type: ignore[misc]
+    count = len(names)
+    if (
+        not end
+        or count > limits.header_lines
+        or count > 255  # what the tables above are made for
+        or len(head) > limits.header_line
+        or head.translate(None, VISIBLE) != _LINE_BREAKS[count]
+    ):
+        return _parse_carefully(data, limits, stream)
+    names[0] = ""
+    index = dict(zip(names[::-1], _DESCENDING[count]))  # noqa: B905 - equal lengths
+    try:
+        index["from"], index["to"], index["call-id"], index["cseq"], index["via"]
+        text = lines[index["content-length"]].partition(b":")[2].strip()
+        length = int(text)
+    except (KeyError, ValueError):
+        return _parse_carefully(data, limits, stream)
+    if (
+        None in index
+        or length != len(body)
+        or length > limits.body
+        or not text.isdigit()  # "+7" and "1_0" are numbers to int() alone
+        or not known_names.keys().isdisjoint(lines)  # a name without a colon
+        or (
+            len(index) != count
+            and count - len(index) != names.count("via") - 1
+            and _repeated_field(names) is not None
+        )
+    ):
+        return _parse_carefully(data, limits, stream)
+    start = lines[0]
+    if start[:8] == b"SIP/2.0 ":
+        status = start[8:11]
+        if status.isdigit() and b"100" <= status < b"700" and start[11:12] in b" ":
+            return Response(lines, names, index, body, int(status))
+    else:
+        parts = start.split(b" ")
+        if len(parts) == 3 and parts[2] == VERSION and parts[0].isalpha():
+            return Request(lines, names, index, body, parts[0], parts[1])
+    return _parse_carefully(data, limits, stream)
+
+
+def _repeated_field(names: list[str]) -> str | None:
+    """The first field that must stand once (RFC 3261 section 7.3.1) and does not."""
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            return name
+    return None
+
+
+def _parse_carefully(
+    data: bytes, limits: MessageLimits, stream: bool
+) -> Request | Response:
+    """``parse_message`` without haste: every rule, tolerance and refusal."""
+    if data[:1] in (b"\r", b"\n"):
+        data = data.lstrip(b"\r\n")
+    head, end, body = data.partition(b"\r\n\r\n")
+    lines, names = _name_slowly(head.split(b"\r\n"))
+    index = {names[i]: i for i in range(len(names) - 1, -1, -1)}
+    if lines[0][:4].upper() == b"SIP/":
+        response = Response(lines, names, index, body, _status_of(lines[0]))
+        _check(response, head, end, limits, stream)
+        return response
+    request = _request_of(lines, names, index, body)
+    try:
+        _check(request, head, end, limits, stream)
+    except MalformedMessage as error:
+        raise UnreadableRequest(request, error.reason, error.status) from None
+    return request
+
+
+def _name_slowly(lines: list[bytes]) -> tuple[list[bytes], list[str]]:
+    """Join folded lines and name the headers that the table does not know yet.
+
+    A header whose name is no token gets the name "?", which ``_check_shape`` refuses:
+    so the rest of the message can still be used for the answer.
+    """
+    joined = [lines[0]]
+    names = [""]
+    for line in lines[1:]:
+        if line[:1] in (b" ", b"\t") and len(joined) > 1:
+            joined[-1] += b"\r\n" + line
+            continue
+        raw, colon, _ = line.partition(b":")
+        joined.append(line)
+        names.append((canonical_name(raw) if colon else None) or "?")
+    return joined, names
+
+
+def _status_of(start: bytes) -> int:
+    version, _, rest = start.partition(b" ")
+    status = rest.partition(b" ")[0]
+    if version.upper() != VERSION or not _STATUS.match(status):
+        raise MalformedMessage("Status line cannot be read")
+    return int(status)
+
+
+def _request_of(
+    lines: list[bytes], names: list[str], index: dict[str, int], body: bytes
+) -> Request:
+    """The start line of a request; the version is looked at last (505 beats 400)."""
+    parts = lines[0].split(b" ")
+    if len(parts) == 3 and parts[2] == VERSION:
+        method, uri, _ = parts
+        if method.isalpha() or TOKEN.fullmatch(method):
+            return Request(lines, names, index, body, method, uri)
+        raise MalformedMessage("Request line without a method")
+    last = lines[0].split()[-1] if lines[0].strip() else b""
+    broken = Request(lines, names, index, body, parts[0], b"")
+    if not TOKEN.fullmatch(parts[0]):
+        raise MalformedMessage("Neither a request nor a response")
+    if len(parts) == 3 and _VERSION.match(last):
+        if last.upper() == VERSION:
+            return Request(lines, names, index, body, parts[0], parts[1])
+        raise UnreadableRequest(broken, "Version Not Supported", 505)
+    if not _VERSION.match(last):
+        raise MalformedMessage("Neither a request nor a response")
+    raise UnreadableRequest(broken, "Bad Request Line")
+
+
+def _check(
+    message: Message, head: bytes, end: bytes, limits: MessageLimits, stream: bool
+) -> None:
+    lines = message.lines
+    if not end:
+        raise MalformedMessage("No empty line after the header fields")
+    breaks = head.count(b"\n")
+    if breaks != head.count(b"\r\n") or breaks != head.count(b"\r"):
+        raise MalformedMessage("Control character in a header field")
+    if head.count(b"\0") != head.count(b"\\\0"):
+        # A NUL is legal only as a quoted pair (RFC 3261 section 25.1).
+        raise MalformedMessage("Control character in a header field")
+    if len(lines) > limits.header_lines + 1:
+        raise MalformedMessage("Too many header fields", 513)
+    if max(map(len, lines)) > limits.header_line:
+        raise MalformedMessage("Header field too large", 513)
+    if "?" in message.index:
+        raise MalformedMessage("Header field name cannot be read")
+    for name in _REQUIRED:
+        if name not in message.index:
+            raise MalformedMessage(f"Missing {name} header field")
+    repeated = _repeated_field(message.names)
+    if repeated is not None and (
+        repeated != "content-length" or len(set(message.values(repeated))) > 1
+    ):
+        # Equal lengths said twice are harmless; different ones are smuggling.
+        raise MalformedMessage(f"More than one {repeated} header field")
+    _check_length(message, limits, stream)
+
+
+def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None:
+    """Compare Content-Length with the body (RFC 3261 section 18.3)."""
+    value = message.value("content-length")
+    size = len(message.body)
+    if value is None:
+        if stream:
+            raise MalformedMessage("Missing Content-Length")
+        # It may leave over a stream, where nothing else tells its end.
+        message.index["content-length"] = len(message.lines)
+        message.names.append("content-length")
+        message.lines.append(b"Content-Length: %d" % size)
+    elif not value.isdigit():
+        raise MalformedMessage("Bad Content-Length")
+    else:
+        length = int(value) if len(value) < 12 else limits.body + 1
+        if length > size:
+            raise MalformedMessage("Body is shorter than Content-Length")
+        if length < size:
+            message.body = message.body[:length]
+            size = length
+    if size > limits.body:
+        raise MalformedMessage("Message Too Large", 513)

@@ -1,0 +1,130 @@
+"""SIP URIs (RFC 3261 section 19.1): read once, compared by key, never rebuilt.
+
+The bytes of a URI that we forward are the bytes that came; a ``SipUri`` only tells
+what is in them.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.grammar import parse_parameters
+
+_SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*):")
+_HOST: Final = re.compile(
+    rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9\-._]*[A-Za-z0-9_])?\.?)(?::([0-9]{1,10}))?\Z"
+)
+# user = unreserved / escaped / user-unreserved; the password may follow a colon.
+_USER: Final = re.compile(rb"[A-Za-z0-9\-_.!~*'()%&=+$,;?/:#\[\]\x80-\xff]*\Z")
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_FORBIDDEN: Final = re.compile(rb"[\x00-\x20<>\"\x7f]")
+
+
+class SipUri:
+    """One ``sip:`` or ``sips:`` URI.
+
+    ``user`` is unescaped and keeps its case; ``host`` is lower case, without brackets
+    or final dot; ``key`` is ``user@host`` in lower case without port and parameters,
+    the form in which endpoints, learned URIs and AORs are looked up.  ``target_host``
+    is ``maddr`` if there is one, else the host (RFC 3263 section 4); ``transport`` the
+    parameter in lower case.
+    """
+
+    __slots__ = (
+        "headers",
+        "host",
+        "key",
+        "parameters",
+        "port",
+        "raw",
+        "scheme",
+        "target_host",
+        "transport",
+        "user",
+    )
+
+    def __init__(
+        self,
+        raw: bytes,
+        scheme: str,
+        user: str | None,
+        host: str,
+        port: int | None,
+        parameters: dict[str, bytes | None],
+        headers: bytes,
+    ) -> None:
+        self.raw = raw
+        self.scheme = scheme
+        self.user = user
+        self.host = host
+        self.port = port
+        self.parameters = parameters
+        self.headers = headers
+        self.key = f"{user.lower()}@{host}" if user is not None else host
+        maddr, transport = parameters.get("maddr"), parameters.get("transport")
+        self.target_host = (
+            maddr.decode("latin-1").lower().strip("[]") if maddr else host
+        )
+        self.transport = transport.decode("latin-1").lower() if transport else None
+
+    def __repr__(self) -> str:
+        return f"<SipUri {self.raw!r}>"
+
+
+def scheme_of(raw: bytes) -> str:
+    """The scheme in lower case; raises MalformedMessage when there is none."""
+    match = _SCHEME.match(raw)
+    if match is None:
+        raise MalformedMessage("URI without scheme")
+    return match[1].decode("ascii").lower()
+
+
+@lru_cache(maxsize=4096)
+def parse_uri(raw: bytes) -> SipUri:
+    """Read a ``sip:``/``sips:`` URI.
+
+    Raises MalformedMessage(400) for bad syntax and MalformedMessage(416) for another
+    scheme (RFC 3261 section 16.3).
+    """
+    if _FORBIDDEN.search(raw):
+        raise MalformedMessage("URI contains a forbidden character")
+    scheme = scheme_of(raw)
+    if scheme not in ("sip", "sips"):
+        raise MalformedMessage("Unsupported URI Scheme", 416)
+    rest, _, headers = raw[len(scheme) + 1 :].partition(b"?")
+    at = rest.rfind(b"@")
+    if at < 0 and b"@" in headers:
+        # A '?' in the user part (RFC 4475 3.1.1.13, semiuri's cousin).
+        rest, headers = raw[len(scheme) + 1 :], b""
+        at = rest.rfind(b"@")
+        tail, _, headers = rest[at + 1 :].partition(b"?")
+        rest = rest[: at + 1] + tail
+    host_port, semicolon, parameter_text = rest[at + 1 :].partition(b";")
+    parameters = parse_parameters(semicolon + parameter_text)
+    match = _HOST.match(host_port)
+    if match is None or parameters is None:
+        raise MalformedMessage("URI with a bad host, port or parameter")
+    port = int(match[2]) if match[2] else None
+    if port is not None and not 0 < port < 65_536:
+        raise MalformedMessage("URI with a bad port")
+    return SipUri(
+        raw,
+        scheme,
+        _user_of(rest[:at]) if at >= 0 else None,
+        match[1].decode("ascii").lower().strip("[]").rstrip("."),
+        port,
+        parameters,
+        headers,
+    )
+
+
+def _user_of(raw: bytes) -> str:
+    """The user part without password, unescaped."""
+    if not raw or not _USER.match(raw) or _BAD_ESCAPE.search(raw):
+        raise MalformedMessage("URI with a bad user part")
+    user = raw.partition(b":")[0]
+    if b"%" in user:
+        user = unquote_to_bytes(user)
+    return user.decode("utf-8", "backslashreplace")

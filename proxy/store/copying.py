@@ -1,0 +1,48 @@
+"""Everything a store knows, as plain rows: what a move from one to another carries.
+
+The rows are those of the SQLite tables, a tuple per row with its key first.  Reading
+and writing go around the store's rules (versions, history) on purpose: a copy has the
+same history, the same versions and the same secret.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+Value = str | bytes | int | float | None
+Values = tuple[Value, ...]
+Rows = dict[Values, Values]
+
+# Section → how many of the columns are the key.
+SECTIONS: Final[Mapping[str, int]] = {
+    "endpoints": 1,
+    "pools": 1,
+    "cutovers": 1,
+    "learned": 1,
+    "audit": 1,
+    "bindings": 2,
+    "users": 2,
+    "conflicts": 2,
+    "usage": 2,
+    "notes": 1,
+    "meta": 1,
+}
+META: Final = ("hmac_key", "registrar_version", "table_version")
+
+
+class StoreCopy(Protocol):
+    """One end of a move; every method may raise StoreError."""
+
+    async def read(self, section: str) -> Rows:
+        """All rows of a section."""
+
+    async def write(self, section: str, rows: Sequence[Values]) -> None:
+        """Put rows, all or none, in place of those with the same key."""
+
+    async def close(self) -> None:
+        """Give everything back."""
+
+
+def keyed(section: str, rows: Sequence[Values]) -> Rows:
+    """Rows by their keys."""
+    size = SECTIONS[section]
+    return {row[:size]: row[size:] for row in rows}

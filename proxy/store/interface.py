@@ -1,0 +1,98 @@
+"""The store as everything else sees it: persistence behind one interface.
+
+Nothing of a particular database may leak through here; every store keeps the same
+promises:
+
+* ``change`` reads, decides, writes and audits in one transaction, and returns only
+  when a power cut or ``kill -9`` can no longer lose it.
+* Several processes may use one store at the same time.
+* ``table_version`` grows with every change that a request could notice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from proxy.endpoints.changes import Decide, Kind, RowChange
+from proxy.endpoints.codec import Row
+from proxy.endpoints.table import EndpointTable
+from proxy.store.ledger import LedgerStore
+from proxy.store.registrar import RegistrarStore
+
+
+class StoreError(Exception):
+    """The store cannot do its work; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something: ``name`` a person or account, ``origin`` from where."""
+
+    name: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row change that was made.
+
+    ``number`` is its place in the history; rows of one transaction share ``version``,
+    the version of the table that it made.  Of users and bindings the history only says
+    that they were changed: ``before`` and ``after`` are None.
+    """
+
+    number: int
+    version: int
+    at: float
+    actor: Actor
+    verb: str
+    kind: Kind | Literal["user", "binding"]
+    key: str
+    before: Row | None
+    after: Row | None
+
+
+class Store(RegistrarStore, LedgerStore, Protocol):
+    """Every method may raise StoreError."""
+
+    async def load_table(self) -> EndpointTable:
+        """The whole table as it is now, consistent in itself."""
+
+    async def table_version(self) -> int:
+        """The version of the table; cheap enough to ask four times a second."""
+
+    async def hmac_key(self) -> bytes:
+        """32 secret bytes shared by all users of this store, made once."""
+
+    async def change(
+        self, actor: Actor, verb: str, decide: Decide, now: float
+    ) -> list[RowChange]:
+        """Make the row changes that ``decide`` finds right, all or none.
+
+        ``decide`` may be called more than once and must not have effects; what it
+        raises comes out of here and nothing is written.
+        """
+
+    async def history(self, key: str | None = None, limit: int = 100) -> list[AuditRow]:
+        """The newest row changes first, of one row or of all."""
+
+    async def audit_row(self, number: int) -> AuditRow | None:
+        """One row change by its number; None when there is none."""
+
+    async def learn(
+        self, uri: str, pool_fqdn: str, endpoint_key: str, now: float
+    ) -> bool:
+        """Remember that a pool handed out ``uri``; False when that changed nothing.
+
+        Unknown endpoints are not an error: one may have been removed meanwhile.
+        Raises MalformedMessage when ``uri`` is not a SIP URI with a user.
+        """
+
+    async def touch_learned(self, used: Mapping[str, float]) -> None:
+        """Move the time of last use of learned URIs, given by key."""
+
+    async def forget_learned(self, before: float) -> int:
+        """Forget learned URIs last used before an instant; how many went."""
+
+    async def close(self) -> None:
+        """Give everything back; closing twice is allowed."""

@@ -1,0 +1,65 @@
+"""What Redis and the way to it complain about, in sentences that say what to do."""
+
+from redis import exceptions
+
+from proxy.store.interface import StoreError
+from proxy.store.redis_scripts import LOST
+
+
+class RedisAway(StoreError):
+    """Nobody can reach this Redis at the moment, not only this one call."""
+
+
+def store_error(place: str, error: Exception) -> StoreError:
+    """The error of the store for an error of redis-py; ``place`` without a password."""
+    text = str(error)
+    kind = RedisAway if _is_away(error, text) else StoreError
+    return kind(f"the Redis store {place} {_sentence(error, text)}")
+
+
+def _is_away(error: Exception, text: str) -> bool:
+    if isinstance(error, exceptions.AuthenticationError):
+        return False
+    away = exceptions.ConnectionError, exceptions.TimeoutError, OSError
+    return isinstance(error, away) or text.startswith("LOADING")
+
+
+def _sentence(error: Exception, text: str) -> str:
+    match error:
+        case exceptions.AuthenticationError():
+            return (
+                "refuses our user or password: check the user and password in url of "
+                'section [store] with "ACL LIST" of Redis'
+            )
+        case exceptions.NoPermissionError():
+            return (
+                f"does not let our user do this ({text}): give it "
+                '"~{waypost}:* +@all -@admin -@dangerous" with ACL SETUSER'
+            )
+        case exceptions.BusyLoadingError():
+            return "is still loading its data: it will be back by itself"
+        case exceptions.ReadOnlyError():
+            return "is a replica and cannot be written: name the master in url"
+        case exceptions.OutOfMemoryError():
+            return "has no memory left: raise maxmemory (policy noeviction)"
+        case exceptions.TimeoutError():
+            return f"does not answer in time{_AMBIGUOUS}"
+        case exceptions.ConnectionError() | OSError():
+            return f"cannot be reached ({text}){_AMBIGUOUS}"
+    if text.startswith(LOST):
+        return LOST_DATA
+    if text.startswith("MISCONF"):
+        return "cannot write to its disk: see its log, free space, check its directory"
+    if text.startswith("WRONGTYPE"):
+        return 'holds keys "{waypost}:..." of something else: use another database'
+    return f"does not work: {text}"
+
+
+_AMBIGUOUS = (
+    ": start Redis or mend the network; a change that was under way may have been "
+    "made, so look before you make it again"
+)
+LOST_DATA = (
+    "is not the store that was opened, it has been emptied or replaced: restore its "
+    "append-only file, or restart waypost if that is what you want"
+)

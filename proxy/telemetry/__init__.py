@@ -1,0 +1,1 @@
+"""Logs, access lines and metrics."""

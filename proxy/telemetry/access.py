@@ -1,0 +1,164 @@
+"""Access lines: one per out-of-dialog request, written in batches.
+
+The core hands over requests as it finished them; reading fields, wording and writing
+happen a few times a second for all of them together.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
+
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+
+if TYPE_CHECKING:
+    from proxy.telemetry.tally import AccessTally
+
+MAX_PENDING = 20_000
+"""Lines kept while nothing can be written; more are counted and dropped."""
+
+
+SOON: Final = 32
+"""Lines that are written without waiting for the next regular flush."""
+
+
+class AccessRecord(Protocol):
+    """What the core tells of one request; ``core.commands.LogAccess``."""
+
+    request: Request
+    source: Flow
+    status: int
+    seconds: float
+    rule: str
+    endpoint: str
+    pool: str
+    attempts: Sequence[tuple[str, str, float]]
+
+
+class Ledger(Protocol):
+    """Who used an endpoint; ``endpoints.usage.UsageBook``."""
+
+    def count(self, record: AccessRecord, at: float) -> None:
+        """Take a finished request into account; ``at`` is wall-clock seconds."""
+
+
+def describe_attempts(attempts: Sequence[tuple[str, str, float]]) -> str:
+    """``fe1 connect-timeout 2.0s → fe2 200 41ms``."""
+    return " → ".join(f"{n} {outcome} {_duration(s)}" for n, outcome, s in attempts)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f}s" if seconds >= 1 else f"{seconds * 1000:.0f}ms"
+
+
+def access_fields(record: AccessRecord, at: float) -> dict[str, object]:
+    """The keys of one line, in order; ``at`` is seconds since the epoch."""
+    request = record.request
+    text = _text
+    fields: dict[str, object] = {
+        "timestamp": f"{_second(int(at))}.{int(at % 1 * 1000):03d}+00:00",
+        "event": "request.finished",
+        "method": text(request.method),
+        "request_uri": text(request.uri),
+        "status": record.status,
+        "ms": round(record.seconds * 1000, 1),
+        "source": f"{record.source.transport}:{record.source.host}:"
+        f"{record.source.port}",
+        "aor": request.from_aor(),
+        "call_id": text(request.value("call-id") or b""),
+    }
+    if record.rule:
+        fields["rule"] = record.rule
+    if record.endpoint:
+        fields["endpoint"] = record.endpoint
+    if record.pool:
+        fields["pool"] = record.pool
+    if record.attempts:
+        fields["attempts"] = describe_attempts(record.attempts)
+    return fields
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+class AccessLog:
+    """Collects records and writes them, as JSON or ``key=value`` lines.
+
+    ``tally`` and ``ledger`` are told of every record, whether ``writes`` lets it be
+    written or not.
+    """
+
+    __slots__ = (
+        "_pending",
+        "_stream",
+        "console",
+        "dropped",
+        "ledger",
+        "tally",
+        "writes",
+        "written",
+    )
+
+    def __init__(
+        self, stream: TextIO, console: bool, tally: "AccessTally | None" = None
+    ) -> None:
+        self._stream = stream
+        self.console = console
+        self.tally = tally
+        self.ledger: Ledger | None = None
+        self.writes = True
+        self._pending: list[tuple[AccessRecord, float]] = []
+        self.written = 0
+        self.dropped = 0
+
+    def add(self, record: AccessRecord, at: float) -> None:
+        """Keep a record for the next ``flush``; ``at`` is wall-clock seconds."""
+        pending = self._pending
+        if len(pending) >= MAX_PENDING:
+            self.dropped += 1
+            return
+        pending.append((record, at))
+        if len(pending) % SOON == 0:
+            # Little and often: a long pause here would be a late answer there.
+            self.flush()
+
+    def flush(self) -> None:
+        """Write everything kept, in one write."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        if self.tally is not None:
+            for record, _ in pending:
+                self.tally.count(record)
+        if self.ledger is not None:
+            for record, at in pending:
+                self.ledger.count(record, at)
+        if not self.writes:
+            return
+        line = _console_line if self.console else _json_line
+        try:
+            self._stream.write("".join(line(access_fields(r, at)) for r, at in pending))
+            self._stream.flush()
+            self.written += len(pending)
+        except OSError:
+            self.dropped += len(pending)
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _json_line(fields: dict[str, object]) -> str:
+    return _encode(fields) + "\n"
+
+
+def _console_line(fields: dict[str, object]) -> str:
+    shown = [f"{k}={v}" for k, v in fields.items() if k not in ("timestamp", "event")]
+    return f"{fields['timestamp']} {' '.join(shown)}\n"

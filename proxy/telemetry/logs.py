@@ -1,0 +1,44 @@
+"""Logs: structlog to standard error, as JSON lines or for a console.
+
+Event names are ``noun.verb`` in the past tense, keys are those of
+``docs/observability.md``.  Bodies and credentials never get here.  Access lines have a
+writer of their own (``access.py``): a log call per message would be too dear.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def is_console(log_format: str, stream: TextIO) -> bool:
+    """What ``auto`` means: a console on a terminal, JSON elsewhere."""
+    return log_format == "console" or (log_format == "auto" and stream.isatty())
+
+
+def set_up_logs(log_format: str, level: str, stream: TextIO = sys.stderr) -> None:
+    """Configure structlog for this process; ``log_format`` is auto, json or console."""
+    renderer: structlog.types.Processor
+    if is_console(log_format, stream):
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    else:
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,198 @@
+"""The metrics: their names, once, and the text that Prometheus reads.
+
+``CATALOGUE`` is the whole list; ``docs/metrics.md`` shows it and a test compares the
+two.  Values are read from plain integers at the moment of a scrape
+(``server/readings.py``): the message path never sees this module.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from proxy.telemetry.tally import BOUNDS, AccessTally
+
+Kind = Literal["counter", "gauge", "histogram"]
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Description(NamedTuple):
+    """One metric: name, kind, names of its labels, and what it says."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+
+
+class Reading(NamedTuple):
+    """One value, with the values of its labels in the order of the catalogue."""
+
+    name: str
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+Read = Callable[[], Iterable[Reading]]
+
+
+_COUNTERS: Final = (
+    ("requests_received_total", "method", "SIP requests that arrived"),
+    ("responses_received_total", "", "SIP responses that arrived"),
+    ("responses_sent_total", "class", "Responses sent to clients, by class of status"),
+    (
+        "requests_finished_total",
+        "method class",
+        "Requests outside dialogs that have their final answer",
+    ),
+    ("requests_refused_total", "", "Requests that we refused ourselves"),
+    ("attempts_total", "pool outcome", "Attempts at front ends, by how they ended"),
+    ("failovers_total", "pool", "Further attempts that a request needed"),
+    ("transactions_started_total", "side", "Transactions begun"),
+    (
+        "retransmissions_received_total",
+        "",
+        "Requests that arrived again and were absorbed",
+    ),
+    ("retransmissions_sent_total", "", "Messages that we sent again"),
+    ("messages_malformed_total", "", "Messages that could not be read"),
+    ("responses_stray_total", "", "Responses that belong to no request of ours"),
+    ("messages_dropped_total", "reason", "Messages that we could not send"),
+    (
+        "datagrams_refused_total",
+        "",
+        "Datagrams that ICMP or the kernel gave back",
+    ),
+    ("keepalives_received_total", "", "Keep-alives, datagrams and streams together"),
+    ("connections_accepted_total", "", "Connections accepted"),
+    ("connections_refused_total", "", "Connections refused by a limit"),
+    ("connections_opened_total", "", "Connections that we opened"),
+    ("connects_failed_total", "", "Connections that we could not open"),
+    ("connections_shed_total", "reason", "Connections that we gave up"),
+    ("handshakes_failed_total", "", "TLS handshakes of clients that failed"),
+    ("dns_queries_total", "", "Questions to name servers"),
+    ("dns_failures_total", "", "Questions that no name server answered"),
+    ("registrations_total", "result", "REGISTERs answered here: accepted or refused"),
+    ("conflicts_total", "", "REGISTERs for an address that is an endpoint"),
+    ("access_lines_total", "result", "Access lines written and dropped"),
+    (
+        "certificate_reload_failures_total",
+        "",
+        "New certificate files that were no good; the old ones stay",
+    ),
+    ("errors_total", "", "Faults of our own; each one is in the log"),
+    ("process_cpu_seconds_total", "", "Processor time, user and system"),
+)
+_GAUGES: Final = (
+    ("info", "version", "1; the version is the label"),
+    ("up_seconds", "", "Seconds since the start"),
+    ("ready", "", "1 while new requests are welcome"),
+    ("draining", "", "1 from the begin of a drain"),
+    ("transactions", "side", "Live transactions"),
+    ("searches", "", "Requests that have no final answer yet"),
+    ("connections", "direction", "Open connections"),
+    ("udp_flows", "", "Remote UDP addresses remembered"),
+    ("endpoints", "state", "Endpoints in the table"),
+    ("learned_uris", "", "Service URIs learned from pools"),
+    ("bindings", "", "Contacts registered here"),
+    ("table_version", "", "The version of the endpoint table in force"),
+    ("store_up", "", "1 while the store answers"),
+    ("certificate_expiry_seconds", "file", "Seconds until a certificate expires"),
+    ("pool_front_ends", "pool", "Front ends that DNS names for a pool"),
+    ("pool_front_ends_available", "pool", "Those of them that are not ejected"),
+    (
+        "front_end_state",
+        "pool front_end address transport state",
+        "1 for the state a front end is in: healthy, suspect or ejected",
+    ),
+    ("dns_age_seconds", "pool", "Seconds since DNS last answered for a pool"),
+    ("dns_stale_seconds", "pool", "Seconds that DNS has been silent for a pool"),
+    ("process_resident_bytes", "", "Resident memory"),
+    ("process_open_files", "", "Open file descriptors"),
+)
+_HISTOGRAMS: Final = (
+    (
+        "request_duration_seconds",
+        "",
+        "Requests outside dialogs, from arrival to the final answer",
+    ),
+)
+
+
+def _described() -> Iterator[Description]:
+    table: dict[Kind, tuple[tuple[str, str, str], ...]] = {
+        "counter": _COUNTERS,
+        "gauge": _GAUGES,
+        "histogram": _HISTOGRAMS,
+    }
+    for kind, rows in table.items():
+        for name, labels, text in rows:
+            yield Description(f"waypost_{name}", kind, tuple(labels.split()), text)
+
+
+CATALOGUE: Final = {each.name: each for each in _described()}
+
+
+class Metrics:
+    """The collector; ``exposition`` is the body of a scrape."""
+
+    def __init__(self, read: Read, tally: AccessTally) -> None:
+        self._read = read
+        self._tally = tally
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def exposition(self) -> bytes:
+        """Every value, in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the registry then asks for no values at registration."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything; raises KeyError for a name outside the catalogue."""
+        families = {
+            name: _family(each)
+            for name, each in CATALOGUE.items()
+            if each.kind != "histogram"
+        }
+        for reading in (*self._read(), *_tallied(self._tally)):
+            families[reading.name].add_metric(reading.labels, reading.value)
+        duration = HistogramMetricFamily(
+            "waypost_request_duration_seconds",
+            CATALOGUE["waypost_request_duration_seconds"].help,
+        )
+        duration.add_metric([], *_histogram(self._tally))
+        yield from families.values()
+        yield duration
+
+
+def _family(each: Description) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = CounterMetricFamily if each.kind == "counter" else GaugeMetricFamily
+    return kind(each.name, each.help, labels=each.labels)
+
+
+def _tallied(tally: AccessTally) -> Iterator[Reading]:
+    for labels, count in tally.finished.items():
+        yield Reading("waypost_requests_finished_total", count, labels)
+    for labels, count in tally.attempts.items():
+        yield Reading("waypost_attempts_total", count, labels)
+    for pool, count in tally.failovers.items():
+        yield Reading("waypost_failovers_total", count, (pool,))
+
+
+def _histogram(tally: AccessTally) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative buckets with their bounds as text, and the sum."""
+    bounds = [f"{bound:g}" for bound in BOUNDS] + ["+Inf"]
+    total, buckets = 0, []
+    for bound, count in zip(bounds, tally.buckets, strict=True):
+        total += count
+        buckets.append((bound, float(total)))
+    return buckets, tally.seconds

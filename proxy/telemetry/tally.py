@@ -1,0 +1,55 @@
+"""Counts what access records tell: outcomes, attempts, failovers, latency.
+
+Records are counted when they are flushed, a few times a second and off the message
+path.  Every label is of bounded variety: a stranger cannot make us keep names.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from typing import Final
+
+from proxy.telemetry.access import AccessRecord
+
+BOUNDS: Final = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 12.0),
+)
+"""Upper bounds of the latency buckets, seconds; 12 s is a request's whole budget."""
+
+_METHODS: Final = frozenset(
+    b"INVITE SUBSCRIBE REGISTER OPTIONS MESSAGE NOTIFY INFO REFER PUBLISH".split()
+)
+
+
+class AccessTally:
+    """Requests outside dialogs, since the start of the process."""
+
+    __slots__ = ("attempts", "buckets", "failovers", "finished", "seconds")
+
+    def __init__(self) -> None:
+        self.finished: Counter[tuple[str, str]] = Counter()  # method, class
+        self.attempts: Counter[tuple[str, str]] = Counter()  # pool, outcome
+        self.failovers: Counter[str] = Counter()  # pool
+        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+
+    def count(self, record: AccessRecord) -> None:
+        """Take one finished request into account."""
+        method = record.request.method
+        name = method.decode("ascii") if method in _METHODS else "other"
+        self.finished[name, _class_of(record.status)] += 1
+        self.buckets[bisect_left(BOUNDS, record.seconds)] += 1
+        self.seconds += record.seconds
+        for _, outcome, _ in record.attempts:
+            self.attempts[record.pool, _outcome(outcome)] += 1
+        if len(record.attempts) > 1:
+            self.failovers[record.pool] += len(record.attempts) - 1
+
+
+def _class_of(status: int) -> str:
+    return f"{status // 100}xx"
+
+
+def _outcome(word: str) -> str:
+    """``200`` is 2xx; words such as ``refused`` stay."""
+    return _class_of(int(word)) if word.isdigit() else word

@@ -1,0 +1,140 @@
+"""The transaction layer: all live transactions, found by key.
+
+It matches messages to transactions and knows nothing of routing.
+"""
+
+from collections.abc import Callable
+
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+from proxy.transaction.client import ClientTransaction, ClientUser
+from proxy.transaction.server import ServerTransaction
+from proxy.transaction.timers import T1, Timers
+
+
+class TransactionLayer:
+    """Client and server transactions of one process.
+
+    ``send`` puts bytes on a flow.  Counters are plain integers that telemetry reads.
+    """
+
+    __slots__ = (
+        "_on_stream",
+        "clients",
+        "clients_started",
+        "responses_sent",
+        "retransmissions_received",
+        "retransmissions_sent",
+        "send",
+        "servers",
+        "servers_started",
+        "timers",
+    )
+
+    def __init__(self, send: Callable[[Flow, bytes], None], timers: Timers) -> None:
+        self.send = send
+        self.timers = timers
+        self.clients: dict[bytes, ClientTransaction] = {}
+        self.servers: dict[bytes, ServerTransaction] = {}
+        # A dictionary for its order: what a lost connection takes along is tried
+        # again in the order in which it was sent.
+        self._on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
+        self.clients_started = 0
+        self.servers_started = 0
+        self.responses_sent = [0] * 7  # by class of status
+        self.retransmissions_received = 0
+        self.retransmissions_sent = 0
+
+    def __len__(self) -> int:
+        return len(self.clients) + len(self.servers)
+
+    # -- requests from clients ---------------------------------------------------
+
+    def open_server(self, key: bytes, method: bytes, flow: Flow) -> ServerTransaction:
+        """Start the server transaction of a new request."""
+        transaction = ServerTransaction(self, key, method, flow)
+        self.servers[key] = transaction
+        self.servers_started += 1
+        return transaction
+
+    def absorb(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> bool:
+        """Give a request to the transaction that has its key.
+
+        True when that was all there was to do; False when the request is new after
+        all, or an ACK that the core must forward.
+        """
+        if request.method == b"ACK":
+            if transaction.state == "accepted" or not transaction.accepts_ack(request):
+                return False
+            transaction.handle("ack", now)
+            return True
+        if transaction.is_challenged and transaction.flow.reliable:
+            # A legacy client repeats an INVITE with credentials under the same Via
+            # and CSeq and never ACKs the challenge; a stream repeats nothing by
+            # itself, so this is a new request.
+            transaction.state = "terminated"
+            self.forget_server(transaction)
+            return False
+        self.retransmissions_received += 1
+        transaction.handle("request", now)
+        return True
+
+    def forget_server(self, transaction: ServerTransaction) -> None:
+        """Drop a terminated transaction."""
+        if self.servers.get(transaction.key) is transaction:
+            del self.servers[transaction.key]
+        transaction.user = None
+
+    # -- requests of ours --------------------------------------------------------
+
+    def open_client(
+        self,
+        key: bytes,
+        method: bytes,
+        data: bytes,
+        flow: Flow,
+        user: ClientUser | None,
+        now: float,
+    ) -> ClientTransaction:
+        """Send a request and watch over it; ``key`` is its branch."""
+        transaction = ClientTransaction(self, key, method, data, flow, user)
+        self.clients[key] = transaction
+        self.clients_started += 1
+        self.timers.start("check", T1, transaction, now)
+        if flow.reliable:
+            self._on_stream.setdefault(flow, {})[transaction] = None
+        self.send(flow, data)
+        return transaction
+
+    def client_for(self, branch: bytes, method: bytes) -> ClientTransaction | None:
+        """The transaction that a response with this top branch and CSeq method
+        answers (section 17.1.3)."""
+        if method == b"CANCEL":
+            branch += b" CANCEL"
+        transaction = self.clients.get(branch)
+        if transaction is None or transaction.method != method:
+            return None
+        return transaction
+
+    def forget_client(self, transaction: ClientTransaction) -> None:
+        """Drop a terminated transaction."""
+        if self.clients.get(transaction.key) is transaction:
+            del self.clients[transaction.key]
+        transaction.user = None
+        if transaction.flow.reliable:
+            self.settle(transaction)
+
+    # -- flows -------------------------------------------------------------------
+
+    def settle(self, transaction: ClientTransaction) -> None:
+        """A final response is there: the end of its stream means nothing any more."""
+        waiting = self._on_stream.get(transaction.flow)
+        if waiting is not None:
+            waiting.pop(transaction, None)
+
+    def flow_closed(self, flow: Flow, reason: str, now: float) -> None:
+        """Requests that still wait for an answer on ``flow`` hear of its end."""
+        for transaction in list(self._on_stream.pop(flow, ())):
+            transaction.transport_failed(reason, now)

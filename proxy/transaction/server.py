@@ -1,0 +1,192 @@
+"""Server transactions (RFC 3261 section 17.2, RFC 6026 section 7.1).
+
+A transaction absorbs retransmissions and repeats its last response.  It keeps that
+response as bytes and nothing of the request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from proxy.sip.fields import tag_of
+from proxy.sip.message import Request, parse_message
+from proxy.transaction.states import (
+    INVITE_SERVER,
+    NON_INVITE_SERVER,
+    Input,
+    compile_table,
+)
+from proxy.transaction.timers import T1, T2, T4, TRANSACTION_TIMEOUT
+
+if TYPE_CHECKING:
+    from proxy.sip.flow import Flow
+    from proxy.transaction.layer import TransactionLayer
+
+
+class ServerUser(Protocol):
+    """The transaction user above a server transaction: a response context."""
+
+    def request_abandoned(self, transaction: ServerTransaction, now: float) -> None:
+        """The way back is gone: no response can reach the client any more."""
+
+
+class ServerTransaction:
+    """One request of a client, until nobody can ask for its answer any more.
+
+    ``flow`` is where responses go.  ``response`` is the last one sent; ``status`` its
+    status, 0 before the first.
+    """
+
+    __slots__ = (
+        "flow",
+        "key",
+        "layer",
+        "method",
+        "response",
+        "retransmit_after",
+        "state",
+        "status",
+        "steps",
+        "user",
+    )
+
+    def __init__(
+        self,
+        layer: TransactionLayer,
+        key: bytes,
+        method: bytes,
+        flow: Flow,
+        user: ServerUser | None = None,
+    ) -> None:
+        self.layer = layer
+        self.key = key
+        self.method = method
+        self.flow = flow
+        self.user = user
+        self.response = b""
+        self.status = 0
+        self.retransmit_after = T1
+        if method == b"INVITE":
+            self.steps = _INVITE_STEPS
+            self.state = "proceeding"
+        else:
+            self.steps = _NON_INVITE_STEPS
+            self.state = "trying"
+
+    def __repr__(self) -> str:
+        return f"<ServerTransaction {self.method.decode('latin-1')} {self.state}>"
+
+    @property
+    def is_challenged(self) -> bool:
+        """True after 401 or 407, when a legacy client repeats without an ACK."""
+        return self.state == "completed" and self.status in (401, 407)
+
+    def handle(self, input_: Input, now: float) -> None:
+        """One step of the state machine."""
+        if self.state == "terminated":
+            return
+        self.state, effects = self.steps[self.state][input_]
+        for effect in effects:
+            effect(self, now)
+        if self.state == "terminated":
+            self.layer.forget_server(self)
+
+    def respond(self, status: int, data: bytes, now: float) -> None:
+        """Hand a response down; the state decides whether it may still leave."""
+        input_: Input = "1xx" if status < 200 else "2xx" if status < 300 else "300-699"
+        if self.state == "terminated":
+            return
+        # A response that the state does not let out must not replace the last one.
+        if _send in self.steps[self.state][input_][1]:
+            self.response = data
+            self.status = status
+        self.handle(input_, now)
+
+    def accepts_ack(self, request: Request) -> bool:
+        """True when an ACK with our key is for our own non-2xx response.
+
+        RFC 2543 ACKs name no branch, so the To tag must be the one we sent
+        (RFC 3261 section 17.2.3).
+        """
+        if self.state != "completed" or not self.key.startswith(b"2543\n"):
+            return True
+        sent = parse_message(self.response)
+        return tag_of(sent.required("to")) == request.to_tag()
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """TimerOwner."""
+        self.handle(name, now)  # type: ignore[arg-type]
+
+
+def _send(transaction: ServerTransaction, now: float) -> None:
+    transaction.layer.responses_sent[transaction.status // 100] += 1
+    transaction.layer.send(transaction.flow, transaction.response)
+
+
+def _resend(transaction: ServerTransaction, now: float) -> None:
+    if transaction.response:
+        transaction.layer.send(transaction.flow, transaction.response)
+        transaction.layer.retransmissions_sent += 1
+
+
+def _pass_up(transaction: ServerTransaction, now: float) -> None:
+    """The ACK of a 2xx belongs to the core, which routes every such ACK itself."""
+
+
+def _report_transport_error(transaction: ServerTransaction, now: float) -> None:
+    if transaction.user is not None:
+        transaction.user.request_abandoned(transaction, now)
+
+
+def _start_g(transaction: ServerTransaction, now: float) -> None:
+    if not transaction.flow.reliable:
+        transaction.layer.timers.start(
+            "timer G", transaction.retransmit_after, transaction, now
+        )
+        transaction.retransmit_after = min(transaction.retransmit_after * 2, T2)
+
+
+def _start_h(transaction: ServerTransaction, now: float) -> None:
+    transaction.user = None
+    transaction.layer.timers.start("timer H", TRANSACTION_TIMEOUT, transaction, now)
+
+
+def _start_i(transaction: ServerTransaction, now: float) -> None:
+    _end_after(transaction, "timer I", T4, now)
+
+
+def _start_j(transaction: ServerTransaction, now: float) -> None:
+    transaction.user = None
+    _end_after(transaction, "timer J", TRANSACTION_TIMEOUT, now)
+
+
+def _end_after(
+    transaction: ServerTransaction, name: str, delay: float, now: float
+) -> None:
+    """A stream repeats nothing, so there is nothing to wait for."""
+    if transaction.flow.reliable:
+        transaction.state = "terminated"
+    else:
+        transaction.layer.timers.start(name, delay, transaction, now)
+
+
+def _start_l(transaction: ServerTransaction, now: float) -> None:
+    # RFC 6026: a retransmitted INVITE is absorbed without an answer, the callee
+    # repeats its 2xx itself; so the bytes need not be kept.
+    transaction.response = b""
+    transaction.layer.timers.start("timer L", TRANSACTION_TIMEOUT, transaction, now)
+
+
+_EFFECTS: Final = {
+    "send": _send,
+    "resend": _resend,
+    "pass up": _pass_up,
+    "report transport error": _report_transport_error,
+    "start G": _start_g,
+    "start H": _start_h,
+    "start I": _start_i,
+    "start J": _start_j,
+    "start L": _start_l,
+}
+_INVITE_STEPS: Final = compile_table(INVITE_SERVER, _EFFECTS)
+_NON_INVITE_STEPS: Final = compile_table(NON_INVITE_SERVER, _EFFECTS)

@@ -1,0 +1,287 @@
+"""The four state machines of RFC 3261 section 17, as tables.
+
+Two rules hold for this file.  First, everything about transitions lives here: the code
+in ``client.py`` and ``server.py`` looks a transition up and carries out its effects.
+Second, every pair of state and input is listed, those without an effect as ``IGNORE``,
+so a forgotten pair is a failing test and not a surprise at three in the morning.
+
+The INVITE machines are those of RFC 6026: a 2xx leads to *accepted*, where the
+transaction stays for 64*T1 (timers L and M) and lets repetitions of the 2xx through.
+
+``check`` is ours: the one timer every client transaction starts with.  It fires after
+T1; only a transaction that is still without a final response then starts its real
+timers (A/E, B/F), counted from the same origin.  Thousands of transactions that end
+within milliseconds thus cost one queue entry each.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, TypeVar
+
+State = Literal[
+    "calling",
+    "trying",
+    "proceeding",
+    "completed",
+    "confirmed",
+    "accepted",
+    "terminated",
+]
+Input = Literal[
+    "100",
+    "1xx",
+    "2xx",
+    "300-699",
+    "request",
+    "ack",
+    "transport error",
+    "check",
+    "cancelled",  # 64*T1 after our CANCEL
+    "timer A",
+    "timer B",
+    "timer D",
+    "timer E",
+    "timer F",
+    "timer G",
+    "timer H",
+    "timer I",
+    "timer J",
+    "timer K",
+    "timer L",
+    "timer M",
+]
+Effect = Literal[
+    "resend",  # the request of a client, the last response of a server
+    "send",  # the response that the transaction user hands down
+    "ack",  # the ACK for a non-2xx, built by the client transaction
+    "pass up",  # the response, or the ACK for a 2xx, goes to the transaction user
+    "report timeout",
+    "report transport error",
+    "report waiting",  # T1 has passed without a final response
+    "start slow timers",
+    "start A",
+    "start D",
+    "start E",
+    "start G",
+    "start H",
+    "start I",
+    "start J",
+    "start K",
+    "start L",
+    "start M",
+]
+
+
+class Transition(NamedTuple):
+    """Where an input leads and what is done on the way, in order."""
+
+    state: State
+    effects: tuple[Effect, ...]
+
+
+Table = dict[State, dict[Input, Transition]]
+
+
+def _stay(state: State) -> Transition:
+    return Transition(state, ())
+
+
+def _go(state: State, *effects: Effect) -> Transition:
+    return Transition(state, effects)
+
+
+INVITE_CLIENT: Final[Table] = {
+    # RFC 3261 section 17.1.1, RFC 6026 section 8.4
+    "calling": {
+        "100": _go("proceeding", "pass up"),
+        "1xx": _go("proceeding", "pass up"),
+        "2xx": _go("accepted", "pass up", "start M"),
+        "300-699": _go("completed", "ack", "pass up", "start D"),
+        "transport error": _go("terminated", "report transport error"),
+        "check": _go("calling", "resend", "start slow timers", "report waiting"),
+        "cancelled": _stay("calling"),
+        "timer A": _go("calling", "resend", "start A"),
+        "timer B": _go("terminated", "report timeout"),
+        "timer D": _stay("calling"),
+        "timer M": _stay("calling"),
+    },
+    "proceeding": {
+        "100": _go("proceeding", "pass up"),
+        "1xx": _go("proceeding", "pass up"),
+        "2xx": _go("accepted", "pass up", "start M"),
+        "300-699": _go("completed", "ack", "pass up", "start D"),
+        # Only a stream tells this late: its connection is gone, and the answer with it.
+        "transport error": _go("terminated", "report transport error"),
+        "check": _go("proceeding", "report waiting"),
+        # Section 9.1: who rings on after a CANCEL is not waited for any longer.
+        "cancelled": _go("terminated", "report timeout"),
+        "timer A": _stay("proceeding"),
+        "timer B": _stay("proceeding"),
+        "timer D": _stay("proceeding"),
+        "timer M": _stay("proceeding"),
+    },
+    "completed": {
+        "100": _stay("completed"),
+        "1xx": _stay("completed"),
+        "2xx": _stay("completed"),
+        "300-699": _go("completed", "ack"),
+        # The ACK could not be sent: there is nobody left to tell but the timer.
+        "transport error": _stay("completed"),
+        "check": _stay("completed"),
+        "cancelled": _stay("completed"),
+        "timer A": _stay("completed"),
+        "timer B": _stay("completed"),
+        "timer D": _go("terminated"),
+        "timer M": _stay("completed"),
+    },
+    "accepted": {
+        "100": _stay("accepted"),
+        "1xx": _stay("accepted"),
+        "2xx": _go("accepted", "pass up"),
+        "300-699": _stay("accepted"),
+        "transport error": _stay("accepted"),
+        "check": _stay("accepted"),
+        "cancelled": _stay("accepted"),
+        "timer A": _stay("accepted"),
+        "timer B": _stay("accepted"),
+        "timer D": _stay("accepted"),
+        "timer M": _go("terminated"),
+    },
+}
+
+NON_INVITE_CLIENT: Final[Table] = {
+    # RFC 3261 section 17.1.2
+    "trying": {
+        "100": _go("proceeding", "pass up"),
+        "1xx": _go("proceeding", "pass up"),
+        "2xx": _go("completed", "pass up", "start K"),
+        "300-699": _go("completed", "pass up", "start K"),
+        "transport error": _go("terminated", "report transport error"),
+        "check": _go("trying", "resend", "start slow timers", "report waiting"),
+        "timer E": _go("trying", "resend", "start E"),
+        "timer F": _go("terminated", "report timeout"),
+        "timer K": _stay("trying"),
+    },
+    "proceeding": {
+        "100": _go("proceeding", "pass up"),
+        "1xx": _go("proceeding", "pass up"),
+        "2xx": _go("completed", "pass up", "start K"),
+        "300-699": _go("completed", "pass up", "start K"),
+        "transport error": _go("terminated", "report transport error"),
+        "check": _go("proceeding", "resend", "start slow timers", "report waiting"),
+        "timer E": _go("proceeding", "resend", "start E"),
+        "timer F": _go("terminated", "report timeout"),
+        "timer K": _stay("proceeding"),
+    },
+    "completed": {
+        "100": _stay("completed"),
+        "1xx": _stay("completed"),
+        "2xx": _stay("completed"),
+        "300-699": _stay("completed"),
+        "transport error": _stay("completed"),
+        "check": _stay("completed"),
+        "timer E": _stay("completed"),
+        "timer F": _stay("completed"),
+        "timer K": _go("terminated"),
+    },
+}
+
+INVITE_SERVER: Final[Table] = {
+    # RFC 3261 section 17.2.1, RFC 6026 section 7.1.  "1xx", "2xx" and "300-699" come
+    # from the transaction user here; "100" is one of the "1xx".
+    "proceeding": {
+        "1xx": _go("proceeding", "send"),
+        "2xx": _go("accepted", "send", "start L"),
+        "300-699": _go("completed", "send", "start G", "start H"),
+        "request": _go("proceeding", "resend"),
+        "ack": _stay("proceeding"),
+        "transport error": _go("proceeding", "report transport error"),
+        "timer G": _stay("proceeding"),
+        "timer H": _stay("proceeding"),
+        "timer I": _stay("proceeding"),
+        "timer L": _stay("proceeding"),
+    },
+    "completed": {
+        "1xx": _stay("completed"),
+        "2xx": _stay("completed"),
+        "300-699": _stay("completed"),
+        "request": _go("completed", "resend"),
+        "ack": _go("confirmed", "start I"),
+        "transport error": _stay("completed"),
+        "timer G": _go("completed", "resend", "start G"),
+        # No ACK ever came.  Legacy clients never send one for a non-2xx, so this is
+        # an ordinary end and nobody is told.
+        "timer H": _go("terminated"),
+        "timer I": _stay("completed"),
+        "timer L": _stay("completed"),
+    },
+    "confirmed": {
+        "1xx": _stay("confirmed"),
+        "2xx": _stay("confirmed"),
+        "300-699": _stay("confirmed"),
+        "request": _stay("confirmed"),
+        "ack": _stay("confirmed"),
+        "transport error": _stay("confirmed"),
+        "timer G": _stay("confirmed"),
+        "timer H": _stay("confirmed"),
+        "timer I": _go("terminated"),
+        "timer L": _stay("confirmed"),
+    },
+    "accepted": {
+        "1xx": _stay("accepted"),
+        "2xx": _go("accepted", "send"),
+        "300-699": _stay("accepted"),
+        "request": _stay("accepted"),
+        "ack": _go("accepted", "pass up"),
+        "transport error": _stay("accepted"),
+        "timer G": _stay("accepted"),
+        "timer H": _stay("accepted"),
+        "timer I": _stay("accepted"),
+        "timer L": _go("terminated"),
+    },
+}
+
+NON_INVITE_SERVER: Final[Table] = {
+    # RFC 3261 section 17.2.2
+    "trying": {
+        "1xx": _go("proceeding", "send"),
+        "2xx": _go("completed", "send", "start J"),
+        "300-699": _go("completed", "send", "start J"),
+        "request": _stay("trying"),
+        "transport error": _go("terminated", "report transport error"),
+        "timer J": _stay("trying"),
+    },
+    "proceeding": {
+        "1xx": _go("proceeding", "send"),
+        "2xx": _go("completed", "send", "start J"),
+        "300-699": _go("completed", "send", "start J"),
+        "request": _go("proceeding", "resend"),
+        "transport error": _go("terminated", "report transport error"),
+        "timer J": _stay("proceeding"),
+    },
+    "completed": {
+        "1xx": _stay("completed"),
+        "2xx": _stay("completed"),
+        "300-699": _stay("completed"),
+        "request": _go("completed", "resend"),
+        "transport error": _stay("completed"),
+        "timer J": _go("terminated"),
+    },
+}
+
+
+Do = TypeVar("Do")
+Steps = dict[str, dict[str, tuple[str, tuple[Do, ...]]]]
+
+
+def compile_table(table: Table, effects: Mapping[str, Do]) -> Steps[Do]:
+    """``table`` with its effects as the functions that carry them out.
+
+    Raises KeyError for an effect that ``effects`` does not implement.
+    """
+    return {
+        state: {
+            input_: (transition.state, tuple(effects[e] for e in transition.effects))
+            for input_, transition in inputs.items()
+        }
+        for state, inputs in table.items()
+    }

@@ -1,0 +1,83 @@
+"""Timers of RFC 3261 Table 4 and RFC 6026, on a clock that is an argument.
+
+Nearly every transaction is over before its first timer matters, so a timer must cost
+nothing to forget.  Timers are never cancelled: one that fires in a state that does
+not list it is ignored by the state table.  Constant delays (T1, T4, 64*T1) live in
+first-in first-out queues, which need no ordering; the others in a heap.
+"""
+
+import heapq
+from collections import deque
+from typing import Final, Protocol
+
+T1: Final = 0.5
+"""Round-trip estimate, seconds."""
+T2: Final = 4.0
+"""Longest interval between retransmissions of a non-INVITE request, seconds."""
+T4: Final = 5.0
+"""How long a message stays in the network, seconds."""
+TRANSACTION_TIMEOUT: Final = 64 * T1
+"""Timers B, F, H, J (UDP), L and M, seconds."""
+TIMER_C: Final = 181.0
+"""RFC 3261 section 16.6 item 11: must be larger than three minutes."""
+
+_QUEUED: Final = (T1, T4, TRANSACTION_TIMEOUT)
+
+
+class TimerOwner(Protocol):
+    """Whatever wants to be told that time has passed."""
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """Timer ``name`` fired; ``now`` is not before its deadline."""
+
+
+class Timers:
+    """Deadlines and who is told; ``deadline()`` is the earliest one."""
+
+    __slots__ = ("_heap", "_queues", "_serial")
+
+    def __init__(self) -> None:
+        self._queues: dict[float, deque[tuple[float, str, TimerOwner]]] = {
+            delay: deque() for delay in _QUEUED
+        }
+        self._heap: list[tuple[float, int, str, TimerOwner]] = []
+        self._serial = 0
+
+    def __len__(self) -> int:
+        return len(self._heap) + sum(map(len, self._queues.values()))
+
+    def start(self, name: str, delay: float, owner: TimerOwner, now: float) -> None:
+        """Tell ``owner`` after ``delay`` seconds; it cannot be taken back."""
+        queue = self._queues.get(delay)
+        if queue is not None:
+            queue.append((now + delay, name, owner))
+        else:
+            self._serial += 1
+            heapq.heappush(self._heap, (now + delay, self._serial, name, owner))
+
+    def deadline(self) -> float | None:
+        """The earliest deadline, None when nothing is due ever."""
+        earliest = self._heap[0][0] if self._heap else None
+        for queue in self._queues.values():
+            if queue and (earliest is None or queue[0][0] < earliest):
+                earliest = queue[0][0]
+        return earliest
+
+    def fire(self, now: float) -> int:
+        """Tell every owner whose deadline has come; returns how many were told.
+
+        Deadlines are served in order inside one queue; a timer started while firing
+        is served too when it is already due.
+        """
+        fired = 0
+        for queue in self._queues.values():
+            while queue and queue[0][0] <= now:
+                _, name, owner = queue.popleft()
+                owner.timer_fired(name, now)
+                fired += 1
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            _, _, name, owner = heapq.heappop(heap)
+            owner.timer_fired(name, now)
+            fired += 1
+        return fired

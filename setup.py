@@ -1,0 +1,44 @@
+"""Compile the message path with mypyc when the machine can.
+
+The same files run as plain Python: a machine without a C compiler, or
+``WAYPOST_PURE=1``, gives a pure installation that does the same work at about twice
+the cost (``docs/performance.md``).
+"""
+
+import os
+from glob import glob
+
+from setuptools import Extension, setup
+
+HOT = [
+    *glob("proxy/sip/*.py"),
+    *glob("proxy/transaction/*.py"),
+    *glob("proxy/core/*.py"),
+    *(f"proxy/pools/{name}.py" for name in ("front_end", "health", "selection", "srv")),
+    "proxy/endpoints/request_uri.py",
+    "proxy/location/service.py",
+]
+
+
+def extensions() -> list[Extension]:
+    """The compiled modules; none when that is not wanted or not possible."""
+    if os.environ.get("WAYPOST_PURE") == "1":
+        return []
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        return []
+    # Flow is subclassed by the net layer, which stays plain Python.
+    left_out = ("__init__.py", "sip/flow.py")
+    sources = sorted(path for path in HOT if not path.endswith(left_out))
+    found: list[Extension] = mypycify(
+        ["--config-file=", "--ignore-missing-imports", *sources],
+        opt_level="3",
+        debug_level="0",
+    )
+    for extension in found:
+        extension.optional = True  # no compiler: install without
+    return found
+
+
+setup(ext_modules=extensions())

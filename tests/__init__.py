@@ -1,0 +1,1 @@
+"""Tests of Waypost; the tree mirrors `proxy/`."""

@@ -1,0 +1,154 @@
+"""A store moves into another kind of store and back, and nothing is different."""
+
+import asyncio
+
+import pytest
+
+from proxy.admin.control import ControlError
+from proxy.admin.migrate import migrate
+from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint, set_pool
+from proxy.endpoints.usage import Usage
+from proxy.location.binding import Binding, BindingChange
+from proxy.store import Actor, Conflict, StoreError, User, open_store
+from proxy.store.redis_copying import RedisCopy
+from tests.support.redis import RedisServer
+
+ANNA = Actor("anna", "cli on box")
+RULES = Rules(frozenset({"contoso.test"}))
+KEY = "ocschat@contoso.test"
+POOL = "pcpool.contoso.test"
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_url(redis):
+    redis.clear()
+    return redis.url
+
+
+@pytest.fixture
+async def full(tmp_path):
+    """The URL of a store with something of everything in it."""
+    url = f"sqlite:///{tmp_path}/full.db"
+    store = await open_store(url)
+    decide = new_endpoint(KEY, EndpointFields(pool_fqdn=POOL), RULES, 1.25)
+    await store.change(ANNA, "endpoint.new", decide, 1.25)
+    decide = set_pool(POOL, RULES, transport="tls", port=5061)
+    await store.change(ANNA, "pool.set", decide, 2.0)
+    await store.learn("sip:GC-1@contoso.test", POOL, KEY, 3.1)
+    await store.touch_learned({"gc-1@contoso.test": 4.7})
+    for number in range(1200):
+        octets = bytes(range(256))
+        aor = f"u{number}@contoso.test"
+        made = Binding(aor, octets, b"u", b"v", 0.7, 9e9 + 0.1, 1.5, b"c", 3)
+        await store.save_bindings([BindingChange(aor, octets, made)])
+    await store.set_user(
+        User("alice", "contoso.test", {"SHA-256": "aa", "MD5": "bb"}, 5.5), "new", ANNA
+    )
+    await store.note_conflict(
+        Conflict(KEY, "udp:10.0.0.1", "RTC", "sip:c", 1.5, 2.5, 7)
+    )
+    await store.add_usage(
+        [Usage(KEY, "a@x", 1.5, 2.5, 9, 2, "ua", "e", "tcp:10.0.0.1")]
+    )
+    await store.set_note("runbook", "ticked")
+    await store.close()
+    return url
+
+
+async def everything(url):
+    store = await open_store(url)
+    table = await store.load_table()
+    found = (
+        *(table.version, table.endpoints, table.pools, table.learned, table.cutover),
+        *(await store.history(), await store.history(KEY), await store.users()),
+        sorted(each.row() for each in await store.bindings(None, 0.0)),
+        *(await store.conflicts(), await store.usage(), await store.note("runbook")),
+        *(await store.hmac_key(), await store.registrar_version()),
+    )
+    await store.close()
+    return found
+
+
+async def test_there_and_back_everything_is_the_same(full, redis_url, tmp_path):
+    moved = {each.section: each for each in await migrate(full, redis_url)}
+    assert (moved["bindings"].rows, moved["bindings"].written) == (1200, 1200)
+    assert moved["audit"].rows == 3
+    wanted = await everything(full)
+    assert await everything(redis_url) == wanted
+    back = f"sqlite:///{tmp_path}/back.db"
+    await migrate(redis_url, back)
+    assert await everything(back) == wanted
+
+
+async def test_the_history_goes_on_after_a_move(full, redis_url):
+    await migrate(full, redis_url)
+    store = await open_store(redis_url)
+    decide = new_endpoint("b@contoso.test", EndpointFields(pool_fqdn=POOL), RULES, 9.0)
+    await store.change(ANNA, "endpoint.new", decide, 9.0)
+    assert [row.number for row in await store.history()] == [4, 3, 2, 1]
+    assert len(await store.remove_bindings("u7@contoso.test", ANNA, 10.0)) == 1
+    await store.close()
+
+
+async def test_a_move_that_was_interrupted_is_finished_by_the_same_command(
+    full, redis_url, monkeypatch
+):
+    write, left = RedisCopy.write, [8]
+
+    async def break_off(self, section, rows):
+        left[0] -= 1
+        if not left[0]:
+            raise StoreError("the Redis went away")
+        await write(self, section, rows)
+
+    monkeypatch.setattr(RedisCopy, "write", break_off)
+    with pytest.raises(StoreError, match="went away"):
+        await migrate(full, redis_url)
+    monkeypatch.undo()
+    moved = {each.section: each for each in await migrate(full, redis_url)}
+    assert moved["endpoints"].written == 0
+    assert 0 < moved["bindings"].written < 1200
+    assert await everything(redis_url) == await everything(full)
+
+
+async def test_a_store_in_use_is_never_overwritten(full, redis_url):
+    await migrate(full, redis_url)
+    with pytest.raises(ControlError, match="would lose them: name an empty store"):
+        await migrate(full, redis_url)
+    with pytest.raises(ControlError, match="the same store"):
+        await migrate(full, full)
+
+
+async def test_a_source_that_changes_meanwhile_is_noticed(full, redis_url, monkeypatch):
+    read, is_done = RedisCopy.read, asyncio.Event()
+
+    async def disturb(self, section):
+        if section == "meta" and not is_done.is_set():
+            is_done.set()
+            store = await open_store(full)
+            await store.set_note("late", "x")
+            await store.close()
+        return await read(self, section)
+
+    monkeypatch.setattr(RedisCopy, "read", disturb)
+    with pytest.raises(ControlError, match="stop every proxy on either"):
+        await migrate(full, redis_url)
+    assert len(await migrate(full, redis_url)) == 11
+
+
+async def test_a_source_that_is_not_there_is_not_made(redis, redis_url, tmp_path):
+    missing = tmp_path / "typo.db"
+    with pytest.raises(StoreError, match="there is no store"):
+        await migrate(f"sqlite:///{missing}", redis_url)
+    assert not missing.exists()
+    with pytest.raises(StoreError, match="there is no store in the Redis"):
+        await migrate(redis_url, f"sqlite:///{missing}")
+    assert redis.send("DBSIZE") == b":0\r\n"

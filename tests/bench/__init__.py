@@ -1,0 +1,1 @@
+"""The bench of `make bench`: no tests in here."""

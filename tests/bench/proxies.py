@@ -1,0 +1,107 @@
+"""The proxies that are measured: Kamailio with either allocator, and Waypost."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proxy.lab.service import command
+from proxy.lab.setting import ALIAS, CONFIG
+from tests.bench import registrar
+from tests.bench.world import DOMAIN, POOL, PROXY, World
+from tests.support.kamailio import Kamailio
+from tests.support.sip_probe import answers_options
+
+NAMES = {
+    "kamailio-qm": "Kamailio as Debian ships it",
+    "kamailio-fm": "Kamailio, production allocator",
+    "waypost": "Waypost as installed, same work",
+    "waypost-default": "the same, access log and ledger on",
+    "waypost-pure": "Waypost as plain Python, same work",
+}
+# Kamailio's configuration here logs no calls and counts no users.
+SAME_WORK = """
+[log]
+access = false
+[usage]
+ledger = false
+"""
+BUILT = Path(__file__).parents[2] / ".venv-built" / "bin" / "waypost"
+
+
+@contextmanager
+def running(name: str, world: World, scenario: str) -> Iterator[int]:
+    """Start the proxy of that name for a scenario; its process id."""
+    if name.startswith("waypost"):
+        line = command() if name == "waypost-pure" else _built()
+        extra = registrar.WAYPOST if scenario == "register" else ""
+        extra += "" if name == "waypost-default" else SAME_WORK
+        yield from _waypost(world, line, extra)
+        return
+    allocator = name.removeprefix("kamailio-")
+    if scenario == "register":
+        kamailio = registrar.kamailio(world, allocator)
+    else:
+        kamailio = Kamailio(
+            world.directory,
+            PROXY,
+            [world.kamailio_target],
+            allocator=allocator,
+            # It keeps each transaction 5 s after its end, about 15 KiB each.
+            memory_mib=2000,
+        )
+    kamailio.start()
+    try:
+        yield kamailio.pid
+    finally:
+        kamailio.stop()
+
+
+def _built() -> list[str]:
+    """The installed command, made by `make bench`."""
+    if not BUILT.exists():
+        raise RuntimeError(f"{BUILT} is missing: run `make bench`, which builds it")
+    return [str(BUILT)]
+
+
+def _waypost(world: World, waypost: list[str], extra: str) -> Iterator[int]:
+    config = world.directory / "waypost.toml"
+    store = world.directory / "waypost.db"
+    for path in world.directory.glob(f"{store.name}*"):
+        path.unlink()
+    host, port = PROXY
+    dns_host, dns_port = world.dns
+    config.write_text(
+        CONFIG.format(
+            domain=DOMAIN,
+            host=host,
+            port=port,
+            store=store,
+            dns_host=dns_host,
+            dns_port=dns_port,
+        )
+        + extra
+    )
+    line = [*waypost, "--config", str(config), "endpoint", "new"]
+    words = ["--sip-address", ALIAS, "--pool-fqdn", POOL]
+    subprocess.run([*line, *words], check=True, stdout=subprocess.DEVNULL)
+    log = world.directory / "waypost.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*waypost, "--config", str(config), "serve"], stdout=output, stderr=output
+        )
+    try:
+        end = time.monotonic() + 15
+        while not answers_options(PROXY):
+            if time.monotonic() > end or process.poll() is not None:
+                raise RuntimeError(f"waypost did not start:\n{log.read_text()[-2000:]}")
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGINT)  # no drain
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

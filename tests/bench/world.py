@@ -1,0 +1,92 @@
+"""The bench's own small world: a network namespace with a DNS server in it.
+
+The proxies under test find the pool over SRV at 127.0.0.1:53, which is the system's
+resolver in there.  Where namespaces are not allowed the bench runs on the machine's
+own loopback, and Kamailio (which knows only the system's resolver) gets addresses.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+DOMAIN = "contoso.test"
+POOL = f"pcpool.{DOMAIN}"
+PROXY = ("127.0.0.10", 5060)
+FRONT_ENDS = (("127.0.0.11", 5080), ("127.0.0.12", 5082))
+CALLER = "127.0.0.13"
+INSIDE = "WAYPOST_BENCH_INSIDE"
+
+
+def enter(arguments: list[str]) -> None:
+    """Start this program again inside the namespace; returns when that cannot be."""
+    if os.environ.get(INSIDE):
+        return
+    unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"]
+    if os.geteuid() != 0:
+        unshare += ["--user", "--map-root-user"]
+    unshare.append("--mount-proc")
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        print("no namespaces here: Kamailio gets addresses instead of SRV records")
+        return
+    line = [*unshare, sys.executable, "-m", "tests.bench", *arguments]
+    sys.exit(subprocess.call(line, env={**os.environ, INSIDE: "1"}))
+
+
+class World:
+    """Network and DNS; a context manager."""
+
+    def __init__(self) -> None:
+        self.isolated = bool(os.environ.get(INSIDE))
+        self.dns = ("127.0.0.1", 53) if self.isolated else ("127.0.0.53", 5454)
+        self._temporary = tempfile.TemporaryDirectory(prefix="waypost-bench-")
+        self.directory = Path(self._temporary.name)
+
+    @property
+    def kamailio_target(self) -> str:
+        """What Kamailio sends to: the pool's name where it can look it up."""
+        host, port = FRONT_ENDS[0]
+        return f"sip:{POOL}" if self.isolated else f"sip:{host}:{port}"
+
+    def __enter__(self) -> "World":
+        if self.isolated:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            resolv = self.directory / "resolv.conf"
+            resolv.write_text(f"nameserver {self.dns[0]}\n")
+            real = os.path.realpath("/etc/resolv.conf")
+            subprocess.run(["mount", "--bind", str(resolv), real], check=True)
+        self._dnsmasq = subprocess.Popen(
+            ["dnsmasq", "-k", f"--conf-file={self._zone()}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(0.3)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dnsmasq.kill()
+        self._dnsmasq.wait()
+        if self.isolated:
+            real = os.path.realpath("/etc/resolv.conf")
+            subprocess.run(["umount", real], check=False)
+        self._temporary.cleanup()
+
+    def _zone(self) -> Path:
+        host, port = self.dns
+        lines = [
+            *("no-resolv", "no-hosts", "no-poll", f"local=/{DOMAIN}/", "user=root"),
+            *(f"listen-address={host}", "bind-interfaces", f"port={port}"),
+            *("local-ttl=300", f"pid-file={self.directory}/dnsmasq.pid"),
+        ]
+        for number, (address, port) in enumerate(FRONT_ENDS, 1):
+            name = f"fe{number}.{DOMAIN}"
+            lines.append(f"host-record={name},{address}")
+            lines += [
+                f"srv-host={service}.{POOL},{name},{port},{number * 10},60"
+                for service in ("_sip._udp", "_sip._tcp")
+            ]
+        path = self.directory / "dnsmasq.conf"
+        path.write_text("\n".join(lines) + "\n")
+        return path

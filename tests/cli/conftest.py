@@ -1,0 +1,82 @@
+"""A configuration of its own, and the command in this process."""
+
+import asyncio
+import json
+
+import pytest
+
+from proxy import clock
+from proxy.cli.main import main
+from proxy.config import Config
+from proxy.location.binding import Binding, BindingChange
+from proxy.store import open_store
+
+TEXT = """
+[proxy]
+domains = ["contoso.test", "contoso.com"]
+[[listen]]
+transport = "udp"
+address = "127.0.0.5:5060"
+[store]
+url = "sqlite:///waypost.db"
+[dns]
+nameservers = ["127.0.0.1:5353"]
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path, monkeypatch):
+    path = tmp_path / "waypost.toml"
+    path.write_text(TEXT)
+    monkeypatch.setenv("WAYPOST_CONFIG", str(path))
+    return path
+
+
+class Waypost:
+    """Runs a line; keeps exit code, output and errors of the last one."""
+
+    def __init__(self, capsys):
+        self.capsys = capsys
+        self.code, self.out, self.err = 0, "", ""
+
+    def __call__(self, *arguments):
+        self.code = main(arguments)
+        self.out, self.err = self.capsys.readouterr()
+        return self.code
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def create(self, address="ocschat@contoso.test", pool="pcpool.contoso.test"):
+        assert not self(
+            "endpoint", "new", "--sip-address", address, "--pool-fqdn", pool
+        )
+
+
+@pytest.fixture
+def waypost(config_file, capsys):
+    return Waypost(capsys)
+
+
+@pytest.fixture
+def bind(config_file):
+    """Registers somebody for an address, as the registrar would have."""
+
+    def register(aor, source="udp:127.0.0.9:5060", seconds=3600.0):
+        now = clock.wall()
+        binding = Binding(
+            *(aor, b"k", b"sip:lookup@127.0.0.9", b"<sip:lookup@127.0.0.9>"),
+            *(1.0, now + seconds, now, b"call-1", 1),
+            user_agent="Lookup/3.5",
+            source=source,
+        )
+
+        async def save():
+            store = await open_store(Config.load(config_file).store_url)
+            await store.save_bindings([BindingChange(aor, b"k", binding)])
+            await store.close()
+
+        asyncio.run(save())
+
+    return register

@@ -1,0 +1,67 @@
+"""waypost config, and what every command says about a bad one."""
+
+import json
+import tomllib
+
+from proxy.config import load_config
+
+
+def test_check_prints_a_line_per_step(waypost):
+    assert waypost("config", "check") == 0
+    assert all(line.startswith("ok ") for line in waypost.out.splitlines())
+    assert waypost("config", "check", "--json") == 0
+    assert all(step["ok"] for step in waypost.json)
+
+
+def test_check_fails_with_exit_code_3(waypost, config_file):
+    (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
+    assert waypost("config", "check") == 3
+    assert "FAILED  store" in waypost.out
+    assert waypost.err == "waypost: 1 of 5 checks failed\n"
+
+
+def test_show_prints_toml_that_loads_as_the_same_configuration(
+    waypost, config_file, tmp_path
+):
+    assert waypost("config", "show") == 0
+    copy = tmp_path / "copy.toml"
+    copy.write_text(waypost.out)
+    assert load_config(copy, {}).effective() == load_config(config_file, {}).effective()
+    assert tomllib.loads(waypost.out)["attempts"]["total"] == 12.0
+
+
+def test_show_in_json_follows_the_environment(waypost, monkeypatch):
+    monkeypatch.setenv("WAYPOST_ATTEMPTS_TOTAL", "20")
+    waypost("--json", "config", "show")
+    assert waypost.json["attempts"]["total"] == 20
+
+
+def test_a_bad_configuration_is_exit_code_3_for_every_command(waypost, config_file):
+    config_file.write_text("[proxy]\ndomain = []\n")
+    for line in ("endpoint get", "pool list", "config check", "config show", "serve"):
+        assert waypost(*line.split()) == 3
+        assert (
+            f'{config_file}:2: proxy.domain: unknown key; did you mean "domains"?'
+            in (waypost.err)
+        )
+    waypost("endpoint", "get", "--json")
+    problems = json.loads(waypost.err)["problems"]
+    assert [problem["line"] for problem in problems] == [None, 1, 2]
+
+
+def test_the_file_named_before_or_after_the_command_wins(waypost, tmp_path):
+    absent = str(tmp_path / "absent.toml")
+    for line in (
+        ["--config", absent, "endpoint", "get"],
+        ["endpoint", "get", f"--config={absent}"],
+        ["serve", "--config", absent],
+    ):
+        assert waypost(*line) == 3
+        assert "no such file" in waypost.err
+    assert waypost("endpoint", "get", "--config") == 2
+
+
+def test_a_damaged_store_is_exit_code_3(waypost, config_file):
+    (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
+    assert waypost("endpoint", "get") == 3
+    assert "restore a backup" in waypost.err

@@ -1,0 +1,150 @@
+"""`waypost cutover`, with pools that answer the doctor."""
+
+import time
+
+import pytest
+
+from tests.support.pool_thread import running_pools
+
+NEW, OLD = "new.contoso.test", "pcpool.contoso.test"
+HOSTS = {NEW: ["127.0.0.121"]}
+TCP = """
+[[listen]]
+transport = "tcp"
+address = "127.0.0.5:5060"
+[admin]
+listen = ""
+"""
+PLAN = f"""
+[[change]]
+sip_address = "ocschat@contoso.test"
+pool_fqdn = "{NEW}"
+expect_pool = "{OLD}"
+[[change]]
+sip_address = "second@contoso.test"
+pool_fqdn = "{NEW}"
+create = true
+"""
+
+
+@pytest.fixture
+def plan(config_file, waypost):
+    config_file.write_text(config_file.read_text() + TCP)
+    waypost.create()
+    path = config_file.parent / "plan.toml"
+    path.write_text(PLAN)
+    return str(path)
+
+
+@pytest.fixture
+def pools(monkeypatch):
+    with running_pools(HOSTS) as running:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", running.dns)
+        yield running
+
+
+def where(waypost):
+    waypost("endpoint", "get", "--json")
+    return {row["sip_address"]: row["pool_fqdn"] for row in waypost.json}
+
+
+BEFORE = {"sip:ocschat@contoso.test": OLD}
+AFTER = {"sip:ocschat@contoso.test": NEW, "sip:second@contoso.test": NEW}
+
+
+def test_a_plan_shows_its_changes_and_makes_none(waypost, plan):
+    assert waypost("cutover", "plan", plan) == 0
+    assert waypost.out.splitlines()[:2] == [
+        "change endpoint sip:ocschat@contoso.test",
+        f"  pool_fqdn: {OLD} -> {NEW}",
+    ]
+    assert where(waypost) == BEFORE
+    assert waypost("cutover", "status") == 0
+    assert waypost.out == "no cutover yet\n"
+
+
+def test_apply_confirm_and_rollback_are_one_word_each(waypost, plan, pools):
+    assert waypost("cutover", "apply", plan) == 0
+    assert "options: fe1.new.contoso.test" in waypost.out
+    assert "cutover 1: 2 endpoints switched at once" in waypost.out
+    assert waypost.out.splitlines()[-1].startswith("no proxy answers here")
+    assert where(waypost) == AFTER
+    assert waypost("cutover", "confirm") == 0
+    assert waypost("cutover", "rollback") == 0
+    assert "cutover 1 is rolled back, 2 endpoints as before" in waypost.out
+    assert where(waypost) == BEFORE
+    waypost("endpoint", "history", "--json")
+    assert {row["verb"] for row in waypost.json} == {
+        "endpoint.new",
+        "cutover.apply",
+        "cutover.confirm",
+        "cutover.rollback",
+    }
+    assert len({row["version"] for row in waypost.json}) == 4
+
+
+def test_the_doctor_can_forbid_and_force_is_audited(waypost, plan, pools):
+    pools.stop_front_end(NEW)
+    assert waypost("cutover", "apply", plan) == 1
+    assert "the doctor advises against it" in waypost.err
+    assert where(waypost) == BEFORE
+    assert waypost("cutover", "apply", plan, "--force") == 0
+    assert where(waypost) == AFTER
+    waypost("cutover", "status", "--json")
+    assert waypost.json["forced"] is True
+    waypost("endpoint", "history", "--json")
+    assert waypost.json[0]["verb"] == "cutover.apply --force"
+
+
+def test_a_live_binding_stops_the_cutover_before_the_doctor(waypost, plan, bind):
+    bind("second@contoso.test", "tcp:127.0.0.9:5060")
+    assert waypost("cutover", "apply", plan) == 1
+    assert "still registered from tcp:127.0.0.9:5060" in waypost.err
+
+
+def test_the_next_command_rolls_back_what_nobody_confirmed(waypost, plan, pools):
+    assert waypost("cutover", "apply", plan, "--confirm-within", "0.005") == 0
+    assert "rolled back by itself at" in waypost.out
+    time.sleep(0.31)
+    assert where(waypost) == BEFORE
+    assert waypost("cutover", "confirm") == 1
+    assert "rolled back already, by waypost (automatic rollback)" in waypost.err
+    waypost("endpoint", "history", "--json")
+    assert waypost.json[0]["actor"] == "waypost"
+
+
+def test_a_canary_keeps_the_old_pool_until_it_is_whole(waypost, plan, pools):
+    path = plan.replace("plan.toml", "one.toml")
+    with open(path, "w") as file:
+        file.write(PLAN.partition('[[change]]\nsip_address = "second')[0])
+    assert waypost("cutover", "apply", path, "--percent", "10") == 0
+    assert f"canary: (none) -> 10 % to {NEW}" in waypost.out
+    assert where(waypost) == BEFORE
+    assert waypost("cutover", "apply", path) == 0
+    assert where(waypost)["sip:ocschat@contoso.test"] == NEW
+    assert waypost("cutover", "rollback") == 0
+    waypost("endpoint", "get", "ocschat@contoso.test", "--json")
+    (row,) = waypost.json
+    assert (row["pool_fqdn"], row["canary"]) == (OLD, None)
+
+
+def test_pilots_come_from_a_file(waypost, plan, pools, tmp_path):
+    path = plan.replace("plan.toml", "one.toml")
+    with open(path, "w") as file:
+        file.write(PLAN.partition('[[change]]\nsip_address = "second')[0])
+    pilots = tmp_path / "pilots.txt"
+    pilots.write_text("sip:Alice@contoso.test\n")
+    assert waypost("cutover", "apply", path, "--pilots", str(pilots)) == 0
+    waypost("endpoint", "get", "ocschat@contoso.test", "--json")
+    assert waypost.json[0]["canary"]["pilots"] == ["alice@contoso.test"]
+
+
+@pytest.mark.parametrize("verb", ["confirm", "rollback"])
+def test_without_a_cutover_there_is_nothing_to_settle(waypost, verb):
+    assert waypost("cutover", verb) == 1
+    assert "there is no cutover" in waypost.err
+
+
+def test_a_plan_that_cannot_be_read_says_so(waypost, plan):
+    assert waypost("cutover", "plan", plan + ".missing") == 1
+    assert "cannot be read" in waypost.err

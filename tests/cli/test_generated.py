@@ -1,0 +1,80 @@
+"""Completion scripts and the manual page: made from the command, and they work."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from proxy.cli.completion import script
+from proxy.cli.man import page
+from proxy.cli.tree import command_tree
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return command_tree()
+
+
+def complete(script_text, *words):
+    """What bash offers after these words."""
+    quoted = " ".join(f'"{word}"' for word in words)
+    line = (
+        f"{script_text}\nCOMP_WORDS=({quoted})\nCOMP_CWORD={len(words) - 1}\n"
+        "_waypost\nprintf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert not done.stderr
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_and_options(tree):
+    text = script(tree, "bash")
+    assert complete(text, "waypost", "endpoi") == ["endpoint"]
+    assert "--pool-fqdn" in complete(text, "waypost", "endpoint", "new", "--p")
+    assert complete(text, "waypost", "--json", "pool", "sho") == ["show"]
+
+
+def test_bash_skips_values_of_options(tree):
+    text = script(tree, "bash")
+    words = ("waypost", "--config", "x.toml", "endpoint", "remo")
+    assert complete(text, *words) == ["remove"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_every_command(tree, shell):
+    text = script(tree, shell)
+    for command in tree.walk():
+        assert " ".join(command.path) in text
+    if shutil.which(shell):
+        done = subprocess.run([shell, "-n"], input=text, text=True)
+        assert done.returncode == 0
+
+
+def test_the_manual_page_has_every_command_and_option(tree):
+    text = page(tree).replace("\\-", "-")
+    for command in tree.walk():
+        if not command.children:
+            assert f".SS {' '.join(command.path[1:])}" in text
+        for option in command.options:
+            for name in option.names:
+                assert f"\\fB{name}\\fR" in text
+
+
+def test_the_manual_page_is_roff_without_warnings(tree):
+    if shutil.which("groff") is None:
+        pytest.skip("groff is not installed")
+    line = ["groff", "-man", "-Tutf8", "-ww"]
+    done = subprocess.run(line, input=page(tree), capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr
+    assert "waypost" in done.stdout
+
+
+def test_the_command_prints_both(waypost):
+    assert waypost("completion", "bash") == 0
+    assert "complete -o default -F _waypost waypost" in waypost.out
+    assert waypost("man") == 0
+    assert waypost.out.startswith(".TH WAYPOST 1")
+
+
+def test_an_unknown_shell_is_not_understood(waypost):
+    assert waypost("completion", "tcsh") == 2

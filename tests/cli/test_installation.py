@@ -1,0 +1,84 @@
+"""`pip install` into a clean environment gives a working `waypost`.
+
+The wheel is built as users build it, but without compiling: that is `make bench`'s and
+the image's business, and takes a minute.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from proxy import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*line: str, **environment: str) -> str:
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+        timeout=240,
+    )
+    assert done.returncode == 0, f"{' '.join(line)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    line = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps")
+    # From a copy: building leaves its traces in the source tree.
+    source = tmp_path_factory.mktemp("source")
+    unwanted = shutil.ignore_patterns("__pycache__", "*.so")
+    for name in ("proxy", "config"):
+        shutil.copytree(ROOT / name, source / name, ignore=unwanted)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    run(*line, "--wheel-dir", str(folder), str(source), WAYPOST_PURE="1")
+    (found,) = folder.glob("waypost-*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def waypost(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command in an environment that has nothing else."""
+    folder = tmp_path_factory.mktemp("venv")
+    run(sys.executable, "-m", "venv", str(folder))
+    run(str(folder / "bin/pip"), "install", "--quiet", str(wheel))
+    return folder / "bin/waypost"
+
+
+def test_the_wheel_holds_the_package_and_its_types(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    sources = {str(p.relative_to(ROOT)) for p in (ROOT / "proxy").rglob("*.py")}
+    assert sources <= names
+    assert {"proxy/py.typed", "proxy/config/waypost.toml"} <= names
+    shared = {name.partition("/share/waypost/")[2] for name in names}
+    assert {"systemd/waypost.service", "prometheus/alerts.yml"} <= shared
+    assert not any(name.startswith("tests/") for name in names)
+
+
+def test_the_installed_command_knows_its_version(waypost: Path) -> None:
+    assert run(str(waypost), "--version") == f"waypost {__version__}\n"
+
+
+def test_the_installed_command_brings_a_commented_configuration(
+    waypost: Path, tmp_path: Path
+) -> None:
+    text = run(str(waypost), "config", "default")
+    assert text == (ROOT / "config/waypost.toml").read_text()
+    path = tmp_path / "waypost.toml"
+    path.write_text(text)
+    assert "is valid" in run(str(waypost), "--config", str(path), "config", "check")
+
+
+def test_the_installed_lab_plays_the_journey(waypost: Path) -> None:
+    assert '"ok": true' in run(str(waypost), "--json", "lab", "--once")

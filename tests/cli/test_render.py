@@ -1,0 +1,43 @@
+"""Tables on a terminal and in a pipe."""
+
+import io
+import sys
+
+from proxy.cli import render
+
+LONG = "sip:" + "a-very-long-user-name" * 5 + "@contoso.test"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_pipe_gets_plain_columns_with_nothing_cut(capsys):
+    render.print_table(("A", "B"), [(LONG, "x"), ("y", "")], title="T")
+    title, head, first, second = capsys.readouterr().out.splitlines()
+    assert title == "T"
+    assert head == "A".ljust(len(LONG)) + "  B"
+    assert first == f"{LONG}  x"
+    assert second == "y"
+
+
+def test_a_terminal_gets_a_table_that_folds_and_shows_brackets(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    render.print_table(("A", "B"), [(LONG, "[red]x"), ("y", "[::1]:5060")])
+    out = sys.stdout.getvalue()
+    assert "[red]x" in out and "[::1]:5060" in out
+    assert LONG in "".join(line.split()[0] for line in out.splitlines() if line.split())
+
+
+def test_spans_are_in_the_unit_people_use():
+    spans = (5, 119, 300, 7200, 200_000)
+    assert [render.duration(span) for span in spans] == [
+        "5 s",
+        "119 s",
+        "5 min",
+        "2 h",
+        "2 d",
+    ]

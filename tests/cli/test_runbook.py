@@ -1,0 +1,73 @@
+"""`waypost runbook`: what it verifies, what it remembers."""
+
+import pytest
+
+from tests.support.pool_thread import running_pools
+
+NEW = "new.contoso.test"
+TCP = """
+[[listen]]
+transport = "tcp"
+address = "127.0.0.5:5060"
+[admin]
+listen = ""
+"""
+PLAN = f"""
+[[change]]
+sip_address = "ocschat@contoso.test"
+pool_fqdn = "{NEW}"
+create = true
+"""
+
+
+@pytest.fixture
+def plan(config_file, monkeypatch):
+    config_file.write_text(config_file.read_text() + TCP)
+    path = config_file.parent / "plan.toml"
+    path.write_text(PLAN)
+    with running_pools({NEW: ["127.0.0.121"]}) as pools:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
+        yield str(path)
+
+
+def states(waypost, *more):
+    assert waypost("runbook", "--json", *more) == 0
+    return {item["name"]: item["state"] for item in waypost.json}
+
+
+def test_it_wants_the_plan_once_and_keeps_it(waypost, plan):
+    assert waypost("runbook") == 1
+    assert "--plan weekend.toml" in waypost.err
+    assert states(waypost, "--plan", plan)["pool"] == "done"
+    assert states(waypost)["cutover"] == "open"
+    assert waypost("runbook", "--reset") == 0
+    assert waypost("runbook") == 1
+
+
+def test_what_only_a_person_knows_is_ticked_and_taken_back(waypost, plan):
+    states(waypost, "--plan", plan)
+    assert waypost("runbook", "--done", "backup", "--note", "tape 7") == 0
+    assert states(waypost)["backup"] == "done"
+    waypost("runbook")
+    assert "tape 7" in waypost.out
+    assert waypost("runbook", "--undone", "4") == 0
+    assert states(waypost)["backup"] == "open"
+    assert waypost("runbook", "--done", "coffee") == 1
+    assert 'no step "coffee"' in waypost.err
+
+
+def test_what_was_seen_once_may_pass_but_what_must_hold_may_not(waypost, plan, bind):
+    bind("ocschat@contoso.test", seconds=3600)
+    before = states(waypost, "--plan", plan)
+    assert (before["old-way"], before["silence"]) == ("done", "open")
+    waypost("binding", "remove", "ocschat@contoso.test")
+    after = states(waypost)
+    assert (after["old-way"], after["silence"]) == ("done", "done")
+    assert waypost("cutover", "apply", plan) == 0
+    switched = states(waypost)
+    assert (switched["cutover"], switched["doctor"]) == ("done", "done")
+    assert switched["retire"] == "later"
+    bind("ocschat@contoso.test")
+    assert states(waypost)["silence"] == "failed"
+    waypost("cutover", "rollback")
+    assert states(waypost)["cutover"] == "failed"

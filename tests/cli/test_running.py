@@ -1,0 +1,107 @@
+"""The command line beside a running proxy: it follows within a second."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_pool import running_zone
+
+WAYPOST = str(Path(sys.executable).parent / "waypost")
+HOST = "127.0.0.77"
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def port(config_file):
+    """The port that the configuration's one listener has."""
+    port = free_port()
+    text = config_file.read_text()
+    config_file.write_text(text.replace("127.0.0.5:5060", f"{HOST}:{port}"))
+    return port
+
+
+@contextmanager
+def running_proxy(port):
+    process = subprocess.Popen(
+        [WAYPOST, "serve"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        wait_for(lambda: status_of(port, "OPTIONS", f"sip:{HOST}:{port}") == 200, 10)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+
+def wait_for(condition, seconds):
+    """Wait until it is so; how long that took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it did not come true in time"
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+def status_of(port, method, uri):
+    """Send one request over UDP; the status of its final answer, None without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind((HOST, 0))
+        client.settimeout(1.0)
+        own = f"{HOST}:{client.getsockname()[1]}"
+        tag = time.monotonic_ns()
+        request = (
+            f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{tag}\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:alice@contoso.test>;tag={tag}\r\n"
+            f"To: <{uri}>\r\nCall-ID: {tag}\r\nCSeq: 1 {method}\r\n"
+            "Content-Length: 0\r\n\r\n"
+        )
+        client.sendto(request.encode(), (HOST, port))
+        try:
+            while True:
+                status = int(client.recv(65_535).split(b" ", 2)[1])
+                if status >= 200:
+                    return status
+        except (TimeoutError, ConnectionRefusedError):
+            return None
+
+
+def test_a_running_proxy_follows_new_and_remove_within_a_second(
+    waypost, port, monkeypatch
+):
+    alias = "sip:ocschat@contoso.test"
+    with running_zone({"other.test A": "127.0.0.1"}) as address:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", address)
+        with running_proxy(port):
+            assert status_of(port, "MESSAGE", alias) == 404
+            waypost.create()
+            # The pool has no records: routed there, but nobody to send it to.
+            assert wait_for(lambda: status_of(port, "MESSAGE", alias) == 504, 2) < 1
+            assert waypost("endpoint", "remove", alias) == 0
+            assert wait_for(lambda: status_of(port, "MESSAGE", alias) == 404, 2) < 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_stops_cleanly(port, number):
+    with running_proxy(port) as process:
+        process.send_signal(number)
+        assert process.wait(10) == 0
+
+
+def test_serve_says_why_it_cannot_start_and_leaves_with_3(config_file, port):
+    (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
+    done = subprocess.run(
+        [WAYPOST, "serve"], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 3
+    assert "restore a backup" in done.stdout + done.stderr

@@ -1,0 +1,49 @@
+"""`waypost status` and `waypost drain` against a running service."""
+
+import json
+import subprocess
+
+import pytest
+
+from proxy.lab.service import command
+from tests.support.service import HOST, new_service
+
+
+@pytest.fixture
+def service(tmp_path):
+    service = new_service(tmp_path)
+    service.start()
+    yield service
+    service.end()
+
+
+def waypost(service, *words):
+    line = command("--config", str(service.config), *words)
+    return subprocess.run(line, capture_output=True, text=True, timeout=20)
+
+
+def test_status_shows_the_service(service):
+    done = waypost(service, "status")
+    assert done.returncode == 0, done.stderr
+    assert "Phase     : ready" in done.stdout
+    assert f"udp:{HOST}:{service.port} tcp:{HOST}:{service.port}" in done.stdout
+    found = json.loads(waypost(service, "--json", "status").stdout)
+    assert (found["phase"], found["endpoints"], found["store"]) == ("ready", 0, "ok")
+
+
+def test_drain_ends_the_service(service):
+    assert waypost(service, "status", "--ready").stdout == "ready\n"
+    done = waypost(service, "drain")
+    assert (done.returncode, done.stdout) == (0, "draining, 0 transactions to end\n")
+    assert service.wait(3) == 0
+
+
+def test_without_a_service_both_say_what_to_look_at(tmp_path):
+    service = new_service(tmp_path)
+    for words in (("status",), ("status", "--ready")):
+        done = waypost(service, *words)
+        assert done.returncode == 1
+        assert f"no service answers at {HOST}:{service.admin}" in done.stderr
+    done = waypost(service, "drain")
+    assert done.returncode == 1
+    assert "admin.token cannot be read" in done.stderr

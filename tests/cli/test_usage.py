@@ -1,0 +1,89 @@
+"""`waypost usage`, `endpoint retire`, and the way to remove."""
+
+import asyncio
+import csv
+import io
+
+import pytest
+
+from proxy import clock
+from proxy.config import Config
+from proxy.endpoints.usage import Usage
+from proxy.store import open_store
+
+KEY = "ocschat@contoso.test"
+DAY = 86_400
+
+
+@pytest.fixture
+def used(config_file, waypost):
+    """Counts some uses, as a running proxy would."""
+    waypost.create()
+
+    def count(aor, days_ago, times=1, agent="UCCAPI/3.5"):
+        at = clock.wall() - days_ago * DAY
+        row = Usage(KEY, aor, at, at, times, 0, agent, "ab12", "tcp:10.1.1.1")
+
+        async def save():
+            store = await open_store(Config.load(config_file).store_url)
+            await store.add_usage([row])
+            await store.close()
+
+        asyncio.run(save())
+
+    return count
+
+
+def test_an_endpoint_in_use_says_how_many_use_it(waypost, used):
+    used("alice@contoso.test", 0.5, 3)
+    used("bob@contoso.test", 20)
+    assert waypost("usage") == 0
+    assert f"sip:{KEY}: 1 user in the last 14 days" in waypost.out
+    assert "->" not in waypost.out
+    assert waypost("usage", KEY) == 0
+    assert [line.split()[0] for line in waypost.out.splitlines()[1:3]] == [
+        "alice@contoso.test",
+        "bob@contoso.test",
+    ]
+
+
+def test_a_quiet_endpoint_is_retired_and_then_removed(waypost, used):
+    used("alice@contoso.test", 15.5)
+    waypost("usage")
+    assert "0 users for 15 days, last was alice@contoso.test" in waypost.out
+    assert f'-> "waypost endpoint retire sip:{KEY}" answers 410' in waypost.out
+    assert waypost("endpoint", "retire", KEY, "--text", "Use the new client") == 0
+    assert "state: active -> retired" in waypost.out
+    waypost("usage")
+    assert f'-> "waypost endpoint remove sip:{KEY}" ends it' in waypost.out
+    waypost("endpoint", "remove", KEY)
+    waypost("usage", "--json")
+    (view,) = waypost.json
+    assert (view["state"], view["users"]) == ("removed", 1)
+
+
+def test_an_endpoint_that_nobody_ever_used_says_so(waypost, used):
+    waypost("usage", KEY)
+    assert waypost.out == f"sip:{KEY}: never used in the 0 days since it was created\n"
+
+
+def test_csv_has_every_row_and_no_formula_of_a_strangers(waypost, used):
+    used("alice@contoso.test", 1, agent='=cmd("x")')
+    waypost("usage", "--csv")
+    (row,) = csv.DictReader(io.StringIO(waypost.out))
+    assert row["client"] == "alice@contoso.test" and row["count"] == "1"
+    assert row["user_agent"] == '\'=cmd("x")'
+    assert row["first_seen"].endswith("+00:00")
+
+
+def test_watch_follows_for_as_long_as_it_is_told(waypost, used):
+    used("alice@contoso.test", 1)
+    assert waypost("usage", KEY, "--watch", "--seconds", "0.05") == 0
+    assert "alice@contoso.test" in waypost.out
+    assert waypost("usage", "--watch") == 1
+    assert "--watch needs a terminal" in waypost.err
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "x" * 300])
+def test_a_text_that_fits_no_status_line_is_refused(waypost, used, text):
+    assert waypost("endpoint", "retire", KEY, "--text", text) == 1

@@ -1,0 +1,58 @@
+"""[admin] and [server]: what is refused, and what to write instead."""
+
+import pytest
+
+from proxy.config import ConfigError, load_config
+
+SMALL = """
+[proxy]
+domains = ["contoso.test"]
+[[listen]]
+transport = "udp"
+address = "127.0.0.5:5060"
+"""
+
+
+def load(folder, more):
+    path = folder / "waypost.toml"
+    path.write_text(SMALL + more)
+    return load_config(path, {})
+
+
+def problem(folder, more):
+    with pytest.raises(ConfigError) as caught:
+        load(folder, more)
+    return str(caught.value)
+
+
+def test_the_default_is_loopback_and_not_chosen(tmp_path):
+    admin = load(tmp_path, "").admin
+    assert admin.listen == "127.0.0.1:8060" and not admin.is_chosen
+
+
+def test_an_empty_address_is_no_listener(tmp_path):
+    assert load(tmp_path, '[admin]\nlisten = ""\n').admin.address is None
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8060", "10.1.2.3:8060", "[::]:8060"])
+def test_an_address_that_others_can_reach_needs_a_token(tmp_path, address):
+    text = problem(tmp_path, f'[admin]\nlisten = "{address}"\n')
+    assert "needs a token" in text and 'token_file = "' in text
+    more = f'[admin]\nlisten = "{address}"\ntoken = "0123456789abcdef"\n'
+    assert load(tmp_path, more).admin.listen == address
+
+
+def test_a_short_token_is_refused_without_being_shown(tmp_path):
+    text = problem(tmp_path, '[admin]\ntoken = "hunter2"\n')
+    assert "at least 16" in text and "hunter2" not in text
+
+
+def test_the_token_file_stands_beside_the_database(tmp_path):
+    config = load(tmp_path, '[store]\nurl = "sqlite:///x/waypost.db"\n')
+    assert config.admin_token_file == tmp_path / "x" / "admin.token"
+    config = load(tmp_path, '[admin]\ntoken_file = "t"\n')
+    assert config.admin_token_file == tmp_path / "t"
+
+
+def test_a_negative_drain_is_refused(tmp_path):
+    assert "drain_seconds" in problem(tmp_path, "[server]\ndrain_seconds = -1\n")

@@ -1,0 +1,252 @@
+"""Ways back, transports and what a non-INVITE hears while it waits."""
+
+import pytest
+
+from tests.support.messages import ALIAS, line_of, lines_of, read, request, response
+
+
+def via_seen(play, via: str) -> bytes:
+    """The client's Via as the next hop got it."""
+    play.send("client", request(f"SUBSCRIBE {ALIAS}", via=via))
+    (_, line) = lines_of(play.last("fe1"), "Via")
+    play.sees("fe1 < SUBSCRIBE")
+    return line
+
+
+def test_an_address_that_is_the_source_gets_no_received(play):
+    """RFC 3261 section 18.2.1."""
+    via = "SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-1"
+    assert via_seen(play, via) == f"Via: {via}".encode()
+
+
+def test_another_host_gets_received(play):
+    """RFC 3261 section 18.2.1."""
+    via = "SIP/2.0/UDP pc.example:40000;branch=z9hG4bK-1"
+    assert via_seen(play, via) == f"Via: {via};received=10.1.0.9".encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "filled"),
+    [
+        (";rport;branch=z9hG4bK-1", ";rport=40000;branch=z9hG4bK-1;received=10.1.0.9"),
+        (";branch=z9hG4bK-1;rport", ";branch=z9hG4bK-1;rport=40000;received=10.1.0.9"),
+        (
+            "; RPort ;branch=z9hG4bK-1",
+            "; RPort=40000 ;branch=z9hG4bK-1;received=10.1.0.9",
+        ),
+        (
+            ";rportal=1;rport;branch=z9hG4bK-1",
+            ";rportal=1;rport=40000;branch=z9hG4bK-1;received=10.1.0.9",
+        ),
+    ],
+)
+def test_rport_is_filled_in(play, given, filled):
+    """RFC 3581 section 4."""
+    seen = via_seen(play, f"SIP/2.0/UDP 10.1.0.9:40000{given}")
+    assert seen == f"Via: SIP/2.0/UDP 10.1.0.9:40000{filled}".encode()
+
+
+def test_with_rport_the_answer_goes_to_the_source_port(play):
+    """RFC 3581 section 4."""
+    via = "SIP/2.0/UDP 10.1.0.9:5555;rport;branch=z9hG4bK-1"
+    play.send("client", request("SUBSCRIBE sip:nobody@contoso.test", via=via))
+    play.sees("client < 404")
+    assert play.core.transactions.servers.popitem()[1].flow.port == 40000
+
+
+def test_without_rport_the_answer_goes_to_the_port_of_the_via(play):
+    """RFC 3261 section 18.2.2."""
+    via = "SIP/2.0/UDP 10.1.0.9:5555;branch=z9hG4bK-1"
+    play.send("client", request("SUBSCRIBE sip:nobody@contoso.test", via=via))
+    play.sees("client < 404")
+    assert play.core.transactions.servers.popitem()[1].flow.port == 5555
+
+
+def test_on_a_stream_the_answer_goes_down_the_same_connection(play):
+    """RFC 3261 section 18.2.2."""
+    via = "SIP/2.0/TCP elsewhere.example:5555;branch=z9hG4bK-1"
+    play.send("client/tcp", request("SUBSCRIBE sip:nobody@contoso.test", via=via))
+    play.sees("client/tcp < 404")
+
+
+def test_answers_come_back_without_our_via_and_otherwise_unchanged(play):
+    via = [
+        "SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-1",
+        "SIP/2.0/UDP a, SIP/2.0/UDP b",
+    ]
+    asked = play.send("client", request(f"SUBSCRIBE {ALIAS}", via=via))
+    play.sees("fe1 < SUBSCRIBE")
+    play.answer("fe1", 202, "x-Odd :  y ", 'ms-diagnostics: 1;reason="a"')
+    play.sees("client < 202")
+    answer = play.last("client")
+    assert lines_of(answer, "Via") == lines_of(asked, "Via")
+    assert b"\r\nx-Odd :  y \r\n" in answer
+
+
+def test_a_via_of_ours_joined_with_others_is_taken_off_alone(play):
+    play.send("client", request(f"SUBSCRIBE {ALIAS}"))
+    play.sees("fe1 < SUBSCRIBE")
+    asked = play.last("fe1")
+    first, second = lines_of(asked, "Via")
+    joined = asked.replace(
+        first + b"\r\n", first + b", " + second.partition(b": ")[2] + b"\r\n"
+    ).replace(second + b"\r\n", b"", 1)
+    play.send("fe1", b"SIP/2.0 202 OK\r\n" + joined.partition(b"\r\n")[2])
+    play.sees("client < 202")
+    assert lines_of(play.last("client"), "Via") == [second]
+
+
+def test_a_compact_via_is_spelt_out_for_legacy_clients(play):
+    data = request(f"SUBSCRIBE {ALIAS}").replace(b"Via:", b"v:")
+    play.send("client", data)
+    play.sees("fe1 < SUBSCRIBE")
+    assert len(lines_of(play.last("fe1"), "Via")) == 2
+
+
+def unmeasured(data: bytes) -> bytes:
+    return data.replace(b"\r\n" + lines_of(data, "Content-Length")[0], b"")
+
+
+def test_a_datagram_without_content_length_gets_one_before_a_stream(playbook):
+    """RFC 3261 section 18.3: on a stream nothing else tells where it ends."""
+    play = playbook(transport="tcp")
+    play.flow("fe1/tcp")
+    play.send("client", unmeasured(request(f"MESSAGE {ALIAS}", body=b"hello")))
+    play.sees("fe1/tcp < MESSAGE")
+    assert line_of(play.last("fe1/tcp"), "Content-Length") == b"Content-Length: 5"
+
+
+@pytest.mark.parametrize("status", [180, 200, 404])
+def test_an_answer_without_content_length_gets_one_before_a_stream(playbook, status):
+    """A legacy client drops its connection over one that has none."""
+    play = playbook()
+    play.send("client/tcp", request(transport="TCP"))
+    play.sees("client/tcp < 100", "fe1 < INVITE")
+    asked = play.request_at("fe1")
+    play.send("fe1", unmeasured(response(asked, status, body=b"x")))
+    play.sees(*(["fe1 < ACK"] if status > 300 else []), f"client/tcp < {status}")
+    answer = play.last("client/tcp")
+    assert line_of(answer, "Content-Length") == b"Content-Length: 1"
+    assert answer.endswith(b"\r\n\r\nx")
+
+
+# -- RFC 3261 section 18.1.1: what is too large for UDP -----------------------------
+
+
+def large(**more) -> bytes:
+    return request(f"SUBSCRIBE {ALIAS}", body=b"x" * 1400, **more)
+
+
+def test_a_large_request_goes_over_tcp_where_the_pool_has_it(play):
+    streams = play.knows("other", "fe1", "fe2", transport="tcp").groups
+    play.cached[next(iter(play.cached))].groups.update(streams)
+    play.send("client", large())
+    play.sees("connect fe1/tcp")
+    play.connects("fe1/tcp")
+    play.sees("fe1/tcp < SUBSCRIBE")
+    assert b"/TCP 10.0.0.5:5060" in lines_of(play.last("fe1/tcp"), "Via")[0]
+
+
+def test_a_large_request_goes_back_to_udp_when_tcp_is_refused(play):
+    streams = play.knows("other", "fe1", transport="tcp").groups
+    play.cached[next(iter(play.cached))].groups.update(streams)
+    play.send("client", large())
+    play.sees("connect fe1/tcp")
+    play.cannot_connect("fe1/tcp")
+    play.sees("fe1 < SUBSCRIBE")
+
+
+def test_a_large_request_stays_on_udp_where_there_is_nothing_else(play):
+    play.send("client", large())
+    play.sees("fe1 < SUBSCRIBE")
+
+
+def test_a_small_request_stays_on_udp(play):
+    streams = play.knows("other", "fe1", transport="tcp").groups
+    play.cached[next(iter(play.cached))].groups.update(streams)
+    play.send("client", request(f"SUBSCRIBE {ALIAS}"))
+    play.sees("fe1 < SUBSCRIBE")
+
+
+def test_a_request_from_a_stream_prefers_a_stream(play):
+    streams = play.knows("other", "fe1", transport="tcp").groups
+    play.cached[next(iter(play.cached))].groups.update(streams)
+    play.send("client/tcp", request(f"SUBSCRIBE {ALIAS}", transport="TCP"))
+    play.sees("connect fe1/tcp")
+
+
+# -- RFC 4320: non-INVITE ------------------------------------------------------------
+
+
+def test_a_slow_answer_to_a_non_invite_is_announced_after_3_5_seconds(playbook):
+    """RFC 4320 section 4.1: a 100 not before Timer E has reached T2."""
+    play = playbook(front_ends=("fe1",))
+    play.send("client", request(f"MESSAGE {ALIAS}"))
+    play.sees("fe1 < MESSAGE")
+    play.advance(3.5)
+    play.sees(
+        "0.5s fe1 < MESSAGE",
+        "1.5s fe1 < MESSAGE",
+        "3.5s client < 100",
+        "3.5s fe1 < MESSAGE",
+    )
+
+
+def test_a_quick_answer_to_a_non_invite_needs_no_100(play):
+    play.send("client", request(f"MESSAGE {ALIAS}"))
+    play.sees("fe1 < MESSAGE")
+    play.answer("fe1", 200)
+    play.sees("client < 200")
+    play.advance(10.0)
+    play.sees()
+
+
+def test_a_provisional_for_a_non_invite_stays_here(play):
+    """RFC 4320 section 4.1."""
+    play.send("client", request(f"MESSAGE {ALIAS}"))
+    play.sees("fe1 < MESSAGE")
+    play.answer("fe1", 100)
+    play.sees()
+    play.answer("fe1", 200)
+    play.sees("client < 200")
+
+
+def test_no_408_is_ever_sent_to_a_non_invite(playbook):
+    """RFC 4320 section 4.2."""
+    play = playbook(front_ends=("fe1",), default_route=b"sip:10.0.2.1:5060")
+    for number, uri in enumerate((ALIAS, "sip:bob@contoso.test")):
+        data = request(
+            f"MESSAGE {uri}", branch=f"z9hG4bK-{number}", call_id=str(number)
+        )
+        play.send("client", data)
+        play.sees(f"{'edge' if number else 'fe1'} < MESSAGE")
+        play.advance_quietly(60.0)
+    statuses = [read(data).lines[0] for peer, data in play.sent if peer == "client"]
+    assert not any(b" 408 " in line for line in statuses)
+
+
+def test_a_retransmission_is_answered_from_memory(play):
+    data = request(f"MESSAGE {ALIAS}")
+    play.send("client", data)
+    play.sees("fe1 < MESSAGE")
+    play.answer("fe1", 200)
+    play.sees("client < 200")
+    play.send("client", data)
+    play.sees("client < 200")
+
+
+def test_several_messages_of_one_segment_keep_their_order(playbook):
+    play = playbook(transport="tcp")
+    for number in range(3):
+        data = request(
+            f"INFO {ALIAS}",
+            branch=f"z9hG4bK-{number}",
+            cseq=number + 1,
+            transport="TCP",
+        )
+        play.send("client/tcp", data)
+        play.sees(*(["connect fe1/tcp"] if number == 0 else []))
+    play.connects("fe1/tcp")
+    play.sees(*["fe1/tcp < INFO"] * 3)
+    order = [line_of(d, "CSeq") for peer, d in play.sent if peer == "fe1/tcp"]
+    assert order == [b"CSeq: 1 INFO", b"CSeq: 2 INFO", b"CSeq: 3 INFO"]

@@ -1,0 +1,132 @@
+"""What PowerShell writes is read, and what we write is read back."""
+
+import pytest
+
+from proxy.endpoints.address import Refused
+from proxy.endpoints.changes import Rules
+from proxy.endpoints.exchange import (
+    ImportedRow,
+    decode,
+    identities_of,
+    read_rows,
+    to_csv,
+    to_json,
+)
+from proxy.endpoints.importing import Import, decide_import, judge
+from proxy.endpoints.model import Endpoint
+from proxy.endpoints.table import EndpointTable
+
+EXPORT_CSV = """#TYPE Microsoft.Rtc.Management.ADConnect.Schema.OCSPersistentChatContact
+"Identity","SipAddress","DisplayName","PersistentChatPoolFqdn","OwnerUrn"
+"CN={9f},DC=contoso","sip:ocschat@contoso.test","Chat, old","p.contoso.test","urn:x"
+"""
+CHAT = ("sip:ocschat@contoso.test", "p.contoso.test")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_export_csv_is_read_in_every_encoding_that_powershell_has(encoding):
+    (row,) = read_rows(decode(EXPORT_CSV.encode(encoding)))
+    assert row == ImportedRow("line 3", *CHAT, "Chat, old")
+
+
+def test_old_western_bytes_are_better_than_a_failure():
+    (row,) = read_rows(decode("SipAddress,DisplayName\na@b.c,Büro\n".encode("cp1252")))
+    assert row.display_name == "Büro"
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_the_delimiter_is_the_one_of_the_head(delimiter):
+    text = delimiter.join(("SIPADDRESS", "poolfqdn")) + "\n" + delimiter.join(CHAT)
+    assert read_rows(text)[0].pool_fqdn == "p.contoso.test"
+
+
+def test_missing_columns_are_not_said():
+    (row,) = read_rows('"Identity"\n"sip:ocschat@contoso.test"\n')
+    assert row == ImportedRow("line 2", "sip:ocschat@contoso.test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"SipAddress": "sip:a@b.c", "DisplayName": null, "Extra": {"x": 1}}',
+        '[{"Identity": "sip:a@b.c"}]',
+        '{"value": [{"sip_address": "sip:a@b.c"}], "Count": 1}',
+    ],
+)
+def test_convert_to_json_is_read_alone_in_a_list_or_wrapped(text):
+    assert read_rows(text) == [ImportedRow("object 1", "sip:a@b.c")]
+
+
+@pytest.mark.parametrize("text", ["", "#TYPE x\n", "Name;Other\n1;2\n", "[1]", "[{"])
+def test_what_is_no_export_is_refused(text):
+    with pytest.raises(Refused):
+        read_rows(text)
+
+
+def test_a_distinguished_name_is_no_address():
+    assert read_rows('Identity\n"CN={9f},DC=contoso"\n')[0].sip_address == ""
+
+
+RICH = Endpoint(
+    *("sip:ocschat@contoso.test", "ocschat@contoso.test", "p.contoso.test"),
+    display_name='Chat "old"; Büro',
+    request_uri="keep",
+    service_uris=("sip:GC-*@contoso.test", "sip:X-*@contoso.test"),
+    state="retired",
+    retired_text="Gone, use the new one",
+    created_at=1.0,
+    changed_at=1.0,
+)
+
+
+@pytest.mark.parametrize("write", [to_csv, to_json])
+def test_what_is_exported_comes_back_as_it_was(write):
+    order = Import(read_rows(write([RICH])), Rules())
+    lines, changes = judge(order, EndpointTable([RICH]), 2.0)
+    assert [line.verdict for line in lines] == ["same"] and changes == []
+    (change,) = decide_import(order, 1.0, skip_refused=False)(EndpointTable())
+    assert change.after == RICH
+
+
+def rows(*addresses, pool=None):
+    return [ImportedRow(f"line {n}", a, pool) for n, a in enumerate(addresses, 2)]
+
+
+def test_an_import_creates_changes_and_leaves_alone():
+    table = EndpointTable([Endpoint("sip:a@b.c", "a@b.c", "old.b.c")])
+    order = Import(rows("a@b.c", "n@b.c", pool="new.b.c"), Rules())
+    lines, changes = judge(order, table, 1.0)
+    assert [line.verdict for line in lines] == ["change", "create"]
+    assert {change.after.pool_fqdn for change in changes} == {"new.b.c"}
+
+
+def test_the_default_pool_is_for_new_rows_without_one():
+    table = EndpointTable([Endpoint("sip:a@b.c", "a@b.c", "old.b.c")])
+    order = Import(rows("a@b.c", "n@b.c"), Rules(), default_pool="new.b.c")
+    lines, (change,) = judge(order, table, 1.0)
+    assert [line.verdict for line in lines] == ["same", "create"]
+    assert change.after.pool_fqdn == "new.b.c"
+
+
+def test_bad_rows_stop_everything_and_are_all_named():
+    bad = [*rows("", "x", "a@other.c", "a@b.c", "a@b.c", pool="p.b.c"), *rows("n@b.c")]
+    order = Import(bad, Rules(frozenset({"b.c"})))
+    with pytest.raises(Refused) as refusal:
+        decide_import(order, 1.0, skip_refused=False)(EndpointTable())
+    assert len(str(refusal.value).splitlines()) == 5 + 1
+    (change,) = decide_import(order, 1.0, skip_refused=True)(EndpointTable())
+    assert change.key == "a@b.c"
+
+
+def test_who_is_registered_is_not_made_an_endpoint():
+    order = Import(rows("a@b.c", pool="p.b.c"), Rules(), bound={"a@b.c"})
+    (line,), changes = judge(order, EndpointTable(), 1.0)
+    assert line.verdict == "refused" and not changes
+
+
+def test_identities_come_from_objects_strings_or_lines():
+    assert identities_of('[{"SipAddress": "sip:a@b.c"}, "d@b.c"]') == [
+        "sip:a@b.c",
+        "d@b.c",
+    ]
+    assert identities_of("a@b.c\n\nd@b.c\n") == ["a@b.c", "d@b.c"]

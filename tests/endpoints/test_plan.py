@@ -1,0 +1,66 @@
+"""Plan files and pilot lists, as administrators write them."""
+
+import pytest
+
+from proxy.endpoints.address import Refused
+from proxy.endpoints.plan import PlannedChange, parse_pilots, parse_plan
+
+
+def test_a_plan_is_read_with_its_defaults():
+    plan = parse_plan(
+        'name = "weekend"\nconfirm_within = 30\n[[change]]\n'
+        'sip_address = "sip:a@b.test"\npool_fqdn = "p.test"\n'
+        'expect_pool = "Old.test"\n',
+        "plan.toml",
+    )
+    assert (plan.name, plan.confirm_within) == ("weekend", 30)
+    assert plan.changes == (
+        PlannedChange("sip:a@b.test", "p.test", expect_pool="old.test"),
+    )
+    assert plan.changes[0].no_live_binding and not plan.changes[0].create
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[change", "is not TOML"),
+        ("", "there is no [[change]]"),
+        ('[[changes]]\nsip_address = "a@b"', 'did you mean "change"?'),
+        ('[[change]]\nsip_address = "a@b.test"', "change 1: pool_fqdn is missing"),
+        ('[[change]]\npool = "p.test"', 'did you mean "pool_fqdn"?'),
+        ('[[change]]\nsip_address = 3\npool_fqdn = "p.t"', "should be text in quotes"),
+        ('[[change]]\nsip_address="a@b"\npool_fqdn="p.t"\ncreate="yes"', "true or fal"),
+        ("confirm_within = 0\n[[change]]", "number of minutes"),
+        (
+            '[[change]]\nsip_address="a@b"\npool_fqdn="p.t"\n'
+            '[[change]]\nsip_address="sip:A@b"\npool_fqdn="p.t"',
+            "change 2: sip:A@b stands there twice",
+        ),
+        (
+            '[[change]]\nsip_address="a@b"\npool_fqdn="p.t"\nexpect_pool="10.1.1.1"',
+            "change 1: expect_pool:",
+        ),
+    ],
+)
+def test_every_mistake_says_where_and_what_to_write(text, said):
+    with pytest.raises(Refused) as refusal:
+        parse_plan(text, "plan.toml")
+    assert said in str(refusal.value)
+    assert str(refusal.value).startswith("plan.toml")
+
+
+def test_several_mistakes_come_at_once():
+    with pytest.raises(Refused) as refusal:
+        parse_plan("[[change]]\n[[change]]\nfoo = 1\n", "p")
+    assert len(str(refusal.value).splitlines()) == 3
+
+
+def test_pilots_are_addresses_with_comments_in_any_form():
+    text = "# first wave\nsip:Alice@contoso.test\n\nbob@contoso.test  # help desk\n"
+    assert parse_pilots(text, "p") == {"alice@contoso.test", "bob@contoso.test"}
+
+
+@pytest.mark.parametrize("text", ["", "# nobody\n", "alice\n", "a@b c@d\n"])
+def test_a_pilot_list_that_names_nobody_is_refused(text):
+    with pytest.raises(Refused):
+        parse_pilots(text, "pilots.txt")

@@ -1,0 +1,108 @@
+"""The location service: order, expiry, and a cost that does not grow."""
+
+from timeit import repeat
+
+import pytest
+
+from proxy.location.binding import Binding, BindingChange
+from proxy.location.service import LocationService
+
+AOR = "alice@contoso.test"
+
+
+def binding(key=b"a", *, aor=AOR, q=1.0, expires_at=100.0, registered_at=0.0):
+    return Binding(
+        aor,
+        key,
+        b"sip:" + key,
+        b"<sip:%b>" % key,
+        q,
+        expires_at,
+        registered_at,
+        b"c",
+        1,
+    )
+
+
+def service(*bindings):
+    made = LocationService()
+    made.load(bindings)
+    return made
+
+
+def keys(location, aor=AOR, now=0.0):
+    return [b.key for b in location.live(aor, now)]
+
+
+def test_nobody_has_no_bindings():
+    assert service().live(AOR, 0.0) == []
+
+
+def test_the_highest_q_comes_first_and_among_equals_the_newest():
+    location = service(
+        binding(b"old", registered_at=1.0),
+        binding(b"low", q=0.2, registered_at=9.0),
+        binding(b"new", registered_at=2.0),
+    )
+    assert keys(location) == [b"new", b"old", b"low"]
+
+
+def test_an_expired_binding_is_gone_when_somebody_looks():
+    location = service(binding(b"a", expires_at=10.0), binding(b"b", expires_at=20.0))
+    assert keys(location, now=9.9) == [b"a", b"b"]
+    assert keys(location, now=10.0) == [b"b"]
+    assert keys(location, now=20.0) == []
+    assert location.aors == 0
+
+
+def test_a_sweep_frees_what_nobody_looks_at():
+    location = service(
+        *(binding(aor=f"u{n}@x", expires_at=10.0 * n) for n in range(10))
+    )
+    assert location.sweep(45.0) == 5
+    assert len(location) == 5
+
+
+def test_changes_add_replace_and_remove():
+    location = service(binding(b"a"))
+    location.apply(
+        [
+            BindingChange(AOR, b"a", None),
+            BindingChange(AOR, b"b", binding(b"b", q=0.1)),
+            BindingChange(AOR, b"c", binding(b"c", q=0.2)),
+        ]
+    )
+    assert keys(location) == [b"c", b"b"]
+    location.apply([BindingChange(AOR, b"b", binding(b"b", q=0.9))])
+    assert keys(location) == [b"b", b"c"]
+    location.apply([BindingChange(AOR, b"b", None), BindingChange(AOR, b"c", None)])
+    assert location.aors == 0
+
+
+def test_expiry_is_compared_with_the_wall_clock():
+    location = service(binding(expires_at=1_000_010.0))
+    location.wall_offset = 1_000_000.0
+    assert keys(location, now=9.0) == [b"a"]
+    assert keys(location, now=10.0) == []
+
+
+def test_a_row_makes_the_same_binding_again():
+    made = Binding(
+        AOR, b"k", b"sip:x", b"<sip:x>", 0.5, 9.0, 1.0, b"call", 7, b"<urn:uuid:1>",
+        2, "epid", "agent", "udp:1.2.3.4:5", b"<sip:p;lr>\n<sip:q;lr>", b"token",
+    )  # fmt: skip
+    assert Binding(*made.row()).row() == made.row()
+    assert made.routes == [b"<sip:p;lr>", b"<sip:q;lr>"]
+
+
+@pytest.mark.parametrize("others", [100_000])
+def test_a_look_up_costs_the_same_among_ten_and_a_hundred_thousand(others):
+    small = service(*(binding(aor=f"u{n}@x") for n in range(10)))
+    large = service(*(binding(aor=f"u{n}@x") for n in range(others)))
+
+    def cost(location):
+        run = lambda: [location.live(f"u{n}@x", 1.0) for n in range(10)]  # noqa: E731
+        return min(repeat(run, number=2_000, repeat=5))
+
+    # Measured about equal; a look-up that walks the table is thousands of times dearer.
+    assert cost(large) < 1.5 * cost(small)

@@ -1,0 +1,105 @@
+"""How long answers hold, on a virtual clock."""
+
+import pytest
+
+from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, lifetime
+
+LIMITS = DnsLimits()
+FE1 = Question("fe1.test", "A")
+FE2 = Question("fe2.test", "A")
+
+
+def book():
+    return AnswerBook(LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("records", "ttl", "held"),
+    [
+        (["192.0.2.1"], 60, 60),
+        (["192.0.2.1"], 0, 5),
+        (["192.0.2.1"], 86_400, 3600),
+        ([], 3600, 30),
+        ([], 0, 5),
+    ],
+)
+def test_times_to_live_are_clamped(records, ttl, held):
+    assert book().keep(FE1, records, ttl, 100.0).expires == 100.0 + held
+
+
+def test_an_answer_is_fresh_until_it_expires():
+    answers = book()
+    kept = answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    assert answers.fresh(FE1, 59.9) is kept
+    assert answers.fresh(FE1, 60.0) is None
+    assert answers.fresh(FE2, 0.0) is None
+
+
+def test_a_background_refresh_renews_an_answer_that_is_nearly_old():
+    answers = book()
+    kept = answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    assert answers.fresh(FE1, 41.0, early=True) is kept
+    assert answers.fresh(FE1, 43.0, early=True) is None
+
+
+def test_a_failure_gives_back_the_last_good_answer_for_a_day():
+    answers = book()
+    answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    assert answers.fail(FE1, "SERVFAIL", 100.0).addresses() == ["192.0.2.1"]
+    again = answers.fail(FE1, "no answer", 200.0)
+    assert (again.failing_since, again.problem) == (100.0, "no answer")
+    assert answers.fail(FE1, "SERVFAIL", 86_461.0).addresses() == []
+
+
+def test_a_failed_answer_is_asked_for_again_at_once():
+    answers = book()
+    answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    answers.fail(FE1, "SERVFAIL", 10.0)
+    assert answers.fresh(FE1, 11.0) is None
+
+
+def test_a_failure_is_no_answer_and_is_not_kept():
+    answers = book()
+    failed = answers.fail(FE1, "SERVFAIL", 10.0)
+    assert failed.problem == "SERVFAIL"
+    assert len(answers) == 0
+
+
+def test_does_not_exist_replaces_and_is_not_used_when_stale():
+    answers = book()
+    answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    answers.keep(FE1, [], 60, 50.0)
+    assert answers.fresh(FE1, 51.0).records == ()
+    assert answers.fail(FE1, "SERVFAIL", 100.0).addresses() == []
+
+
+def test_the_book_is_bounded_and_forgets_the_oldest():
+    answers = AnswerBook(DnsLimits(max_names=2))
+    for n in range(40):
+        answers.keep(Question(f"fe{n}.test", "A"), ["192.0.2.1"], 60, float(n))
+    assert len(answers) == 16
+    assert answers.fresh(Question("fe39.test", "A"), 40.0) is not None
+    assert answers.fresh(Question("fe23.test", "A"), 40.0) is None
+
+
+def answer(*records, ttl=60.0, now=0.0, problem=""):
+    made = Answer(FE1, records, ttl, now)
+    made.problem = problem
+    return made
+
+
+@pytest.mark.parametrize(
+    ("answers", "complete", "expires"),
+    [
+        ([answer("a", ttl=60), answer("b", ttl=300)], True, 60.0),
+        # no IPv6 address: the negative answer does not shorten a good one
+        ([answer("a", ttl=60), answer(ttl=5)], True, 60.0),
+        # a lame target is looked for again soon
+        ([answer("a", ttl=600), answer(ttl=30)], False, 30.0),
+        ([answer(ttl=20), answer(ttl=30)], False, 20.0),
+        ([answer("a", ttl=60), answer("b", ttl=-9, problem="x")], True, 10.0),
+        ([answer(problem="x", ttl=0)], False, 5.0),
+    ],
+)
+def test_the_lifetime_of_what_is_made_of_answers(answers, complete, expires):
+    assert lifetime(answers, 0.0, LIMITS, complete=complete) == expires

@@ -1,0 +1,114 @@
+"""Passive ejection, on a virtual clock."""
+
+from proxy.pools.health import HISTORY, MAX_KNOWN, HealthBook
+
+FE1 = ("tcp", "192.0.2.1", 5060)
+FE2 = ("tcp", "192.0.2.2", 5060)
+
+
+def fail(book, key, *instants):
+    return [book.record_failure(key, "refused", at) for at in instants]
+
+
+def test_the_third_failure_in_a_row_ejects_for_ten_seconds():
+    book = HealthBook()
+    assert fail(book, FE1, 1.0, 2.0, 3.0) == [False, False, True]
+    assert book.is_ejected(FE1, 3.0)
+    assert book.is_ejected(FE1, 12.9)
+    assert not book.is_ejected(FE1, 13.0)
+    assert not book.is_ejected(FE2, 3.0)
+
+
+def test_one_failed_request_changes_nothing_for_the_others():
+    # The bug class of kamailio#4911: a failed request spoils what others look up.
+    book = HealthBook()
+    fail(book, FE1, 1.0, 2.0)
+    assert not book.ejected
+    assert not book.is_ejected(FE1, 2.0)
+
+
+def test_a_success_between_failures_starts_the_count_again():
+    book = HealthBook()
+    fail(book, FE1, 1.0, 2.0)
+    book.record_success(FE1, 2.5)
+    assert fail(book, FE1, 3.0, 4.0) == [False, False]
+    assert not book.suspects.keys() - {FE1}
+
+
+def test_a_lost_connection_with_many_requests_on_it_is_one_failure():
+    book = HealthBook()
+    assert not any(fail(book, FE1, *[5.0] * 100))
+    assert book.health(FE1, 5.0).failures == 1
+
+
+def test_after_its_ejection_a_single_failure_ejects_again_for_longer():
+    book = HealthBook()
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    assert fail(book, FE1, 14.0) == [True]
+    assert book.is_ejected(FE1, 33.9)
+    assert not book.is_ejected(FE1, 34.0)
+
+
+def test_an_ejection_lasts_five_minutes_at_most():
+    book = HealthBook()
+    now = 0.0
+    for _ in range(60):
+        now += 1000.0
+        book.record_failure(FE1, "refused", now)
+    assert book.ejected_until(FE1) == now + 300.0
+
+
+def test_late_failures_do_not_prolong_an_ejection():
+    book = HealthBook()
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    assert fail(book, FE1, 3.5, 4.0) == [False, False]
+    assert book.ejected_until(FE1) == 13.0
+
+
+def test_a_success_ends_the_ejection_and_forgets_how_often():
+    book = HealthBook()
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    book.record_success(FE1, 5.0)
+    assert not book.is_ejected(FE1, 5.0)
+    assert not book.ejected and not book.suspects
+    fail(book, FE1, 6.0, 7.0, 8.0)
+    assert book.ejected_until(FE1) == 18.0
+
+
+def test_a_success_of_a_front_end_nobody_blames_leaves_no_trace():
+    book = HealthBook()
+    book.record_success(FE1, 1.0)
+    fail(book, FE2, 1.0)
+    book.record_success(FE1, 2.0)
+    assert book.known() == [FE2]
+
+
+def test_health_tells_state_since_and_reason():
+    book = HealthBook()
+    assert book.health(FE1, 0.0).state == "healthy"
+    fail(book, FE1, 1.0)
+    assert book.health(FE1, 1.0)[:3] == ("suspect", 1.0, "refused")
+    fail(book, FE1, 2.0, 3.0)
+    assert book.health(FE1, 4.0)[:6] == ("ejected", 3.0, "refused", 3, 1, 13.0)
+    assert book.health(FE1, 20.0)[:3] == ("suspect", 13.0, "refused")
+    book.record_success(FE1, 21.0)
+    assert book.health(FE1, 22.0)[:3] == ("healthy", 21.0, "answered")
+
+
+def test_the_last_twenty_transitions_are_kept():
+    book = HealthBook()
+    for n in range(50):
+        fail(book, FE1, float(n))
+        book.record_success(FE1, n + 0.5)
+    transitions = book.health(FE1, 99.0).transitions
+    assert len(transitions) == HISTORY
+    assert transitions[-1].at == 49.5
+
+
+def test_the_book_does_not_grow_with_addresses_that_come_and_go():
+    book = HealthBook()
+    for n in range(MAX_KNOWN + 50):
+        key = ("udp", f"192.0.2.{n}", 5060)
+        fail(book, key, 1.0, 2.0, 3.0)
+    assert len(book.known()) == MAX_KNOWN
+    assert len(book.suspects) == len(book.ejected) == MAX_KNOWN

@@ -1,0 +1,68 @@
+"""`make load`: what it counts, and that its exit code can be trusted."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from proxy.lab.front_end import FrontEndServer
+from tests.sipp import load
+from tests.support.scene import FRONT_END_HOSTS, waypost_scene
+
+
+async def run_load(target: str, *more: str) -> tuple[int, str]:
+    """Exit code and output of the tool, as a process of its own."""
+    line = (sys.executable, load.__file__, "--target", target, "--local", "127.0.0.43")
+    child = await asyncio.create_subprocess_exec(
+        *(*line, *more), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, _ = await child.communicate()
+    return child.returncode or 0, output.decode()
+
+
+async def test_a_mixed_load_is_counted_and_ends_well(tmp_path: Path) -> None:
+    front_end = FrontEndServer("fe1", FRONT_END_HOSTS[0])
+    await front_end.start()
+    try:
+        async with waypost_scene(tmp_path, [(front_end.host, front_end.port)]) as scene:
+            target = "{}:{}".format(*scene.proxy)
+            words = ("--scenario", "mixed", "--rate", "20", "--seconds", "2")
+            code, output = await run_load(target, *words, "--json")
+    finally:
+        await front_end.stop()
+    assert code == 0, output
+    found = {row["scenario"]: row for row in json.loads(output)}
+    assert {name: row["successful"] for name, row in found.items()} == {
+        "journey": 20,
+        "subscribe": 12,
+        "message": 8,
+    }
+    assert all(row["failed"] == 0 and row["worst"] < 5000 for row in found.values())
+
+
+async def test_a_target_that_refuses_makes_every_call_fail(tmp_path: Path) -> None:
+    async with waypost_scene(tmp_path, [("127.0.0.23", 9)]) as scene:
+        target = "{}:{}".format(*scene.proxy)
+        words = ("--scenario", "message", "--rate", "10", "--seconds", "1")
+        code, output = await run_load(target, *words, "--service", "nobody")
+    assert code == 1
+    name, _, calls, ok, failed, *_ = output.splitlines()[-1].split()
+    assert (name, calls, ok, failed) == ("message", "10", "0", "10")
+
+
+def test_every_scenario_can_be_timed_from_its_first_request_to_its_final_answer():
+    for path in sorted(load.FOLDER.glob("uac_*.xml")):
+        text = load.with_timer(path.read_text("latin-1"))
+        assert text.count("start_rtd=") == 1, path.name
+        assert text.count(' rtd="1"') == 1, path.name
+        assert text.index("start_rtd=") < text.index(' rtd="1"'), path.name
+
+
+OF_TESTS_ONLY = {"failover", "cutover"}
+
+
+def test_the_deploy_page_describes_every_scenario() -> None:
+    page = (Path(__file__).parents[2] / "docs/deploy.md").read_text()
+    for path in load.FOLDER.glob("uac_*.xml"):
+        name = path.stem.removeprefix("uac_")
+        assert f"| `{name}` |" in page or name in OF_TESTS_ONLY, name

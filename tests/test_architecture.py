@@ -1,0 +1,132 @@
+"""The map in docs/architecture.md is true, and files stay small enough to review.
+
+Walks the imports of `proxy/` against the table of packages and arrows; the table in
+the page is compared with the one here, so that neither can drift.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "proxy").rglob("*.py"))
+EVERY_FILE = [
+    path
+    for folder in ("proxy", "tests")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if path.stat().st_size
+]
+PURE_FORBIDDEN = frozenset({"asyncio", "socket", "ssl", "time", "select", "selectors"})
+
+# package → the packages it may import (itself always; clock and config: the shell).
+ARROWS: dict[str, set[str]] = {
+    "sip": set(),
+    "transaction": {"sip"},
+    "endpoints": {"sip"},
+    "location": {"sip"},
+    "pools": {"sip"},
+    "core": {"sip", "transaction", "endpoints", "location", "pools"},
+    "store": {"endpoints", "location", "sip"},
+    "net": {"sip", "pools"},
+    "telemetry": {"sip"},
+    "admin": {"endpoints", "store", "location", "net", "pools", "telemetry", "sip"},
+    "cli": {"admin", "endpoints", "location", "pools", "store", "telemetry", "sip"},
+    "lab": {"sip", "cli", "admin", "server"},
+}
+# `server` wires everything; a command starts what it is named after.
+ARROWS["cli"] |= {"server", "lab"}
+PURE = ("sip", "transaction", "core", "endpoints")
+# The files of `pools` that do I/O; all others of it are pure.
+IO_FILES = {
+    "pools": {"resolver.py", "prober.py", "dns_client.py"},
+}
+SHELL_MODULES = {"clock", "config"}
+
+# A module of `proxy/` over 400 lines needs a reason here.
+LONG_MODULES: dict[str, str] = {}
+MODULE_LIMIT, TEST_LIMIT, FUNCTION_LIMIT = 400, 600, 60
+
+
+def package_of(path: Path) -> str:
+    """``sip`` for proxy/sip/uri.py, ``clock`` for proxy/clock.py."""
+    parts = path.relative_to(ROOT / "proxy").with_suffix("").parts
+    return parts[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module == "proxy":
+                yield from (f"proxy.{alias.name}" for alias in node.names)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_module_imports_only_what_the_map_allows(path: Path) -> None:
+    package = package_of(path)
+    if package in ("server", "__init__"):
+        return
+    if package in SHELL_MODULES:
+        allowed = SHELL_MODULES | {"sip"}
+    else:
+        allowed = ARROWS[package] | {package}
+        if package not in PURE:
+            allowed |= SHELL_MODULES
+    used = {
+        dotted.split(".")[1]
+        for dotted in imports(path)
+        if dotted.startswith("proxy.") and not dotted.startswith("proxy.__")
+    }
+    assert used <= allowed, f"{name(path)} imports {sorted(used - allowed)}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if package_of(p) in (*PURE, "pools")], ids=name
+)
+def test_the_pure_core_knows_no_clock_and_no_socket(path: Path) -> None:
+    if path.name in IO_FILES.get(package_of(path), set()):
+        return
+    roots = {dotted.split(".")[0] for dotted in imports(path)}
+    assert not roots & PURE_FORBIDDEN
+    if package_of(path) == "sip":
+        assert roots <= set(sys.stdlib_module_names) | {"proxy"}
+
+
+@pytest.mark.parametrize("path", EVERY_FILE, ids=name)
+def test_every_file_opens_with_a_docstring(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", EVERY_FILE, ids=name)
+def test_modules_and_functions_stay_reviewable(path: Path) -> None:
+    text = path.read_text()
+    if name(path) not in LONG_MODULES:
+        limit = MODULE_LIMIT if path in SOURCES else TEST_LIMIT
+        assert len(text.splitlines()) <= limit, "split it, or give a reason"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= FUNCTION_LIMIT, f"{node.name} has {length} lines"
+
+
+def test_the_page_names_every_package_and_no_other() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    listed = set(re.findall(r"^\| `proxy/(\w+)/` \|", page, re.MULTILINE))
+    there = {path.parent.name for path in SOURCES if path.name == "__init__.py"}
+    assert listed == there - {"proxy"} - SHELL_MODULES
+
+
+def test_reasons_for_long_modules_are_still_needed() -> None:
+    for listed in LONG_MODULES:
+        assert len((ROOT / listed).read_text().splitlines()) > MODULE_LIMIT

@@ -1,0 +1,48 @@
+"""Fixtures of the wire tests: a network on the loopback with short deadlines."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from proxy.net.network import Network
+from proxy.net.settings import StreamSettings
+from proxy.sip.flow import FlowTable, Listener
+from tests.support.recorder import Recorder
+
+# Long enough for a busy machine, short enough for a test.
+QUICK = StreamSettings(
+    first_byte=0.3,
+    whole_message=0.3,
+    idle_new=0.6,
+    idle_established=5.0,
+    close=0.3,
+    tls_handshake=0.5,
+    sweep=0.02,
+)
+
+OpenNetwork = Callable[..., Awaitable[Network]]
+
+
+@pytest.fixture
+async def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def open_network(recorder: Recorder) -> AsyncIterator[OpenNetwork]:
+    """``await open_network("tcp", "127.0.0.1", ...)``; closed at the end."""
+    made: list[Network] = []
+
+    async def open_it(
+        transport: str = "tcp", host: str = "127.0.0.1", **arguments: object
+    ) -> Network:
+        arguments.setdefault("streams", QUICK)
+        flows = FlowTable([Listener(transport, host, 0)])
+        network = Network(flows, recorder, **arguments)
+        await network.open()
+        made.append(network)
+        return network
+
+    yield open_it
+    for network in made:
+        await network.close()

@@ -1,0 +1,134 @@
+"""The admin listener on real sockets: pages, tokens, and callers that misbehave."""
+
+import asyncio
+
+import pytest
+
+from proxy.admin import http
+from proxy.admin.http import HttpListener, Page, Reply
+
+TOKEN = "0123456789abcdef0123"
+
+
+def fail():
+    raise RuntimeError("a fault")
+
+
+PAGES = {
+    "/open": Page(lambda: Reply.text(200, "open"), is_open=True),
+    "/shut": Page(lambda: Reply.json({"a": 1})),
+    "/change": Page(lambda: Reply.text(202, "done"), "POST"),
+    "/fault": Page(fail, is_open=True),
+}
+
+
+async def read_all(reader):
+    """What came until the end; a reset is an end too."""
+    try:
+        return await asyncio.wait_for(reader.read(), 3)
+    except ConnectionError:
+        return b""
+
+
+@pytest.fixture
+async def ask():
+    """``await ask("GET /open", ...)``: the status and the body of one request."""
+    listeners = []
+
+    async def request(line, *headers, token=TOKEN, trusts_local=True, raw=None):
+        listener = HttpListener(PAGES, token, trusts_local=trusts_local)
+        listeners.append(listener)
+        host, port = await listener.open("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(host, port)
+        lines = [f"{line} HTTP/1.1", "Host: x", *headers, "", ""]
+        writer.write(raw or "\r\n".join(lines).encode())
+        answer = await read_all(reader)
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return (int(head.split()[1]) if head else 0), body
+
+    yield request
+    for listener in listeners:
+        await listener.close()
+
+
+def bearer(token):
+    return f"Authorization: Bearer {token}"
+
+
+async def test_a_page_answers_with_its_reply(ask):
+    assert await ask("GET /open") == (200, b"open\n")
+    assert await ask("GET /shut?x=1") == (200, b'{\n  "a": 1\n}\n')
+
+
+async def test_head_is_get_without_its_body(ask):
+    assert await ask("HEAD /open") == (200, b"")
+
+
+async def test_an_unknown_page_is_404_and_names_those_there_are(ask):
+    status, body = await ask("GET /nothing")
+    assert status == 404 and b"/open" in body
+
+
+async def test_a_wrong_method_is_405(ask):
+    assert (await ask("POST /open"))[0] == 405
+    assert (await ask("GET /change", bearer(TOKEN)))[0] == 405
+
+
+async def test_a_change_wants_the_token_even_on_loopback(ask):
+    assert (await ask("POST /change"))[0] == 401
+    assert (await ask("POST /change", bearer(TOKEN + "x")))[0] == 401
+    assert (await ask("POST /change", f"Authorization: Basic {TOKEN}"))[0] == 401
+    assert await ask("POST /change", bearer(TOKEN)) == (202, b"done\n")
+
+
+async def test_where_local_callers_are_not_trusted_only_open_pages_need_no_token(ask):
+    assert (await ask("GET /open", trusts_local=False))[0] == 200
+    assert (await ask("GET /shut", trusts_local=False))[0] == 401
+    assert (await ask("GET /shut", bearer(TOKEN), trusts_local=False))[0] == 200
+
+
+async def test_an_empty_token_opens_nothing(ask):
+    assert (await ask("POST /change", "Authorization: Bearer ", token=""))[0] == 401
+
+
+async def test_a_fault_in_a_page_is_500_and_the_listener_goes_on(ask):
+    assert (await ask("GET /fault"))[0] == 500
+    assert (await ask("GET /open"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /open HTTP/2.0\r\n\r\n", 400),
+        (b"GET  /open HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://x/open HTTP/1.1\r\n\r\n", 400),
+        (b"GET /open HTTP/1.1\r\nA\x01: b\r\n\r\n", 400),
+        (b"GET /open HTTP/1.1\r\nA : b\r\n\r\n", 400),
+        (b"GET /open HTTP/1.1\r\n folded\r\n\r\n", 400),
+        (b"POST /change HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 413),
+        (b"POST /change HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 413),
+        (b"GET /open HTTP/1.1\r\nA: " + b"b" * 9000 + b"\r\n\r\n", 431),
+    ],
+)
+async def test_what_is_no_plain_request_is_refused(ask, raw, status):
+    assert (await ask("", raw=raw))[0] == status
+
+
+async def test_a_caller_that_says_nothing_is_given_up(ask, monkeypatch):
+    monkeypatch.setattr(http, "PATIENCE", 0.1)
+    assert await ask("", raw=b"GET /open HTTP/1.1\r\n") == (0, b"")
+
+
+async def test_too_many_callers_at_once_are_turned_away(monkeypatch):
+    monkeypatch.setattr(http, "CONNECTIONS", 1)
+    listener = HttpListener(PAGES, TOKEN, trusts_local=True)
+    host, port = await listener.open("127.0.0.1", 0)
+    _, idle = await asyncio.open_connection(host, port)
+    await asyncio.sleep(0.05)
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET /open HTTP/1.1\r\n\r\n")
+    assert await read_all(reader) == b""
+    for each in (idle, writer):
+        each.close()
+    await listener.close()

@@ -1,0 +1,255 @@
+"""UDP on the loopback: draining, sending, keep-alives, and what ICMP tells."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.net.errors import NetError, bind_error
+from proxy.net.network import ListenOptions, Network
+from proxy.net.selector import DirectEventLoop
+from proxy.net.udp import DATAGRAMS_A_TURN, QUEUE, UdpListener
+from proxy.sip.flow import Flow, FlowTable, Listener
+from tests.support.recorder import Recorder
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def host(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+async def network(host: str, recorder: Recorder):
+    made = Network(FlowTable([Listener("udp", host, 0)]), recorder)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def peer(host: str) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as made:
+        made.bind((host, 0))
+        made.settimeout(3)
+        yield made
+
+
+def address_of(network: Network) -> tuple[str, int]:
+    listener = network.flows.listeners[0]
+    return listener.host, listener.port
+
+
+class DirectPolicy(asyncio.DefaultEventLoopPolicy):
+    """Makes the loop that `waypost serve` runs on."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return DirectEventLoop()
+
+
+@pytest.fixture(scope="module", params=["asyncio's own loop", "the direct loop"])
+def event_loop_policy(request: pytest.FixtureRequest):
+    if request.param == "the direct loop":
+        return DirectPolicy()
+    return asyncio.DefaultEventLoopPolicy()
+
+
+def flow_to(network: Network, port: int) -> Flow:
+    listener = network.flows.listeners[0]
+    return network.flows.udp(listener, listener.host, port)
+
+
+def closed_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as made:
+        made.bind((host, 0))
+        return made.getsockname()[1]
+
+
+async def test_datagrams_arrive_in_order_on_the_flow_of_their_sender(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    sent = [b"M%d" % number for number in range(3 * DATAGRAMS_A_TURN)]
+    for data in sent:
+        peer.sendto(data, address_of(network))
+    got = await recorder.wait("datagram", len(sent))
+    assert [data for _, data in got] == sent
+    assert {flow for flow, _ in got} == {flow_to(network, peer.getsockname()[1])}
+
+
+async def test_the_largest_datagram_is_read_whole(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    peer.sendto(b"x" * 65_000, address_of(network))
+    [(_, data)] = await recorder.wait("datagram")
+    assert len(data) == 65_000
+
+
+async def test_an_answer_comes_from_the_listener(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    recorder.on_message = lambda flow, data: network.send(flow, data + b"!")
+    peer.sendto(b"ping", address_of(network))
+    await recorder.wait("datagram")
+    data, source = peer.recvfrom(100)
+    assert data == b"ping!"
+    assert source[:2] == address_of(network)
+
+
+async def test_keep_alives_are_counted_and_not_told(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    for data in (b"\r\n\r\n", b"", b"\0", b"\r\n", b"\r\nBYE"):
+        peer.sendto(data, address_of(network))
+    [(_, data)] = await recorder.wait("datagram")
+    assert data == b"BYE"
+    assert network.udp[0].keepalives == 4
+
+
+async def test_a_refused_datagram_comes_back_with_its_bytes(
+    network: Network, recorder: Recorder, host: str
+):
+    flow = flow_to(network, closed_port(host))
+    network.send(flow, b"INVITE sip:a SIP/2.0\r\n")
+    [told] = await recorder.wait("datagram_refused", timeout=0.5)
+    assert told == (flow, b"INVITE sip:a SIP/2.0\r\n", "refused")
+
+
+async def test_a_refusal_does_not_swallow_a_datagram_to_somebody_else(
+    network: Network, recorder: Recorder, host: str, peer: socket.socket
+):
+    dead = flow_to(network, closed_port(host))
+    alive = flow_to(network, peer.getsockname()[1])
+    for number in range(20):
+        network.send(dead, b"to the dead %d" % number)
+        network.send(alive, b"to the living %d" % number)
+    told = await recorder.wait("datagram_refused", 20)
+    assert {flow for flow, _, _ in told} == {dead}
+    assert len({data for _, data, _ in told}) == 20
+    assert [peer.recv(99) for _ in range(20)] == [
+        b"to the living %d" % number for number in range(20)
+    ]
+
+
+async def test_refusals_and_datagrams_that_wait_together_are_both_told(
+    network: Network, recorder: Recorder, host: str, peer: socket.socket
+):
+    network.send(flow_to(network, closed_port(host)), b"lost")
+    peer.sendto(b"BYE", address_of(network))
+    await recorder.wait("datagram")
+    await recorder.wait("datagram_refused")
+
+
+async def test_an_idle_listener_sleeps_after_a_refusal(
+    network: Network, recorder: Recorder, host: str, monkeypatch: pytest.MonkeyPatch
+):
+    network.send(flow_to(network, closed_port(host)), b"lost")
+    await recorder.wait("datagram_refused")
+    wakes = 0
+    read = UdpListener._read_errors
+
+    def counting(self: UdpListener) -> None:
+        nonlocal wakes
+        wakes += 1
+        read(self)
+
+    monkeypatch.setattr(UdpListener, "_read_errors", counting)
+    await asyncio.sleep(0.05)
+    assert wakes <= 1
+
+
+async def test_a_datagram_that_is_too_large_is_told_and_not_raised(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    flow = flow_to(network, peer.getsockname()[1])
+    network.send(flow, b"x" * 65_530)
+    assert recorder.calls == []  # never from inside send
+    [(told, _, reason)] = await recorder.wait("datagram_refused")
+    assert (told, reason) == (flow, "too-large")
+
+
+class Stuffed:
+    """A socket whose kernel takes nothing until it is told to."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self.real = real
+        self.room = 0
+
+    def sendto(self, data: bytes, address: tuple[str, int]) -> int:
+        if not self.room:
+            raise BlockingIOError(errno.EAGAIN, "full")
+        self.room -= 1
+        return self.real.sendto(data, address)
+
+
+async def test_a_full_kernel_queue_delays_and_bounds_but_keeps_order(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    udp, flow = network.udp[0], flow_to(network, peer.getsockname()[1])
+    stuffed = Stuffed(udp._socket)
+    udp._sendto = stuffed.sendto
+    for number in range(QUEUE + 5):
+        network.send(flow, b"%d" % number)
+    assert udp.datagrams_dropped == 5
+    stuffed.room = 50
+    await asyncio.sleep(0.02)
+    assert stuffed.room == 0
+    stuffed.room = QUEUE
+    await asyncio.sleep(0.02)
+    # Loopback may run out of the peer's buffer; the first hundred tell the order.
+    assert [peer.recv(99) for _ in range(100)] == [b"%d" % n for n in range(100)]
+    network.send(flow, b"direct")
+    assert not udp._queue
+    assert not udp._is_writer
+
+
+async def test_a_port_in_use_is_explained(network: Network, recorder: Recorder):
+    taken = Network(FlowTable([Listener("udp", *address_of(network))]), recorder)
+    with pytest.raises(NetError, match=r"udp .*:\d+ is in use by another process"):
+        await taken.open()
+
+
+async def test_a_foreign_address_is_explained(recorder: Recorder):
+    foreign = Network(FlowTable([Listener("udp", "192.0.2.1", 0)]), recorder)
+    with pytest.raises(NetError, match="not an address of this machine"):
+        await foreign.open()
+
+
+def test_a_port_that_needs_a_capability_is_explained():
+    told = bind_error("udp", "::1", 53, PermissionError(errno.EACCES, ""))
+    assert str(told).startswith("udp [::1]:53 may not be bound by this user; ")
+    assert "CAP_NET_BIND_SERVICE" in str(told)
+
+
+async def test_a_socket_that_is_already_open_is_taken_over(
+    recorder: Recorder, peer: socket.socket, host: str
+):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened.bind((host, 0))
+    port = opened.getsockname()[1]
+    flows = FlowTable([Listener("udp", host, 5060)])
+    taken = Network(flows, recorder, options={0: ListenOptions(opened=opened)})
+    await taken.open()
+    assert flows.listeners[0].port == port
+    peer.sendto(b"BYE", (host, port))
+    await recorder.wait("datagram")
+    await taken.close()
+
+
+async def test_two_listeners_may_share_a_port_when_asked(recorder: Recorder):
+    shared = ListenOptions(reuse_port=True)
+    first = Network(
+        FlowTable([Listener("udp", "127.0.0.1", 0)]), recorder, options={0: shared}
+    )
+    await first.open()
+    second = Network(
+        FlowTable([Listener("udp", *address_of(first))]), recorder, options={0: shared}
+    )
+    await second.open()
+    assert address_of(first) == address_of(second)
+    await first.close()
+    await second.close()
