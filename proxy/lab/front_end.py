@@ -31,6 +31,10 @@ REASONS = {
     500: "Server Internal Error",
     503: "Service Unavailable",
 }
+# What the Subject of an INVITE may ask of a front end that serves, for the scenarios
+# `cancel` and `pool_bye`.
+RING = "please ring"
+HANG_UP = "please hang up"
 # A 2xx to INVITE over UDP is repeated at these ages until its ACK (RFC 3261 13.3.1.4).
 REPEAT_2XX_AFTER = (0.5, 1.5, 3.5, 7.5)
 
@@ -304,6 +308,9 @@ class FrontEndServer:
         if mode == "answer":
             self._reply(link, request, behaviour.status, sent, behaviour.headers)
             return
+        if not in_dialog and request.get("Subject") == RING:
+            self._reply(link, request, 180, sent)
+            return
         await self._serve(link, request, sent)
 
     async def _serve(self, link: Link, request: Message, sent: _Sent) -> None:
@@ -347,8 +354,18 @@ class FrontEndServer:
         for age in REPEAT_2XX_AFTER if link.transport == "udp" else ():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(dialog.acknowledged.wait(), age)
-                return
+                break
             link.send(sent[-1])
+        if request.get("Subject") == HANG_UP:
+            await self._hang_up(dialog)
+
+    async def _hang_up(self, dialog: ServerDialog) -> None:
+        """INFO, then BYE, once the client's ACK is there."""
+        await dialog.acknowledged.wait()
+        with contextlib.suppress(TimeoutError, OSError):
+            await self.send_request(dialog, "INFO")
+            self.dialogs.pop(dialog.call_id, None)
+            await self.send_request(dialog, "BYE")
 
     def _invite_headers(self, contact: str) -> tuple[tuple[str, str], ...]:
         seconds = self.behaviour.session_expires

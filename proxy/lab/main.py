@@ -24,7 +24,7 @@ from proxy.lab.front_end import FrontEndServer
 from proxy.lab.journey import Journey
 from proxy.lab.legacy_client import LegacyClient
 from proxy.lab.service import Service, ServiceError, waypost
-from proxy.lab.setting import ALIAS, DOMAIN, POOL, Setting, choose
+from proxy.lab.setting import ALIAS, DOMAIN, POOL, REGISTRAR, Setting, choose
 
 # There in a checkout, not in an installed package.
 MESSAGE_SCENARIO = Path(__file__).parents[2] / "tests/sipp/uac_message.xml"
@@ -102,7 +102,7 @@ class _Lab:
                     f"[bold]front end[/bold]  {front_end.name} at "
                     f"{front_end.host}:{front_end.port}, udp and tcp"
                 )
-            setting.write_config()
+            setting.write_config(REGISTRAR)
             await waypost(
                 setting.config,
                 *("endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", POOL),

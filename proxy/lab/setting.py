@@ -35,6 +35,13 @@ url = "sqlite:///{store}"
 nameservers = ["{dns_host}:{dns_port}"]
 """
 
+REGISTRAR = """
+# Who registers from this machine needs no password: make load SCENARIO=register
+[registrar]
+enabled = true
+trusted_networks = ["127.0.0.0/8"]
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -55,8 +62,8 @@ class Setting:
         """Where the proxy's output goes."""
         return self.directory / "serve.log"
 
-    def write_config(self) -> None:
-        """Write the configuration file."""
+    def write_config(self, more: str = "") -> None:
+        """Write the configuration file; ``more`` are further sections."""
         self.config.write_text(
             CONFIG.format(
                 domain=DOMAIN,
@@ -67,6 +74,7 @@ class Setting:
                 dns_host=self.dns[0],
                 dns_port=self.dns[1],
             )
+            + more
         )
 
 

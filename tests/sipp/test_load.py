@@ -2,12 +2,42 @@
 
 import asyncio
 import json
+import re
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from proxy.lab.front_end import FrontEndServer
 from tests.sipp import load
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
+
+# `hold` lasts 12 s a call; the containers of `make lab-test` run it.
+SHORT = ("journey", "subscribe", "message", "register", "long", "cancel", "pool_bye")
+OF_TESTS_ONLY = {"failover", "cutover"}
+
+
+@pytest.fixture(scope="module")
+def lab_proxy() -> Iterator[str]:
+    """Where the proxy of a running `waypost lab` listens."""
+    command = (str(Path(sys.executable).with_name("waypost")), "lab")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as lab:
+        try:
+            assert lab.stdout is not None
+            said = ""
+            for line in lab.stdout:
+                said += line
+                if line.startswith("Ctrl-C"):
+                    break
+            found = re.search(r"^proxy +([\d.]+:\d+)", said, re.MULTILINE)
+            assert found, said
+            yield found[1]
+        finally:
+            lab.send_signal(signal.SIGINT)
+            lab.communicate(timeout=20)
 
 
 async def run_load(target: str, *more: str) -> tuple[int, str]:
@@ -40,6 +70,21 @@ async def test_a_mixed_load_is_counted_and_ends_well(tmp_path: Path) -> None:
     assert all(row["failed"] == 0 and row["worst"] < 5000 for row in found.values())
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("scenario", SHORT)
+async def test_every_scenario_runs_against_the_lab_of_make_run(
+    lab_proxy: str, scenario: str, transport: str
+) -> None:
+    words = ("--scenario", scenario, "--rate", "20", "--seconds", "1")
+    code, output = await run_load(lab_proxy, *words, "--transport", transport)
+    assert code == 0, output
+
+
+def test_no_scenario_is_left_out() -> None:
+    known = {p.stem.removeprefix("uac_") for p in load.FOLDER.glob("uac_*.xml")}
+    assert known == {*SHORT, *OF_TESTS_ONLY, "hold"}
+
+
 async def test_a_target_that_refuses_makes_every_call_fail(tmp_path: Path) -> None:
     async with waypost_scene(tmp_path, [("127.0.0.23", 9)]) as scene:
         target = "{}:{}".format(*scene.proxy)
@@ -56,9 +101,6 @@ def test_every_scenario_can_be_timed_from_its_first_request_to_its_final_answer(
         assert text.count("start_rtd=") == 1, path.name
         assert text.count(' rtd="1"') == 1, path.name
         assert text.index("start_rtd=") < text.index(' rtd="1"'), path.name
-
-
-OF_TESTS_ONLY = {"failover", "cutover"}
 
 
 def test_the_deploy_page_describes_every_scenario() -> None:

@@ -16,10 +16,19 @@ from proxy.net.settings import StreamSettings
 from tests.support.proxy import running_proxy, status_of
 from tests.torture.compare import untouched
 
-FOLDER = Path(
-    os.environ.get("WAYPOST_TORTURE")
-    or Path(__file__).parents[2] / ".." / "shared" / "torture"
-)
+
+def folder() -> Path:
+    """Where the messages are: named, or beside the checkout.
+
+    The compiled build runs a copy of these tests deep inside the checkout.
+    """
+    if named := os.environ.get("WAYPOST_TORTURE"):
+        return Path(named)
+    beside = [parent / "shared" / "torture" for parent in Path(__file__).parents]
+    return next((path for path in beside if path.is_dir()), beside[-1])
+
+
+FOLDER = folder()
 FILES = sorted(FOLDER.glob("rfc*/*.dat"))
 PASSES = "passes"
 SILENCE = "silence"
