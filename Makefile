@@ -17,7 +17,7 @@ BUILT  := .venv-built
 STAMP  := $(BUILT)/.stamp
 BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property \
                tests/torture tests/wire/test_stream.py tests/wire/test_udp.py
-SOURCE := setup.py pyproject.toml $(shell find proxy -name '*.py')
+SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '*.py')
 
 # What `make test` and `make bench` need besides Python.
 PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules dnsmasq sipsak redis-server \

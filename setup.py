@@ -1,4 +1,4 @@
-"""Compile the message path with mypyc when the machine can.
+"""Compile the message path with mypyc when the machine can, and pack the defaults.
 
 The same files run as plain Python: a machine without a C compiler, or
 ``WAYPOST_PURE=1``, gives a pure installation that does the same work at about twice
@@ -7,8 +7,10 @@ the cost (``docs/performance.md``).
 
 import os
 from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 HOT = [
     *glob("proxy/sip/*.py"),
@@ -41,4 +43,17 @@ def extensions() -> list[Extension]:
     return found
 
 
-setup(ext_modules=extensions())
+class BuildWithDefaults(build_py):
+    """Put config/waypost.toml into the package, for ``waypost config default``.
+
+    No symbolic link in the tree does that: not every way a tree travels keeps one.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib, "proxy/config/waypost.toml")
+            self.copy_file("config/waypost.toml", str(target))
+
+
+setup(ext_modules=extensions(), cmdclass={"build_py": BuildWithDefaults})

@@ -52,8 +52,10 @@ lab-load: ## sipp load inside the lab: SCENARIO, RATE, SECONDS, TRANSPORT
 lab-cutover: ## stop the old Lookup service, create the endpoint, play the journey
 	@bash docker/lab/cutover $(LAB)
 
+# A dialog ends with the front end that holds it: `failover` asks that every call be
+# answered, not that the BYE of a dead dialog be.
 lab-kill-front-end: ## load while fe1 is killed and comes back: no call may fail
-	@bash docker/lab/kill fe1 $(RATE) $(SECONDS) journey $(LAB)
+	@bash docker/lab/kill fe1 $(RATE) $(SECONDS) failover $(LAB)
 
 lab-kill-proxy: ## 60 dialogs while Waypost is killed and comes back: none may fail
 	@bash docker/lab/kill waypost 20 3 hold $(LAB)

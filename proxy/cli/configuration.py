@@ -53,9 +53,9 @@ def show(context: typer.Context) -> None:
 @app.command()
 def default() -> None:
     """Print the commented default file: waypost config default > waypost.toml."""
-    from importlib.resources import files
+    from proxy.config.file import default_text
 
-    print(files("proxy.config").joinpath("waypost.toml").read_text("utf-8"), end="")
+    print(default_text(), end="")
 
 
 def _sections(name: str, table: Any) -> Iterator[list[str]]:

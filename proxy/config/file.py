@@ -48,6 +48,14 @@ class ConfigError(Exception):
         super().__init__("\n".join(map(str, problems)))
 
 
+def default_text() -> str:
+    """The commented file that we ship: in the package, or beside it in a checkout."""
+    here = Path(__file__).parent
+    packed = here / "waypost.toml"
+    checkout = here.parents[1] / "config/waypost.toml"
+    return (packed if packed.exists() else checkout).read_text("utf-8")
+
+
 def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) -> Path:
     """The file to use: named, ``$WAYPOST_CONFIG``, ``config/``, ``/etc/waypost``.
 

@@ -57,7 +57,7 @@ class Service:
             raise ServiceError("waypost serve does not run")
         return self._child.pid
 
-    async def start(self, address: Address, timeout: float = 10.0) -> None:
+    async def start(self, address: Address, timeout: float = 20.0) -> None:
         """Start it and wait until it answers OPTIONS over UDP at ``address``."""
         with self.log.open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
@@ -101,7 +101,7 @@ class Service:
         return "\n".join(text.splitlines()[-lines:]) or "(it logged nothing)"
 
 
-async def answers_options(address: Address, patience: float = 0.2) -> bool:
+async def answers_options(address: Address, patience: float = 1.0) -> bool:
     """True when ``address`` answers an OPTIONS over UDP with a final response."""
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import Config, ConfigError, find_config, load_config
+from proxy.config.file import default_text
 from proxy.sip.limits import DEFAULT_LIMITS
 
 SHIPPED = Path(__file__).parents[2] / "config" / "waypost.toml"
@@ -37,6 +38,10 @@ def test_the_shipped_file_loads_and_only_listens_on_loopback():
     config = load_config(SHIPPED, {})
     assert [listen.transport for listen in config.listen] == ["udp", "tcp"]
     assert all(listen.host.startswith("127.") for listen in config.listen)
+
+
+def test_a_checkout_knows_the_default_file_too():
+    assert default_text() == SHIPPED.read_text()
 
 
 def test_the_shipped_file_shows_every_key_and_every_default():

@@ -320,10 +320,12 @@ async def test_no_acknowledged_registration_is_lost_by_kill_9(world):
     blowing = asyncio.create_task(storm.blow())  # noqa: TID251
     seen = 0
     for number in range(KILLS):
+        async with asyncio.timeout(20):  # it has to be up and at work
+            while len(storm.acknowledged) == seen:
+                await asyncio.sleep(0.01)
         # Somewhere inside a group commit, elsewhere each time.
         await asyncio.sleep(0.15 + 0.0037 * number)
         await world.kill()
-        assert len(storm.acknowledged) > seen, "nothing was acknowledged"
         seen = len(storm.acknowledged)
         with sqlite3.connect(world.database) as database:
             rows = database.execute("SELECT aor FROM bindings")

@@ -84,16 +84,19 @@ async def test_a_bad_peer_costs_nobody_else_anything(
 ) -> None:
     loop = asyncio.get_running_loop()
     reader, writer = await connect(network)
+
+    async def echo(number: int) -> float:
+        sent = sip(body=b"%d" % number)
+        started = loop.time()
+        writer.write(sent)
+        assert await reader.readexactly(len(sent)) == sent
+        return loop.time() - started
+
+    await echo(0)  # a connection that stays silent at first has a deadline
     with contextlib.ExitStack() as bad:
         for _ in range(5):
             bad.push(await misbehave(network, how))
-        slowest = 0.0
-        for number in range(50):
-            sent = sip(body=b"%d" % number)
-            started = loop.time()
-            writer.write(sent)
-            assert await reader.readexactly(len(sent)) == sent
-            slowest = max(slowest, loop.time() - started)
+        slowest = max([await echo(number) for number in range(1, 51)])
     writer.close()
     assert slowest < 0.5
 
