@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -303,6 +304,87 @@ def test_with_the_managers_sockets_a_restart_refuses_and_loses_nothing(
         assert b"branch=z9hG4bKr2" in udp.recv(65535)
         caller.close()
         datagram.close()
+
+
+class Callers:
+    """A client that connects anew for each request, and one that sends datagrams."""
+
+    def __init__(self, service: ServiceProcess) -> None:
+        self.address = (HOST, service.port)
+        self.refused = self.unanswered = self.cut = 0
+        self.answered = {"tcp": 0, "udp": 0}
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._go, args=(transport,))
+            for transport in self.answered
+        ]
+
+    def __enter__(self) -> "Callers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _go(self, transport: str) -> None:
+        ask = self._over_tcp if transport == "tcp" else self._over_udp
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            try:
+                answer = ask(number)
+            except ConnectionRefusedError:
+                self.refused += 1
+            except TimeoutError:
+                self.unanswered += 1
+            else:
+                self.answered[transport] += answer.startswith(b"SIP/2.0 ")
+                # Accepted by a process that then ended: the client connects again.
+                self.cut += not answer
+
+    def _over_tcp(self, number: int) -> bytes:
+        with socket.create_connection(self.address, timeout=20) as opened:
+            request = sip_request("OPTIONS", branch=f"t{number}", port=9)
+            try:
+                opened.sendall(request.replace(b"/UDP", b"/TCP"))
+                return opened.recv(65535)
+            except (ConnectionResetError, BrokenPipeError):
+                return b""
+
+    def _over_udp(self, number: int) -> bytes:
+        with bound(socket.SOCK_DGRAM) as opened:
+            opened.settimeout(0.5)
+            branch = f"u{number}"
+            request = sip_request("OPTIONS", branch=branch, port=port(opened))
+            for _ in range(40):
+                opened.sendto(request, self.address)
+                with contextlib.suppress(TimeoutError):
+                    return opened.recv(65535)
+        raise TimeoutError
+
+
+def test_restarts_under_load_refuse_no_connection(tmp_path, made) -> None:
+    """systemd holds the sockets; three restarts while two clients never pause."""
+    with bound(socket.SOCK_STREAM) as stream, contextlib.ExitStack() as stack:
+        datagram = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        datagram.bind((HOST, port(stream)))
+        stream.listen(64)
+        service = new_service(tmp_path, sockets=[stream, datagram], drain=20)
+        made.append(service)
+        service.start()
+        with Callers(service) as callers:
+            for _ in range(3):
+                before = dict(callers.answered)
+                while any(callers.answered[k] < before[k] + 5 for k in before):
+                    time.sleep(0.01)
+                service.signal(signal.SIGTERM)
+                assert service.wait(15) == 0
+                service.start()
+    assert (callers.refused, callers.unanswered) == (0, 0)
+    assert callers.cut <= 3, "more than the one connection of each restart"
 
 
 def test_a_socket_that_no_entry_describes_stops_the_start(tmp_path, made) -> None:
