@@ -24,6 +24,7 @@ from proxy.core.settings import CoreSettings
 from proxy.core.targets import Router, Target
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal, check_request
+from proxy.core.way_back import WayBack
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable
@@ -89,6 +90,8 @@ class ProxyCore:
             self.next_hops,
             self._out,
         )
+        self.way_back = WayBack(settings, flows, self.send, self._out)
+        self.transactions.way_lost = self.way_back.lost
         self.registrar = (
             Registrar(settings, self.router, self._out) if settings.registrar else None
         )
@@ -111,10 +114,12 @@ class ProxyCore:
                 self.receive(event.flow, event.data, now)
             case events.FlowOpened():
                 self.forwarder.connected(event.front_end, now)
+                self.way_back.opened(event.front_end, event.flow)
             case events.ConnectFailed():
                 self.forwarder.connect_failed(
                     event.front_end, event.reason, event.detail, now
                 )
+                self.way_back.failed(event.front_end, now)
             case events.FlowClosed():
                 self.transactions.flow_closed(event.flow, event.reason, now)
             case events.DatagramRefused():

@@ -257,8 +257,8 @@ class Router:
             return Refusal(
                 200, "", (ALLOW, b"Supported: ms-benotify", b"Accept: application/sdp")
             )
-        if self._default is not None:
-            return None
+        if self._default is not None and uri.host in self.identity.domains:
+            return None  # somebody there may serve the domain itself: REGISTER, SERVICE
         return Refusal(405, "", (ALLOW,))
 
     def by_endpoint(

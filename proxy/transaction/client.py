@@ -259,12 +259,12 @@ def cancel(data: bytes) -> bytes:
     return _companion(data, b"CANCEL", None)
 
 
-_NO_LIMITS: Final = MessageLimits(*([1 << 30] * 8))
+NO_LIMITS: Final = MessageLimits(*([1 << 30] * 8))
 """What we sent carries our own lines as well, so it may exceed what we accept."""
 
 
 def _companion(data: bytes, method: bytes, to_line: bytes | None) -> bytes:
-    request = parse_message(data, _NO_LIMITS)
+    request = parse_message(data, NO_LIMITS)
     assert isinstance(request, Request)
     lines = request.lines
     index = request.index

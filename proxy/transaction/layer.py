@@ -15,7 +15,9 @@ from proxy.transaction.timers import T1, Timers
 class TransactionLayer:
     """Client and server transactions of one process.
 
-    ``send`` puts bytes on a flow.  Counters are plain integers that telemetry reads.
+    ``send`` puts bytes on a flow; ``way_lost`` hears of a response whose connection
+    has ended (RFC 3261 section 18.2.2).  Counters are plain integers that telemetry
+    reads.
     """
 
     __slots__ = (
@@ -29,10 +31,12 @@ class TransactionLayer:
         "servers",
         "servers_started",
         "timers",
+        "way_lost",
     )
 
     def __init__(self, send: Callable[[Flow, bytes], None], timers: Timers) -> None:
         self.send = send
+        self.way_lost: Callable[[ServerTransaction, float], None] | None = None
         self.timers = timers
         self.clients: dict[bytes, ClientTransaction] = {}
         self.servers: dict[bytes, ServerTransaction] = {}
@@ -114,6 +118,13 @@ class TransactionLayer:
         if method == b"CANCEL":
             branch += b" CANCEL"
         transaction = self.clients.get(branch)
+        if transaction is None:
+            # A branch is a token, so its case is not a peer's to keep (section 7.3.1);
+            # we make no capitals but those of the cookie and of a method.
+            rest = branch[7:].lower()
+            if method == b"CANCEL":
+                rest = rest[:-7] + b" CANCEL"
+            transaction = self.clients.get(b"z9hG4bK" + rest)
         if transaction is None or transaction.method != method:
             return None
         return transaction

@@ -119,8 +119,12 @@ class ServerTransaction:
 
 
 def _send(transaction: ServerTransaction, now: float) -> None:
-    transaction.layer.responses_sent[transaction.status // 100] += 1
-    transaction.layer.send(transaction.flow, transaction.response)
+    layer, flow = transaction.layer, transaction.flow
+    layer.responses_sent[transaction.status // 100] += 1
+    if flow.is_open or layer.way_lost is None:
+        layer.send(flow, transaction.response)
+    else:
+        layer.way_lost(transaction, now)
 
 
 def _resend(transaction: ServerTransaction, now: float) -> None:

@@ -1,5 +1,7 @@
 """Ways back, transports and what a non-INVITE hears while it waits."""
 
+import re
+
 import pytest
 
 from tests.support.messages import ALIAS, line_of, lines_of, read, request, response
@@ -69,6 +71,56 @@ def test_on_a_stream_the_answer_goes_down_the_same_connection(play):
     play.sees("client/tcp < 404")
 
 
+def call_over_a_connection_that_ends(playbook):
+    play = playbook()
+    play.send("client/tcp", request(transport="TCP"))
+    play.sees("client/tcp < 100", "fe1 < INVITE")
+    play.closes("client/tcp")
+    play.sees()
+    return play
+
+
+def test_a_connection_that_has_ended_is_opened_anew_for_the_answer(playbook):
+    """RFC 3261 section 18.2.2: to the source, at the port of sent-by."""
+    play = call_over_a_connection_that_ends(playbook)
+    play.answer("fe1", 180)
+    play.sees("connect client/tcp")
+    play.answer("fe1", 200)
+    play.sees()
+    play.connects("client/tcp")
+    play.sees("client/tcp < 180", "client/tcp < 200")
+    play.answer("fe1", 200)
+    play.sees("client/tcp < 200")
+
+
+def test_a_connection_that_is_there_again_is_used_for_the_answer(playbook):
+    play = call_over_a_connection_that_ends(playbook)
+    play.send("client/tcp", b"\r\n\r\n")
+    play.answer("fe1", 200)
+    play.sees("client/tcp < 200")
+
+
+def test_a_call_of_a_client_that_is_gone_rings_no_longer(playbook):
+    play = call_over_a_connection_that_ends(playbook)
+    play.answer("fe1", 180)
+    play.sees("connect client/tcp")
+    play.cannot_connect("client/tcp")
+    play.sees("fe1 < CANCEL")
+    play.answer("fe1", 487)
+    play.sees("fe1 < ACK", "connect client/tcp")
+    play.cannot_connect("client/tcp")
+    play.sees()
+
+
+def test_a_trying_is_not_worth_a_connection(playbook):
+    play = playbook(default_route=b"sip:10.0.2.1")
+    play.send("client/tcp", request("MESSAGE sip:bob@contoso.test", transport="TCP"))
+    play.sees("edge < MESSAGE")
+    play.closes("client/tcp")
+    play.advance_quietly(10)
+    assert not any(name == "client/tcp" for name, _ in play.sent)
+
+
 def test_answers_come_back_without_our_via_and_otherwise_unchanged(play):
     via = [
         "SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-1",
@@ -94,6 +146,16 @@ def test_a_via_of_ours_joined_with_others_is_taken_off_alone(play):
     play.send("fe1", b"SIP/2.0 202 OK\r\n" + joined.partition(b"\r\n")[2])
     play.sees("client < 202")
     assert lines_of(play.last("client"), "Via") == [second]
+
+
+@pytest.mark.parametrize("status", [180, 200, 486])
+def test_a_peer_that_changes_the_case_of_our_branch_is_understood(play, status):
+    play.send("client", request())
+    play.sees("client < 100", "fe1 < INVITE")
+    answer = response(play.last("fe1"), status)
+    branch = re.search(rb"z9hG4bKwp[^;\r]+", answer)[0]
+    play.send("fe1", answer.replace(branch, branch.upper()))
+    play.sees(*["fe1 < ACK"] * (status > 300), f"client < {status}")
 
 
 def test_a_compact_via_is_spelt_out_for_legacy_clients(play):

@@ -190,10 +190,25 @@ def test_a_next_hop_that_is_us_is_not_taken(playbook):
     play.sees("client < 504")
 
 
-def test_an_ack_to_ourselves_goes_nowhere(play):
+@pytest.mark.parametrize("default", [None, DEFAULT])
+def test_an_ack_to_ourselves_goes_nowhere(playbook, default):
     """Self-routing ACKs stack Via upon Via until the datagram bursts."""
+    play = playbook(default_route=default)
     play.send("client", request("ACK sip:10.0.0.5:5060"))
     play.sees()
+
+
+def test_what_is_for_us_is_not_for_the_default_route(playbook):
+    play = playbook(default_route=DEFAULT)
+    play.send("client", request("MESSAGE sip:10.0.0.5:5060"))
+    play.sees("client < 405")
+
+
+def test_what_is_for_a_whole_domain_is_for_the_default_route(playbook):
+    """A registrar behind us serves the domain, unless we do."""
+    play = playbook(default_route=DEFAULT)
+    play.send("client", request("REGISTER sip:contoso.test"))
+    play.sees("edge < REGISTER sip:contoso.test")
 
 
 # -- foreign Routes ----------------------------------------------------------------

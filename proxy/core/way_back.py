@@ -1,0 +1,89 @@
+"""The way back to a client whose connection has ended (RFC 3261 section 18.2.2).
+
+A response goes down the connection that its request came on.  When that one is gone,
+a new one is opened to where the request came from, at the port of the top Via: a
+server or another proxy listens there, a legacy client does not.  Where nobody listens
+the client is gone, and a call that still rings for it is cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from proxy.core import commands
+from proxy.core.settings import CoreSettings
+from proxy.pools.front_end import FrontEnd
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable
+from proxy.sip.message import parse_message
+from proxy.transaction.client import NO_LIMITS
+from proxy.transaction.server import ServerTransaction
+
+_Waiting = list[tuple[ServerTransaction, bytes]]
+_TRYING: Final = 100
+"""Not worth a connection."""
+
+
+class WayBack:
+    """Responses that wait for a connection to their client."""
+
+    __slots__ = ("_flows", "_out", "_send", "_timeout", "_waiting")
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        flows: FlowTable,
+        send: Callable[[Flow, bytes], None],
+        out: list[commands.Command],
+    ) -> None:
+        self._timeout = settings.attempts.connect
+        self._flows = flows
+        self._send = send
+        self._out = out
+        self._waiting: dict[tuple[str, str, int, str], _Waiting] = {}
+
+    def lost(self, transaction: ServerTransaction, now: float) -> None:
+        """The transaction has a response to send, and its connection has ended."""
+        front_end = _client_of(transaction)
+        if front_end is None or transaction.status == _TRYING:
+            return
+        key = front_end.connection_key
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.append((transaction, transaction.response))
+            return
+        open_now = self._flows.stream(*front_end.key)
+        if open_now is not None and open_now.peer_name in (None, front_end.server_name):
+            transaction.flow = open_now
+            self._send(open_now, transaction.response)
+            return
+        self._waiting[key] = [(transaction, transaction.response)]
+        listener = transaction.flow.listener
+        self._out.append(commands.Connect(front_end, listener, self._timeout))
+
+    def opened(self, front_end: FrontEnd, flow: Flow) -> None:
+        """A connection exists; perhaps somebody waited for it."""
+        if self._waiting:
+            for transaction, response in self._waiting.pop(
+                front_end.connection_key, ()
+            ):
+                transaction.flow = flow
+                self._send(flow, response)
+
+    def failed(self, front_end: FrontEnd, now: float) -> None:
+        """A connection could not be had: no response reaches this client any more."""
+        if self._waiting:
+            for transaction, _ in self._waiting.pop(front_end.connection_key, ()):
+                transaction.handle("transport error", now)
+
+
+def _client_of(transaction: ServerTransaction) -> FrontEnd | None:
+    """Where the client may listen: the source of its request, its own port."""
+    flow = transaction.flow
+    try:
+        via = parse_message(transaction.response, NO_LIMITS).top_via()
+    except MalformedMessage:
+        return None
+    port = via.head.port or DEFAULT_PORT[flow.transport]
+    return FrontEnd(flow.transport, flow.host, port, via.head.host.decode())
