@@ -28,16 +28,14 @@ SEARCHED: Final = (Path("config/waypost.toml"), Path("/etc/waypost/waypost.toml"
 class Problem:
     """One thing that is wrong: where, and a sentence that says what to write."""
 
-    source: str  # file name, or the environment variable
+    source: str  # file name, or the environment variable; empty when there is none
     line: int | None
     key: str
     text: str
 
     def __str__(self) -> str:
         place = self.source if self.line is None else f"{self.source}:{self.line}"
-        return (
-            f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
-        )
+        return ": ".join(part for part in (place, self.key, self.text) if part)
 
 
 class ConfigError(Exception):
@@ -74,7 +72,7 @@ def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) 
         f"there is no configuration: neither {places} exists. Name one with --config "
         "FILE or $WAYPOST_CONFIG; `waypost config default` prints a commented start"
     )
-    raise ConfigError([Problem("waypost", None, "", text)])
+    raise ConfigError([Problem("", None, "", text)])
 
 
 def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.engine import ROOT, Engine, NoEngineError, running_engine
+from tests.lab.engine import BASE, ROOT, Engine, NoEngineError, running_engine
 
 WANTED = bool(os.environ.get("WAYPOST_LAB"))
 pytestmark = pytest.mark.skipif(not WANTED, reason="containers: make lab-test")
@@ -78,6 +78,18 @@ def test_the_image_has_no_compiler_no_pip_and_no_root(engine: Engine) -> None:
     look = "id -u; for x in cc gcc pip pip3; do command -v $x; done; true"
     line = ("docker", "run", "--rm", "--entrypoint", "sh", "waypost", "-c", look)
     assert engine.run(*line).split() == ["10060"]
+
+
+def test_what_waypost_adds_to_its_base_is_small(engine: Engine) -> None:
+    def megabytes(image: str) -> float:
+        line = ("docker", "image", "inspect", "-f", "{{.Size}}", image)
+        return int(engine.run(*line)) / 1e6
+
+    added = megabytes("waypost") - megabytes(BASE)
+    print(f"waypost {megabytes('waypost'):.0f} MB, of which {added:.0f} MB are added")
+    page = (ROOT / "docs/deploy.md").read_text()
+    stated = re.search(r"adds (\d+) MB to its base", page)
+    assert stated and added < int(stated[1]) * 1.1
 
 
 def test_the_environment_overrides_the_file_of_the_image(engine: Engine) -> None:

@@ -50,6 +50,7 @@ class Sipp:
         calls: int = 0,
         rate: float = 10,
         name: str = "",
+        service: str = "ocschat",
         fields: Path | None = None,
     ) -> None:
         self.name = name or scenario
@@ -62,7 +63,7 @@ class Sipp:
             "sipp",
             *("-sf", str(HERE / f"{scenario}.xml")),
             *("-i", host, "-p", str(self.port), "-t", TRANSPORT[transport]),
-            *("-s", "ocschat", "-key", "domain", "contoso.test"),
+            *("-s", service, "-key", "domain", "contoso.test"),
             *("-trace_stat", "-stf", str(self._statistics), "-fd", "1"),
             *("-trace_err", "-error_file", str(self._errors)),
             *("-nostdin", "-recv_timeout", "12000", "-max_socket", "1000"),
