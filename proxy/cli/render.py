@@ -5,27 +5,35 @@ frame, and nothing cut off.  Rich is only imported for a terminal.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+from proxy.sip.grammar import visible
+
+_CONTROLS: Final = re.compile(r"[\x7f-\x9f]")
+"""Those that JSON leaves alone and a terminal does not."""
 
 
 def print_json(value: Any) -> None:
-    """One JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """One JSON document; control characters leave as its own escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Text as it is."""
+    """Text as it is, but for what could move a terminal's cursor."""
     for line in lines:
-        print(line)
+        print(visible(line))
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
     """A list.  Cells fold on a terminal and stay whole in a pipe."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(columns, rows, title)
         return
@@ -59,7 +67,7 @@ def print_properties(properties: Iterable[tuple[str, str]]) -> None:
     pairs = list(properties)
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        print(f"{name.ljust(width)} : {value}".rstrip())
+        print(f"{name.ljust(width)} : {visible(value)}".rstrip())
 
 
 def instant(seconds: float) -> str:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow
+from proxy.sip.grammar import visible
 from proxy.sip.message import Request
 
 COUNTED: Final = frozenset({b"INVITE", b"SUBSCRIBE"})
@@ -115,8 +116,8 @@ def _usage(endpoint: str, aor: str, count: _Count) -> Usage:
         count.last_at,
         count.count,
         count.failed,
-        agent[:_LONGEST],
-        _epid(request)[:_LONGEST],
+        visible(agent[:_LONGEST]),
+        visible(_epid(request)[:_LONGEST]),
         f"{source.transport}:{source.host}",
     )
 

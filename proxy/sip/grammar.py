@@ -99,6 +99,21 @@ def unfold(value: bytes) -> bytes:
 
 
 # A quote or bracket that nobody closes runs to the end of the value.
+def visible(text: str) -> str:
+    """What a stranger wrote, fit for a log line and a terminal.
+
+    Whatever is not printable (line ends, escape sequences) leaves as ``%0a``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    raw = character.encode("utf-8", "surrogatepass")
+    return "".join([f"%{byte:02x}" for byte in raw])
+
+
 _SPLIT: Final = re.compile(
     rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z)|[^",<]++|,', re.DOTALL
 )

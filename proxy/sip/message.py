@@ -11,7 +11,14 @@ from typing import Final
 
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
-from proxy.sip.grammar import TOKEN, canonical_name, known_names, split_values, unfold
+from proxy.sip.grammar import (
+    TOKEN,
+    canonical_name,
+    known_names,
+    split_values,
+    unfold,
+    visible,
+)
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 from proxy.sip.uri import parse_uri
 
@@ -128,13 +135,16 @@ class Request(Message):
         self.size = 0  # bytes as received
 
     def from_aor(self) -> str:
-        """``user@host`` of From in lower case; empty when it cannot be read."""
+        """``user@host`` of From in lower case; empty when it cannot be read.
+
+        Fit to be shown: see ``visible``.
+        """
         line = self.lines[self.index["from"]]
         plain = _PLAIN_AOR.search(line)
         if plain is not None and b"%" not in line and line.count(b"<") == 1:
-            return plain[1].decode("utf-8", "replace").lower()
+            return visible(plain[1].decode("utf-8", "replace").lower())
         try:
-            return parse_uri(parse_name_addr(self.required("from")).uri).key
+            return visible(parse_uri(parse_name_addr(self.required("from")).uri).key)
         except MalformedMessage:
             return ""
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from proxy.sip.flow import Flow
+from proxy.sip.grammar import visible
 from proxy.sip.message import Request
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _second(at: int) -> str:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    return visible(value.decode("utf-8", "replace"))
 
 
 class AccessLog:

@@ -1,7 +1,10 @@
 """Tables on a terminal and in a pipe."""
 
 import io
+import json
 import sys
+
+import pytest
 
 from proxy.cli import render
 
@@ -30,6 +33,19 @@ def test_a_terminal_gets_a_table_that_folds_and_shows_brackets(monkeypatch):
     out = sys.stdout.getvalue()
     assert "[red]x" in out and "[::1]:5060" in out
     assert LONG in "".join(line.split()[0] for line in out.splitlines() if line.split())
+
+
+@pytest.mark.parametrize("nasty", ["\x1b[31m", "a\nb", "\x9b2J", "\r\x07\x7f"])
+def test_nothing_that_strangers_wrote_moves_the_cursor(nasty, capsys):
+    """Names, user agents and contacts come from whoever sends us a request."""
+    render.print_table(("A",), [(nasty,)])
+    render.print_properties([("A", nasty)])
+    render.print_lines([nasty])
+    render.print_json({"A": nasty})
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert len(out.splitlines()) == 2 + 1 + 1 + 3
+    assert json.loads("{" + out.rpartition("{")[2])["A"] == nasty
 
 
 def test_spans_are_in_the_unit_people_use():
