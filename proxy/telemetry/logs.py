@@ -11,6 +11,8 @@ from typing import TextIO
 
 import structlog
 
+from proxy.sip.grammar import visible
+
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -36,9 +38,20 @@ def set_up_logs(log_format: str, level: str, stream: TextIO = sys.stderr) -> Non
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _on_one_line,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+
+
+def _on_one_line(
+    logger: object, method: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Values may come from strangers; only a traceback has lines."""
+    for key, value in event.items():
+        if key != "exception" and isinstance(value, str):
+            event[key] = visible(value)
+    return event
