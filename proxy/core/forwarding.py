@@ -29,7 +29,8 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
     """
     head = via.head
     wants_rport = "rport" in via.parameters
-    if wants_rport or head.host != flow.host.encode():
+    host = flow.host.encode()
+    if wants_rport or (head.host != host and head.host.strip(b"[]") != host):
         _rewrite_via(request, via, flow, wants_rport)
     if wants_rport or flow.reliable:
         return flow

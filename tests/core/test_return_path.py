@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from proxy.core import events
+from proxy.sip.flow import Listener
 from tests.support.messages import ALIAS, line_of, lines_of, read, request, response
 
 
@@ -25,6 +27,19 @@ def test_another_host_gets_received(play):
     """RFC 3261 section 18.2.1."""
     via = "SIP/2.0/UDP pc.example:40000;branch=z9hG4bK-1"
     assert via_seen(play, via) == f"Via: {via};received=10.1.0.9".encode()
+
+
+def test_the_brackets_of_ipv6_make_no_other_host(playbook):
+    listeners = (
+        Listener("udp", "10.0.0.5", 5060, index=0),
+        Listener("udp", "2001:db8::5", 5060, index=1),
+    )
+    play = playbook(listeners=listeners)
+    flow = play.flows.udp(listeners[1], "2001:db8::9", 40000)
+    via = "SIP/2.0/UDP [2001:db8::9]:40000;branch=z9hG4bK-1"
+    data = request(f"SUBSCRIBE {ALIAS}", via=via)
+    (sent,) = play.core.handle(events.MessageReceived(flow, data), play.now)
+    assert lines_of(sent.data, "Via")[1] == f"Via: {via}".encode()
 
 
 @pytest.mark.parametrize(
