@@ -4,6 +4,7 @@ No image can be pulled where CI runs, so the base is made with debootstrap.  Eng
 images and volumes live in one directory and are gone with it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,10 @@ BASE = "waypost-test-base"
 # Kept between runs: making it takes most of a minute.
 CACHED_BASE = ROOT / "build" / "lab-base.tar"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-BRIDGE = Path("/sys/class/net/docker0")
+INTERFACES = Path("/sys/class/net")
+BRIDGE = INTERFACES / "docker0"
+# The lab's network in docker/compose.yml, as its bridge has it.
+GATEWAY = "172.30.60.1"
 CONTEXT = (
     *("LICENSE", "README.md", "pyproject.toml", "setup.py"),
     *("config", "docker", "proxy"),
@@ -127,6 +131,7 @@ def running_engine(directory: Path) -> Iterator[Engine]:
         "DOCKER_CONFIG": str(directory / "config"),
         "DOCKER_BUILDKIT": "0",
     }
+    _make_room()
     rules = _saved_rules()
     had_bridge = BRIDGE.exists()
     log = directory / "engine.log"
@@ -151,6 +156,31 @@ def running_engine(directory: Path) -> Iterator[Engine]:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(60)
         _tidy_up(directory, rules, had_bridge)
+
+
+def _make_room() -> None:
+    """Take away what a lab that was killed has left: it shares our subnet.
+
+    Its rules would rewrite the addresses of our packets.  Raises NoEngineError when
+    the network is in use.
+    """
+    listed = subprocess.run(["ip", "-j", "address"], capture_output=True, text=True)
+    for interface in json.loads(listed.stdout or "[]"):
+        name = interface["ifname"]
+        if not any(x.get("local") == GATEWAY for x in interface["addr_info"]):
+            continue
+        if any((INTERFACES / name / "brif").glob("*")):
+            raise NoEngineError(f"a lab is running on {name}: make lab-down")
+        rules = without_bridge(_saved_rules(), name)
+        subprocess.run(["iptables-restore"], input=rules, text=True, check=False)
+        subprocess.run(["ip", "link", "delete", name], check=False)
+
+
+def without_bridge(rules: str, name: str) -> str:
+    """Saved rules without those that name a bridge."""
+    named = re.compile(rf"\b{re.escape(name)}\b")
+    kept = [line for line in rules.splitlines() if not named.search(line)]
+    return "\n".join(kept) + "\n"
 
 
 def _tidy_up(directory: Path, before: str, had_bridge: bool) -> None:

@@ -132,6 +132,11 @@ def test_no_call_of_a_mixed_load_fails(lab: Engine) -> None:
     lab.make("lab-load", "SCENARIO=mixed", "RATE=20", "SECONDS=8")
 
 
+@pytest.mark.parametrize("scenario", ["long", "cancel", "pool_bye"])
+def test_no_call_of_another_scenario_fails(lab: Engine, scenario: str) -> None:
+    lab.make("lab-load", f"SCENARIO={scenario}", "RATE=10", "SECONDS=2")
+
+
 def test_no_call_fails_while_a_front_end_is_killed_and_comes_back(lab: Engine) -> None:
     lab.make("lab-kill-front-end", "RATE=20", "SECONDS=12")
 

@@ -1,6 +1,6 @@
 """What the lab's engine takes out of the machine's network again."""
 
-from tests.lab.engine import without_docker
+from tests.lab.engine import without_bridge, without_docker
 
 BEFORE = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
 DURING = """\
@@ -28,3 +28,9 @@ def test_dockers_rules_go_and_everybody_elses_stay() -> None:
 def test_a_policy_that_was_drop_before_stays_drop() -> None:
     before = BEFORE.replace("FORWARD ACCEPT", "FORWARD DROP")
     assert ":FORWARD DROP" in without_docker(DURING, before)
+
+
+def test_the_rules_of_a_bridge_that_was_left_behind_go_and_no_others() -> None:
+    left = "-A FORWARD -i br-0123456789ab -j ACCEPT\n"
+    assert left in DURING
+    assert without_bridge(DURING, "br-0123456789ab") == DURING.replace(left, "")
