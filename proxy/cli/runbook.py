@@ -82,8 +82,13 @@ def _tick(session: Session, done: str | None, undone: str | None, note: str) -> 
 def _print(items: Sequence[Item]) -> None:
     for item in items:
         when = f" ({item.by}, {render.instant(item.at)})" if item.at else ""
-        print(f"{_BOX[item.state]} {item.number:>2} {item.name:<8} {item.title}{when}")
-        print(f"                 {item.text}")
+        render.print_lines(
+            (
+                f"{_BOX[item.state]} {item.number:>2} {item.name:<8} {item.title}"
+                + when,
+                f"                 {item.text}",
+            )
+        )
     waiting = [item for item in items if item.state in ("open", "failed")]
     if waiting:
         print(f"\nnext: {waiting[0].command}")

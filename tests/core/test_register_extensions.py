@@ -69,7 +69,7 @@ def test_a_reg_id_without_an_instance_means_nothing(registry):
 
 
 def test_path_is_accepted_from_clients_that_do_not_know_it(registry):
-    """RFC 3327 section 5.3 leaves it to us; legacy clients never say Supported: path."""
+    """RFC 3327 section 5.3 leaves it to us; legacy clients never say that they do."""
     answer = registry.register(PHONE, headers=("Path: <sip:edge.contoso.test;lr>",))
     assert (answer.status, "path" in answer.index) == (200, False)
 
