@@ -5,10 +5,11 @@ frame, and nothing cut off.  Rich is only imported for a terminal.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 
 def print_json(value: Any) -> None:
@@ -17,15 +18,27 @@ def print_json(value: Any) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Text as it is."""
+    """Text, a line each."""
     for line in lines:
-        print(line)
+        print(harmless(line))
+
+
+# C0 and C1 controls, line separators, and what turns the writing direction around.
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def harmless(text: str) -> str:
+    """Without what a terminal obeys: a User-Agent is whatever a stranger wrote."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
     """A list.  Cells fold on a terminal and stay whole in a pipe."""
+    rows = [[harmless(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(columns, rows, title)
         return
@@ -59,7 +72,7 @@ def print_properties(properties: Iterable[tuple[str, str]]) -> None:
     pairs = list(properties)
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        print(f"{name.ljust(width)} : {value}".rstrip())
+        print(f"{name.ljust(width)} : {harmless(value)}".rstrip())
 
 
 def instant(seconds: float) -> str:

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from proxy.sip.message import Request
     from proxy.transaction.server import ServerTransaction
 
-SUPPORTED: Final = frozenset({"path", "outbound", "gruu", "gruu-10", "ms-benotify"})
-"""Option tags that a REGISTER may require of us."""
+SUPPORTED: Final = frozenset({"path", "outbound", "ms-benotify"})
+"""Option tags that a REGISTER may require of us.  No gruu: an instance is kept and
+echoed, but no GRUU is made of it, and nobody shall believe that (RFC 5627)."""
 
 # What a legacy client looks for in the 200: without the first, word for word on a line
 # of its own, it never starts Group Chat; the list must have no blanks.
@@ -288,7 +289,7 @@ class Registrar:
     ) -> Binding:
         request, flow = registration.request, registration.flow
         wall = now + self.location.wall_offset
-        is_refresh = known is not None and known.uri == contact.uri.raw
+        is_refresh = known is not None and known.uri == contact.request_uri
         back = registration.server.flow
         has_way_back = comes_from(contact, request, flow)
         agent = request.value("user-agent") or b""
@@ -296,7 +297,7 @@ class Registrar:
         return Binding(
             registration.aor,
             contact.key,
-            contact.uri.raw,
+            contact.request_uri,
             contact.value,
             contact.q,
             wall + seconds,
