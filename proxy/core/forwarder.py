@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxy.core import commands
 from proxy.core.branches import Branches
+from proxy.core.first_hop import FirstHop, without_keep_alive
 from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
 from proxy.core.next_hops import NextHops
 from proxy.core.replies import diagnostics
@@ -39,8 +40,11 @@ class Forwarder:
         tokens: TokenBox,
         branches: Branches,
         next_hops: NextHops,
+        first_hop: FirstHop,
         out: list[commands.Command],
     ) -> None:
+        self.first_hop = first_hop
+        self.affinity = first_hop.affinity
         self.settings = settings
         self.attempts = settings.attempts
         self.flows = flows
@@ -140,6 +144,8 @@ class Forwarder:
         if target.routes:
             own_lines += [b"Route: " + route for route in target.routes]
         data = forward_request(request, context.routes, target.request_uri, own_lines)
+        if context.flow.first_hop and "ms-keep-alive" in request.index:
+            data = without_keep_alive(data)
         if context.server is None:
             self.out.append(commands.Send(flow, data))
             context.is_finished = True
@@ -183,9 +189,10 @@ class Forwarder:
         """
         target = context.target
         source = self.settings.source
-        if target.rule in ("client", "binding"):
+        if target.rule in ("client", "contact", "binding"):
             return Refusal(480, "", (diagnostics("flow gone", source),))
-        line = diagnostics(cause, source, pool=target.pool, peer=peer, cause=detail)
+        pool = target.pool or (target.lookup.host if target.lookup else "")
+        line = diagnostics(cause, source, pool=pool, frontend=peer, cause=detail)
         return Refusal(481 if target.rule == "dialog" else 504, "", (line,))
 
     def log_access(
@@ -243,6 +250,7 @@ class Forwarder:
         """A connection could not be had: whoever waited tries the next front end."""
         for context in self._woken(front_end.connection_key):
             context.connect_failed(reason, detail, now)
+        self.affinity.connect_failed(front_end, reason)
 
     def datagram_refused(self, data: bytes, reason: str, now: float) -> None:
         """ICMP gave our own datagram back: its branch names the transaction."""

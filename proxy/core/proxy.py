@@ -11,17 +11,20 @@ from contextlib import suppress
 from typing import Final
 
 from proxy.core import commands, events
+from proxy.core.affinity import Affinity
 from proxy.core.branches import Branches
-from proxy.core.dialogs import learned_uri
+from proxy.core.dialogs import learned_from
+from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import stamp_via
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.registrar import Registrar
-from proxy.core.replies import reply
+from proxy.core.replies import refuse, reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.routes import Identity, RouteSet, read_routes
 from proxy.core.settings import CoreSettings
-from proxy.core.targets import Router, Target
+from proxy.core.target import Target
+from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal, check_request
 from proxy.core.way_back import WayBack
@@ -73,14 +76,18 @@ class ProxyCore:
         self.identity = Identity(
             flows.listeners, settings.domains, settings.local_addresses
         )
+        self._out: list[commands.Command] = []
+        affinity = Affinity(flows, self._out.append, settings.attempts.connect)
+        self.first_hop = FirstHop(flows, self.tokens, affinity)
         self.router = Router(
-            settings, self.identity, self.tokens, table or EndpointTable()
+            settings, self.identity, self.tokens, table or EndpointTable(), affinity
         )
         self.location = self.router.location
         self.branches = Branches(rng.getrandbits(32), flows.listeners)
-        self.next_hops = NextHops(flows, self.identity, self.router, cached, rng)
+        self.next_hops = NextHops(
+            flows, self.identity, self.router, cached, rng, affinity
+        )
         self.health = self.next_hops.health
-        self._out: list[commands.Command] = []
         self.forwarder = Forwarder(
             settings,
             flows,
@@ -88,6 +95,7 @@ class ProxyCore:
             self.tokens,
             self.branches,
             self.next_hops,
+            self.first_hop,
             self._out,
         )
         self.way_back = WayBack(settings, flows, self.send, self._out)
@@ -122,6 +130,7 @@ class ProxyCore:
                 self.way_back.failed(event.front_end, now)
             case events.FlowClosed():
                 self.transactions.flow_closed(event.flow, event.reason, now)
+                self.first_hop.affinity.flow_closed(event.flow)
             case events.DatagramRefused():
                 self.forwarder.datagram_refused(event.data, event.reason, now)
             case events.Resolved():
@@ -158,6 +167,8 @@ class ProxyCore:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """One message; ``handle(MessageReceived)`` without the event around it."""
+        if flow.first_hop and data[:4] == b"SIP/":
+            data = self.first_hop.take_response(data, flow)
         plain = read_plain_response(data) if data[:4] == b"SIP/" else None
         if plain is not None:
             self.responses_received += 1
@@ -223,6 +234,8 @@ class ProxyCore:
                 ):
                     self.registrar.register(request, flow, server, now)
                     return
+                if flow.first_hop:
+                    self.first_hop.take_request(request, flow)
                 decision = self.router.decide(request, routes, flow, now)
             except MalformedMessage as error:
                 decision = Refusal(error.status, error.reason)
@@ -240,9 +253,10 @@ class ProxyCore:
         refusal: Refusal | None,
     ) -> None:
         """Answer once and forget: a limit that costs a transaction limits nothing."""
-        status, reason, extra, _ = refusal or _OVERLOAD
+        refusal = refusal or _OVERLOAD
+        status = refusal.status
         self.requests_refused += 1
-        self.send(reply_flow, reply(request, status, reason, extra))
+        self.send(reply_flow, refuse(request, refusal, self.settings.source))
         if self.settings.log_access and not has_to_tag(request):
             self._out.append(
                 commands.LogAccess(request, flow, status, 0.0, "", "", "", ())
@@ -267,7 +281,9 @@ class ProxyCore:
         if request.method == b"INVITE":
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
-            self._learn(request, routes, flow, targets[0])
+            learned = learned_from(request, routes, flow, targets[0], self.router)
+            if learned is not None:
+                self._out.append(learned)
         if targets[0].rule == "learned":
             key = parse_uri(routes.request_uri).key
             self._out.append(commands.UseLearnedUri(key))
@@ -280,6 +296,8 @@ class ProxyCore:
     def _relay(self, request: Request, flow: Flow, now: float) -> None:
         """ACK and BENOTIFY travel without a transaction; nobody answers them."""
         routes = read_routes(request, self.identity, self.tokens)
+        if flow.first_hop:
+            self.first_hop.take_request(request, flow)
         decision = self.router.decide(request, routes, flow, now)
         if isinstance(decision, list):
             ResponseContext(
@@ -295,7 +313,7 @@ class ProxyCore:
         now: float,
     ) -> None:
         self.requests_refused += refusal.status >= 300
-        data = reply(request, refusal.status, refusal.reason, refusal.extra)
+        data = refuse(request, refusal, self.settings.source)
         server.respond(refusal.status, data, now)
         endpoint = refusal.endpoint
         if (endpoint or self.settings.log_access) and not has_to_tag(request):
@@ -315,7 +333,8 @@ class ProxyCore:
         with suppress(MalformedMessage):
             via = request.via = request.top_via()
             reply_flow = stamp_via(request, via, flow, self.flows)
-        self.send(reply_flow, reply(request, error.status, error.reason))
+        refusal = Refusal(error.status, error.reason)
+        self.send(reply_flow, refuse(request, refusal, self.settings.source))
 
     def _framing_failed(self, event: events.FramingFailed, now: float) -> None:
         self.malformed_received += 1
@@ -338,7 +357,8 @@ class ProxyCore:
         """Section 16.10: answered here; the INVITE's search is stopped."""
         invite = self.transactions.servers.get(server_key(request, b"INVITE"))
         if invite is None and len(self.transactions) > self.settings.max_transactions:
-            self.send(reply_flow, reply(request, 481))
+            data = refuse(request, Refusal(481), self.settings.source)
+            self.send(reply_flow, data)
             return
         server = self.transactions.open_server(
             server_key(request), b"CANCEL", reply_flow
@@ -346,7 +366,7 @@ class ProxyCore:
         if refusal is None and invite is None:
             refusal = Refusal(481)
         if refusal is not None:
-            data = reply(request, refusal.status, refusal.reason, refusal.extra)
+            data = refuse(request, refusal, self.settings.source)
             server.respond(refusal.status, data, now)
             return
         server.respond(200, reply(request, 200), now)
@@ -365,25 +385,6 @@ class ProxyCore:
             self.strays_dropped += 1
         else:
             transaction.response_received(response, now)
-
-    def _learn(
-        self, request: Request, routes: RouteSet, flow: Flow, target: Target
-    ) -> None:
-        """``rpl:requri`` from a pool inside a dialog of an endpoint.
-
-        The client INVITEs the URI within milliseconds, so it counts from now on; the
-        store follows.
-        """
-        if target.rule != "client" or b"rpl:requri" not in request.body:
-            return
-        token = routes.token
-        endpoint = self.router.table.by_tag.get(token.endpoint_tag) if token else None
-        pool = self.router.front_ends.get(flow.host)
-        uri = learned_uri(request.body, self.settings.domains)
-        if endpoint is None or pool is None or uri is None:
-            return
-        if self.router.learn(uri, pool, endpoint.key):
-            self._out.append(commands.LearnUri(uri, pool, endpoint.key))
 
 
 def has_to_tag(request: Request) -> bool:

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands, events
 from proxy.core.credentials import Gate
+from proxy.core.first_hop import KEEP_ALIVE, asks_for_keep_alive
 from proxy.core.registration import (
     MAX_VALUE,
     Contact,
-    asks_for_keep_alive,
     comes_from,
     epid_of,
     read_contacts,
     read_path,
 )
-from proxy.core.replies import reply
+from proxy.core.replies import refuse, reply
 from proxy.core.validation import Refusal
 from proxy.endpoints.model import Endpoint
 from proxy.location.binding import Binding, BindingChange
@@ -52,9 +52,6 @@ LEGACY_LINES: Final = (
     b"Supported: msrtc-event-categories",
     b"Allow-Events: vnd-microsoft-provisioning-v2",
 )
-# [MS-CONMGMT] section 2.2.1: the client sends CRLFCRLF over its connection so often, in
-# seconds, and neither a NAT nor our own idle limit ends it.
-KEEP_ALIVE: Final = b"ms-keep-alive: UAS; tcp=no; hop-hop=yes; end-end=no; timeout=300"
 RETRY_AFTER: Final = b"Retry-After: 10"
 
 
@@ -102,6 +99,7 @@ class Registrar:
         assert settings.registrar is not None
         self.settings: RegistrarSettings = settings.registrar
         self.log_access = settings.log_access
+        self.source = settings.source
         self.router = router
         self.location = router.location
         self.gate = Gate(self.settings, NonceBox(settings.keys[0]))
@@ -355,7 +353,7 @@ class Registrar:
     def _refuse(self, registration: Registration, refusal: Refusal, now: float) -> None:
         self.refusals += 1
         status = refusal.status
-        data = reply(registration.request, status, refusal.reason, refusal.extra)
+        data = refuse(registration.request, refusal, self.source)
         registration.server.respond(status, data, now)
         if self.log_access and (
             status != 401 or "authorization" in registration.request.index

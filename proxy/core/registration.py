@@ -224,13 +224,3 @@ def comes_from(contact: Contact, request: Request, flow: Flow) -> bool:
     if flow.reliable:
         return is_same_host or bool(contact.instance)
     return is_same_host and (uri.port or 5060) == (via.head.port or 5060)
-
-
-def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
-    """True for a client on a connection of its own that asks to be kept alive."""
-    return (
-        flow.reliable
-        and "ms-keep-alive" in request.index
-        and request.names.count("via") == 1
-        and (request.value("ms-keep-alive") or b"").upper().startswith(b"UAC")
-    )

@@ -5,15 +5,16 @@ order is the promise of the product: own Route first, then ourselves, the endpoi
 table, our pools, learned URIs, bindings, the default route, and last a refusal.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Final, Literal
+from collections.abc import Iterable
 
+from proxy.core.affinity import Affinity
+from proxy.core.contacts import asks_for_replacement, client_uri, token_of
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
+from proxy.core.target import Decision, Target, lookup_of
 from proxy.core.tokens import NO_ENDPOINT, TokenBox, caller_mark
-from proxy.core.validation import Refusal
+from proxy.core.validation import ALLOW, Refusal
 from proxy.endpoints.canary import pool_for
 from proxy.endpoints.model import LearnedUri, Pool
 from proxy.endpoints.request_uri import request_uri_for
@@ -25,73 +26,6 @@ from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
-
-Rule = Literal["dialog", "client", "endpoint", "pool", "learned", "binding", "default"]
-
-ALLOW: Final = (
-    b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
-    b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
-)
-_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
-
-
-class Target:
-    """One destination: a flow that is there, or a name to look up.
-
-    ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
-    or address) that is tried before its siblings; ``tag`` goes into the flow token;
-    ``routes`` are Route values to put in front (the Path of a binding).
-    """
-
-    __slots__ = (
-        "endpoint",
-        "flow",
-        "lookup",
-        "pool",
-        "prefer_host",
-        "request_uri",
-        "routes",
-        "rule",
-        "tag",
-    )
-
-    def __init__(
-        self,
-        rule: Rule,
-        request_uri: bytes,
-        *,
-        lookup: Lookup | None = None,
-        flow: Flow | None = None,
-        endpoint: str = "",
-        pool: str = "",
-        tag: bytes = NO_ENDPOINT,
-        prefer_host: str = "",
-        routes: Sequence[bytes] = (),
-    ) -> None:
-        self.rule: Rule = rule
-        self.request_uri = request_uri
-        self.lookup = lookup
-        self.flow = flow
-        self.endpoint = endpoint
-        self.pool = pool
-        self.tag = tag
-        self.prefer_host = prefer_host
-        self.routes = routes
-
-
-Decision = list[Target] | Refusal
-
-
-@lru_cache(maxsize=4096)
-def lookup_of(uri: SipUri) -> Lookup:
-    """What RFC 3263 is asked for this URI."""
-    transport = uri.transport
-    return Lookup(
-        uri.target_host,
-        uri.port,
-        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
-        uri.scheme == "sips",
-    )
 
 
 class Router:
@@ -105,6 +39,7 @@ class Router:
         "_default",
         "_lookups",
         "_unsaved",
+        "affinity",
         "front_ends",
         "identity",
         "location",
@@ -119,7 +54,9 @@ class Router:
         identity: Identity,
         tokens: TokenBox,
         table: EndpointTable,
+        affinity: Affinity,
     ) -> None:
+        self.affinity = affinity
         self.settings = settings
         self.identity = identity
         self.tokens = tokens
@@ -178,13 +115,14 @@ class Router:
             return self.for_us(request, uri) or Refusal(483)
         return (
             self.by_dialog(request, routes, uri, flow)
-            or self.by_foreign_route(routes)
+            or self.by_foreign_route(request, routes, flow)
             or self.for_us(request, uri)
             or self.by_endpoint(request, routes, uri)
             or self.by_pool(routes, uri)
             or self.by_learned_uri(routes, uri)
+            or self.by_contact(uri)
             or self.by_binding(uri, now)
-            or self.by_default(routes)
+            or self.by_default(request, routes, flow)
             or self.nowhere(uri)
         )
 
@@ -201,10 +139,13 @@ class Router:
             return None
         if not self._is_from_caller(request, routes, flow):
             caller_flow = self.tokens.flow_of(token)
+            request_uri = routes.request_uri
+            if caller_flow and token_of(uri, self.tokens):
+                request_uri = client_uri(uri, caller_flow)
             return [
                 Target(
                     "client",
-                    routes.request_uri,
+                    request_uri,
                     flow=caller_flow,
                     lookup=None
                     if caller_flow
@@ -224,7 +165,9 @@ class Router:
             )
         ]
 
-    def by_foreign_route(self, routes: RouteSet) -> Decision | None:
+    def by_foreign_route(
+        self, request: Request, routes: RouteSet, flow: Flow
+    ) -> Decision | None:
         """A Route that we did not hand out is not followed: we are no open relay."""
         next_hop = routes.first_uri()
         if next_hop is None:
@@ -246,7 +189,7 @@ class Router:
                 )
             ]
         if self._default is not None and host == self._default.host:
-            return [Target("default", routes.request_uri, lookup=self._default)]
+            return self.by_default(request, routes, flow)
         return Refusal(403, "", (self._why("foreign domain"),))
 
     def for_us(self, request: Request, uri: SipUri) -> Decision | None:
@@ -342,11 +285,40 @@ class Router:
         lookup = lookup_of(parse_uri(next_hop))
         return Target("binding", binding.uri, lookup=lookup, routes=routes)
 
-    def by_default(self, routes: RouteSet) -> Decision | None:
-        """Everything that is not ours goes to the configured next hop."""
-        if self._default is None:
+    def by_contact(self, uri: SipUri) -> Decision | None:
+        """The Contact that we gave a client of a first-hop listener."""
+        token = token_of(uri, self.tokens)
+        if token is None:
             return None
-        return [Target("default", routes.request_uri, lookup=self._default)]
+        flow = self.tokens.flow_of(token)
+        if flow is None:
+            return Refusal(480, "", (self._why("flow gone"),))
+        return [Target("contact", client_uri(uri, flow), flow=flow)]
+
+    def by_default(
+        self, request: Request, routes: RouteSet, flow: Flow
+    ) -> Decision | None:
+        """Everything that is not ours goes to the configured next hop, and a user's
+        REGISTER to the home that the next hop has named."""
+        lookup = self._default
+        if lookup is None:
+            return None
+        if request.method == b"REGISTER":
+            if flow.first_hop:
+                lookup = self.affinity.home_of(request.from_aor()) or lookup
+            elif asks_for_replacement(request):
+                return self._not_the_first_hop()
+        return [Target("default", routes.request_uri, lookup=lookup)]
+
+    def _not_the_first_hop(self) -> Refusal:
+        """A front end behind us would refuse it, and with a riddle."""
+        text = (
+            "Contact asks for proxy=replace: only a listener with first_hop = true "
+            "passes such a REGISTER on"
+        )
+        warning = f'Warning: 399 {self.settings.source} "{text}"'
+        line = diagnostics("not routable", self.settings.source, cause=text)
+        return Refusal(403, "", (warning.encode(), line))
 
     def nowhere(self, uri: SipUri) -> Refusal:
         """No rule fits: 404 in a domain of ours, 403 for the rest of the world."""

@@ -16,7 +16,7 @@ from proxy import clock
 from proxy.core import commands, events
 from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
-from proxy.core.targets import lookup_of
+from proxy.core.target import lookup_of
 from proxy.endpoints.table import EndpointTable
 from proxy.net.network import ListenOptions, Network
 from proxy.net.selector import DirectEventLoop

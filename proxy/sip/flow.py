@@ -69,11 +69,13 @@ class Flow:
 
     ``connection_id`` is 0 for UDP and unique in this process for a stream.  ``state``
     is a slot for the core (cached Record-Route lines, pending transactions); the net
-    layer neither reads nor writes it.
+    layer neither reads nor writes it.  ``first_hop`` is true for the connections that
+    clients of such a listener open, and false for those that we open from its address.
     """
 
     __slots__ = (
         "connection_id",
+        "first_hop",
         "host",
         "is_open",
         "listener",
@@ -94,6 +96,7 @@ class Flow:
         self.port = port
         self.connection_id = connection_id
         self.is_open = True
+        self.first_hop = listener.first_hop
         self.peer_name: str | None = None  # verified certificate name, TLS only
         self.state: object = None
 
