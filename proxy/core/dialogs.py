@@ -8,7 +8,11 @@ import re
 from html import unescape
 from typing import Final
 
+from proxy.core import commands
+from proxy.core.routes import RouteSet
+from proxy.core.targets import Router
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import Flow
 from proxy.sip.uri import parse_uri
 
 _URI: Final = re.compile(rb"<uib\s[^<>]*?\buri\s*=\s*[\"']([^\"']{1,1024})[\"']")
@@ -31,3 +35,24 @@ def learned_uri(body: bytes, domains: frozenset[str]) -> str | None:
     if uri.user is None or uri.host not in domains:
         return None
     return text
+
+
+def learn(
+    router: Router, body: bytes, routes: RouteSet, flow: Flow
+) -> commands.LearnUri | None:
+    """``rpl:requri`` from a pool inside a dialog of an endpoint.
+
+    The client INVITEs the URI within milliseconds, so it counts from now on; the
+    store follows.
+    """
+    if b"rpl:requri" not in body:
+        return None
+    token = routes.token
+    endpoint = router.table.by_tag.get(token.endpoint_tag) if token else None
+    pool = router.front_ends.get(flow.host)
+    uri = learned_uri(body, router.settings.domains)
+    if endpoint is None or pool is None or uri is None:
+        return None
+    if not router.learn(uri, pool, endpoint.key):
+        return None
+    return commands.LearnUri(uri, pool, endpoint.key)

@@ -11,17 +11,19 @@ from contextlib import suppress
 from typing import Final
 
 from proxy.core import commands, events
-from proxy.core.branches import Branches
-from proxy.core.dialogs import learned_uri
+from proxy.core.dialogs import learn
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import stamp_via
+from proxy.core.handover import Handover, branches_for
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.registrar import Registrar
-from proxy.core.replies import reply
+from proxy.core.replies import has_to_tag, reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.routes import Identity, RouteSet, read_routes
 from proxy.core.settings import CoreSettings
-from proxy.core.targets import Router, Target
+from proxy.core.siblings import Siblings
+from proxy.core.target import Target
+from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal, check_request
 from proxy.endpoints.table import EndpointTable
@@ -51,8 +53,9 @@ _UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
 class ProxyCore:
     """A stateful, record-routing proxy without sockets, clock or logs.
 
-    ``cached`` is the resolver's memory: a look-up that never waits.  Counters are
-    plain integers that telemetry reads.
+    ``cached`` is the resolver's memory: a look-up that never waits.  ``siblings`` are
+    the other workers of this node, if any.  Counters are plain integers that telemetry
+    reads.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class ProxyCore:
         cached: Cached,
         table: EndpointTable | None = None,
         rng: random.Random | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         rng = rng or random.Random()
         self.settings = settings
@@ -70,16 +74,20 @@ class ProxyCore:
         self.transactions = TransactionLayer(self.send, self.timers)
         self.tokens = TokenBox(settings.keys, flows)
         self.identity = Identity(
-            flows.listeners, settings.domains, settings.local_addresses
+            flows.listeners,
+            settings.domains,
+            settings.local_addresses,
+            settings.node_address,
         )
         self.router = Router(
             settings, self.identity, self.tokens, table or EndpointTable()
         )
         self.location = self.router.location
-        self.branches = Branches(rng.getrandbits(32), flows.listeners)
+        self.branches = branches_for(flows, rng, siblings)
         self.next_hops = NextHops(flows, self.identity, self.router, cached, rng)
         self.health = self.next_hops.health
         self._out: list[commands.Command] = []
+        self.handover = Handover(siblings, self._out) if siblings else None
         self.forwarder = Forwarder(
             settings,
             flows,
@@ -118,13 +126,17 @@ class ProxyCore:
             case events.FlowClosed():
                 self.transactions.flow_closed(event.flow, event.reason, now)
             case events.DatagramRefused():
-                self.forwarder.datagram_refused(event.data, event.reason, now)
+                self._datagram_refused(event, now)
             case events.Resolved():
                 self.forwarder.resolved(event.lookup, event.resolution, now)
             case events.TableChanged():
                 self.router.swap_table(event.table, self.next_hops.seen())
             case events.FramingFailed():
                 self._framing_failed(event, now)
+            case events.UriTold():
+                self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
+            case events.NodesChanged():
+                self.router.nodes.update(event.nodes)
             case _:
                 if self.registrar is not None:
                     self.registrar.handle(event, now)
@@ -161,13 +173,13 @@ class ProxyCore:
                 if transaction is not None:
                     transaction.response_received(plain, now)
                     return
-            self.strays_dropped += 1
+            self._stray(plain.branch, flow, data)
             return
         try:
             message = parse_message(data, self.settings.limits, stream=flow.reliable)
             if isinstance(message, Response):
                 self.responses_received += 1
-                self._response(message, now)
+                self._response(message, flow, data, now)
             else:
                 message.size = len(data)
                 self._request(message, flow, now)
@@ -189,7 +201,10 @@ class ProxyCore:
             # Without a key there is no transaction; answer once and forget.
             raise UnreadableRequest(request, error.reason, error.status) from None
         known = self.transactions.servers.get(key)
-        if known is not None and self.transactions.absorb(known, request, now):
+        if known is not None:
+            if self.transactions.absorb(known, request, now):
+                return
+        elif self.handover is not None and self.handover.request(request, flow, key):
             return
         reply_flow = stamp_via(request, via, flow, self.flows)
         refusal = check_request(request, self.settings.limits)
@@ -208,6 +223,8 @@ class ProxyCore:
         if refusal is None:
             refusal = self._check_draining(request)
         server = self.transactions.open_server(key, method, reply_flow)
+        if self.handover is not None:
+            self.handover.siblings.transactions.note(key)
         if refusal is None:
             try:
                 routes = read_routes(request, self.identity, self.tokens)
@@ -225,6 +242,13 @@ class ProxyCore:
                 self._start(request, routes, flow, server, decision, now)
                 return
             refusal = decision
+            if (
+                refusal.status == 404
+                and self.handover is not None
+                and self.handover.again(request, flow, key)
+            ):
+                self.transactions.forget_server(server)
+                return
         self._refuse(request, flow, server, refusal, now)
 
     def _refuse_overload(
@@ -261,8 +285,10 @@ class ProxyCore:
     ) -> None:
         if request.method == b"INVITE":
             server.respond(100, reply(request, 100), now)
-        elif request.method == b"INFO":
-            self._learn(request, routes, flow, targets[0])
+        elif request.method == b"INFO" and targets[0].rule == "client":
+            learned = learn(self.router, request.body, routes, flow)
+            if learned is not None:
+                self._out.append(learned)
         if targets[0].rule == "learned":
             key = parse_uri(routes.request_uri).key
             self._out.append(commands.UseLearnedUri(key))
@@ -349,7 +375,9 @@ class ProxyCore:
         if isinstance(invite.user, ResponseContext):
             invite.user.cancel(now)
 
-    def _response(self, response: Response, now: float) -> None:
+    def _response(
+        self, response: Response, flow: Flow, data: bytes, now: float
+    ) -> None:
         """Section 16.7 items 1 and 2: to the transaction whose branch is on top."""
         via = response.top_via()
         transaction = None
@@ -357,33 +385,16 @@ class ProxyCore:
             method = response.cseq()[1]
             transaction = self.transactions.client_for(via.branch, method)
         if transaction is None:
-            self.strays_dropped += 1
+            self._stray(via.branch, flow, data)
         else:
             transaction.response_received(response, now)
 
-    def _learn(
-        self, request: Request, routes: RouteSet, flow: Flow, target: Target
-    ) -> None:
-        """``rpl:requri`` from a pool inside a dialog of an endpoint.
+    def _stray(self, branch: bytes | None, flow: Flow, data: bytes) -> None:
+        """A response that no transaction here waits for."""
+        if self.handover is None or not self.handover.response(branch, flow, data):
+            self.strays_dropped += 1
 
-        The client INVITEs the URI within milliseconds, so it counts from now on; the
-        store follows.
-        """
-        if target.rule != "client" or b"rpl:requri" not in request.body:
-            return
-        token = routes.token
-        endpoint = self.router.table.by_tag.get(token.endpoint_tag) if token else None
-        pool = self.router.front_ends.get(flow.host)
-        uri = learned_uri(request.body, self.settings.domains)
-        if endpoint is None or pool is None or uri is None:
-            return
-        if self.router.learn(uri, pool, endpoint.key):
-            self._out.append(commands.LearnUri(uri, pool, endpoint.key))
-
-
-def has_to_tag(request: Request) -> bool:
-    """True inside a dialog; False too when To cannot be read."""
-    try:
-        return request.to_tag() is not None
-    except MalformedMessage:
-        return False
+    def _datagram_refused(self, event: events.DatagramRefused, now: float) -> None:
+        is_ours = self.forwarder.datagram_refused(event.data, event.reason, now)
+        if self.handover is not None and not is_ours:
+            self.handover.refused(event.flow, event.data, event.reason)

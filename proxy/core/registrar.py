@@ -103,7 +103,8 @@ class Registrar:
         self.log_access = settings.log_access
         self.router = router
         self.location = router.location
-        self.gate = Gate(self.settings, NonceBox(settings.keys[0]))
+        nonces = NonceBox(settings.keys[0], maker=router.tokens.maker)
+        self.gate = Gate(self.settings, nonces)
         self.out = out
         self.registrations = 0
         self.refusals = 0
@@ -152,6 +153,8 @@ class Registrar:
                 self._saved(event.tickets, now)
             case events.BindingsNotSaved():
                 self._not_saved(event.tickets, now)
+            case events.BindingsTold():
+                self.location.take_over(event.changes)
             case events.LocationLoaded():
                 self.location.load(event.bindings)
                 self.gate.users = event.users

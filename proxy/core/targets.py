@@ -5,13 +5,14 @@ order is the promise of the product: own Route first, then ourselves, the endpoi
 table, our pools, learned URIs, bindings, the default route, and last a refusal.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Final
 
+from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
+from proxy.core.target import Target, lookup_of
 from proxy.core.tokens import NO_ENDPOINT, TokenBox, caller_mark
 from proxy.core.validation import Refusal
 from proxy.endpoints.canary import pool_for
@@ -26,72 +27,13 @@ from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
-Rule = Literal["dialog", "client", "endpoint", "pool", "learned", "binding", "default"]
-
 ALLOW: Final = (
     b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
     b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
 )
-_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
-
-
-class Target:
-    """One destination: a flow that is there, or a name to look up.
-
-    ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
-    or address) that is tried before its siblings; ``tag`` goes into the flow token;
-    ``routes`` are Route values to put in front (the Path of a binding).
-    """
-
-    __slots__ = (
-        "endpoint",
-        "flow",
-        "lookup",
-        "pool",
-        "prefer_host",
-        "request_uri",
-        "routes",
-        "rule",
-        "tag",
-    )
-
-    def __init__(
-        self,
-        rule: Rule,
-        request_uri: bytes,
-        *,
-        lookup: Lookup | None = None,
-        flow: Flow | None = None,
-        endpoint: str = "",
-        pool: str = "",
-        tag: bytes = NO_ENDPOINT,
-        prefer_host: str = "",
-        routes: Sequence[bytes] = (),
-    ) -> None:
-        self.rule: Rule = rule
-        self.request_uri = request_uri
-        self.lookup = lookup
-        self.flow = flow
-        self.endpoint = endpoint
-        self.pool = pool
-        self.tag = tag
-        self.prefer_host = prefer_host
-        self.routes = routes
 
 
 Decision = list[Target] | Refusal
-
-
-@lru_cache(maxsize=4096)
-def lookup_of(uri: SipUri) -> Lookup:
-    """What RFC 3263 is asked for this URI."""
-    transport = uri.transport
-    return Lookup(
-        uri.target_host,
-        uri.port,
-        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
-        uri.scheme == "sips",
-    )
 
 
 class Router:
@@ -108,6 +50,7 @@ class Router:
         "front_ends",
         "identity",
         "location",
+        "nodes",
         "settings",
         "table",
         "tokens",
@@ -125,6 +68,7 @@ class Router:
         self.tokens = tokens
         self.table = table
         self.location = LocationService()
+        self.nodes = Nodes(tokens.node)
         self.front_ends: dict[str, str] = {}
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
@@ -183,7 +127,7 @@ class Router:
             or self.by_endpoint(request, routes, uri)
             or self.by_pool(routes, uri)
             or self.by_learned_uri(routes, uri)
-            or self.by_binding(uri, now)
+            or self.by_binding(routes, uri, now)
             or self.by_default(routes)
             or self.nowhere(uri)
         )
@@ -200,6 +144,9 @@ class Router:
                 return Refusal(403, "", (self._why("stale route"),))
             return None
         if not self._is_from_caller(request, routes, flow):
+            elsewhere = self.nodes.towards_caller(routes, token)
+            if elsewhere is not None:
+                return [elsewhere]
             caller_flow = self.tokens.flow_of(token)
             return [
                 Target(
@@ -322,20 +269,34 @@ class Router:
             )
         ]
 
-    def by_binding(self, uri: SipUri, now: float) -> Decision | None:
-        """Somebody has registered: its contacts one after the other, best first."""
+    def by_binding(self, routes: RouteSet, uri: SipUri, now: float) -> Decision | None:
+        """Somebody has registered: its contacts one after the other, best first.
+
+        Another node that sends a request here wants the contact whose flow is ours.
+        """
         bindings = self.location.live(uri.key, now)
+        if routes.wanted_flow:
+            bindings = [b for b in bindings if b.flow == routes.wanted_flow]
+            if not bindings:
+                return Refusal(480, "", (self._why("flow gone"),))
         if not bindings:
             return None
-        return [self._contact_target(binding) for binding in bindings]
+        return [self._contact_target(binding, routes) for binding in bindings]
 
-    def _contact_target(self, binding: Binding) -> Target:
+    def _contact_target(self, binding: Binding, request: RouteSet) -> Target:
         """By the flow it registered over while that is open, else by its URI."""
         routes = binding.routes
         flow: Flow | None = None
         if binding.flow:
             token = self.tokens.open(binding.flow)
-            flow = self.tokens.flow_of(token) if token else None
+            if token is not None:
+                if not request.wanted_flow:
+                    elsewhere = self.nodes.towards_contact(
+                        request.request_uri, binding.flow, token
+                    )
+                    if elsewhere is not None:
+                        return elsewhere
+                flow = self.tokens.flow_of(token)
         if flow is not None:
             return Target("binding", binding.uri, flow=flow, routes=routes)
         next_hop = parse_name_addr(routes[0]).uri if routes else binding.uri
