@@ -38,6 +38,7 @@ class ProxySection(Section):
     """Who we are."""
 
     advertised_host: str | None = Field(default=None, examples=["proxy.contoso.test"])
+    key_file: str = Field(default="", examples=["/etc/waypost/route.key"])
     domains: list[str] = Field(min_length=1, examples=[["contoso.test"]])
 
     @field_validator("advertised_host")
@@ -322,6 +323,23 @@ class Config(Section):
             key=self.file(own.key or self.tls.key),
             ca=self.file(own.ca or self.tls.ca),
         )
+
+    @property
+    def node_uri(self) -> str:
+        """Where the other nodes reach this one; empty when there are no nodes.
+
+        As written; else, on a store that machines can share, the first listener that
+        has an address of its own, a stream before UDP.
+        """
+        if self.server.node_address:
+            return self.server.node_address
+        if not self.store.url.startswith("redis"):
+            return ""
+        own = [x for x in self.listen if not ip_address(x.host).is_unspecified]
+        own.sort(key=lambda x: ("tcp", "tls", "udp").index(x.transport))
+        if not own:
+            return ""
+        return f"sip:{own[0].address};transport={own[0].transport}"
 
     @property
     def admin_token_file(self) -> Path:

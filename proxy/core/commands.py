@@ -106,6 +106,22 @@ class NoteConflict:
         self.contact = contact
 
 
+class HandOver:
+    """Give this to another worker as if it had come in there; to ourselves: take it
+    again once the siblings' news has been read.
+
+    With a ``reason`` it is a datagram of that worker's own that ICMP gave back.
+    """
+
+    __slots__ = ("data", "flow", "reason", "worker")
+
+    def __init__(self, worker: int, flow: Flow, data: bytes, reason: str = "") -> None:
+        self.worker = worker
+        self.flow = flow
+        self.data = data
+        self.reason = reason
+
+
 class LogAccess:
     """One out-of-dialog request has ended: the material of one access line.
 
@@ -155,5 +171,6 @@ Command = (
     | UseLearnedUri
     | SaveBindings
     | NoteConflict
+    | HandOver
     | LogAccess
 )

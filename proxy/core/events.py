@@ -6,7 +6,7 @@ The counterpart is ``commands.py``.  Events are past tense.
 from collections.abc import Iterable, Mapping, Sequence
 
 from proxy.endpoints.table import EndpointTable
-from proxy.location.binding import Binding
+from proxy.location.binding import Binding, BindingChange
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow
 
@@ -124,6 +124,35 @@ class LocationLoaded:
         self.users = users
 
 
+class BindingsTold:
+    """A sibling, or the store, says what has been saved: bind it here as well."""
+
+    __slots__ = ("changes",)
+
+    def __init__(self, changes: Sequence[BindingChange]) -> None:
+        self.changes = changes
+
+
+class UriTold:
+    """A sibling has learned that a pool handed out ``uri``."""
+
+    __slots__ = ("endpoint_key", "pool_fqdn", "uri")
+
+    def __init__(self, uri: str, pool_fqdn: str, endpoint_key: str) -> None:
+        self.uri = uri
+        self.pool_fqdn = pool_fqdn
+        self.endpoint_key = endpoint_key
+
+
+class NodesChanged:
+    """The other nodes that are there now: number → SIP URI of its own address."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self, nodes: Mapping[int, str]) -> None:
+        self.nodes = nodes
+
+
 class FramingFailed:
     """A stream sent bytes that cannot be framed; the connection will be closed.
 
@@ -139,7 +168,7 @@ class FramingFailed:
         self.reason = reason
 
 
-RegistrarEvent = BindingsSaved | BindingsNotSaved | LocationLoaded
+RegistrarEvent = BindingsSaved | BindingsNotSaved | BindingsTold | LocationLoaded
 Event = (
     MessageReceived
     | FlowOpened
@@ -149,5 +178,7 @@ Event = (
     | Resolved
     | TableChanged
     | FramingFailed
+    | UriTold
+    | NodesChanged
     | RegistrarEvent
 )

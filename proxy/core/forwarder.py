@@ -7,7 +7,7 @@ transactions and commands.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands
 from proxy.core.branches import Branches
@@ -27,6 +27,9 @@ from proxy.transaction.timers import TRANSACTION_TIMEOUT
 
 if TYPE_CHECKING:
     from proxy.core.search import Search
+
+
+_TOWARDS_CLIENTS: Final = frozenset({"dialog", "client", "binding"})
 
 
 class Forwarder:
@@ -93,24 +96,35 @@ class Forwarder:
             context.gave_up("unreachable", f"no {transport} listener")
             return False
         if transport == "udp":
-            self.forward(context, self.flows.udp(listener, host, port), now)
+            flow = self.flows.udp(listener.outlet, host, port)
+            self.forward(context, flow, now)
             return True
-        flow = self.flows.stream(transport, host, port)
+        stream = self.flows.stream(transport, host, port)
+        if stream is None and self.flows.elsewhere is not None:
+            stream = self._at_a_sibling(context, front_end)
         # A connection that has just been made is in the table before those who wait
         # for it are told: nobody may overtake them.
         if (
-            flow is not None
-            and flow.is_open
+            stream is not None
+            and stream.is_open
             and front_end.connection_key not in self._waiting
             and (
-                context.is_in_dialog or flow.peer_name in (None, front_end.server_name)
+                context.is_in_dialog
+                or stream.peer_name in (None, front_end.server_name)
             )
         ):
             context.is_reused = True
-            self.forward(context, flow, now)
+            self.forward(context, stream, now)
         else:
             self._connect(context, front_end, listener, now)
         return True
+
+    def _at_a_sibling(self, context: Search, front_end: FrontEnd) -> Flow | None:
+        """A client's own connection, when another worker accepted it."""
+        elsewhere = self.flows.elsewhere
+        if elsewhere is None or context.target.rule not in _TOWARDS_CLIENTS:
+            return None
+        return elsewhere.by_address(*front_end.key)
 
     def _connect(
         self,
@@ -132,11 +146,11 @@ class Forwarder:
         listener = flow.listener
         method = request.method
         branch = self.branches.make(request)
-        own_lines = [listener.via_prefix + branch]
+        own_lines = [listener.outlet.via_prefix + branch]
         if method in DIALOG_METHODS and context.routes.token is None:
             own_lines += record_routes(
                 context.flow,
-                listener,
+                listener.shared,
                 self.tokens,
                 target.tag,
                 caller_mark(request.from_tag()),
@@ -252,14 +266,18 @@ class Forwarder:
             context.connect_failed(reason, detail, now)
         self.affinity.connect_failed(front_end, reason)
 
-    def datagram_refused(self, data: bytes, reason: str, now: float) -> None:
-        """ICMP gave our own datagram back: its branch names the transaction."""
+    def datagram_refused(self, data: bytes, reason: str, now: float) -> bool:
+        """ICMP gave a datagram back: its branch names the transaction.
+
+        False when this process did not send it.
+        """
         start = data.find(b";branch=" + self.branches.prefix)
         if start < 0:
-            return
+            return False
         branch = data[start + 8 : data.find(b"\r\n", start)]
         if data.startswith(b"CANCEL "):
             branch += b" CANCEL"
         transaction = self.transactions.clients.get(branch)
         if transaction is not None:
             transaction.transport_failed(reason, now)
+        return True

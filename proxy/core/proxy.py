@@ -7,22 +7,23 @@ live next door: validation, routes, targets, next_hops, forwarder, response_cont
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.affinity import Affinity
-from proxy.core.branches import Branches
 from proxy.core.dialogs import learned_from
 from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import stamp_via
+from proxy.core.handover import Handover, branches_for
 from proxy.core.next_hops import Cached, NextHops
+from proxy.core.refusals import UNANSWERED, Refusals
 from proxy.core.registrar import Registrar
 from proxy.core.replies import refuse, reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.routes import Identity, RouteSet, read_routes
 from proxy.core.settings import CoreSettings
+from proxy.core.siblings import Siblings
 from proxy.core.target import Target
 from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
@@ -48,15 +49,14 @@ COUNTED_METHODS: Final = tuple(
     b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO UPDATE"
     b" MESSAGE REFER PRACK PUBLISH SERVICE".split()
 )
-_OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
-_UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
 
 
 class ProxyCore:
     """A stateful, record-routing proxy without sockets, clock or logs.
 
-    ``cached`` is the resolver's memory: a look-up that never waits.  Counters are
-    plain integers that telemetry reads.
+    ``cached`` is the resolver's memory: a look-up that never waits.  ``siblings`` are
+    the other workers of this node, if any.  Counters are plain integers that telemetry
+    reads.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class ProxyCore:
         cached: Cached,
         table: EndpointTable | None = None,
         rng: random.Random | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         rng = rng or random.Random()
         self.settings = settings
@@ -74,7 +75,10 @@ class ProxyCore:
         self.transactions = TransactionLayer(self.send, self.timers)
         self.tokens = TokenBox(settings.keys, flows)
         self.identity = Identity(
-            flows.listeners, settings.domains, settings.local_addresses
+            flows.listeners,
+            settings.domains,
+            settings.local_addresses,
+            settings.node_address,
         )
         self._out: list[commands.Command] = []
         affinity = Affinity(flows, self._out.append, settings.attempts.connect)
@@ -83,11 +87,12 @@ class ProxyCore:
             settings, self.identity, self.tokens, table or EndpointTable(), affinity
         )
         self.location = self.router.location
-        self.branches = Branches(rng.getrandbits(32), flows.listeners)
+        self.branches = branches_for(flows, rng, siblings)
         self.next_hops = NextHops(
             flows, self.identity, self.router, cached, rng, affinity
         )
         self.health = self.next_hops.health
+        self.handover = Handover(siblings, self._out) if siblings else None
         self.forwarder = Forwarder(
             settings,
             flows,
@@ -103,6 +108,7 @@ class ProxyCore:
         self.registrar = (
             Registrar(settings, self.router, self._out) if settings.registrar else None
         )
+        self.refusals = Refusals(settings, flows, self.send, self._out)
         self._rng = rng
         self.is_draining = False
         self.requests_received = 0
@@ -111,7 +117,6 @@ class ProxyCore:
         self.responses_received = 0
         self.malformed_received = 0
         self.strays_dropped = 0
-        self.requests_refused = 0
 
     # -- the shell's side --------------------------------------------------------
 
@@ -132,13 +137,17 @@ class ProxyCore:
                 self.transactions.flow_closed(event.flow, event.reason, now)
                 self.first_hop.affinity.flow_closed(event.flow)
             case events.DatagramRefused():
-                self.forwarder.datagram_refused(event.data, event.reason, now)
+                self._datagram_refused(event, now)
             case events.Resolved():
                 self.forwarder.resolved(event.lookup, event.resolution, now)
             case events.TableChanged():
                 self.router.swap_table(event.table, self.next_hops.seen())
             case events.FramingFailed():
                 self._framing_failed(event, now)
+            case events.UriTold():
+                self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
+            case events.NodesChanged():
+                self.router.nodes.update(event.nodes)
             case _:
                 if self.registrar is not None:
                     self.registrar.handle(event, now)
@@ -177,19 +186,19 @@ class ProxyCore:
                 if transaction is not None:
                     transaction.response_received(plain, now)
                     return
-            self.strays_dropped += 1
+            self._stray(plain.branch, flow, data)
             return
         try:
             message = parse_message(data, self.settings.limits, stream=flow.reliable)
             if isinstance(message, Response):
                 self.responses_received += 1
-                self._response(message, now)
+                self._response(message, flow, data, now)
             else:
                 message.size = len(data)
                 self._request(message, flow, now)
         except UnreadableRequest as error:
             self.malformed_received += 1
-            self._refuse_unreadable(error, flow)
+            self.refusals.unreadable(error, flow)
         except MalformedMessage:
             self.malformed_received += 1
 
@@ -205,13 +214,16 @@ class ProxyCore:
             # Without a key there is no transaction; answer once and forget.
             raise UnreadableRequest(request, error.reason, error.status) from None
         known = self.transactions.servers.get(key)
-        if known is not None and self.transactions.absorb(known, request, now):
+        if known is not None:
+            if self.transactions.absorb(known, request, now):
+                return
+        elif self.handover is not None and self.handover.request(request, flow, key):
             return
         reply_flow = stamp_via(request, via, flow, self.flows)
         refusal = check_request(request, self.settings.limits)
         if refusal is None and self.branches.is_looping(request):
             refusal = Refusal(482)
-        if method in _UNANSWERED:
+        if method in UNANSWERED:
             if refusal is None:
                 self._relay(request, flow, now)
             return
@@ -219,11 +231,13 @@ class ProxyCore:
             self._cancel(request, reply_flow, refusal, now)
             return
         if len(self.transactions) > self.settings.max_transactions:
-            self._refuse_overload(request, flow, reply_flow, refusal)
+            self.refusals.overload(request, flow, reply_flow, refusal)
             return
         if refusal is None:
             refusal = self._check_draining(request)
         server = self.transactions.open_server(key, method, reply_flow)
+        if self.handover is not None:
+            self.handover.siblings.transactions.note(key)
         if refusal is None:
             try:
                 routes = read_routes(request, self.identity, self.tokens)
@@ -243,24 +257,14 @@ class ProxyCore:
                 self._start(request, routes, flow, server, decision, now)
                 return
             refusal = decision
-        self._refuse(request, flow, server, refusal, now)
-
-    def _refuse_overload(
-        self,
-        request: Request,
-        flow: Flow,
-        reply_flow: Flow,
-        refusal: Refusal | None,
-    ) -> None:
-        """Answer once and forget: a limit that costs a transaction limits nothing."""
-        refusal = refusal or _OVERLOAD
-        status = refusal.status
-        self.requests_refused += 1
-        self.send(reply_flow, refuse(request, refusal, self.settings.source))
-        if self.settings.log_access and not has_to_tag(request):
-            self._out.append(
-                commands.LogAccess(request, flow, status, 0.0, "", "", "", ())
-            )
+            if (
+                refusal.status == 404
+                and self.handover is not None
+                and self.handover.again(request, flow, key)
+            ):
+                self.transactions.forget_server(server)
+                return
+        self.refusals.answer(request, flow, server, refusal, now)
 
     def _check_draining(self, request: Request) -> Refusal | None:
         if self.is_draining and request.to_tag() is None:
@@ -304,45 +308,13 @@ class ProxyCore:
                 self.forwarder, request, routes, flow, None, decision, now
             ).search(now)
 
-    def _refuse(
-        self,
-        request: Request,
-        flow: Flow,
-        server: ServerTransaction,
-        refusal: Refusal,
-        now: float,
-    ) -> None:
-        self.requests_refused += refusal.status >= 300
-        data = refuse(request, refusal, self.settings.source)
-        server.respond(refusal.status, data, now)
-        endpoint = refusal.endpoint
-        if (endpoint or self.settings.log_access) and not has_to_tag(request):
-            rule = "endpoint" if endpoint else ""
-            self._out.append(
-                commands.LogAccess(
-                    request, flow, refusal.status, 0.0, rule, endpoint, "", ()
-                )
-            )
-
-    def _refuse_unreadable(self, error: UnreadableRequest, flow: Flow) -> None:
-        """Answer a broken request once; where even its Via is broken, to its source."""
-        request = error.request
-        if request.method in _UNANSWERED or "via" not in request.index:
-            return
-        reply_flow = flow
-        with suppress(MalformedMessage):
-            via = request.via = request.top_via()
-            reply_flow = stamp_via(request, via, flow, self.flows)
-        refusal = Refusal(error.status, error.reason)
-        self.send(reply_flow, refuse(request, refusal, self.settings.source))
-
     def _framing_failed(self, event: events.FramingFailed, now: float) -> None:
         self.malformed_received += 1
         try:
             parse_message(event.data, self.settings.limits, stream=True)
         except UnreadableRequest as error:
             error.status, error.reason = event.status, event.reason
-            self._refuse_unreadable(error, event.flow)
+            self.refusals.unreadable(error, event.flow)
         except MalformedMessage:
             pass
         self._out.append(commands.Close(event.flow, "framing"))
@@ -374,7 +346,9 @@ class ProxyCore:
         if isinstance(invite.user, ResponseContext):
             invite.user.cancel(now)
 
-    def _response(self, response: Response, now: float) -> None:
+    def _response(
+        self, response: Response, flow: Flow, data: bytes, now: float
+    ) -> None:
         """Section 16.7 items 1 and 2: to the transaction whose branch is on top."""
         via = response.top_via()
         transaction = None
@@ -382,14 +356,16 @@ class ProxyCore:
             method = response.cseq()[1]
             transaction = self.transactions.client_for(via.branch, method)
         if transaction is None:
-            self.strays_dropped += 1
+            self._stray(via.branch, flow, data)
         else:
             transaction.response_received(response, now)
 
+    def _stray(self, branch: bytes | None, flow: Flow, data: bytes) -> None:
+        """A response that no transaction here waits for."""
+        if self.handover is None or not self.handover.response(branch, flow, data):
+            self.strays_dropped += 1
 
-def has_to_tag(request: Request) -> bool:
-    """True inside a dialog; False too when To cannot be read."""
-    try:
-        return request.to_tag() is not None
-    except MalformedMessage:
-        return False
+    def _datagram_refused(self, event: events.DatagramRefused, now: float) -> None:
+        is_ours = self.forwarder.datagram_refused(event.data, event.reason, now)
+        if self.handover is not None and not is_ours:
+            self.handover.refused(event.flow, event.data, event.reason)

@@ -102,7 +102,8 @@ class Registrar:
         self.source = settings.source
         self.router = router
         self.location = router.location
-        self.gate = Gate(self.settings, NonceBox(settings.keys[0]))
+        nonces = NonceBox(settings.keys[0], maker=router.tokens.maker)
+        self.gate = Gate(self.settings, nonces)
         self.out = out
         self.registrations = 0
         self.refusals = 0
@@ -151,6 +152,8 @@ class Registrar:
                 self._saved(event.tickets, now)
             case events.BindingsNotSaved():
                 self._not_saved(event.tickets, now)
+            case events.BindingsTold():
+                self.location.take_over(event.changes)
             case events.LocationLoaded():
                 self.location.load(event.bindings)
                 self.gate.users = event.users

@@ -158,3 +158,11 @@ def _has_tag(request: Request) -> bool:
         return request.to_tag() is not None
     except MalformedMessage:
         return True
+
+
+def has_to_tag(request: Request) -> bool:
+    """True inside a dialog; False too when To cannot be read."""
+    try:
+        return request.to_tag() is not None
+    except MalformedMessage:
+        return False

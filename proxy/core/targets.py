@@ -8,7 +8,8 @@ table, our pools, learned URIs, bindings, the default route, and last a refusal.
 from collections.abc import Iterable
 
 from proxy.core.affinity import Affinity
-from proxy.core.contacts import asks_for_replacement, client_uri, token_of
+from proxy.core.contacts import MARK, asks_for_replacement, client_uri, token_of
+from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
@@ -43,6 +44,7 @@ class Router:
         "front_ends",
         "identity",
         "location",
+        "nodes",
         "settings",
         "table",
         "tokens",
@@ -62,6 +64,7 @@ class Router:
         self.tokens = tokens
         self.table = table
         self.location = LocationService()
+        self.nodes = Nodes(tokens.node)
         self.front_ends: dict[str, str] = {}
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
@@ -120,8 +123,8 @@ class Router:
             or self.by_endpoint(request, routes, uri)
             or self.by_pool(routes, uri)
             or self.by_learned_uri(routes, uri)
-            or self.by_contact(uri)
-            or self.by_binding(uri, now)
+            or self.by_contact(routes, uri)
+            or self.by_binding(routes, uri, now)
             or self.by_default(request, routes, flow)
             or self.nowhere(uri)
         )
@@ -138,6 +141,9 @@ class Router:
                 return Refusal(403, "", (self._why("stale route"),))
             return None
         if not self._is_from_caller(request, routes, flow):
+            elsewhere = self.nodes.towards_caller(routes, token)
+            if elsewhere is not None:
+                return [elsewhere]
             caller_flow = self.tokens.flow_of(token)
             request_uri = routes.request_uri
             if caller_flow and token_of(uri, self.tokens):
@@ -265,31 +271,50 @@ class Router:
             )
         ]
 
-    def by_binding(self, uri: SipUri, now: float) -> Decision | None:
-        """Somebody has registered: its contacts one after the other, best first."""
+    def by_binding(self, routes: RouteSet, uri: SipUri, now: float) -> Decision | None:
+        """Somebody has registered: its contacts one after the other, best first.
+
+        Another node that sends a request here wants the contact whose flow is ours.
+        """
         bindings = self.location.live(uri.key, now)
+        if routes.wanted_flow:
+            bindings = [b for b in bindings if b.flow == routes.wanted_flow]
+            if not bindings:
+                return Refusal(480, "", (self._why("flow gone"),))
         if not bindings:
             return None
-        return [self._contact_target(binding) for binding in bindings]
+        return [self._contact_target(binding, routes) for binding in bindings]
 
-    def _contact_target(self, binding: Binding) -> Target:
+    def _contact_target(self, binding: Binding, request: RouteSet) -> Target:
         """By the flow it registered over while that is open, else by its URI."""
         routes = binding.routes
         flow: Flow | None = None
         if binding.flow:
             token = self.tokens.open(binding.flow)
-            flow = self.tokens.flow_of(token) if token else None
+            if token is not None:
+                if not request.wanted_flow:
+                    elsewhere = self.nodes.towards_contact(
+                        request.request_uri, binding.flow, token
+                    )
+                    if elsewhere is not None:
+                        return elsewhere
+                flow = self.tokens.flow_of(token)
         if flow is not None:
             return Target("binding", binding.uri, flow=flow, routes=routes)
         next_hop = parse_name_addr(routes[0]).uri if routes else binding.uri
         lookup = lookup_of(parse_uri(next_hop))
         return Target("binding", binding.uri, lookup=lookup, routes=routes)
 
-    def by_contact(self, uri: SipUri) -> Decision | None:
-        """The Contact that we gave a client of a first-hop listener."""
+    def by_contact(self, routes: RouteSet, uri: SipUri) -> Decision | None:
+        """The Contact that we, or another node, gave a client of first_hop."""
         token = token_of(uri, self.tokens)
-        if token is None:
+        if token is None or uri.user is None:
             return None
+        if not routes.wanted_flow:
+            text = uri.user.partition(MARK)[0].encode()
+            there = self.nodes.towards_contact(routes.request_uri, text, token)
+            if there is not None:
+                return [there]
         flow = self.tokens.flow_of(token)
         if flow is None:
             return Refusal(480, "", (self._why("flow gone"),))

@@ -15,6 +15,7 @@ import structlog
 from proxy import clock
 from proxy.core import commands, events
 from proxy.server.runtime import Runtime
+from proxy.server.sibling_news import tell_bindings
 from proxy.store.interface import Store, StoreError
 from proxy.store.registrar import Conflict
 
@@ -65,6 +66,9 @@ class BindingWriter:
         event: events.Event
         try:
             await self._store.save_bindings(changes)
+            if self._runtime.links is not None:
+                # A 200 is a promise of the node: every worker must know first.
+                await tell_bindings(self._runtime.links, changes)
             event = events.BindingsSaved(tickets)
             self.groups_saved += 1
         except StoreError as error:
@@ -125,8 +129,13 @@ class ConflictBook:
             log.warning("store.unavailable", reason=str(error))
 
 
-async def start_registrar(store: Store, runtime: Runtime) -> None:
-    """Load what is bound and begin; before the listeners open.  Raises StoreError."""
+async def start_registrar(
+    store: Store, runtime: Runtime, *, sweeps_store: bool = True
+) -> None:
+    """Load what is bound and begin; before the listeners open.  Raises StoreError.
+
+    Of several workers one ``sweeps_store``: what has expired is deleted there once.
+    """
     if runtime.core.registrar is None:
         return
     version = await store.registrar_version()
@@ -134,7 +143,7 @@ async def start_registrar(store: Store, runtime: Runtime) -> None:
     runtime.on_save = BindingWriter(store, runtime).add
     runtime.on_conflict = ConflictBook(store, runtime).note
     runtime.tasks.start(_follow(store, runtime, version), "follow-registrar")
-    runtime.tasks.start(_sweep(store, runtime), "sweep-bindings")
+    runtime.tasks.start(_sweep(store, runtime, sweeps_store), "sweep-bindings")
 
 
 async def _load(store: Store, runtime: Runtime) -> None:
@@ -159,11 +168,13 @@ async def _follow(store: Store, runtime: Runtime, version: int) -> None:
             log.debug("store.unavailable", reason=str(error))
 
 
-async def _sweep(store: Store, runtime: Runtime) -> None:
+async def _sweep(store: Store, runtime: Runtime, sweeps_store: bool) -> None:
     """Free expired bindings here and in the store."""
     while True:
         await asyncio.sleep(SWEEP)
         runtime.core.location.sweep(runtime.loop.time())
+        if not sweeps_store:
+            continue
         try:
             await store.forget_bindings(clock.wall() - GRACE)
         except StoreError as error:

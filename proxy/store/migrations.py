@@ -56,6 +56,11 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # What a person ticked off in the runbook.
         "CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # Who shares this store: store/nodes.py.
+        "CREATE TABLE nodes (number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,"
+        " seen_at REAL NOT NULL)",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

@@ -27,13 +27,14 @@ from proxy.store import redis_scripts as scripts
 from proxy.store.interface import Actor, AuditRow, StoreError
 from proxy.store.redis_connection import RedisConnection, redis_key
 from proxy.store.redis_ledger import RedisLedger
+from proxy.store.redis_nodes import RedisNodes
 from proxy.store.redis_registrar import RedisRegistrar, audit_text
 
 TRIES: Final = 50
 _TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"}
 
 
-class RedisStore(RedisRegistrar, RedisLedger):
+class RedisStore(RedisRegistrar, RedisLedger, RedisNodes):
     """A Store in a Redis."""
 
     def __init__(self, redis: RedisConnection) -> None:

@@ -86,6 +86,13 @@ _COUNTERS: Final = (
         "",
         "New certificate files that were no good; the old ones stay",
     ),
+    ("worker_restarts_total", "", "Workers that died and were replaced"),
+    (
+        "handovers_total",
+        "kind",
+        "Messages passed between workers: message, flow (sent on a sibling's "
+        "connection), dropped",
+    ),
     ("errors_total", "", "Faults of our own; each one is in the log"),
     ("process_cpu_seconds_total", "", "Processor time, user and system"),
 )
@@ -94,6 +101,8 @@ _GAUGES: Final = (
     ("up_seconds", "", "Seconds since the start"),
     ("ready", "", "1 while new requests are welcome"),
     ("draining", "", "1 from the begin of a drain"),
+    ("workers", "", "Processes that serve"),
+    ("nodes", "", "Nodes of the store that are alive, this one included"),
     ("transactions", "side", "Live transactions"),
     ("searches", "", "Requests that have no final answer yet"),
     ("connections", "direction", "Open connections"),
