@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from proxy.core.routes import Identity
-from proxy.core.targets import Router, Target
+from proxy.core.target import Target
+from proxy.core.targets import Router
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import HealthBook
 from proxy.pools.selection import order, order_for

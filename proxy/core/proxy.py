@@ -12,16 +12,18 @@ from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.branches import Branches
-from proxy.core.dialogs import learned_uri
+from proxy.core.dialogs import learn
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import stamp_via
+from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.registrar import Registrar
 from proxy.core.replies import reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.routes import Identity, RouteSet, read_routes
 from proxy.core.settings import CoreSettings
-from proxy.core.targets import Router, Target
+from proxy.core.target import ASK, Decision, Target
+from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal, check_request
 from proxy.endpoints.table import EndpointTable
@@ -92,6 +94,7 @@ class ProxyCore:
         self.registrar = (
             Registrar(settings, self.router, self._out) if settings.registrar else None
         )
+        self.look_ups = LookUps(self, self._out)
         self._rng = rng
         self.is_draining = False
         self.requests_received = 0
@@ -123,6 +126,8 @@ class ProxyCore:
                 self.forwarder.resolved(event.lookup, event.resolution, now)
             case events.TableChanged():
                 self.router.swap_table(event.table, self.next_hops.seen())
+            case events.LookedUp():
+                self.look_ups.answered(event, now)
             case events.FramingFailed():
                 self._framing_failed(event, now)
             case _:
@@ -219,13 +224,29 @@ class ProxyCore:
                     self.registrar.register(request, flow, server, now)
                     return
                 decision = self.router.decide(request, routes, flow, now)
-            except MalformedMessage as error:
-                decision = Refusal(error.status, error.reason)
-            if isinstance(decision, list):
-                self._start(request, routes, flow, server, decision, now)
+                if decision is ASK:
+                    self.look_ups.park(request, routes, flow, server)
+                else:
+                    self.decided(request, routes, flow, server, decision, now)
                 return
-            refusal = decision
+            except MalformedMessage as error:
+                refusal = Refusal(error.status, error.reason)
         self._refuse(request, flow, server, refusal, now)
+
+    def decided(
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        server: ServerTransaction,
+        decision: Decision,
+        now: float,
+    ) -> None:
+        """Go on with a request that had to wait for its decision."""
+        if isinstance(decision, list):
+            self._start(request, routes, flow, server, decision, now)
+        else:
+            self._refuse(request, flow, server, decision, now)
 
     def _refuse_overload(
         self,
@@ -262,7 +283,9 @@ class ProxyCore:
         if request.method == b"INVITE":
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
-            self._learn(request, routes, flow, targets[0])
+            learned = learn(self.router, request, routes, flow, targets[0])
+            if learned is not None:
+                self._out.append(learned)
         if targets[0].rule == "learned":
             key = parse_uri(routes.request_uri).key
             self._out.append(commands.UseLearnedUri(key))
@@ -275,7 +298,7 @@ class ProxyCore:
     def _relay(self, request: Request, flow: Flow, now: float) -> None:
         """ACK and BENOTIFY travel without a transaction; nobody answers them."""
         routes = read_routes(request, self.identity, self.tokens)
-        decision = self.router.decide(request, routes, flow, now)
+        decision = self.router.decide(request, routes, flow, now, ())
         if isinstance(decision, list):
             ResponseContext(
                 self.forwarder, request, routes, flow, None, decision, now
@@ -348,6 +371,8 @@ class ProxyCore:
         assert invite is not None
         if isinstance(invite.user, ResponseContext):
             invite.user.cancel(now)
+        else:
+            self.look_ups.cancel(invite)
 
     def _response(self, response: Response, now: float) -> None:
         """Section 16.7 items 1 and 2: to the transaction whose branch is on top."""
@@ -360,25 +385,6 @@ class ProxyCore:
             self.strays_dropped += 1
         else:
             transaction.response_received(response, now)
-
-    def _learn(
-        self, request: Request, routes: RouteSet, flow: Flow, target: Target
-    ) -> None:
-        """``rpl:requri`` from a pool inside a dialog of an endpoint.
-
-        The client INVITEs the URI within milliseconds, so it counts from now on; the
-        store follows.
-        """
-        if target.rule != "client" or b"rpl:requri" not in request.body:
-            return
-        token = routes.token
-        endpoint = self.router.table.by_tag.get(token.endpoint_tag) if token else None
-        pool = self.router.front_ends.get(flow.host)
-        uri = learned_uri(request.body, self.settings.domains)
-        if endpoint is None or pool is None or uri is None:
-            return
-        if self.router.learn(uri, pool, endpoint.key):
-            self._out.append(commands.LearnUri(uri, pool, endpoint.key))
 
 
 def has_to_tag(request: Request) -> bool:

@@ -152,6 +152,10 @@ class Registrar:
                 self._saved(event.tickets, now)
             case events.BindingsNotSaved():
                 self._not_saved(event.tickets, now)
+            case events.BindingsChanged():
+                self.location.apply_all(event.changes)
+            case events.UsersChanged():
+                self.gate.users = event.users
             case events.LocationLoaded():
                 self.location.load(event.bindings)
                 self.gate.users = event.users

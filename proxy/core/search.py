@@ -18,7 +18,7 @@ from proxy.transaction.server import ServerTransaction
 if TYPE_CHECKING:
     from proxy.core.forwarder import Forwarder
     from proxy.core.routes import RouteSet
-    from proxy.core.targets import Target
+    from proxy.core.target import Target
     from proxy.pools.front_end import FrontEnd, Resolution
 
 ASK_DNS_AFTER: Final = 1.0

@@ -7,11 +7,12 @@ table, our pools, learned URIs, bindings, the default route, and last a refusal.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
+from proxy.core.target import ASK, Decision, Target
 from proxy.core.tokens import NO_ENDPOINT, TokenBox, caller_mark
 from proxy.core.validation import Refusal
 from proxy.endpoints.canary import pool_for
@@ -19,67 +20,18 @@ from proxy.endpoints.model import LearnedUri, Pool
 from proxy.endpoints.request_uri import request_uri_for
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
-from proxy.location.service import LocationService
+from proxy.location.service import LocationService, best_first
 from proxy.pools.front_end import Lookup, Resolution
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
-Rule = Literal["dialog", "client", "endpoint", "pool", "learned", "binding", "default"]
-
 ALLOW: Final = (
     b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
     b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
 )
 _TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
-
-
-class Target:
-    """One destination: a flow that is there, or a name to look up.
-
-    ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
-    or address) that is tried before its siblings; ``tag`` goes into the flow token;
-    ``routes`` are Route values to put in front (the Path of a binding).
-    """
-
-    __slots__ = (
-        "endpoint",
-        "flow",
-        "lookup",
-        "pool",
-        "prefer_host",
-        "request_uri",
-        "routes",
-        "rule",
-        "tag",
-    )
-
-    def __init__(
-        self,
-        rule: Rule,
-        request_uri: bytes,
-        *,
-        lookup: Lookup | None = None,
-        flow: Flow | None = None,
-        endpoint: str = "",
-        pool: str = "",
-        tag: bytes = NO_ENDPOINT,
-        prefer_host: str = "",
-        routes: Sequence[bytes] = (),
-    ) -> None:
-        self.rule: Rule = rule
-        self.request_uri = request_uri
-        self.lookup = lookup
-        self.flow = flow
-        self.endpoint = endpoint
-        self.pool = pool
-        self.tag = tag
-        self.prefer_host = prefer_host
-        self.routes = routes
-
-
-Decision = list[Target] | Refusal
 
 
 @lru_cache(maxsize=4096)
@@ -170,9 +122,17 @@ class Router:
                 self.front_ends[front_end.name.lower()] = pool
 
     def decide(
-        self, request: Request, routes: RouteSet, flow: Flow, now: float
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        now: float,
+        found: Sequence[Binding] | None = None,
     ) -> Decision:
-        """All rules in order; raises MalformedMessage for an unreadable URI."""
+        """All rules in order; raises MalformedMessage for an unreadable URI.
+
+        ``found`` is what the store said; without it the decision may be ``ASK``.
+        """
         uri = parse_uri(routes.request_uri)
         if request.hops == 0:  # an OPTIONS: validation has refused all others
             return self.for_us(request, uri) or Refusal(483)
@@ -184,6 +144,7 @@ class Router:
             or self.by_pool(routes, uri)
             or self.by_learned_uri(routes, uri)
             or self.by_binding(uri, now)
+            or self.by_store(uri, found)
             or self.by_default(routes)
             or self.nowhere(uri)
         )
@@ -328,6 +289,19 @@ class Router:
         if not bindings:
             return None
         return [self._contact_target(binding) for binding in bindings]
+
+    def by_store(self, uri: SipUri, found: Sequence[Binding] | None) -> Decision | None:
+        """Somebody may have registered at another proxy a moment ago."""
+        if found:
+            return [self._contact_target(binding) for binding in best_first(found)]
+        if (
+            found is None
+            and self.settings.asks_store
+            and uri.user is not None
+            and uri.host in self.identity.domains
+        ):
+            return ASK
+        return None
 
     def _contact_target(self, binding: Binding) -> Target:
         """By the flow it registered over while that is open, else by its URI."""

@@ -7,7 +7,7 @@ acknowledged is in the store before it comes here.
 
 from collections.abc import Iterable
 
-from proxy.location.binding import Binding, BindingChanges
+from proxy.location.binding import Binding, BindingChange, BindingChanges
 
 
 class LocationService:
@@ -72,6 +72,14 @@ class LocationService:
             del self._by_aor[aor]
         return left
 
+    def apply_all(self, changes: BindingChanges) -> None:
+        """Take over what others have saved, of any AORs."""
+        by_aor: dict[str, list[BindingChange]] = {}
+        for change in changes:
+            by_aor.setdefault(change.aor, []).append(change)
+        for several in by_aor.values():
+            self.apply(several)
+
     def apply(self, changes: BindingChanges) -> None:
         """Take over what has been saved.  All changes are of one AOR."""
         aor = changes[0].aor
@@ -97,6 +105,11 @@ class LocationService:
             if any(b.expires_at <= wall for b in bindings):
                 self._without_expired(aor, bindings, wall)
         return before - len(self)
+
+
+def best_first(bindings: Iterable[Binding]) -> list[Binding]:
+    """The order in which contacts of one AOR are tried."""
+    return sorted(bindings, key=_preference)
 
 
 def _preference(binding: Binding) -> tuple[float, float]:

@@ -23,7 +23,9 @@ from proxy.server.activation import adopt, passed_sockets
 from proxy.server.admin_pages import open_admin
 from proxy.server.cutover import roll_back, watch_cutover
 from proxy.server.drain import Drain
+from proxy.server.follow import StoreFollower
 from proxy.server.ledger import LedgerWriter
+from proxy.server.look_ups import LookUps
 from proxy.server.notify import Notifier
 from proxy.server.registrar import start_registrar
 from proxy.server.reload import Reloader
@@ -39,8 +41,6 @@ from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
 
-FOLLOW_STORE = 0.25
-"""Seconds between two looks at the store's version: a change counts within 1 s."""
 SAVE_USES = 60.0
 FORGET_LEARNED = 3600.0
 COLLECT_IDLE, COLLECT_BUSY = 60.0, 600.0
@@ -126,6 +126,8 @@ async def _start(
     certificates = wiring.certificates_of(config, options, client_tls)
     certificates.check()
     await roll_back(store)  # overdue since before we were started
+    # Before anything is loaded: what changes meanwhile is news.
+    mark = (await store.news("")).mark
     runtime = Runtime(
         wiring.core_settings(config, await store.hmac_key()),
         flows,
@@ -153,7 +155,10 @@ async def _start(
         runtime.access.ledger = ledger.book
     await start_registrar(store, runtime)
     await runtime.open()
-    runtime.tasks.start(_follow_store(store, runtime, state), "follow-store")
+    if runtime.core.settings.asks_store:
+        runtime.on_look_up = LookUps(store, runtime).add
+    follower = StoreFollower(store, runtime, state, mark)
+    runtime.tasks.start(follower.run(), "follow-store")
     runtime.tasks.start(certificates.watch(), "watch-certificates")
     runtime.tasks.start(watch_cutover(store, runtime), "watch-cutover")
     runtime.tasks.start(ledger.run(), "save-usage")
@@ -176,25 +181,6 @@ async def _save_learned(store: Store, command: LearnUri) -> None:
         )
     except (StoreError, SipError) as error:
         log.error("uri.not_saved", uri=command.uri, reason=str(error))
-
-
-async def _follow_store(store: Store, runtime: Runtime, state: ServiceState) -> None:
-    """Swap the table whenever the store has a new version."""
-    version = runtime.core.router.table.version
-    while True:
-        await asyncio.sleep(FOLLOW_STORE)
-        try:
-            if await store.table_version() != version:
-                table = await store.load_table()
-                version = table.version
-                runtime.swap_table(table)
-                log.info("table.changed", version=version)
-            state.store_problem = ""
-        except StoreError as error:
-            if not state.store_problem:
-                # Requests go on by the last known table.
-                log.error("store.unavailable", reason=str(error))
-            state.store_problem = str(error)
 
 
 async def _save_uses(store: Store, runtime: Runtime) -> None:

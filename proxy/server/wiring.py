@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from proxy.config.model import Config, ListenSection, TlsPaths
+from proxy.config.redis_url import is_redis_url
 from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.net.network import ListenOptions
 from proxy.net.settings import AdmissionSettings, StreamSettings
@@ -44,6 +45,7 @@ def core_settings(config: Config, key: bytes) -> CoreSettings:
         # Access records feed the metrics too.
         log_access=config.log.access or config.admin.address is not None,
         registrar=registrar_settings(config),
+        asks_store=is_redis_url(config.store_url),
     )
 
 

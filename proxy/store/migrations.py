@@ -56,6 +56,11 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # What a person ticked off in the runbook.
         "CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # Which bindings were set or removed, for other processes on the file.
+        "CREATE TABLE binding_changes (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " origin TEXT NOT NULL, aor TEXT NOT NULL, key BLOB NOT NULL)",
+    ),
 )
 NEWEST: Final = len(STEPS)
 
