@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from proxy.config.redis_url import check_redis_url
+from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
 from proxy.config.section import Section
 from proxy.config.service import AdminSection, ServerSection
@@ -116,12 +116,13 @@ class StoreSection(Section):
                 )
             return value
         scheme = value.partition(":")[0]
-        if scheme in ("redis", "rediss"):
+        if scheme in SCHEMES:
             return check_redis_url(value)
         raise ValueError(
             f'the store "{scheme}" is not known: write '
-            '"sqlite:////var/lib/waypost/waypost.db" or '
-            '"redis://user:password@host:6379/0"'
+            '"sqlite:////var/lib/waypost/waypost.db", '
+            '"redis://user:password@host:6379/0", "redis+sentinel://..." or '
+            '"redis+cluster://..."'
         )
 
 
@@ -356,7 +357,8 @@ class Config(Section):
         """Every value in force, without secrets, as plain JSON types."""
         values = self.model_dump(mode="json")
         values["admin"]["token"] = "***" if self.admin.token else ""
-        values["store"]["url"] = re.sub(r"//[^@/]*@", "//***@", self.store_url)
+        url = re.sub(r"//[^@/]*@", "//***@", self.store_url)
+        values["store"]["url"] = re.sub(r"(_password=)[^&]*", r"\1***", url)
         return values
 
     def own_addresses(self) -> set[tuple[str, int]]:

@@ -89,6 +89,15 @@ class SaveBindings:
         self.ticket = ticket
 
 
+class LookUp:
+    """Ask the store who ``aor`` is; answered by ``LookedUp``, always and soon."""
+
+    __slots__ = ("aor",)
+
+    def __init__(self, aor: str) -> None:
+        self.aor = aor
+
+
 class NoteConflict:
     """Alert: somebody registers for an address that is an endpoint.
 
@@ -170,6 +179,7 @@ Command = (
     | LearnUri
     | UseLearnedUri
     | SaveBindings
+    | LookUp
     | NoteConflict
     | HandOver
     | LogAccess

@@ -11,7 +11,9 @@ down the flow that the token names.  Contact is not among the signed fields.
 import re
 from typing import Final
 
+from proxy.core.replies import diagnostics
 from proxy.core.tokens import FlowToken, TokenBox
+from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow, Listener
@@ -36,6 +38,17 @@ def asks_for_replacement(message: Message) -> bool:
         if b"proxy" in line.lower()
         for value in split_values(line)
     )
+
+
+def not_the_first_hop(source: str) -> Refusal:
+    """A front end behind us would refuse such a REGISTER, and with a riddle."""
+    text = (
+        "Contact asks for proxy=replace: only a listener with first_hop = true "
+        "passes such a REGISTER on"
+    )
+    warning = f'Warning: 399 {source} "{text}"'
+    line = diagnostics("not routable", source, cause=text)
+    return Refusal(403, "", (warning.encode(), line))
 
 
 def replace_contacts(

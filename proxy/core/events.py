@@ -6,7 +6,7 @@ The counterpart is ``commands.py``.  Events are past tense.
 from collections.abc import Iterable, Mapping, Sequence
 
 from proxy.endpoints.table import EndpointTable
-from proxy.location.binding import Binding, BindingChange
+from proxy.location.binding import Binding, BindingChanges
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow
 
@@ -109,8 +109,8 @@ class BindingsNotSaved:
 
 
 class LocationLoaded:
-    """What the store holds of bindings and users: at the start, and when an operator
-    changed something.
+    """What the store holds of bindings and users: at the start, and when it cannot
+    tell any more what has changed.
 
     ``users`` maps a digest user name to HA1 by algorithm.
     """
@@ -122,15 +122,6 @@ class LocationLoaded:
     ) -> None:
         self.bindings = bindings
         self.users = users
-
-
-class BindingsTold:
-    """A sibling, or the store, says what has been saved: bind it here as well."""
-
-    __slots__ = ("changes",)
-
-    def __init__(self, changes: Sequence[BindingChange]) -> None:
-        self.changes = changes
 
 
 class UriTold:
@@ -153,6 +144,44 @@ class NodesChanged:
         self.nodes = nodes
 
 
+class BindingsChanged:
+    """A sibling, or the store, tells what others have saved: bind it here as well."""
+
+    __slots__ = ("changes",)
+
+    def __init__(self, changes: BindingChanges) -> None:
+        self.changes = changes
+
+
+class UsersChanged:
+    """Who may register with a password, all of them: HA1 by algorithm by name."""
+
+    __slots__ = ("users",)
+
+    def __init__(self, users: Mapping[str, Mapping[str, str]]) -> None:
+        self.users = users
+
+
+class LookedUp:
+    """The answer to ``commands.LookUp``.
+
+    ``bindings`` are live; ``learned`` is (URI, pool, endpoint) of a service URI.  Both
+    are empty when the store knows nothing, or could not be asked.
+    """
+
+    __slots__ = ("aor", "bindings", "learned")
+
+    def __init__(
+        self,
+        aor: str,
+        bindings: Sequence[Binding] = (),
+        learned: tuple[str, str, str] | None = None,
+    ) -> None:
+        self.aor = aor
+        self.bindings = bindings
+        self.learned = learned
+
+
 class FramingFailed:
     """A stream sent bytes that cannot be framed; the connection will be closed.
 
@@ -168,7 +197,9 @@ class FramingFailed:
         self.reason = reason
 
 
-RegistrarEvent = BindingsSaved | BindingsNotSaved | BindingsTold | LocationLoaded
+RegistrarEvent = (
+    BindingsSaved | BindingsNotSaved | LocationLoaded | BindingsChanged | UsersChanged
+)
 Event = (
     MessageReceived
     | FlowOpened
@@ -177,6 +208,7 @@ Event = (
     | DatagramRefused
     | Resolved
     | TableChanged
+    | LookedUp
     | FramingFailed
     | UriTold
     | NodesChanged

@@ -10,8 +10,11 @@ from typing import Final
 
 from proxy.core.routes import RouteSet
 from proxy.core.target import Target, lookup_of
-from proxy.core.tokens import FlowToken
+from proxy.core.tokens import FlowToken, TokenBox
+from proxy.location.binding import Binding
 from proxy.pools.front_end import Lookup
+from proxy.sip.fields import parse_name_addr
+from proxy.sip.flow import Flow
 from proxy.sip.uri import parse_uri
 
 _SCHEME: Final = len(b"sip:")
@@ -54,6 +57,29 @@ class Nodes:
             tag=token.endpoint_tag,
             routes=[_route(routes.own_user, uri)],
         )
+
+    def contact_target(
+        self, binding: Binding, request: RouteSet, tokens: TokenBox
+    ) -> Target:
+        """By the flow it registered over while that is open, here or at another node;
+        else by its URI."""
+        routes = binding.routes
+        flow: Flow | None = None
+        if binding.flow:
+            token = tokens.open(binding.flow)
+            if token is not None:
+                if not request.wanted_flow:
+                    elsewhere = self.towards_contact(
+                        request.request_uri, binding.flow, token
+                    )
+                    if elsewhere is not None:
+                        return elsewhere
+                flow = tokens.flow_of(token)
+        if flow is not None:
+            return Target("binding", binding.uri, flow=flow, routes=routes)
+        next_hop = parse_name_addr(routes[0]).uri if routes else binding.uri
+        lookup = lookup_of(parse_uri(next_hop))
+        return Target("binding", binding.uri, lookup=lookup, routes=routes)
 
     def towards_contact(
         self, request_uri: bytes, flow: bytes, token: FlowToken

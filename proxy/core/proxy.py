@@ -11,11 +11,12 @@ from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.affinity import Affinity
-from proxy.core.dialogs import learned_from
+from proxy.core.dialogs import learn
 from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import stamp_via
 from proxy.core.handover import Handover, branches_for
+from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.refusals import UNANSWERED, Refusals
 from proxy.core.registrar import Registrar
@@ -24,7 +25,7 @@ from proxy.core.response_context import ResponseContext
 from proxy.core.routes import Identity, RouteSet, read_routes
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings import Siblings
-from proxy.core.target import Target
+from proxy.core.target import ASK, Decision, Target
 from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal, check_request
@@ -109,6 +110,7 @@ class ProxyCore:
             Registrar(settings, self.router, self._out) if settings.registrar else None
         )
         self.refusals = Refusals(settings, flows, self.send, self._out)
+        self.look_ups = LookUps(self, self._out)
         self._rng = rng
         self.is_draining = False
         self.requests_received = 0
@@ -142,8 +144,11 @@ class ProxyCore:
                 self.forwarder.resolved(event.lookup, event.resolution, now)
             case events.TableChanged():
                 self.router.swap_table(event.table, self.next_hops.seen())
+            case events.LookedUp():
+                self.look_ups.answered(event, now)
             case events.FramingFailed():
-                self._framing_failed(event, now)
+                self.malformed_received += 1
+                self.refusals.framing(event)
             case events.UriTold():
                 self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
             case events.NodesChanged():
@@ -240,31 +245,59 @@ class ProxyCore:
             self.handover.siblings.transactions.note(key)
         if refusal is None:
             try:
-                routes = read_routes(request, self.identity, self.tokens)
-                if (
-                    method == b"REGISTER"
-                    and self.registrar is not None
-                    and self.registrar.is_addressed(routes)
-                ):
-                    self.registrar.register(request, flow, server, now)
-                    return
-                if flow.first_hop:
-                    self.first_hop.take_request(request, flow)
-                decision = self.router.decide(request, routes, flow, now)
+                self._route(request, flow, server, key, now)
+                return
             except MalformedMessage as error:
-                decision = Refusal(error.status, error.reason)
-            if isinstance(decision, list):
-                self._start(request, routes, flow, server, decision, now)
-                return
-            refusal = decision
-            if (
-                refusal.status == 404
-                and self.handover is not None
-                and self.handover.again(request, flow, key)
-            ):
-                self.transactions.forget_server(server)
-                return
+                refusal = Refusal(error.status, error.reason)
         self.refusals.answer(request, flow, server, refusal, now)
+
+    def _route(
+        self,
+        request: Request,
+        flow: Flow,
+        server: ServerTransaction,
+        key: bytes,
+        now: float,
+    ) -> None:
+        """To the registrar, to its targets, or to whoever may know some."""
+        routes = read_routes(request, self.identity, self.tokens)
+        registrar = self.registrar
+        if (
+            request.method == b"REGISTER"
+            and registrar is not None
+            and registrar.is_addressed(routes)
+        ):
+            registrar.register(request, flow, server, now)
+            return
+        if flow.first_hop:
+            self.first_hop.take_request(request, flow)
+        decision = self.router.decide(request, routes, flow, now)
+        if decision is ASK:
+            self.look_ups.park(request, routes, flow, server)
+        elif (
+            isinstance(decision, Refusal)
+            and decision.status == 404
+            and self.handover is not None
+            and self.handover.again(request, flow, key)
+        ):
+            self.transactions.forget_server(server)
+        else:
+            self.decided(request, routes, flow, server, decision, now)
+
+    def decided(
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        server: ServerTransaction,
+        decision: Decision,
+        now: float,
+    ) -> None:
+        """Go on with a request now that it is known where to."""
+        if isinstance(decision, list):
+            self._start(request, routes, flow, server, decision, now)
+        else:
+            self.refusals.answer(request, flow, server, decision, now)
 
     def _check_draining(self, request: Request) -> Refusal | None:
         if self.is_draining and request.to_tag() is None:
@@ -285,7 +318,7 @@ class ProxyCore:
         if request.method == b"INVITE":
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
-            learned = learned_from(request, routes, flow, targets[0], self.router)
+            learned = learn(self.router, request, routes, flow, targets[0])
             if learned is not None:
                 self._out.append(learned)
         if targets[0].rule == "learned":
@@ -302,22 +335,11 @@ class ProxyCore:
         routes = read_routes(request, self.identity, self.tokens)
         if flow.first_hop:
             self.first_hop.take_request(request, flow)
-        decision = self.router.decide(request, routes, flow, now)
+        decision = self.router.decide(request, routes, flow, now, ())
         if isinstance(decision, list):
             ResponseContext(
                 self.forwarder, request, routes, flow, None, decision, now
             ).search(now)
-
-    def _framing_failed(self, event: events.FramingFailed, now: float) -> None:
-        self.malformed_received += 1
-        try:
-            parse_message(event.data, self.settings.limits, stream=True)
-        except UnreadableRequest as error:
-            error.status, error.reason = event.status, event.reason
-            self.refusals.unreadable(error, event.flow)
-        except MalformedMessage:
-            pass
-        self._out.append(commands.Close(event.flow, "framing"))
 
     def _cancel(
         self,
@@ -345,6 +367,8 @@ class ProxyCore:
         assert invite is not None
         if isinstance(invite.user, ResponseContext):
             invite.user.cancel(now)
+        else:
+            self.look_ups.cancel(invite)
 
     def _response(
         self, response: Response, flow: Flow, data: bytes, now: float

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from proxy.core import commands
+from proxy.core import commands, events
 from proxy.core.forwarding import stamp_via
 from proxy.core.replies import has_to_tag, refuse
 from proxy.core.settings import CoreSettings
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable
-from proxy.sip.message import Request, UnreadableRequest
+from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.transaction.server import ServerTransaction
 
 UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
@@ -79,6 +79,17 @@ class Refusals:
             reply_flow = stamp_via(request, via, flow, self._flows)
         refusal = Refusal(error.status, error.reason)
         self._send(reply_flow, refuse(request, refusal, self._settings.source))
+
+    def framing(self, event: events.FramingFailed) -> None:
+        """A stream lost its framing: answer what can be read, then close it."""
+        try:
+            parse_message(event.data, self._settings.limits, stream=True)
+        except UnreadableRequest as error:
+            error.status, error.reason = event.status, event.reason
+            self.unreadable(error, event.flow)
+        except MalformedMessage:
+            pass
+        self._out.append(commands.Close(event.flow, "framing"))
 
     def _note(self, request: Request, flow: Flow, status: int, endpoint: str) -> None:
         if not has_to_tag(request):

@@ -152,8 +152,10 @@ class Registrar:
                 self._saved(event.tickets, now)
             case events.BindingsNotSaved():
                 self._not_saved(event.tickets, now)
-            case events.BindingsTold():
+            case events.BindingsChanged():
                 self.location.take_over(event.changes)
+            case events.UsersChanged():
+                self.gate.users = event.users
             case events.LocationLoaded():
                 self.location.load(event.bindings)
                 self.gate.users = event.users

@@ -1,4 +1,4 @@
-"""Where a request may go: one destination, before anybody has been looked up."""
+"""What the rules of section 16.5 decide: targets, a refusal, or to ask the store."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -69,6 +69,9 @@ class Target:
 
 
 Decision = list[Target] | Refusal
+
+ASK: Final = Refusal(404, "ask the store")
+"""Nobody is told this: memory does not know the address, the store may."""
 
 
 @lru_cache(maxsize=4096)

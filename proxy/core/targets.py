@@ -5,15 +5,21 @@ order is the promise of the product: own Route first, then ourselves, the endpoi
 table, our pools, learned URIs, bindings, the default route, and last a refusal.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from proxy.core.affinity import Affinity
-from proxy.core.contacts import MARK, asks_for_replacement, client_uri, token_of
+from proxy.core.contacts import (
+    MARK,
+    asks_for_replacement,
+    client_uri,
+    not_the_first_hop,
+    token_of,
+)
 from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
-from proxy.core.target import Decision, Target, lookup_of
+from proxy.core.target import ASK, Decision, Target, lookup_of
 from proxy.core.tokens import NO_ENDPOINT, TokenBox, caller_mark
 from proxy.core.validation import ALLOW, Refusal
 from proxy.endpoints.canary import pool_for
@@ -21,9 +27,8 @@ from proxy.endpoints.model import LearnedUri, Pool
 from proxy.endpoints.request_uri import request_uri_for
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
-from proxy.location.service import LocationService
+from proxy.location.service import LocationService, best_first
 from proxy.pools.front_end import Lookup, Resolution
-from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
@@ -110,9 +115,17 @@ class Router:
                 self.front_ends[front_end.name.lower()] = pool
 
     def decide(
-        self, request: Request, routes: RouteSet, flow: Flow, now: float
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        now: float,
+        found: Sequence[Binding] | None = None,
     ) -> Decision:
-        """All rules in order; raises MalformedMessage for an unreadable URI."""
+        """All rules in order; raises MalformedMessage for an unreadable URI.
+
+        ``found`` is what the store said; without it the decision may be ``ASK``.
+        """
         uri = parse_uri(routes.request_uri)
         if request.hops == 0:  # an OPTIONS: validation has refused all others
             return self.for_us(request, uri) or Refusal(483)
@@ -125,6 +138,7 @@ class Router:
             or self.by_learned_uri(routes, uri)
             or self.by_contact(routes, uri)
             or self.by_binding(routes, uri, now)
+            or self.by_store(routes, uri, found)
             or self.by_default(request, routes, flow)
             or self.nowhere(uri)
         )
@@ -283,27 +297,28 @@ class Router:
                 return Refusal(480, "", (self._why("flow gone"),))
         if not bindings:
             return None
-        return [self._contact_target(binding, routes) for binding in bindings]
+        return [
+            self.nodes.contact_target(binding, routes, self.tokens)
+            for binding in bindings
+        ]
 
-    def _contact_target(self, binding: Binding, request: RouteSet) -> Target:
-        """By the flow it registered over while that is open, else by its URI."""
-        routes = binding.routes
-        flow: Flow | None = None
-        if binding.flow:
-            token = self.tokens.open(binding.flow)
-            if token is not None:
-                if not request.wanted_flow:
-                    elsewhere = self.nodes.towards_contact(
-                        request.request_uri, binding.flow, token
-                    )
-                    if elsewhere is not None:
-                        return elsewhere
-                flow = self.tokens.flow_of(token)
-        if flow is not None:
-            return Target("binding", binding.uri, flow=flow, routes=routes)
-        next_hop = parse_name_addr(routes[0]).uri if routes else binding.uri
-        lookup = lookup_of(parse_uri(next_hop))
-        return Target("binding", binding.uri, lookup=lookup, routes=routes)
+    def by_store(
+        self, routes: RouteSet, uri: SipUri, found: Sequence[Binding] | None
+    ) -> Decision | None:
+        """Somebody may have registered at another proxy a moment ago."""
+        if found:
+            return [
+                self.nodes.contact_target(each, routes, self.tokens)
+                for each in best_first(found)
+            ]
+        if (
+            found is None
+            and self.settings.asks_store
+            and uri.user is not None
+            and uri.host in self.identity.domains
+        ):
+            return ASK
+        return None
 
     def by_contact(self, routes: RouteSet, uri: SipUri) -> Decision | None:
         """The Contact that we, or another node, gave a client of first_hop."""
@@ -332,18 +347,8 @@ class Router:
             if flow.first_hop:
                 lookup = self.affinity.home_of(request.from_aor()) or lookup
             elif asks_for_replacement(request):
-                return self._not_the_first_hop()
+                return not_the_first_hop(self.settings.source)
         return [Target("default", routes.request_uri, lookup=lookup)]
-
-    def _not_the_first_hop(self) -> Refusal:
-        """A front end behind us would refuse it, and with a riddle."""
-        text = (
-            "Contact asks for proxy=replace: only a listener with first_hop = true "
-            "passes such a REGISTER on"
-        )
-        warning = f'Warning: 399 {self.settings.source} "{text}"'
-        line = diagnostics("not routable", self.settings.source, cause=text)
-        return Refusal(403, "", (warning.encode(), line))
 
     def nowhere(self, uri: SipUri) -> Refusal:
         """No rule fits: 404 in a domain of ours, 403 for the rest of the world."""

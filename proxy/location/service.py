@@ -117,5 +117,10 @@ def _is_later(known: Binding, told: Binding) -> bool:
     return known.call_id == told.call_id and known.cseq > told.cseq
 
 
+def best_first(bindings: Iterable[Binding]) -> list[Binding]:
+    """The order in which contacts of one AOR are tried."""
+    return sorted(bindings, key=_preference)
+
+
 def _preference(binding: Binding) -> tuple[float, float]:
     return -binding.q, -binding.registered_at

@@ -5,6 +5,7 @@ orchestrator kills it then; ``/ready`` says that new requests are welcome.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -115,6 +116,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
             for x in core.flows.listeners
         ],
         "store": state.store_problem or "ok",
+        **_store_away(state),
         "table_version": table.version,
         "endpoints": len(table.endpoints),
         "bindings": len(core.location),
@@ -123,6 +125,16 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         "connections": len(runtime.network.streams.connections),
         "errors": runtime.errors,
         "pools": {fqdn: _pool(runtime, fqdn) for fqdn in runtime.pool_lookups()},
+    }
+
+
+def _store_away(state: ServiceState) -> dict[str, Any]:
+    """Since when the store has been silent; nulls while it answers."""
+    away = state.store_away_for
+    since = datetime.fromtimestamp(state.store_answered_at, UTC)
+    return {
+        "store_away_since": None if away is None else since.isoformat("T", "seconds"),
+        "store_away_seconds": None if away is None else round(away, 1),
     }
 
 

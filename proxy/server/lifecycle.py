@@ -25,7 +25,9 @@ from proxy.server.activation import adopt, passed_sockets
 from proxy.server.admin_pages import open_admin, pages
 from proxy.server.cutover import roll_back, watch_cutover
 from proxy.server.drain import Drain
+from proxy.server.follow import StoreFollower
 from proxy.server.ledger import LedgerWriter
+from proxy.server.look_ups import LookUps
 from proxy.server.nodes import follow_nodes, join, leave
 from proxy.server.notify import Notifier
 from proxy.server.registrar import start_registrar
@@ -44,8 +46,6 @@ from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
 
-FOLLOW_STORE = 0.25
-"""Seconds between two looks at the store's version: a change counts within 1 s."""
 SAVE_USES = 60.0
 FORGET_LEARNED = 3600.0
 COLLECT_IDLE, COLLECT_BUSY = 60.0, 600.0
@@ -143,6 +143,8 @@ async def start_runtime(
     await roll_back(store)  # overdue since before we were started
     keys = wiring.route_keys(config, await store.hmac_key())
     workers = 1 if part is None else part.siblings.count
+    # Before anything is loaded: what changes meanwhile is news.
+    mark = (await store.news("")).mark
     runtime = Runtime(
         wiring.core_settings(config, keys, workers),
         flows,
@@ -163,7 +165,9 @@ async def start_runtime(
     await runtime.open()
     if part is not None:
         start_links(part, runtime)
-    _run_beside(config, store, runtime, state, ledger, is_first)
+    if runtime.core.settings.asks_store:
+        runtime.on_look_up = LookUps(store, runtime).add
+    _run_beside(config, store, runtime, state, ledger, mark, is_first)
     runtime.tasks.start(follow_nodes(store, runtime, node, is_first), "nodes")
     return runtime
 
@@ -174,6 +178,7 @@ def _run_beside(
     runtime: Runtime,
     state: ServiceState,
     ledger: LedgerWriter,
+    mark: str,
     is_first: bool,
 ) -> None:
     """What goes on beside the messages; some of it only once per node."""
@@ -192,7 +197,7 @@ def _run_beside(
 
     runtime.on_learned = learned
     start = runtime.tasks.start
-    start(_follow_store(store, runtime, state), "follow-store")
+    start(StoreFollower(store, runtime, state, mark).run(), "follow-store")
     start(runtime.certificates.watch(), "watch-certificates")
     start(ledger.run(), "save-usage")
     start(_save_uses(store, runtime), "save-uses")
@@ -216,25 +221,6 @@ async def _save_learned(store: Store, command: LearnUri) -> None:
         )
     except (StoreError, SipError) as error:
         log.error("uri.not_saved", uri=command.uri, reason=str(error))
-
-
-async def _follow_store(store: Store, runtime: Runtime, state: ServiceState) -> None:
-    """Swap the table whenever the store has a new version."""
-    version = runtime.core.router.table.version
-    while True:
-        await asyncio.sleep(FOLLOW_STORE)
-        try:
-            if await store.table_version() != version:
-                table = await store.load_table()
-                version = table.version
-                runtime.swap_table(table)
-                log.info("table.changed", version=version)
-            state.store_problem = ""
-        except StoreError as error:
-            if not state.store_problem:
-                # Requests go on by the last known table.
-                log.error("store.unavailable", reason=str(error))
-            state.store_problem = str(error)
 
 
 async def _save_uses(store: Store, runtime: Runtime) -> None:

@@ -121,6 +121,9 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
         yield "conflicts_total", registrar.conflicts
     yield "table_version", table.version
     yield "store_up", not state.store_problem
+    yield "store_away_seconds", state.store_away_for or 0.0
+    for result, count in runtime.look_ups.items():
+        yield "look_ups_total", count, result
 
 
 def _pools(runtime: Runtime) -> Iterator[_Row]:

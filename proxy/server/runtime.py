@@ -82,7 +82,9 @@ class Runtime:
         self.errors = 0
         self.on_learned: Callable[[commands.LearnUri], None] = lambda _: None
         self.on_save: Callable[[commands.SaveBindings], None] = lambda _: None
+        self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
         self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
+        self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
         self.used_uris: set[str] = set()
         self._wall_offset = clock.wall() - self.loop.time()
         self.core.location.wall_offset = self._wall_offset
@@ -213,6 +215,8 @@ class Runtime:
                 self.network.close_flow(command.flow, command.reason)
             case commands.LearnUri():
                 self.on_learned(command)
+            case commands.LookUp():
+                self.on_look_up(command)
             case commands.NoteConflict():
                 self.on_conflict(command)
             case commands.UseLearnedUri():

@@ -42,7 +42,7 @@ class NewsReader:
         """See Receiver."""
         match news:
             case ["bindings", changes]:
-                told = events.BindingsTold([_change(*each) for each in changes])
+                told = events.BindingsChanged([_change(*each) for each in changes])
                 self._runtime.step(told)
             case ["uri", uri, pool, endpoint]:
                 self._runtime.step(events.UriTold(uri, pool, endpoint))

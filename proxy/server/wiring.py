@@ -6,6 +6,7 @@ from pathlib import Path
 
 from proxy.config.keys import read_keys
 from proxy.config.model import Config, ListenSection, TlsPaths
+from proxy.config.redis_url import is_redis_url
 from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.net.network import ListenOptions
 from proxy.net.settings import AdmissionSettings, StreamSettings
@@ -59,6 +60,7 @@ def core_settings(
         log_access=config.log.access or config.admin.address is not None,
         registrar=registrar_settings(config),
         node_address=node_address(config),
+        asks_store=is_redis_url(config.store_url),
     )
 
 

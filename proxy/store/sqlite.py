@@ -16,6 +16,7 @@ from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store.interface import Actor, AuditRow, StoreError
+from proxy.store.news import Known, News
 from proxy.store.nodes import NodeRecord
 from proxy.store.registrar import Conflict, User
 from proxy.store.sqlite_errors import store_error
@@ -118,6 +119,14 @@ class SqliteStore:
     async def forget_bindings(self, before: float) -> int:
         """See RegistrarStore."""
         return await self._run(self._file.registrar.forget_bindings, before)
+
+    async def news(self, mark: str) -> News:
+        """See NewsStore."""
+        return await self._run(self._file.news.news, mark)
+
+    async def look_up(self, aors: Sequence[str], now: float) -> list[Known]:
+        """See NewsStore."""
+        return await self._run(self._file.news.look_up, aors, now)
 
     async def users(self) -> list[User]:
         """See RegistrarStore."""

@@ -31,6 +31,7 @@ from proxy.store.migrations import NEWEST, SchemaTooNew, migrate, schema_version
 from proxy.store.nodes import NodeRecord
 from proxy.store.sqlite_errors import store_error
 from proxy.store.sqlite_ledger import SqliteLedger
+from proxy.store.sqlite_news import SqliteNews
 from proxy.store.sqlite_registrar import SqliteRegistrar
 
 BUSY_SECONDS: Final = 5.0
@@ -82,6 +83,7 @@ class SqliteFile:
             self._db.close()
             raise
         self.registrar = SqliteRegistrar(self._db, self._transaction)
+        self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
 
     @_mapped

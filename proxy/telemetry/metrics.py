@@ -80,6 +80,7 @@ _COUNTERS: Final = (
     ("dns_failures_total", "", "Questions that no name server answered"),
     ("registrations_total", "result", "REGISTERs answered here: accepted or refused"),
     ("conflicts_total", "", "REGISTERs for an address that is an endpoint"),
+    ("look_ups_total", "result", "Addresses unknown here that the store was asked for"),
     ("access_lines_total", "result", "Access lines written and dropped"),
     (
         "certificate_reload_failures_total",
@@ -112,6 +113,11 @@ _GAUGES: Final = (
     ("bindings", "", "Contacts registered here"),
     ("table_version", "", "The version of the endpoint table in force"),
     ("store_up", "", "1 while the store answers"),
+    (
+        "store_away_seconds",
+        "",
+        "Seconds since the store last answered; 0 while it does",
+    ),
     ("certificate_expiry_seconds", "file", "Seconds until a certificate expires"),
     ("pool_front_ends", "pool", "Front ends that DNS names for a pool"),
     ("pool_front_ends_available", "pool", "Those of them that are not ejected"),
