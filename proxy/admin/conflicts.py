@@ -46,8 +46,9 @@ def conflicts_of(endpoint: Endpoint, conflicts: Iterable[Conflict]) -> list[Conf
 
 def describe_conflict(conflict: Conflict) -> str:
     """One line for people."""
+    times = "once" if conflict.count == 1 else f"{conflict.count} times"
     return (
         f"the old service at {conflict.source}"
         f" ({conflict.user_agent or 'no User-Agent'}) still registers:"
-        f" {conflict.count} times, last {_instant(conflict.last_at)}"
+        f" {times}, last {_instant(conflict.last_at)}"
     )

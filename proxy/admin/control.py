@@ -139,19 +139,20 @@ def _identities(identity: str | Sequence[str]) -> Sequence[str]:
 
 async def get_endpoints(
     operator: Operator,
-    identity: str | None = None,
+    identity: str | Sequence[str] | None = None,
     *,
     pool_fqdn: str | None = None,
     filter_text: str | None = None,
     limit: int | None = None,
 ) -> list[EndpointView]:
-    """Endpoints by address; one that is named must exist, a search may be empty."""
+    """Endpoints by address; those that are named must exist, a search may be empty."""
     table = await operator.store.load_table()
     with refusals():
         if identity is None:
             found = [table.endpoints[key] for key in sorted(table.endpoints)]
         else:
-            found = [changes.find_endpoint(table, identity)]
+            wanted = [changes.find_endpoint(table, x) for x in _identities(identity)]
+            found = list({endpoint.key: endpoint for endpoint in wanted}.values())
         if pool_fqdn is not None:
             fqdn = normalise_fqdn(pool_fqdn)
             found = [endpoint for endpoint in found if endpoint.pool_fqdn == fqdn]

@@ -23,11 +23,15 @@ from proxy.net.errors import NetError
 from proxy.net.tls import TlsFiles, client_context
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.prober import Certificate, Probe, Reading, probe
+from proxy.store.registrar import Conflict
 
 Verdict = Literal["ok", "warning", "failed"]
 DAY: Final = 86_400.0
 WARN_DAYS: Final = 30
 RECENT_CONFLICT: Final = 3600.0
+"""Seconds for which a refused registration is worth a word."""
+FRESH_CONFLICT: Final = 600.0
+"""Seconds in which a service that still runs would have tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +147,7 @@ class Doctor:
         )
         fresh = [each for each in conflicts if now - each.last_at < RECENT_CONFLICT]
         if fresh:
-            yield Step(
-                *(address, "conflict", "failed", describe_conflict(fresh[0])),
-                fix="stop that service; nothing but this endpoint may have the address",
-            )
+            yield _conflict(address, fresh[0], now)
         elif bindings:
             sources = ", ".join(each.source for each in bindings)
             verdict: Verdict = "warning" if is_there else "failed"
@@ -240,6 +241,19 @@ def _domain(endpoint: Endpoint, config: Config) -> Step:
     return Step(endpoint.sip_address, "domain", "ok", f"{host} is served")
 
 
+def _conflict(address: str, conflict: Conflict, now: float) -> Step:
+    """Red while it goes on, amber once it has kept quiet for a while."""
+    text, silent = describe_conflict(conflict), now - conflict.last_at
+    if silent < FRESH_CONFLICT:
+        fix = "stop that service; nothing but this endpoint may have the address"
+        return Step(address, "conflict", "failed", text, fix)
+    text += f", silent for {silent / 60:.0f} min since"
+    return Step(
+        *(address, "conflict", "warning", text),
+        fix="make sure that the service is disabled and does not come back",
+    )
+
+
 def _dns(pool: Pool, resolution: Resolution) -> Step:
     front_ends = resolution.front_ends()
     if front_ends:
@@ -281,8 +295,16 @@ def _ms(reading: Reading) -> float:
     return round(reading.seconds * 1000, 1)
 
 
+_OUR_CERTIFICATE: Final = (
+    "a front end that wants a certificate of its clients must take ours: in [tls] name "
+    "certificate and key that its authority has signed; its own log says what it missed"
+)
+
+
 def _no_way(result: Probe, problem: str) -> str:
     front_end = result.front_end
+    if front_end.transport == "tls" and problem in ("ours", "closed"):
+        return _OUR_CERTIFICATE
     port = f"{front_end.transport.upper().replace('TLS', 'TCP')} port {front_end.port}"
     return {
         "refused": f"nobody listens there: start the pool's front end, or correct the "

@@ -30,15 +30,19 @@ async def import_endpoints(
     is only reported.  Raises ControlError.
     """
     now = operator.clock()
-    bindings = [] if force else await operator.store.bindings(None, now)
+    bindings = await operator.store.bindings(None, now)
     bound = frozenset(binding.aor for binding in bindings)
     with refusals():
-        order = Import(read_rows(decode(data)), operator.rules, default_pool, bound)
+        rows = read_rows(decode(data))
+        respected = frozenset() if force else bound
+        order = Import(rows, operator.rules, default_pool, respected)
         lines, changes = judge(order, await operator.store.load_table(), now)
     if what_if:
         return ImportReport(lines, Outcome(changes, what_if=True))
+    is_forced = any(each.before is None and each.key in bound for each in changes)
+    verb = "endpoint.import --force" if is_forced and force else "endpoint.import"
     decide = decide_import(order, now, skip_refused=skip_refused)
-    return ImportReport(lines, await apply_change(operator, "endpoint.import", decide))
+    return ImportReport(lines, await apply_change(operator, verb, decide))
 
 
 async def export_endpoints(operator: Operator, form: str) -> str:

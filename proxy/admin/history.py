@@ -68,8 +68,10 @@ async def undo(
     now = operator.clock()
     with refusals():
         decide = undo_change(number, row.before, row.after, now)
-    if isinstance(row.before, Endpoint) and row.after is None and not force:
+    verb = f"endpoint.undo {number}"
+    if isinstance(row.before, Endpoint) and row.after is None:
         bindings = await operator.store.bindings(row.key, now)
-        if bindings:
+        if bindings and not force:
             raise ControlError(still_registered(row.key, bindings))
-    return await apply_change(operator, f"endpoint.undo {number}", decide, what_if)
+        verb += " --force" if bindings else ""
+    return await apply_change(operator, verb, decide, what_if)

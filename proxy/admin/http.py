@@ -1,15 +1,15 @@
 """A small HTTP/1.1 listener for operators' tools: health, metrics, status, drain.
 
 Strict and bounded on purpose: one request per connection, no body, 8 KiB, 5 s.  It is
-no web framework; docs/decisions.md says why not.  Handlers are plain functions that
-must not block; they run in the proxy's own loop.
+no web framework; docs/decisions.md says why not.  Handlers are functions that must not
+block, or coroutines; they run in the proxy's own loop.
 """
 
 import asyncio
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -49,7 +49,7 @@ class Reply:
 class Page:
     """What answers one path; ``is_open`` pages need no token on any address."""
 
-    handler: Callable[[], Reply]
+    handler: Callable[[], Reply | Awaitable[Reply]]
     method: str = "GET"
     is_open: bool = False
 
@@ -128,7 +128,8 @@ class HttpListener:
         try:
             request = _parse(await _read_head(reader))
             is_head = request.method == "HEAD"
-            reply = self._answer(request)
+            found = self._answer(request)
+            reply = found if isinstance(found, Reply) else await found
         except HttpError as error:
             reply = Reply.text(error.status, str(error))
         except Exception:
@@ -139,7 +140,7 @@ class HttpListener:
         writer.write_eof()
         await reader.read(REQUEST_LIMIT)  # until the caller has closed
 
-    def _answer(self, request: _Request) -> Reply:
+    def _answer(self, request: _Request) -> Reply | Awaitable[Reply]:
         page = self._pages.get(request.path)
         if page is None:
             raise HttpError(404, f"there are {' '.join(self._pages)}")

@@ -116,9 +116,10 @@ def _boundary(config: Config) -> Iterator[Step]:
             yield Step(
                 "boundary",
                 True,
-                f"clients connect to {listen.address} directly: those that sign their"
-                " messages ignore errors of ours, and a pool that does not sign cannot"
-                " answer them (docs/topologies.md, topology C)",
+                f"clients connect to {listen.address} directly (topology C), which is"
+                " ruled out where they sign their messages (NTLM, Kerberos, TLS-DSK)"
+                " and the pool does not: they drop its answers, and our errors."
+                " Topologies A and B of docs/topologies.md have no such limit",
             )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
@@ -40,11 +41,13 @@ class UsageView:
         """The one line an administrator wants to read."""
         summary, last = self.summary, self.summary.last
         quiet = int(summary.quiet_for(self.now) // DAY)
-        if last is None:
-            return f"never used in the {_days(quiet)} since it was created"
         if summary.recent_users:
             return f"{_users(summary.recent_users)} in the last {_days(summary.days)}"
-        return f"0 users for {_days(quiet)}, last was {last.aor}"
+        who = f"last was {last.aor} on {_date(last.last_at)}" if last else ""
+        if last is None or last.last_at < summary.since:
+            never = f"never used in the {_days(quiet)} since it was created"
+            return f"{never}; {who}" if who else never
+        return f"0 users for {_days(quiet)}, {who}"
 
     @property
     def advice(self) -> str:
@@ -60,6 +63,10 @@ class UsageView:
 
 def _days(count: int) -> str:
     return "1 day" if count == 1 else f"{count} days"
+
+
+def _date(at: float) -> str:
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d")
 
 
 def _users(count: int) -> str:
@@ -91,7 +98,12 @@ def _view(
     endpoint: Endpoint | None, key: str, rows: list[Usage], now: float, days: int
 ) -> UsageView:
     address = f"sip:{key}" if endpoint is None else endpoint.sip_address
-    since = now if endpoint is None else endpoint.created_at
+    # A removed one has only its rows to tell of.
+    since = (
+        endpoint.created_at
+        if endpoint
+        else min((r.first_at for r in rows), default=now)
+    )
     return UsageView(
         address, endpoint, summarise(key, rows, since, now, days), rows, now
     )

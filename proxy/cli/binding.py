@@ -57,9 +57,11 @@ def remove(
     if session.json:
         render.print_json([binding_to_json(binding) for binding in gone])
     else:
-        for binding in gone:
-            contact = binding.uri.decode("utf-8", "replace")
-            print(f"removed {contact}, registered as {binding.aor} by {binding.source}")
+        render.print_lines(
+            f"removed {binding.uri.decode('utf-8', 'replace')}, registered as "
+            f"{binding.aor} by {binding.source}"
+            for binding in gone
+        )
 
 
 def binding_to_json(binding: Binding) -> dict[str, Any]:

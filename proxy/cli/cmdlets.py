@@ -47,7 +47,8 @@ _VERBS: Final = {
     "new": _Verb(
         ("endpoint", "new", "--quiet"),
         {"SipAddress": "--sip-address", **_FIELDS},
-        _DRY,
+        # Ours: in spite of an old service that is registered as the address.
+        {**_DRY, "Force": "--force"},
     ),
     "get": _Verb(
         ("endpoint", "get"),
@@ -127,7 +128,7 @@ def _options(verb: _Verb, arguments: Sequence[str]) -> Iterator[str]:
             yield "--help"
         elif argument.startswith("--"):
             yield argument
-        elif not argument.startswith("-"):
+        elif argument == "-" or not argument.startswith("-"):
             if positional is None:
                 raise UsageError(
                     f'"{argument}" stands alone: write the parameter before it, such '

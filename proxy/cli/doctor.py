@@ -74,9 +74,10 @@ def doctor(
 def print_step(step: Step) -> None:
     """One line, and one more that says what to do."""
     time = f"  {step.ms:g} ms" if step.ms is not None else ""
-    print(f"{step.verdict:<8}{step.of}  {step.name}: {step.text}{time}")
+    lines = [f"{step.verdict:<8}{step.of}  {step.name}: {step.text}{time}"]
     if step.fix:
-        print(f"        -> {step.fix}")
+        lines.append(f"        -> {step.fix}")
+    render.print_lines(lines)
 
 
 def journey_of(config: Config, is_straight: bool = False) -> Journey:

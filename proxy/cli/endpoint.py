@@ -50,7 +50,10 @@ Force = Annotated[
 ]
 Identity = Annotated[
     str | None,
-    typer.Argument(metavar="IDENTITY", help="SIP address or display name."),
+    typer.Argument(
+        metavar="IDENTITY",
+        help="SIP address or display name; - for those that a pipe names.",
+    ),
 ]
 IdentityOption = Annotated[str | None, typer.Option("--identity", hidden=True)]
 
@@ -143,7 +146,8 @@ def get(
 ) -> None:
     """Show one endpoint, some or all."""
     session: Session = context.obj
-    who = identity or identity_option
+    named = identity or identity_option
+    who = _piped() if named == "-" else named
     views = session.operate(
         lambda operator: control.get_endpoints(
             operator,
@@ -155,7 +159,7 @@ def get(
     )
     if session.json:
         render.print_json([_view_to_json(view) for view in views])
-    elif who is not None and views:
+    elif isinstance(who, str) and views:
         _print_one(views[0])
     else:
         _print_list(views)
@@ -173,16 +177,25 @@ def required(argument: str | None, option: str | None) -> str:
 
 
 def identities(argument: str | None, option: str | None) -> list[str]:
-    """The endpoints meant: the one that is named, else those that a pipe names.
+    """The endpoints meant: the one that is named, else (or with ``-``) those that a
+    pipe names.
 
     Raises typer.BadParameter when there is neither.
     """
+    named = argument or option
+    if named and named != "-":
+        return [named]
+    return _piped()
+
+
+def _piped() -> list[str]:
+    """The endpoints that standard input names; raises typer.BadParameter for none."""
     import sys
 
     from proxy.endpoints.exchange import decode, identities_of
 
-    if argument or option or sys.stdin is None or sys.stdin.isatty():
-        return [required(argument, option)]
+    if sys.stdin is None or sys.stdin.isatty():
+        return [required(None, None)]
     try:
         text = decode(sys.stdin.buffer.read())
     except (OSError, ValueError):  # closed, or not ours to read

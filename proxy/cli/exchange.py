@@ -10,6 +10,7 @@ import typer
 
 from proxy.admin import exchange as verbs
 from proxy.admin.control import ControlError
+from proxy.admin.exchange import ImportReport
 from proxy.cli import render
 from proxy.cli.endpoint import Force, PoolFqdn, WhatIf, outcome_to_json
 from proxy.cli.session import Session
@@ -43,14 +44,26 @@ def import_(
     if session.json:
         lines = [asdict(line) for line in report.lines]
         render.print_json({**outcome_to_json(report.outcome), "rows": lines})
-        return
-    lead = "What if: " if what_if else ""
+    else:
+        _print_report(report, "What if: " if what_if else "")
+    if (
+        what_if
+        and not skip_refused
+        and any(x.verdict == "refused" for x in report.lines)
+    ):
+        raise typer.Exit(1)  # as the import itself would end
+
+
+def _print_report(report: ImportReport, lead: str) -> None:
     for line in report.lines:
         why = f": {line.text}" if line.text else ""
-        print(f"{lead}{line.verdict:<8}{line.address or '(no address)'}{why}")
+        where = f" ({line.place})" if why else ""
+        text = f"{line.verdict:<8}{line.address or '(no address)'}{where}{why}"
+        render.print_lines([lead + text])
     counts = Counter(line.verdict for line in report.lines)
     said = ", ".join(f"{counts[word]} {word}" for word in counts)
-    print(f"{lead}{len(report.lines)} rows: {said or 'nothing'}")
+    rows = render.count(len(report.lines), "row")
+    print(f"{lead}{rows}: {said or 'nothing'}")
 
 
 def _read(file: Path) -> bytes:

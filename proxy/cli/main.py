@@ -110,6 +110,9 @@ def _complain(text: str, code: int, as_json: bool, **more: Any) -> int:
         text = json.dumps({"error": text, "exit_code": code, **more})
         print(text, file=sys.stderr)
     else:
+        from proxy.sip.grammar import visible
+
         lead = "" if "\n" in text else "waypost: "
-        print(f"{lead}{text}", file=sys.stderr)
+        lines = map(visible, text.split("\n"))
+        print(lead + "\n".join(lines), file=sys.stderr)
     return code

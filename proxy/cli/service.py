@@ -63,6 +63,7 @@ def _print_status(found: dict[str, Any]) -> None:
             ("Up", render.duration(found["up_seconds"])),
             ("Listeners", " ".join(map(_address, found["listeners"]))),
             ("Store", found["store"]),
+            *_store_away(found),
             ("Endpoints", str(found["endpoints"])),
             ("Bindings", str(found["bindings"])),
             *_conflicts(found["conflicts"]),
@@ -87,6 +88,13 @@ def _print_status(found: dict[str, Any]) -> None:
     for pool, about in found["pools"].items():
         if not about["front_ends"]:
             print(f"\n{pool}: no front end ({about['error']})")
+
+
+def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
+    if not found.get("store_away_since"):
+        return []
+    ago = render.duration(found["store_away_seconds"])
+    return [("Away since", f"{found['store_away_since']} ({ago})")]
 
 
 def _conflicts(count: int) -> list[tuple[str, str]]:

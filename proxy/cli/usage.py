@@ -25,6 +25,7 @@ from proxy.cli.endpoint import (
 )
 from proxy.cli.session import Session
 from proxy.endpoints.usage import Usage
+from proxy.sip.grammar import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,9 +101,14 @@ def _print_all(views: Sequence[UsageView]) -> None:
     render.print_table(_COLUMNS, [_summary_row(view) for view in views])
     print()
     for view in views:
-        print(f"{view.address}: {view.sentence}")
-        if view.advice:
-            print(f"  -> {view.advice}")
+        _print_summary(view)
+
+
+def _print_summary(view: UsageView) -> None:
+    lines = [f"{view.address}: {view.sentence}"]
+    if view.advice:
+        lines.append(f"  -> {view.advice}")
+    render.print_lines(lines)
 
 
 _COLUMNS: Final = ("Endpoint", "State", "Users", "Requests", "Recent", "Last", "By")
@@ -125,9 +131,7 @@ def _print_one(view: UsageView) -> None:
     if view.rows:
         render.print_table(_CLIENT_COLUMNS, [_client_row(row) for row in view.rows])
         print()
-    print(f"{view.address}: {view.sentence}")
-    if view.advice:
-        print(f"  -> {view.advice}")
+    _print_summary(view)
 
 
 _CLIENT_COLUMNS: Final = (
@@ -173,7 +177,7 @@ def _print_csv(views: Sequence[UsageView]) -> None:
             writer.writerow(
                 (
                     view.address,
-                    row.aor,
+                    _plain(row.aor),
                     _iso(row.first_at),
                     _iso(row.last_at),
                     row.count,
@@ -189,7 +193,7 @@ def _iso(at: float) -> str:
 
 def _plain(text: str) -> str:
     """No cell that a spreadsheet would take for a formula: clients wrote these."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 # -- watching ------------------------------------------------------------------------
@@ -252,5 +256,5 @@ def _screen(views: Sequence[UsageView], one: bool) -> "RenderableType":
     else:
         rows = [_watched_row(view) for view in views]
     for row in rows[:WATCHED_ROWS]:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     return table

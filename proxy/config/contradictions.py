@@ -30,6 +30,14 @@ def find_contradictions(config: Config) -> list[Contradiction]:
             found.append((here, f"{listen.address} is used twice: write another port"))
         seen.add(socket)
         found += _tls_contradictions(config, number, listen)
+        if listen.first_hop and listen.transport == "udp":
+            found.append(
+                (
+                    ("listen", number, "first_hop"),
+                    "the clients that need it speak TLS or TCP: write it there, and "
+                    "remove it here",
+                )
+            )
     uri = config.routes.default_uri
     if uri is not None and (uri.host, uri.port or 5060) in config.own_addresses():
         found.append(

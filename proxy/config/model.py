@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from proxy.config.redis_url import check_redis_url
+from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
 from proxy.config.section import Section
 from proxy.config.service import AdminSection, ServerSection
@@ -38,6 +38,7 @@ class ProxySection(Section):
     """Who we are."""
 
     advertised_host: str | None = Field(default=None, examples=["proxy.contoso.test"])
+    key_file: str = Field(default="", examples=["/etc/waypost/route.key"])
     domains: list[str] = Field(min_length=1, examples=[["contoso.test"]])
 
     @field_validator("advertised_host")
@@ -115,12 +116,13 @@ class StoreSection(Section):
                 )
             return value
         scheme = value.partition(":")[0]
-        if scheme in ("redis", "rediss"):
+        if scheme in SCHEMES:
             return check_redis_url(value)
         raise ValueError(
             f'the store "{scheme}" is not known: write '
-            '"sqlite:////var/lib/waypost/waypost.db" or '
-            '"redis://user:password@host:6379/0"'
+            '"sqlite:////var/lib/waypost/waypost.db", '
+            '"redis://user:password@host:6379/0", "redis+sentinel://..." or '
+            '"redis+cluster://..."'
         )
 
 
@@ -324,6 +326,23 @@ class Config(Section):
         )
 
     @property
+    def node_uri(self) -> str:
+        """Where the other nodes reach this one; empty when there are no nodes.
+
+        As written; else, on a store that machines can share, the first listener that
+        has an address of its own, a stream before UDP.
+        """
+        if self.server.node_address:
+            return self.server.node_address
+        if not self.store.url.startswith("redis"):
+            return ""
+        own = [x for x in self.listen if not ip_address(x.host).is_unspecified]
+        own.sort(key=lambda x: ("tcp", "tls", "udp").index(x.transport))
+        if not own:
+            return ""
+        return f"sip:{own[0].address};transport={own[0].transport}"
+
+    @property
     def admin_token_file(self) -> Path:
         """Where the admin token is kept; without a name: beside the database."""
         named = self.file(self.admin.token_file or None)
@@ -338,7 +357,8 @@ class Config(Section):
         """Every value in force, without secrets, as plain JSON types."""
         values = self.model_dump(mode="json")
         values["admin"]["token"] = "***" if self.admin.token else ""
-        values["store"]["url"] = re.sub(r"//[^@/]*@", "//***@", self.store_url)
+        url = re.sub(r"//[^@/]*@", "//***@", self.store_url)
+        values["store"]["url"] = re.sub(r"(_password=)[^&]*", r"\1***", url)
         return values
 
     def own_addresses(self) -> set[tuple[str, int]]:

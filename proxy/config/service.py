@@ -1,14 +1,16 @@
 """Sections about the process rather than about SIP: ``[admin]`` and ``[server]``."""
 
+import os
 from ipaddress import ip_address
-from typing import Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from proxy.config.section import Section
-from proxy.config.values import HostPort, parse_host_port
+from proxy.config.values import HostPort, parse_host_port, parse_route
 
 MIN_TOKEN = 16
+MAX_WORKERS: Final = 64
 
 
 class AdminSection(Section):
@@ -53,6 +55,40 @@ class AdminSection(Section):
 
 
 class ServerSection(Section):
-    """How the process ends."""
+    """The processes: how many, where the other nodes find them, how they end."""
 
     drain_seconds: float = Field(default=30.0, ge=0, le=86_400)
+    workers: int | Literal["auto"] = Field(default=1, examples=[2])
+    worker_udp_port: int = Field(default=0, ge=0, le=65_000)
+    node_address: str = Field(default="", examples=["sip:10.1.2.3:5060;transport=tcp"])
+
+    @field_validator("workers")
+    @classmethod
+    def _check_workers(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and not 1 <= value <= MAX_WORKERS:
+            raise ValueError(
+                f"{value} is no number of processes: write workers = 2, at most "
+                f'{MAX_WORKERS}, or "auto" for one per core'
+            )
+        return value
+
+    @field_validator("node_address")
+    @classmethod
+    def _check_node_address(cls, value: str) -> str:
+        if value:
+            uri = parse_route(value)
+            try:
+                ip_address(uri.host.strip("[]"))
+            except ValueError:
+                raise ValueError(
+                    f"{uri.host} is a name, and the other nodes must reach this one "
+                    'machine: write its address, "sip:10.1.2.3:5060;transport=tcp"'
+                ) from None
+        return value
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes serve: as written, or one per core that we may use."""
+        if isinstance(self.workers, int):
+            return self.workers
+        return max(1, min(len(os.sched_getaffinity(0)), MAX_WORKERS))

@@ -5,6 +5,7 @@ Item 6 of that section: the best response, and the one status that is not passed
 
 from typing import Final
 
+from proxy.core.replies import diagnostics
 from proxy.core.validation import Refusal
 from proxy.sip.message import Response
 
@@ -21,7 +22,7 @@ def is_better(response: Response, best: Response) -> bool:
     return response.status in useful and best.status not in useful
 
 
-def replacement(best: Response) -> Refusal | None:
+def replacement(best: Response, source: str) -> Refusal | None:
     """What is said instead of an unsigned 503; None for every other response.
 
     A 503 would tell the client that we are overloaded; a signed status cannot be
@@ -29,8 +30,11 @@ def replacement(best: Response) -> Refusal | None:
     """
     if best.status != 503 or _is_signed(best):
         return None
-    kept = zip(best.lines, best.names, strict=True)
-    return Refusal(500, "", tuple(line for line, name in kept if name in _EXPLAINS))
+    lines = zip(best.lines, best.names, strict=True)
+    kept = [line for line, name in lines if name in _EXPLAINS]
+    if "ms-diagnostics" not in best.index:
+        kept.append(diagnostics("no diagnostics", source))
+    return Refusal(500, "", tuple(kept))
 
 
 def _is_signed(response: Response) -> bool:

@@ -16,14 +16,25 @@ _OWN_BRANCH: Final = b";branch=" + OWN_MARK
 
 
 class Branches:
-    """Makes branches; ``instance`` is a random number of this process."""
+    """Makes branches; ``instance`` is a random number of this process.
+
+    ``more`` are further sent-by that are ours: those of the other workers.
+    """
 
     __slots__ = ("_sent_by", "_serial", "prefix")
 
-    def __init__(self, instance: int, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self,
+        instance: int,
+        listeners: Sequence[Listener],
+        more: Sequence[bytes] = (),
+        serial: int = 0,
+    ) -> None:
         self.prefix = b"%b%08x." % (OWN_MARK, instance)
-        self._serial = 0
-        self._sent_by = [listener.sent_by for listener in listeners]
+        self._serial = serial
+        sent_by = [listener.outlet.sent_by for listener in listeners]
+        sent_by += (listener.sent_by for listener in listeners)
+        self._sent_by = list(dict.fromkeys((*sent_by, *more)))
 
     def make(self, request: Request) -> bytes:
         """A new branch for one attempt to forward ``request``."""

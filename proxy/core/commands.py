@@ -89,6 +89,15 @@ class SaveBindings:
         self.ticket = ticket
 
 
+class LookUp:
+    """Ask the store who ``aor`` is; answered by ``LookedUp``, always and soon."""
+
+    __slots__ = ("aor",)
+
+    def __init__(self, aor: str) -> None:
+        self.aor = aor
+
+
 class NoteConflict:
     """Alert: somebody registers for an address that is an endpoint.
 
@@ -104,6 +113,22 @@ class NoteConflict:
         self.source = source
         self.user_agent = user_agent
         self.contact = contact
+
+
+class HandOver:
+    """Give this to another worker as if it had come in there; to ourselves: take it
+    again once the siblings' news has been read.
+
+    With a ``reason`` it is a datagram of that worker's own that ICMP gave back.
+    """
+
+    __slots__ = ("data", "flow", "reason", "worker")
+
+    def __init__(self, worker: int, flow: Flow, data: bytes, reason: str = "") -> None:
+        self.worker = worker
+        self.flow = flow
+        self.data = data
+        self.reason = reason
 
 
 class LogAccess:
@@ -154,6 +179,8 @@ Command = (
     | LearnUri
     | UseLearnedUri
     | SaveBindings
+    | LookUp
     | NoteConflict
+    | HandOver
     | LogAccess
 )

@@ -4,12 +4,22 @@ The lookup server answers ``cmd:requri`` with an INFO whose XCCOS body carries
 ``rpl:requri`` and, in ``uib``, the URI that the client will INVITE next.
 """
 
+from __future__ import annotations
+
 import re
 from html import unescape
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from proxy.core.commands import LearnUri
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
+
+if TYPE_CHECKING:
+    from proxy.core.routes import RouteSet
+    from proxy.core.target import Target
+    from proxy.core.targets import Router
+    from proxy.sip.flow import Flow
+    from proxy.sip.message import Request
 
 _URI: Final = re.compile(rb"<uib\s[^<>]*?\buri\s*=\s*[\"']([^\"']{1,1024})[\"']")
 
@@ -31,3 +41,24 @@ def learned_uri(body: bytes, domains: frozenset[str]) -> str | None:
     if uri.user is None or uri.host not in domains:
         return None
     return text
+
+
+def learn(
+    router: Router, request: Request, routes: RouteSet, flow: Flow, target: Target
+) -> LearnUri | None:
+    """``rpl:requri`` from a pool inside a dialog of an endpoint.
+
+    The client INVITEs the URI within milliseconds, so it counts from now on; the
+    store follows.
+    """
+    if target.rule != "client" or b"rpl:requri" not in request.body:
+        return None
+    token = routes.token
+    endpoint = router.table.by_tag.get(token.endpoint_tag) if token else None
+    pool = router.front_ends.get(flow.host)
+    uri = learned_uri(request.body, router.settings.domains)
+    if endpoint is None or pool is None or uri is None:
+        return None
+    if router.learn(uri, pool, endpoint.key):
+        return LearnUri(uri, pool, endpoint.key)
+    return None

@@ -6,7 +6,7 @@ The counterpart is ``commands.py``.  Events are past tense.
 from collections.abc import Iterable, Mapping, Sequence
 
 from proxy.endpoints.table import EndpointTable
-from proxy.location.binding import Binding
+from proxy.location.binding import Binding, BindingChanges
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow
 
@@ -109,8 +109,8 @@ class BindingsNotSaved:
 
 
 class LocationLoaded:
-    """What the store holds of bindings and users: at the start, and when an operator
-    changed something.
+    """What the store holds of bindings and users: at the start, and when it cannot
+    tell any more what has changed.
 
     ``users`` maps a digest user name to HA1 by algorithm.
     """
@@ -122,6 +122,64 @@ class LocationLoaded:
     ) -> None:
         self.bindings = bindings
         self.users = users
+
+
+class UriTold:
+    """A sibling has learned that a pool handed out ``uri``."""
+
+    __slots__ = ("endpoint_key", "pool_fqdn", "uri")
+
+    def __init__(self, uri: str, pool_fqdn: str, endpoint_key: str) -> None:
+        self.uri = uri
+        self.pool_fqdn = pool_fqdn
+        self.endpoint_key = endpoint_key
+
+
+class NodesChanged:
+    """The other nodes that are there now: number → SIP URI of its own address."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self, nodes: Mapping[int, str]) -> None:
+        self.nodes = nodes
+
+
+class BindingsChanged:
+    """A sibling, or the store, tells what others have saved: bind it here as well."""
+
+    __slots__ = ("changes",)
+
+    def __init__(self, changes: BindingChanges) -> None:
+        self.changes = changes
+
+
+class UsersChanged:
+    """Who may register with a password, all of them: HA1 by algorithm by name."""
+
+    __slots__ = ("users",)
+
+    def __init__(self, users: Mapping[str, Mapping[str, str]]) -> None:
+        self.users = users
+
+
+class LookedUp:
+    """The answer to ``commands.LookUp``.
+
+    ``bindings`` are live; ``learned`` is (URI, pool, endpoint) of a service URI.  Both
+    are empty when the store knows nothing, or could not be asked.
+    """
+
+    __slots__ = ("aor", "bindings", "learned")
+
+    def __init__(
+        self,
+        aor: str,
+        bindings: Sequence[Binding] = (),
+        learned: tuple[str, str, str] | None = None,
+    ) -> None:
+        self.aor = aor
+        self.bindings = bindings
+        self.learned = learned
 
 
 class FramingFailed:
@@ -139,7 +197,9 @@ class FramingFailed:
         self.reason = reason
 
 
-RegistrarEvent = BindingsSaved | BindingsNotSaved | LocationLoaded
+RegistrarEvent = (
+    BindingsSaved | BindingsNotSaved | LocationLoaded | BindingsChanged | UsersChanged
+)
 Event = (
     MessageReceived
     | FlowOpened
@@ -148,6 +208,9 @@ Event = (
     | DatagramRefused
     | Resolved
     | TableChanged
+    | LookedUp
     | FramingFailed
+    | UriTold
+    | NodesChanged
     | RegistrarEvent
 )

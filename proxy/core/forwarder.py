@@ -7,10 +7,11 @@ transactions and commands.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands
 from proxy.core.branches import Branches
+from proxy.core.first_hop import FirstHop, without_keep_alive
 from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
 from proxy.core.next_hops import NextHops
 from proxy.core.replies import diagnostics
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from proxy.core.search import Search
 
 
+_TOWARDS_CLIENTS: Final = frozenset({"dialog", "client", "binding"})
+
+
 class Forwarder:
     """Sends requests for response contexts and wakes those that had to wait."""
 
@@ -39,8 +43,11 @@ class Forwarder:
         tokens: TokenBox,
         branches: Branches,
         next_hops: NextHops,
+        first_hop: FirstHop,
         out: list[commands.Command],
     ) -> None:
+        self.first_hop = first_hop
+        self.affinity = first_hop.affinity
         self.settings = settings
         self.attempts = settings.attempts
         self.flows = flows
@@ -89,24 +96,35 @@ class Forwarder:
             context.gave_up("unreachable", f"no {transport} listener")
             return False
         if transport == "udp":
-            self.forward(context, self.flows.udp(listener, host, port), now)
+            flow = self.flows.udp(listener.outlet, host, port)
+            self.forward(context, flow, now)
             return True
-        flow = self.flows.stream(transport, host, port)
+        stream = self.flows.stream(transport, host, port)
+        if stream is None and self.flows.elsewhere is not None:
+            stream = self._at_a_sibling(context, front_end)
         # A connection that has just been made is in the table before those who wait
         # for it are told: nobody may overtake them.
         if (
-            flow is not None
-            and flow.is_open
+            stream is not None
+            and stream.is_open
             and front_end.connection_key not in self._waiting
             and (
-                context.is_in_dialog or flow.peer_name in (None, front_end.server_name)
+                context.is_in_dialog
+                or stream.peer_name in (None, front_end.server_name)
             )
         ):
             context.is_reused = True
-            self.forward(context, flow, now)
+            self.forward(context, stream, now)
         else:
             self._connect(context, front_end, listener, now)
         return True
+
+    def _at_a_sibling(self, context: Search, front_end: FrontEnd) -> Flow | None:
+        """A client's own connection, when another worker accepted it."""
+        elsewhere = self.flows.elsewhere
+        if elsewhere is None or context.target.rule not in _TOWARDS_CLIENTS:
+            return None
+        return elsewhere.by_address(*front_end.key)
 
     def _connect(
         self,
@@ -128,11 +146,11 @@ class Forwarder:
         listener = flow.listener
         method = request.method
         branch = self.branches.make(request)
-        own_lines = [listener.via_prefix + branch]
+        own_lines = [listener.outlet.via_prefix + branch]
         if method in DIALOG_METHODS and context.routes.token is None:
             own_lines += record_routes(
                 context.flow,
-                listener,
+                listener.shared,
                 self.tokens,
                 target.tag,
                 caller_mark(request.from_tag()),
@@ -140,6 +158,8 @@ class Forwarder:
         if target.routes:
             own_lines += [b"Route: " + route for route in target.routes]
         data = forward_request(request, context.routes, target.request_uri, own_lines)
+        if context.flow.first_hop and "ms-keep-alive" in request.index:
+            data = without_keep_alive(data)
         if context.server is None:
             self.out.append(commands.Send(flow, data))
             context.is_finished = True
@@ -183,9 +203,10 @@ class Forwarder:
         """
         target = context.target
         source = self.settings.source
-        if target.rule in ("client", "binding"):
+        if target.rule in ("client", "contact", "binding"):
             return Refusal(480, "", (diagnostics("flow gone", source),))
-        line = diagnostics(cause, source, pool=target.pool, peer=peer, cause=detail)
+        pool = target.pool or (target.lookup.host if target.lookup else "")
+        line = diagnostics(cause, source, pool=pool, frontend=peer, cause=detail)
         return Refusal(481 if target.rule == "dialog" else 504, "", (line,))
 
     def log_access(
@@ -243,15 +264,20 @@ class Forwarder:
         """A connection could not be had: whoever waited tries the next front end."""
         for context in self._woken(front_end.connection_key):
             context.connect_failed(reason, detail, now)
+        self.affinity.connect_failed(front_end, reason)
 
-    def datagram_refused(self, data: bytes, reason: str, now: float) -> None:
-        """ICMP gave our own datagram back: its branch names the transaction."""
+    def datagram_refused(self, data: bytes, reason: str, now: float) -> bool:
+        """ICMP gave a datagram back: its branch names the transaction.
+
+        False when this process did not send it.
+        """
         start = data.find(b";branch=" + self.branches.prefix)
         if start < 0:
-            return
+            return False
         branch = data[start + 8 : data.find(b"\r\n", start)]
         if data.startswith(b"CANCEL "):
             branch += b" CANCEL"
         transaction = self.transactions.clients.get(branch)
         if transaction is not None:
             transaction.transport_failed(reason, now)
+        return True

@@ -70,9 +70,10 @@ def record_routes(
     parts = cache.get(key)
     if parts is None:
         token = tokens.make(flow, endpoint_tag)
+        inward = flow.listener.shared
         parts = cache[key] = [
             (b"Record-Route: <sip:%b." % token, _route_tail(listener))
-            for listener in ((out,) if out is flow.listener else (out, flow.listener))
+            for listener in ((out,) if out is inward else (out, inward))
         ]
     return [start + caller + tail for start, tail in parts]
 

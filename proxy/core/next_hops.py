@@ -8,8 +8,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from proxy.core.affinity import Affinity
 from proxy.core.routes import Identity
-from proxy.core.targets import Router, Target
+from proxy.core.target import Target
+from proxy.core.targets import Router
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import HealthBook
 from proxy.pools.selection import order, order_for
@@ -34,6 +36,7 @@ class NextHops:
     """Orders front ends; ``cached`` is the resolver's memory and never waits."""
 
     __slots__ = (
+        "_affinity",
         "_cached",
         "_identity",
         "_rng",
@@ -51,7 +54,9 @@ class NextHops:
         router: Router,
         cached: Cached,
         rng: random.Random,
+        affinity: Affinity,
     ) -> None:
+        self._affinity = affinity
         self.health = HealthBook()
         self._transports = frozenset(x.transport for x in flows.listeners)
         self._identity = identity
@@ -76,6 +81,9 @@ class NextHops:
         """
         lookup = target.lookup
         assert lookup is not None
+        pinned = self._affinity.front_end_of(flow) if flow.first_hop else None
+        if pinned is not None and target.rule == "default":
+            return (pinned,)
         resolution = (
             numeric_resolution(lookup, self._transports)
             or self._cached(lookup, now)
@@ -88,6 +96,9 @@ class NextHops:
         found: Sequence[FrontEnd] = order(
             resolution, _PREFERENCE[flow.transport], self._rng, self.health, now
         )
+        if pinned is not None:
+            # Its way into a dialog too, if it is one of the way's front ends.
+            found = [f for f in found if f.key == pinned.key] or found
         if target.prefer_host and len(found) > 1:
             host = target.prefer_host
             found = sorted(found, key=lambda f: host not in (f.name.lower(), f.host))
@@ -110,6 +121,8 @@ class NextHops:
         """
         lookup = target.lookup
         assert lookup is not None
+        if target.rule == "default" and self._affinity.front_end_of(flow) is not None:
+            return ()
         resolution = self._cached(lookup, now)
         if resolution is None:
             return ()

@@ -7,21 +7,26 @@ live next door: validation, routes, targets, next_hops, forwarder, response_cont
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from typing import Final
 
 from proxy.core import commands, events
-from proxy.core.branches import Branches
-from proxy.core.dialogs import learned_uri
+from proxy.core.affinity import Affinity
+from proxy.core.dialogs import learn
+from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import stamp_via
+from proxy.core.handover import Handover, branches_for
+from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
+from proxy.core.refusals import UNANSWERED, Refusals
 from proxy.core.registrar import Registrar
-from proxy.core.replies import reply
+from proxy.core.replies import refuse, reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.routes import Identity, RouteSet, read_routes
 from proxy.core.settings import CoreSettings
-from proxy.core.targets import Router, Target
+from proxy.core.siblings import Siblings
+from proxy.core.target import ASK, Decision, Target
+from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal, check_request
 from proxy.core.way_back import WayBack
@@ -45,15 +50,14 @@ COUNTED_METHODS: Final = tuple(
     b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO UPDATE"
     b" MESSAGE REFER PRACK PUBLISH SERVICE".split()
 )
-_OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
-_UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
 
 
 class ProxyCore:
     """A stateful, record-routing proxy without sockets, clock or logs.
 
-    ``cached`` is the resolver's memory: a look-up that never waits.  Counters are
-    plain integers that telemetry reads.
+    ``cached`` is the resolver's memory: a look-up that never waits.  ``siblings`` are
+    the other workers of this node, if any.  Counters are plain integers that telemetry
+    reads.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class ProxyCore:
         cached: Cached,
         table: EndpointTable | None = None,
         rng: random.Random | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         rng = rng or random.Random()
         self.settings = settings
@@ -71,16 +76,24 @@ class ProxyCore:
         self.transactions = TransactionLayer(self.send, self.timers)
         self.tokens = TokenBox(settings.keys, flows)
         self.identity = Identity(
-            flows.listeners, settings.domains, settings.local_addresses
+            flows.listeners,
+            settings.domains,
+            settings.local_addresses,
+            settings.node_address,
         )
+        self._out: list[commands.Command] = []
+        affinity = Affinity(flows, self._out.append, settings.attempts.connect)
+        self.first_hop = FirstHop(flows, self.tokens, affinity)
         self.router = Router(
-            settings, self.identity, self.tokens, table or EndpointTable()
+            settings, self.identity, self.tokens, table or EndpointTable(), affinity
         )
         self.location = self.router.location
-        self.branches = Branches(rng.getrandbits(32), flows.listeners)
-        self.next_hops = NextHops(flows, self.identity, self.router, cached, rng)
+        self.branches = branches_for(flows, rng, siblings)
+        self.next_hops = NextHops(
+            flows, self.identity, self.router, cached, rng, affinity
+        )
         self.health = self.next_hops.health
-        self._out: list[commands.Command] = []
+        self.handover = Handover(siblings, self._out) if siblings else None
         self.forwarder = Forwarder(
             settings,
             flows,
@@ -88,6 +101,7 @@ class ProxyCore:
             self.tokens,
             self.branches,
             self.next_hops,
+            self.first_hop,
             self._out,
         )
         self.way_back = WayBack(settings, flows, self.send, self._out)
@@ -95,6 +109,8 @@ class ProxyCore:
         self.registrar = (
             Registrar(settings, self.router, self._out) if settings.registrar else None
         )
+        self.refusals = Refusals(settings, flows, self.send, self._out)
+        self.look_ups = LookUps(self, self._out)
         self._rng = rng
         self.is_draining = False
         self.requests_received = 0
@@ -103,7 +119,6 @@ class ProxyCore:
         self.responses_received = 0
         self.malformed_received = 0
         self.strays_dropped = 0
-        self.requests_refused = 0
 
     # -- the shell's side --------------------------------------------------------
 
@@ -122,14 +137,22 @@ class ProxyCore:
                 self.way_back.failed(event.front_end, now)
             case events.FlowClosed():
                 self.transactions.flow_closed(event.flow, event.reason, now)
+                self.first_hop.affinity.flow_closed(event.flow)
             case events.DatagramRefused():
-                self.forwarder.datagram_refused(event.data, event.reason, now)
+                self._datagram_refused(event, now)
             case events.Resolved():
                 self.forwarder.resolved(event.lookup, event.resolution, now)
             case events.TableChanged():
                 self.router.swap_table(event.table, self.next_hops.seen())
+            case events.LookedUp():
+                self.look_ups.answered(event, now)
             case events.FramingFailed():
-                self._framing_failed(event, now)
+                self.malformed_received += 1
+                self.refusals.framing(event)
+            case events.UriTold():
+                self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
+            case events.NodesChanged():
+                self.router.nodes.update(event.nodes)
             case _:
                 if self.registrar is not None:
                     self.registrar.handle(event, now)
@@ -158,6 +181,8 @@ class ProxyCore:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """One message; ``handle(MessageReceived)`` without the event around it."""
+        if flow.first_hop and data[:4] == b"SIP/":
+            data = self.first_hop.take_response(data, flow)
         plain = read_plain_response(data) if data[:4] == b"SIP/" else None
         if plain is not None:
             self.responses_received += 1
@@ -166,19 +191,19 @@ class ProxyCore:
                 if transaction is not None:
                     transaction.response_received(plain, now)
                     return
-            self.strays_dropped += 1
+            self._stray(plain.branch, flow, data)
             return
         try:
             message = parse_message(data, self.settings.limits, stream=flow.reliable)
             if isinstance(message, Response):
                 self.responses_received += 1
-                self._response(message, now)
+                self._response(message, flow, data, now)
             else:
                 message.size = len(data)
                 self._request(message, flow, now)
         except UnreadableRequest as error:
             self.malformed_received += 1
-            self._refuse_unreadable(error, flow)
+            self.refusals.unreadable(error, flow)
         except MalformedMessage:
             self.malformed_received += 1
 
@@ -194,13 +219,16 @@ class ProxyCore:
             # Without a key there is no transaction; answer once and forget.
             raise UnreadableRequest(request, error.reason, error.status) from None
         known = self.transactions.servers.get(key)
-        if known is not None and self.transactions.absorb(known, request, now):
+        if known is not None:
+            if self.transactions.absorb(known, request, now):
+                return
+        elif self.handover is not None and self.handover.request(request, flow, key):
             return
         reply_flow = stamp_via(request, via, flow, self.flows)
         refusal = check_request(request, self.settings.limits)
         if refusal is None and self.branches.is_looping(request):
             refusal = Refusal(482)
-        if method in _UNANSWERED:
+        if method in UNANSWERED:
             if refusal is None:
                 self._relay(request, flow, now)
             return
@@ -208,45 +236,68 @@ class ProxyCore:
             self._cancel(request, reply_flow, refusal, now)
             return
         if len(self.transactions) > self.settings.max_transactions:
-            self._refuse_overload(request, flow, reply_flow, refusal)
+            self.refusals.overload(request, flow, reply_flow, refusal)
             return
         if refusal is None:
             refusal = self._check_draining(request)
         server = self.transactions.open_server(key, method, reply_flow)
+        if self.handover is not None:
+            self.handover.siblings.transactions.note(key)
         if refusal is None:
             try:
-                routes = read_routes(request, self.identity, self.tokens)
-                if (
-                    method == b"REGISTER"
-                    and self.registrar is not None
-                    and self.registrar.is_addressed(routes)
-                ):
-                    self.registrar.register(request, flow, server, now)
-                    return
-                decision = self.router.decide(request, routes, flow, now)
-            except MalformedMessage as error:
-                decision = Refusal(error.status, error.reason)
-            if isinstance(decision, list):
-                self._start(request, routes, flow, server, decision, now)
+                self._route(request, flow, server, key, now)
                 return
-            refusal = decision
-        self._refuse(request, flow, server, refusal, now)
+            except MalformedMessage as error:
+                refusal = Refusal(error.status, error.reason)
+        self.refusals.answer(request, flow, server, refusal, now)
 
-    def _refuse_overload(
+    def _route(
         self,
         request: Request,
         flow: Flow,
-        reply_flow: Flow,
-        refusal: Refusal | None,
+        server: ServerTransaction,
+        key: bytes,
+        now: float,
     ) -> None:
-        """Answer once and forget: a limit that costs a transaction limits nothing."""
-        status, reason, extra, _ = refusal or _OVERLOAD
-        self.requests_refused += 1
-        self.send(reply_flow, reply(request, status, reason, extra))
-        if self.settings.log_access and not has_to_tag(request):
-            self._out.append(
-                commands.LogAccess(request, flow, status, 0.0, "", "", "", ())
-            )
+        """To the registrar, to its targets, or to whoever may know some."""
+        routes = read_routes(request, self.identity, self.tokens)
+        registrar = self.registrar
+        if (
+            request.method == b"REGISTER"
+            and registrar is not None
+            and registrar.is_addressed(routes)
+        ):
+            registrar.register(request, flow, server, now)
+            return
+        if flow.first_hop:
+            self.first_hop.take_request(request, flow)
+        decision = self.router.decide(request, routes, flow, now)
+        if decision is ASK:
+            self.look_ups.park(request, routes, flow, server)
+        elif (
+            isinstance(decision, Refusal)
+            and decision.status == 404
+            and self.handover is not None
+            and self.handover.again(request, flow, key)
+        ):
+            self.transactions.forget_server(server)
+        else:
+            self.decided(request, routes, flow, server, decision, now)
+
+    def decided(
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        server: ServerTransaction,
+        decision: Decision,
+        now: float,
+    ) -> None:
+        """Go on with a request now that it is known where to."""
+        if isinstance(decision, list):
+            self._start(request, routes, flow, server, decision, now)
+        else:
+            self.refusals.answer(request, flow, server, decision, now)
 
     def _check_draining(self, request: Request) -> Refusal | None:
         if self.is_draining and request.to_tag() is None:
@@ -267,7 +318,9 @@ class ProxyCore:
         if request.method == b"INVITE":
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
-            self._learn(request, routes, flow, targets[0])
+            learned = learn(self.router, request, routes, flow, targets[0])
+            if learned is not None:
+                self._out.append(learned)
         if targets[0].rule == "learned":
             key = parse_uri(routes.request_uri).key
             self._out.append(commands.UseLearnedUri(key))
@@ -280,53 +333,13 @@ class ProxyCore:
     def _relay(self, request: Request, flow: Flow, now: float) -> None:
         """ACK and BENOTIFY travel without a transaction; nobody answers them."""
         routes = read_routes(request, self.identity, self.tokens)
-        decision = self.router.decide(request, routes, flow, now)
+        if flow.first_hop:
+            self.first_hop.take_request(request, flow)
+        decision = self.router.decide(request, routes, flow, now, ())
         if isinstance(decision, list):
             ResponseContext(
                 self.forwarder, request, routes, flow, None, decision, now
             ).search(now)
-
-    def _refuse(
-        self,
-        request: Request,
-        flow: Flow,
-        server: ServerTransaction,
-        refusal: Refusal,
-        now: float,
-    ) -> None:
-        self.requests_refused += refusal.status >= 300
-        data = reply(request, refusal.status, refusal.reason, refusal.extra)
-        server.respond(refusal.status, data, now)
-        endpoint = refusal.endpoint
-        if (endpoint or self.settings.log_access) and not has_to_tag(request):
-            rule = "endpoint" if endpoint else ""
-            self._out.append(
-                commands.LogAccess(
-                    request, flow, refusal.status, 0.0, rule, endpoint, "", ()
-                )
-            )
-
-    def _refuse_unreadable(self, error: UnreadableRequest, flow: Flow) -> None:
-        """Answer a broken request once; where even its Via is broken, to its source."""
-        request = error.request
-        if request.method in _UNANSWERED or "via" not in request.index:
-            return
-        reply_flow = flow
-        with suppress(MalformedMessage):
-            via = request.via = request.top_via()
-            reply_flow = stamp_via(request, via, flow, self.flows)
-        self.send(reply_flow, reply(request, error.status, error.reason))
-
-    def _framing_failed(self, event: events.FramingFailed, now: float) -> None:
-        self.malformed_received += 1
-        try:
-            parse_message(event.data, self.settings.limits, stream=True)
-        except UnreadableRequest as error:
-            error.status, error.reason = event.status, event.reason
-            self._refuse_unreadable(error, event.flow)
-        except MalformedMessage:
-            pass
-        self._out.append(commands.Close(event.flow, "framing"))
 
     def _cancel(
         self,
@@ -338,7 +351,8 @@ class ProxyCore:
         """Section 16.10: answered here; the INVITE's search is stopped."""
         invite = self.transactions.servers.get(server_key(request, b"INVITE"))
         if invite is None and len(self.transactions) > self.settings.max_transactions:
-            self.send(reply_flow, reply(request, 481))
+            data = refuse(request, Refusal(481), self.settings.source)
+            self.send(reply_flow, data)
             return
         server = self.transactions.open_server(
             server_key(request), b"CANCEL", reply_flow
@@ -346,15 +360,19 @@ class ProxyCore:
         if refusal is None and invite is None:
             refusal = Refusal(481)
         if refusal is not None:
-            data = reply(request, refusal.status, refusal.reason, refusal.extra)
+            data = refuse(request, refusal, self.settings.source)
             server.respond(refusal.status, data, now)
             return
         server.respond(200, reply(request, 200), now)
         assert invite is not None
         if isinstance(invite.user, ResponseContext):
             invite.user.cancel(now)
+        else:
+            self.look_ups.cancel(invite)
 
-    def _response(self, response: Response, now: float) -> None:
+    def _response(
+        self, response: Response, flow: Flow, data: bytes, now: float
+    ) -> None:
         """Section 16.7 items 1 and 2: to the transaction whose branch is on top."""
         via = response.top_via()
         transaction = None
@@ -362,33 +380,16 @@ class ProxyCore:
             method = response.cseq()[1]
             transaction = self.transactions.client_for(via.branch, method)
         if transaction is None:
-            self.strays_dropped += 1
+            self._stray(via.branch, flow, data)
         else:
             transaction.response_received(response, now)
 
-    def _learn(
-        self, request: Request, routes: RouteSet, flow: Flow, target: Target
-    ) -> None:
-        """``rpl:requri`` from a pool inside a dialog of an endpoint.
+    def _stray(self, branch: bytes | None, flow: Flow, data: bytes) -> None:
+        """A response that no transaction here waits for."""
+        if self.handover is None or not self.handover.response(branch, flow, data):
+            self.strays_dropped += 1
 
-        The client INVITEs the URI within milliseconds, so it counts from now on; the
-        store follows.
-        """
-        if target.rule != "client" or b"rpl:requri" not in request.body:
-            return
-        token = routes.token
-        endpoint = self.router.table.by_tag.get(token.endpoint_tag) if token else None
-        pool = self.router.front_ends.get(flow.host)
-        uri = learned_uri(request.body, self.settings.domains)
-        if endpoint is None or pool is None or uri is None:
-            return
-        if self.router.learn(uri, pool, endpoint.key):
-            self._out.append(commands.LearnUri(uri, pool, endpoint.key))
-
-
-def has_to_tag(request: Request) -> bool:
-    """True inside a dialog; False too when To cannot be read."""
-    try:
-        return request.to_tag() is not None
-    except MalformedMessage:
-        return False
+    def _datagram_refused(self, event: events.DatagramRefused, now: float) -> None:
+        is_ours = self.forwarder.datagram_refused(event.data, event.reason, now)
+        if self.handover is not None and not is_ours:
+            self.handover.refused(event.flow, event.data, event.reason)

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands, events
 from proxy.core.credentials import Gate
+from proxy.core.first_hop import KEEP_ALIVE, asks_for_keep_alive
 from proxy.core.registration import (
     MAX_VALUE,
     Contact,
-    asks_for_keep_alive,
     comes_from,
     epid_of,
     read_contacts,
     read_path,
 )
-from proxy.core.replies import reply
+from proxy.core.replies import refuse, reply
 from proxy.core.validation import Refusal
 from proxy.endpoints.model import Endpoint
 from proxy.location.binding import Binding, BindingChange
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from proxy.sip.message import Request
     from proxy.transaction.server import ServerTransaction
 
-SUPPORTED: Final = frozenset({"path", "outbound", "gruu", "gruu-10", "ms-benotify"})
-"""Option tags that a REGISTER may require of us."""
+SUPPORTED: Final = frozenset({"path", "outbound", "ms-benotify"})
+"""Option tags that a REGISTER may require of us.  No gruu: an instance is kept and
+echoed, but no GRUU is made of it, and nobody shall believe that (RFC 5627)."""
 
 # What a legacy client looks for in the 200: without the first, word for word on a line
 # of its own, it never starts Group Chat; the list must have no blanks.
@@ -51,9 +52,6 @@ LEGACY_LINES: Final = (
     b"Supported: msrtc-event-categories",
     b"Allow-Events: vnd-microsoft-provisioning-v2",
 )
-# [MS-CONMGMT] section 2.2.1: the client sends CRLFCRLF over its connection so often, in
-# seconds, and neither a NAT nor our own idle limit ends it.
-KEEP_ALIVE: Final = b"ms-keep-alive: UAS; tcp=no; hop-hop=yes; end-end=no; timeout=300"
 RETRY_AFTER: Final = b"Retry-After: 10"
 
 
@@ -101,9 +99,11 @@ class Registrar:
         assert settings.registrar is not None
         self.settings: RegistrarSettings = settings.registrar
         self.log_access = settings.log_access
+        self.source = settings.source
         self.router = router
         self.location = router.location
-        self.gate = Gate(self.settings, NonceBox(settings.keys[0]))
+        nonces = NonceBox(settings.keys[0], maker=router.tokens.maker)
+        self.gate = Gate(self.settings, nonces)
         self.out = out
         self.registrations = 0
         self.refusals = 0
@@ -152,6 +152,10 @@ class Registrar:
                 self._saved(event.tickets, now)
             case events.BindingsNotSaved():
                 self._not_saved(event.tickets, now)
+            case events.BindingsChanged():
+                self.location.take_over(event.changes)
+            case events.UsersChanged():
+                self.gate.users = event.users
             case events.LocationLoaded():
                 self.location.load(event.bindings)
                 self.gate.users = event.users
@@ -288,7 +292,7 @@ class Registrar:
     ) -> Binding:
         request, flow = registration.request, registration.flow
         wall = now + self.location.wall_offset
-        is_refresh = known is not None and known.uri == contact.uri.raw
+        is_refresh = known is not None and known.uri == contact.request_uri
         back = registration.server.flow
         has_way_back = comes_from(contact, request, flow)
         agent = request.value("user-agent") or b""
@@ -296,7 +300,7 @@ class Registrar:
         return Binding(
             registration.aor,
             contact.key,
-            contact.uri.raw,
+            contact.request_uri,
             contact.value,
             contact.q,
             wall + seconds,
@@ -354,7 +358,7 @@ class Registrar:
     def _refuse(self, registration: Registration, refusal: Refusal, now: float) -> None:
         self.refusals += 1
         status = refusal.status
-        data = reply(registration.request, status, refusal.reason, refusal.extra)
+        data = refuse(registration.request, refusal, self.source)
         registration.server.respond(status, data, now)
         if self.log_access and (
             status != 401 or "authorization" in registration.request.index

@@ -9,7 +9,7 @@ from typing import Final
 from proxy.core.settings import RegistrarSettings
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.fields import parse_name_addr, parse_routes
+from proxy.sip.fields import parse_name_addr, parse_routes, parse_tokens
 from proxy.sip.flow import Flow
 from proxy.sip.grammar import split_values
 from proxy.sip.message import Request
@@ -22,6 +22,8 @@ _EXPIRES: Final = re.compile(
     rb'("(?:[^"\\]|\\.)*")|[ \t]*;[ \t]*expires[ \t]*=[ \t]*[^;"]*', re.IGNORECASE
 )
 _Q: Final = re.compile(rb"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
+# What a Contact may carry and a Request-URI may not (RFC 3261 section 19.1.1, table 1).
+_METHOD: Final = re.compile(rb";[ \t]*method[ \t]*=[^;]*", re.IGNORECASE)
 _EPID: Final = re.compile(rb";[ \t]*epid[ \t]*=[ \t]*([^;> \t]+)", re.IGNORECASE)
 
 
@@ -50,6 +52,16 @@ class Contact:
         self.instance = instance
         self.reg_id = reg_id
         self.key = instance_key(instance, reg_id) or uri_key(uri)
+
+    @property
+    def request_uri(self) -> bytes:
+        """The URI as a request to this contact carries it (section 16.6 item 2)."""
+        uri = self.uri
+        if not uri.headers and "method" not in uri.parameters:
+            return uri.raw
+        raw = uri.raw[: -1 - len(uri.headers)] if uri.headers else uri.raw
+        at = raw.rfind(b"@") + 1
+        return raw[:at] + _METHOD.sub(b"", raw[at:])
 
 
 def instance_key(instance: bytes, reg_id: int) -> bytes:
@@ -99,7 +111,28 @@ def read_contacts(
     for contact in contacts:
         if contact.expires is not None and 0 < contact.expires < settings.min_expires:
             return Refusal(423, "", (b"Min-Expires: %d" % settings.min_expires,))
+    if any(contact.reg_id and contact.expires != 0 for contact in contacts):
+        return _flow_refusal(request, contacts) or contacts
     return contacts
+
+
+def _flow_refusal(request: Request, contacts: list[Contact]) -> Refusal | None:
+    """What a ``reg-id`` asks for and cannot have (RFC 5626 section 6).
+
+    A REGISTER binds the one flow it comes over.  Where that flow is not the client's
+    own, the proxy next to the client must be one that keeps it: it says ``ob`` in its
+    Path, which is the last one.
+    """
+    if sum(contact.expires != 0 for contact in contacts) > 1:
+        raise MalformedMessage("reg-id with several contacts")
+    if request.names.count("via") < 2 or "outbound" not in parse_tokens(
+        request.values("supported")
+    ):
+        return None
+    path = parse_routes(request.values("path"))
+    if path and "ob" in parse_uri(parse_name_addr(path[-1]).uri).parameters:
+        return None
+    return Refusal(439)
 
 
 def _contact(value: bytes, header: int | None) -> Contact:
@@ -123,9 +156,9 @@ def _contact(value: bytes, header: int | None) -> Contact:
         uri_text, semicolon, rest = value.partition(b";")
         value = b"<%b>%b%b" % (uri_text.strip(), semicolon, rest)
     instance = (parameters.get("+sip.instance") or b"").strip(b'"')
-    return Contact(
-        uri, value, expires, _q(parameters), instance, _reg_id(parameters.get("reg-id"))
-    )
+    # Without an instance it means nothing (RFC 5626 section 6).
+    reg_id = _reg_id(parameters.get("reg-id")) if instance else 0
+    return Contact(uri, value, expires, _q(parameters), instance, reg_id)
 
 
 def _tell_apart(contacts: list[Contact]) -> None:
@@ -191,13 +224,3 @@ def comes_from(contact: Contact, request: Request, flow: Flow) -> bool:
     if flow.reliable:
         return is_same_host or bool(contact.instance)
     return is_same_host and (uri.port or 5060) == (via.head.port or 5060)
-
-
-def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
-    """True for a client on a connection of its own that asks to be kept alive."""
-    return (
-        flow.reliable
-        and "ms-keep-alive" in request.index
-        and request.names.count("via") == 1
-        and (request.value("ms-keep-alive") or b"").upper().startswith(b"UAC")
-    )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
+from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.message import Request
 
@@ -26,6 +27,7 @@ REASONS: Final[dict[int, str]] = {
     420: "Bad Extension",
     423: "Interval Too Brief",
     430: "Flow Failed",
+    439: "First Hop Lacks Outbound Support",
     440: "Max-Breadth Exceeded",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
@@ -40,8 +42,10 @@ REASONS: Final[dict[int, str]] = {
 }
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
-# [MS-OCER] section 2.2.1, SIP stack range 1000-1999.
+# [MS-OCER] section 2.2.1: SIP stack 1000-1999, user services 4000-4999, applications
+# 5000-5999 (which is what we are in a Lync topology), common ones below 1000.
 DIAGNOSTICS: Final[dict[str, tuple[int, str]]] = {
+    "unavailable": (1, "Service unavailable"),
     "no such user": (1003, "User does not exist"),
     "stale route": (1004, "Route set is no longer valid"),
     "foreign domain": (1005, "Cannot route to destination domain"),
@@ -52,8 +56,33 @@ DIAGNOSTICS: Final[dict[str, tuple[int, str]]] = {
         1010,
         "Certificate trust with next-hop server could not be established",
     ),
+    "no diagnostics": (1011, "ms-diagnostics header not provided by previous hop"),
     "address": (1014, "Unable to resolve DNS A record"),
+    "not routable": (1022, "Cannot process routing destination"),
+    "not allowed": (
+        4004,
+        "Credentials provided are not authorized to act as specified from URI",
+    ),
+    "timeout": (5001, "Request timed out"),
+    "cancelled": (5002, "Request was cancelled"),
+    "internal": (5003, "Internal processing failure"),
+    "unreadable": (5004, "Failed parsing the incoming request"),
 }
+_BY_STATUS: Final[dict[int, str]] = {
+    **dict.fromkeys((400, 413, 414, 416, 505, 513), "unreadable"),
+    403: "not allowed",
+    404: "no such user",
+    408: "timeout",
+    410: "no such user",
+    480: "flow gone",
+    481: "stale route",
+    487: "cancelled",
+    500: "internal",
+    503: "unavailable",
+    504: "unreachable",
+}
+"""What a refusal is called that names no cause of its own; else ``not routable``."""
+_CHALLENGE: Final = 401
 
 
 def diagnostics(key: str, source: str, **pairs: str) -> bytes:
@@ -73,6 +102,22 @@ def diagnostics(key: str, source: str, **pairs: str) -> bytes:
 
 def _quotable(text: str) -> str:
     return "".join(c for c in text if c.isprintable() and c not in '"\\')[:200]
+
+
+def refuse(request: Request, refusal: Refusal, source: str) -> bytes:
+    """The response for a refusal: every failure of ours says what it is.
+
+    A challenge is none (it asks for credentials), nor is a success.
+    """
+    status, reason, extra, _ = refusal
+    if (
+        status >= 300
+        and status != _CHALLENGE
+        and not any(line.startswith(b"ms-diagnostics") for line in extra)
+    ):
+        key = _BY_STATUS.get(status, "not routable")
+        extra = (*extra, diagnostics(key, source, cause=reason or REASONS[status]))
+    return reply(request, status, reason, extra)
 
 
 def to_tag_for(request: Request) -> bytes:
@@ -113,3 +158,11 @@ def _has_tag(request: Request) -> bool:
         return request.to_tag() is not None
     except MalformedMessage:
         return True
+
+
+def has_to_tag(request: Request) -> bool:
+    """True inside a dialog; False too when To cannot be read."""
+    try:
+        return request.to_tag() is not None
+    except MalformedMessage:
+        return False

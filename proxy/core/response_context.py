@@ -7,8 +7,9 @@ There is no parallel forking: a legacy client drops a second 2xx.
 from __future__ import annotations
 
 from proxy.core.best_response import is_better, replacement
+from proxy.core.first_hop import with_keep_alive
 from proxy.core.late_success import LateSuccess, forward_success
-from proxy.core.replies import reply
+from proxy.core.replies import refuse, reply
 from proxy.core.search import Search
 from proxy.core.validation import Refusal
 from proxy.sip.message import Response
@@ -16,7 +17,7 @@ from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, TIMER_C
 
-_RELAYED = frozenset({"dialog", "client", "default"})
+_RELAYED = frozenset({"dialog", "client", "contact", "default"})
 _NOT_ARRIVED = frozenset({"refused", "unreachable", "not-permitted", "too-large"})
 TRYING_AFTER = 3.5
 """RFC 4320 section 4.1: a non-INVITE request may get its 100 once Timer E is at T2."""
@@ -76,7 +77,10 @@ class ResponseContext(Search):
             self.forwarder.cancel(active, now)
         elif active is not None:
             active.is_given_up = True
-        self._respond(response.status, response.forwarded(), now)
+        data = response.forwarded()
+        if self.keeps_alive:
+            data = with_keep_alive(data)
+        self._respond(response.status, data, now)
 
     def _failure_response(self, response: Response, now: float) -> None:
         status = response.status
@@ -246,16 +250,22 @@ class ResponseContext(Search):
             self._respond(487, b"", now)
         elif best is None:
             failure = self.failure or self.forwarder.failure(self, "unreachable")
+            if self.is_sign_in and self.request is not None:
+                self.forwarder.affinity.forget_home(self.request.from_aor())
             self._refuse(failure, now)
-        elif (instead := replacement(best)) is not None:
+        elif (instead := replacement(best, self.forwarder.settings.source)) is not None:
             self._refuse(instead, now)
+        elif best.status == 301 and self.is_sign_in and self.request is not None:
+            first_hop = self.forwarder.first_hop
+            data = first_hop.redirected(best, self.request, self.flow)
+            self._respond(301, data, now)
         else:
             self._respond(best.status, best.forwarded(), now)
 
     def _refuse(self, refusal: Refusal, now: float) -> None:
         data = b""
         if self.server is not None and self.request is not None:
-            data = reply(self.request, refusal.status, refusal.reason, refusal.extra)
+            data = refuse(self.request, refusal, self.forwarder.settings.source)
         self._respond(refusal.status, data, now)
 
     def _respond(self, status: int, data: bytes, now: float) -> None:
@@ -263,7 +273,10 @@ class ResponseContext(Search):
         self.is_finished = True
         self.waiting_for = None
         if server is not None and request is not None:
-            server.respond(status, data or reply(request, status), now)
+            if not data:
+                source = self.forwarder.settings.source
+                data = refuse(request, Refusal(status), source)
+            server.respond(status, data, now)
             if not self.is_in_dialog:
                 self.forwarder.log_access(self, request, status, now)
         # What has ended is kept for up to 32 s: keep nothing with it.

@@ -17,7 +17,8 @@ class Identity:
     """Which hosts and ports are ours.
 
     ``domains`` are served SIP domains: a URI with such a host and no user is for us,
-    one with a user is somebody we look up.
+    one with a user is somebody we look up.  ``node_address`` is where the other nodes
+    reach this one.
     """
 
     __slots__ = ("_addresses", "_own", "_ports", "domains", "own_tails")
@@ -27,16 +28,20 @@ class Identity:
         listeners: Iterable[Listener],
         domains: frozenset[str],
         local_addresses: frozenset[str] = frozenset(),
+        node_address: tuple[str, int] | None = None,
     ) -> None:
         self.domains = domains
         self._own: set[tuple[str, int]] = set()
         self._ports: set[int] = set()
         self._addresses = local_addresses
         self.own_tails: set[bytes] = set()
+        if node_address is not None:
+            self._own.add(node_address)
         for listener in listeners:
             sent_host = listener.sent_host.strip("[]").lower()
             self._own.add((listener.host, listener.port))
             self._own.add((sent_host, listener.sent_port))
+            self._own.add((listener.host, listener.outlet.port))
             self.own_tails.add(listener.sent_by)
             if listener.host in ("0.0.0.0", "::"):
                 self._ports.add(listener.port)
@@ -76,7 +81,9 @@ class RouteSet:
 
     ``entries`` are the remaining Route values as written; ``token`` and ``caller``
     come from the user part of our own entry (``caller`` is None without one);
-    ``claims_token`` is True when an own entry had a user part, valid or not.
+    ``claims_token`` is True when an own entry had a user part, valid or not, and
+    ``own_user`` is that user part when it was valid.  ``wanted_flow`` is the flow token
+    by which another node, outside a dialog, names the contact it wants of us.
     """
 
     __slots__ = (
@@ -84,8 +91,10 @@ class RouteSet:
         "claims_token",
         "entries",
         "has_changed",
+        "own_user",
         "request_uri",
         "token",
+        "wanted_flow",
     )
 
     def __init__(self, request_uri: bytes) -> None:
@@ -95,6 +104,8 @@ class RouteSet:
         self.token: FlowToken | None = None
         self.caller: bytes | None = None
         self.claims_token = False
+        self.own_user = b""
+        self.wanted_flow = b""
 
     def first_uri(self) -> SipUri | None:
         """The URI of the next Route entry; raises MalformedMessage."""
@@ -119,6 +130,9 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
     _pop_own_entries(routes, identity, tokens)
     if routes.token is not None and request.to_tag() is None:
         # No dialog: whoever once called through us would have us call anybody.
+        if not routes.caller:
+            # Harmless: it only chooses among the contacts of whom is called.
+            routes.wanted_flow = routes.own_user
         routes.token = routes.caller = None
         routes.claims_token = False
     return routes
@@ -136,6 +150,7 @@ def _undo_strict_routing(
     if token is None or not routes.entries or not identity.is_own_uri(parse_uri(uri)):
         return
     routes.token, routes.caller, routes.claims_token = token, caller, True
+    routes.own_user = text + dot + caller
     routes.request_uri = parse_name_addr(routes.entries.pop()).uri
     routes.has_changed = True
 
@@ -162,6 +177,7 @@ def _pop_own_entries(routes: RouteSet, identity: Identity, tokens: TokenBox) -> 
         token = tokens.open(text)
         if token is not None:
             routes.token, routes.caller = token, caller
+            routes.own_user = user
 
 
 def _own_user(entry: bytes, identity: Identity) -> bytes | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from proxy.core.first_hop import asks_for_keep_alive
 from proxy.core.validation import Refusal
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request, Response
@@ -18,7 +19,7 @@ from proxy.transaction.server import ServerTransaction
 if TYPE_CHECKING:
     from proxy.core.forwarder import Forwarder
     from proxy.core.routes import RouteSet
-    from proxy.core.targets import Target
+    from proxy.core.target import Target
     from proxy.pools.front_end import FrontEnd, Resolution
 
 ASK_DNS_AFTER: Final = 1.0
@@ -33,7 +34,7 @@ class Search:
     ``front_ends`` are those of the current target, ``next_front_end`` the first of
     them that has not been tried.  ``is_refused`` while none of them can have had the
     request; ``is_reused`` when the running attempt went over a connection that was
-    there before.
+    there before.  ``keeps_alive`` when the client agrees on keep-alives with us.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Search:
         "is_finished",
         "is_refused",
         "is_reused",
+        "keeps_alive",
         "last_provisional",
         "next_front_end",
         "request",
@@ -90,6 +92,7 @@ class Search:
         self.started = self.attempt_started = self.last_provisional = now
         self.answered = self.is_armed = self.is_cancelled = self.is_finished = False
         self.is_refused = self.is_reused = False
+        self.keeps_alive = flow.first_hop and asks_for_keep_alive(request, flow)
         self.waiting_for: object = None
 
     def __repr__(self) -> str:
@@ -105,6 +108,16 @@ class Search:
     def is_in_dialog(self) -> bool:
         """True when a Route token of ours, or a To tag, placed it in a dialog."""
         return self.target.rule in ("dialog", "client")
+
+    @property
+    def is_sign_in(self) -> bool:
+        """True for a REGISTER that a client of a first-hop listener sends through."""
+        return (
+            self.flow.first_hop
+            and self.target.rule == "default"
+            and self.server is not None
+            and self.server.method == b"REGISTER"
+        )
 
     def search(self, now: float) -> None:
         """Try what is left until something has been sent or nothing is left."""
@@ -198,8 +211,12 @@ class Search:
     def gave_up(self, cause: str, detail: str = "") -> None:
         """One attempt came to nothing; ``cause`` is a key of replies.DIAGNOSTICS."""
         front_end = self.front_end
-        address = f"{front_end.host}:{front_end.port}" if front_end else ""
-        self.failure = self.forwarder.failure(self, cause, detail, address)
+        who = ""
+        if front_end is not None:
+            host = f"[{front_end.host}]" if ":" in front_end.host else front_end.host
+            name = f"{front_end.name} " if front_end.name != front_end.host else ""
+            who = f"{name}{host}:{front_end.port}"
+        self.failure = self.forwarder.failure(self, cause, detail, who)
 
     def record(self, outcome: str, now: float) -> None:
         """Note how the running attempt ended."""
@@ -221,8 +238,13 @@ class Search:
 
     def health_success(self, now: float) -> None:
         """The front end of the running attempt works."""
-        if self.front_end is not None and self.forwarder.health.suspects:
-            self.forwarder.health.record_success(self.front_end.key, now)
+        front_end = self.front_end
+        if front_end is None:
+            return
+        if self.forwarder.health.suspects:
+            self.forwarder.health.record_success(front_end.key, now)
+        if self.flow.first_hop and self.target.rule == "default":
+            self.forwarder.affinity.pin(self.flow, front_end)
 
     def health_failure(self, reason: str, now: float) -> None:
         """The front end of the running attempt does not."""

@@ -49,7 +49,9 @@ class CoreSettings:
     of the next hop for all that is not ours, or None: refuse.  ``local_addresses``
     are numeric addresses that a wildcard listener answers on.  ``source`` names us in
     ms-diagnostics.  ``keys`` sign flow tokens; the first signs, all verify.  Without
-    ``registrar`` a REGISTER is a request like any other.
+    ``registrar`` a REGISTER is a request like any other.  ``node_address`` is where
+    other nodes reach this one.  ``asks_store``: a request for an address that memory
+    does not know waits for a look-up in the store.
     """
 
     domains: frozenset[str] = frozenset()
@@ -62,3 +64,5 @@ class CoreSettings:
     max_transactions: int = 200_000
     log_access: bool = True
     registrar: RegistrarSettings | None = None
+    node_address: tuple[str, int] | None = None
+    asks_store: bool = False

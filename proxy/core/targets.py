@@ -6,92 +6,32 @@ table, our pools, learned URIs, bindings, the default route, and last a refusal.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Final, Literal
 
+from proxy.core.affinity import Affinity
+from proxy.core.contacts import (
+    MARK,
+    asks_for_replacement,
+    client_uri,
+    not_the_first_hop,
+    token_of,
+)
+from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
+from proxy.core.target import ASK, Decision, Target, lookup_of
 from proxy.core.tokens import NO_ENDPOINT, TokenBox, caller_mark
-from proxy.core.validation import Refusal
+from proxy.core.validation import ALLOW, Refusal
 from proxy.endpoints.canary import pool_for
 from proxy.endpoints.model import LearnedUri, Pool
 from proxy.endpoints.request_uri import request_uri_for
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
-from proxy.location.service import LocationService
+from proxy.location.service import LocationService, best_first
 from proxy.pools.front_end import Lookup, Resolution
-from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
-
-Rule = Literal["dialog", "client", "endpoint", "pool", "learned", "binding", "default"]
-
-ALLOW: Final = (
-    b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
-    b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
-)
-_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
-
-
-class Target:
-    """One destination: a flow that is there, or a name to look up.
-
-    ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
-    or address) that is tried before its siblings; ``tag`` goes into the flow token;
-    ``routes`` are Route values to put in front (the Path of a binding).
-    """
-
-    __slots__ = (
-        "endpoint",
-        "flow",
-        "lookup",
-        "pool",
-        "prefer_host",
-        "request_uri",
-        "routes",
-        "rule",
-        "tag",
-    )
-
-    def __init__(
-        self,
-        rule: Rule,
-        request_uri: bytes,
-        *,
-        lookup: Lookup | None = None,
-        flow: Flow | None = None,
-        endpoint: str = "",
-        pool: str = "",
-        tag: bytes = NO_ENDPOINT,
-        prefer_host: str = "",
-        routes: Sequence[bytes] = (),
-    ) -> None:
-        self.rule: Rule = rule
-        self.request_uri = request_uri
-        self.lookup = lookup
-        self.flow = flow
-        self.endpoint = endpoint
-        self.pool = pool
-        self.tag = tag
-        self.prefer_host = prefer_host
-        self.routes = routes
-
-
-Decision = list[Target] | Refusal
-
-
-@lru_cache(maxsize=4096)
-def lookup_of(uri: SipUri) -> Lookup:
-    """What RFC 3263 is asked for this URI."""
-    transport = uri.transport
-    return Lookup(
-        uri.target_host,
-        uri.port,
-        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
-        uri.scheme == "sips",
-    )
 
 
 class Router:
@@ -105,9 +45,11 @@ class Router:
         "_default",
         "_lookups",
         "_unsaved",
+        "affinity",
         "front_ends",
         "identity",
         "location",
+        "nodes",
         "settings",
         "table",
         "tokens",
@@ -119,12 +61,15 @@ class Router:
         identity: Identity,
         tokens: TokenBox,
         table: EndpointTable,
+        affinity: Affinity,
     ) -> None:
+        self.affinity = affinity
         self.settings = settings
         self.identity = identity
         self.tokens = tokens
         self.table = table
         self.location = LocationService()
+        self.nodes = Nodes(tokens.node)
         self.front_ends: dict[str, str] = {}
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
@@ -170,21 +115,31 @@ class Router:
                 self.front_ends[front_end.name.lower()] = pool
 
     def decide(
-        self, request: Request, routes: RouteSet, flow: Flow, now: float
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        now: float,
+        found: Sequence[Binding] | None = None,
     ) -> Decision:
-        """All rules in order; raises MalformedMessage for an unreadable URI."""
+        """All rules in order; raises MalformedMessage for an unreadable URI.
+
+        ``found`` is what the store said; without it the decision may be ``ASK``.
+        """
         uri = parse_uri(routes.request_uri)
         if request.hops == 0:  # an OPTIONS: validation has refused all others
             return self.for_us(request, uri) or Refusal(483)
         return (
             self.by_dialog(request, routes, uri, flow)
-            or self.by_foreign_route(routes)
+            or self.by_foreign_route(request, routes, flow)
             or self.for_us(request, uri)
             or self.by_endpoint(request, routes, uri)
             or self.by_pool(routes, uri)
             or self.by_learned_uri(routes, uri)
-            or self.by_binding(uri, now)
-            or self.by_default(routes)
+            or self.by_contact(routes, uri)
+            or self.by_binding(routes, uri, now)
+            or self.by_store(routes, uri, found)
+            or self.by_default(request, routes, flow)
             or self.nowhere(uri)
         )
 
@@ -200,11 +155,17 @@ class Router:
                 return Refusal(403, "", (self._why("stale route"),))
             return None
         if not self._is_from_caller(request, routes, flow):
+            elsewhere = self.nodes.towards_caller(routes, token)
+            if elsewhere is not None:
+                return [elsewhere]
             caller_flow = self.tokens.flow_of(token)
+            request_uri = routes.request_uri
+            if caller_flow and token_of(uri, self.tokens):
+                request_uri = client_uri(uri, caller_flow)
             return [
                 Target(
                     "client",
-                    routes.request_uri,
+                    request_uri,
                     flow=caller_flow,
                     lookup=None
                     if caller_flow
@@ -224,7 +185,9 @@ class Router:
             )
         ]
 
-    def by_foreign_route(self, routes: RouteSet) -> Decision | None:
+    def by_foreign_route(
+        self, request: Request, routes: RouteSet, flow: Flow
+    ) -> Decision | None:
         """A Route that we did not hand out is not followed: we are no open relay."""
         next_hop = routes.first_uri()
         if next_hop is None:
@@ -246,7 +209,7 @@ class Router:
                 )
             ]
         if self._default is not None and host == self._default.host:
-            return [Target("default", routes.request_uri, lookup=self._default)]
+            return self.by_default(request, routes, flow)
         return Refusal(403, "", (self._why("foreign domain"),))
 
     def for_us(self, request: Request, uri: SipUri) -> Decision | None:
@@ -322,31 +285,70 @@ class Router:
             )
         ]
 
-    def by_binding(self, uri: SipUri, now: float) -> Decision | None:
-        """Somebody has registered: its contacts one after the other, best first."""
+    def by_binding(self, routes: RouteSet, uri: SipUri, now: float) -> Decision | None:
+        """Somebody has registered: its contacts one after the other, best first.
+
+        Another node that sends a request here wants the contact whose flow is ours.
+        """
         bindings = self.location.live(uri.key, now)
+        if routes.wanted_flow:
+            bindings = [b for b in bindings if b.flow == routes.wanted_flow]
+            if not bindings:
+                return Refusal(480, "", (self._why("flow gone"),))
         if not bindings:
             return None
-        return [self._contact_target(binding) for binding in bindings]
+        return [
+            self.nodes.contact_target(binding, routes, self.tokens)
+            for binding in bindings
+        ]
 
-    def _contact_target(self, binding: Binding) -> Target:
-        """By the flow it registered over while that is open, else by its URI."""
-        routes = binding.routes
-        flow: Flow | None = None
-        if binding.flow:
-            token = self.tokens.open(binding.flow)
-            flow = self.tokens.flow_of(token) if token else None
-        if flow is not None:
-            return Target("binding", binding.uri, flow=flow, routes=routes)
-        next_hop = parse_name_addr(routes[0]).uri if routes else binding.uri
-        lookup = lookup_of(parse_uri(next_hop))
-        return Target("binding", binding.uri, lookup=lookup, routes=routes)
+    def by_store(
+        self, routes: RouteSet, uri: SipUri, found: Sequence[Binding] | None
+    ) -> Decision | None:
+        """Somebody may have registered at another proxy a moment ago."""
+        if found:
+            return [
+                self.nodes.contact_target(each, routes, self.tokens)
+                for each in best_first(found)
+            ]
+        if (
+            found is None
+            and self.settings.asks_store
+            and uri.user is not None
+            and uri.host in self.identity.domains
+        ):
+            return ASK
+        return None
 
-    def by_default(self, routes: RouteSet) -> Decision | None:
-        """Everything that is not ours goes to the configured next hop."""
-        if self._default is None:
+    def by_contact(self, routes: RouteSet, uri: SipUri) -> Decision | None:
+        """The Contact that we, or another node, gave a client of first_hop."""
+        token = token_of(uri, self.tokens)
+        if token is None or uri.user is None:
             return None
-        return [Target("default", routes.request_uri, lookup=self._default)]
+        if not routes.wanted_flow:
+            text = uri.user.partition(MARK)[0].encode()
+            there = self.nodes.towards_contact(routes.request_uri, text, token)
+            if there is not None:
+                return [there]
+        flow = self.tokens.flow_of(token)
+        if flow is None:
+            return Refusal(480, "", (self._why("flow gone"),))
+        return [Target("contact", client_uri(uri, flow), flow=flow)]
+
+    def by_default(
+        self, request: Request, routes: RouteSet, flow: Flow
+    ) -> Decision | None:
+        """Everything that is not ours goes to the configured next hop, and a user's
+        REGISTER to the home that the next hop has named."""
+        lookup = self._default
+        if lookup is None:
+            return None
+        if request.method == b"REGISTER":
+            if flow.first_hop:
+                lookup = self.affinity.home_of(request.from_aor()) or lookup
+            elif asks_for_replacement(request):
+                return not_the_first_hop(self.settings.source)
+        return [Target("default", routes.request_uri, lookup=lookup)]
 
     def nowhere(self, uri: SipUri) -> Refusal:
         """No rule fits: 404 in a domain of ours, 403 for the rest of the world."""

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.flow import COUNTED, NODE_BITS, WORKER_BITS, Flow, FlowTable, Listener
 
 _HEAD: Final = struct.Struct("!BH6sQH")
 _MAC_SIZE: Final = 10
@@ -30,13 +30,21 @@ MAX_TOKEN: Final = 64
 
 
 class FlowToken(NamedTuple):
-    """What a token says: the client's address and the endpoint's tag."""
+    """What a token says: the client's address and the endpoint's tag.
+
+    ``connection_id`` has the bits of the node and worker that the client is at.
+    """
 
     listener: int
     endpoint_tag: bytes
     connection_id: int
     host: str
     port: int
+
+    @property
+    def node(self) -> int:
+        """The number of the node that has this flow; 0 when nodes have none."""
+        return self.connection_id >> NODE_BITS
 
 
 def listener_mark(listener: Listener) -> int:
@@ -57,13 +65,20 @@ def _packed(host: str) -> bytes:
 
 
 class TokenBox:
-    """Makes and opens tokens; the first key signs, every key verifies."""
+    """Makes and opens tokens; the first key signs, every key verifies.
 
-    __slots__ = ("_flows", "_keys", "_marks", "_opened")
+    ``node`` is the number of this node, 0 when nodes have none; ``maker`` that of the
+    node and the worker together.
+    """
+
+    __slots__ = ("_flows", "_keys", "_marks", "_opened", "_udp_id", "maker", "node")
 
     def __init__(self, keys: tuple[bytes, ...], flows: FlowTable) -> None:
         self._keys = keys
+        self._udp_id = flows.origin >> NODE_BITS << NODE_BITS
         self._flows = flows
+        self.node = flows.origin >> NODE_BITS
+        self.maker = flows.origin >> WORKER_BITS
         self._marks = {listener_mark(x): x for x in flows.listeners}
         self._opened: dict[bytes, FlowToken | None] = {}
 
@@ -71,9 +86,9 @@ class TokenBox:
         """A token for ``flow``, base64url without padding."""
         packed = _HEAD.pack(
             _VERSION,
-            listener_mark(flow.listener),
+            listener_mark(flow.listener.shared),
             endpoint_tag,
-            flow.connection_id,
+            flow.connection_id or self._udp_id,
             flow.port,
         )
         packed += _packed(flow.host)
@@ -111,13 +126,18 @@ class TokenBox:
 
     def flow_of(self, token: FlowToken) -> Flow | None:
         """The flow a token names; None when its connection or listener is gone."""
-        if token.connection_id:
-            flow = self._flows.stream_by_id(token.connection_id)
+        flows = self._flows
+        listener = self._marks.get(token.listener)
+        if token.connection_id & COUNTED:
+            flow = flows.stream_by_id(token.connection_id)
             # A restart numbers connections anew: the address must agree too.
             if flow is not None and (flow.host, flow.port) == (token.host, token.port):
                 return flow
-            return None
-        listener = self._marks.get(token.listener)
+            if flows.elsewhere is None or listener is None:
+                return None
+            return flows.elsewhere.by_id(
+                token.connection_id, listener, token.host, token.port
+            )
         if listener is None or listener.transport != "udp":
             return None
-        return self._flows.udp(listener, token.host, token.port)
+        return flows.udp(listener, token.host, token.port)

@@ -15,6 +15,11 @@ PROXY_REQUIRE: Final = frozenset({"ms-benotify"})
 """Option tags in Proxy-Require that need nothing of us.  Legacy clients put
 ``ms-benotify`` on every SUBSCRIBE; BENOTIFY passes like any other method."""
 
+ALLOW: Final = (
+    b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
+    b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
+)
+
 MAX_FORWARDS: Final = 255
 _HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
 
@@ -40,6 +45,9 @@ def check_request(request: Request, limits: MessageLimits) -> Refusal | None:
         _check_syntax(request, limits)
     except MalformedMessage as error:
         return Refusal(error.status, error.reason)
+    if request.method == b"NEGOTIATE":
+        # [MS-SIPCOMP]: of one connection, with Max-Forwards 0.  We do not compress.
+        return Refusal(405, "Compression Not Offered", (ALLOW,))
     if request.hops == 0 and request.method != b"OPTIONS":
         return Refusal(483)
     if "max-breadth" in request.index and _max_breadth(request) == 0:

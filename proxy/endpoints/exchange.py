@@ -29,6 +29,8 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "retired_text": ("retiredtext",),
 }
 _FIELD_OF: Final = {name: field for field, names in _NAMES.items() for name in names}
+_INNER: Final = ("fqdn", "value", "address", "uri", "distinguishedname", "name")
+"""Where the text of a nested object stands, the likeliest first."""
 _DELIMITERS: Final = ";,\t|"
 COLUMNS: Final = (
     *("Identity", "SipAddress", "DisplayName", "PersistentChatPoolFqdn"),
@@ -51,9 +53,11 @@ class ImportedRow:
 
 
 def decode(data: bytes) -> str:
-    """The text of a file as PowerShell writes it: UTF-16 or UTF-8 with or without a
-    byte order mark, else the old Western code page.
+    """The text of a file as PowerShell writes it: UTF-16, UTF-32 or UTF-8 with or
+    without a byte order mark, else the old Western code page.
     """
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return data.decode("utf-32", "replace")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     if data[1:2] == b"\0":
@@ -88,7 +92,7 @@ def _objects(text: str) -> list[Mapping[str, Any]]:
 def _csv_rows(text: str) -> list[ImportedRow]:
     lines = text.splitlines(keepends=True)
     skipped = 0
-    while lines and (lines[0].startswith("#TYPE") or not lines[0].strip()):
+    while lines and (_is_preamble(lines[0]) or not lines[0].strip()):
         lines.pop(0)
         skipped += 1
     if not lines:
@@ -96,6 +100,18 @@ def _csv_rows(text: str) -> list[ImportedRow]:
     head = lines[0]
     delimiter = max(_DELIMITERS, key=head.count)
     reader = csv.DictReader(io.StringIO("".join(lines)), delimiter=delimiter)
+    try:
+        return _table_rows(reader, skipped)
+    except csv.Error as error:
+        raise Refused(f"this is not CSV: {error}") from None
+
+
+def _is_preamble(line: str) -> bool:
+    """What PowerShell, and what Excel, put before the names of the columns."""
+    return line.startswith("#TYPE") or line[:4].lower() == "sep="
+
+
+def _table_rows(reader: "csv.DictReader[str]", skipped: int) -> list[ImportedRow]:
     known = [name for name in reader.fieldnames or () if _field(name)]
     if not {"sip_address", "identity"} & {_field(name) for name in known}:
         raise Refused(
@@ -121,14 +137,25 @@ def _row(place: str, values: Mapping[str, Any]) -> ImportedRow:
         if field == "service_uris" and value is not None:
             words = value if isinstance(value, list) else str(value).split()
             uris = tuple(map(str, words))
-        elif field and value is not None and not isinstance(value, dict | list):
-            found.setdefault(field, str(value).strip())
+        elif field and (text := _text_of(value)):
+            found.setdefault(field, text)
+        elif field and value == "":
+            found.setdefault(field, "")
     identity = found.pop("identity", "")
     # The Identity of the directory is a DN, ours is the address.
     address = found.pop("sip_address", "") or ("" if "=" in identity else identity)
     if not found.get("pool_fqdn"):
         found.pop("pool_fqdn", None)
     return ImportedRow(place, address, service_uris=uris, **found)
+
+
+def _text_of(value: Any) -> str:
+    """A property as text; ConvertTo-Json nests what is an object in PowerShell."""
+    if isinstance(value, dict):
+        inner = {str(name).lower(): each for name, each in value.items()}
+        named = (inner.get(name) for name in _INNER)
+        return next((each.strip() for each in named if isinstance(each, str)), "")
+    return "" if value is None or isinstance(value, list) else str(value).strip()
 
 
 # -- writing -------------------------------------------------------------------------

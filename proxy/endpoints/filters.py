@@ -2,7 +2,7 @@
 
 ``{DisplayName -like "*chat*" -and PersistentChatPoolFqdn -eq "pcpool.contoso.com"}``:
 comparisons joined by ``-and`` and ``-or`` (from left to right, as PowerShell does),
-text compared without case.  No brackets, no ``-match``.
+``-not`` or ``!`` and round brackets; text compared without case; ``$null`` is empty.
 """
 
 import re
@@ -29,9 +29,13 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "-ne": lambda value, wanted: value != wanted,
     "-like": fnmatchcase,
     "-notlike": lambda value, wanted: not fnmatchcase(value, wanted),
+    "-match": lambda value, wanted: re.search(wanted, value) is not None,
+    "-notmatch": lambda value, wanted: re.search(wanted, value) is None,
 }
-_TOKEN: Final = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"']+))")
+_TOKEN: Final = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([()!])|([^\s\"'()!]+))")
 _EXAMPLE: Final = 'write for example {DisplayName -like "*chat*"}'
+_CONSTANTS: Final = {"$null": "", "$true": "true", "$false": "false"}
+MAX_DEPTH: Final = 20
 
 
 def parse_filter(text: str) -> Predicate:
@@ -39,13 +43,60 @@ def parse_filter(text: str) -> Predicate:
     inner = text.strip()
     if inner.startswith("{") and inner.endswith("}"):
         inner = inner[1:-1]
-    words = ["".join(parts) for parts in _TOKEN.findall(inner)]
-    if len(words) % 4 != 3:
-        raise Refused(f'the filter "{text}" is not complete: {_EXAMPLE}')
-    result = _comparison(*words[0:3])
-    for at in range(3, len(words), 4):
-        result = _join(words[at], result, _comparison(*words[at + 1 : at + 4]))
-    return result
+    return _Reader(text, inner).whole()
+
+
+class _Reader:
+    """The words of one filter; quoted ones are told apart by a leading ``"``."""
+
+    def __init__(self, text: str, inner: str) -> None:
+        self._text = text
+        found = _TOKEN.findall(inner)
+        self._words = [
+            bare or mark or f'"{double or single}'
+            for double, single, mark, bare in found
+        ]
+        self._depth = 0
+
+    def whole(self) -> Predicate:
+        result = self._chain()
+        if self._words:
+            raise Refused(
+                f'in a filter "{self._next()}" should be -and or -or: {_EXAMPLE}'
+            )
+        return result
+
+    def _next(self) -> str:
+        if not self._words:
+            raise Refused(f'the filter "{self._text}" is not complete: {_EXAMPLE}')
+        return self._words.pop(0)
+
+    def _chain(self) -> Predicate:
+        result = self._term()
+        while self._words and self._words[0].lower() in ("-and", "-or"):
+            result = _join(self._next(), result, self._term())
+        return result
+
+    def _term(self) -> Predicate:
+        word = self._next()
+        if word == "(" or word.lower() in ("!", "-not"):
+            self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise Refused("the filter is nested too deeply")
+            if word != "(":
+                negated = self._term()
+                return lambda endpoint: not negated(endpoint)
+            inner = self._chain()
+            if self._next() != ")":
+                raise Refused(f'the filter "{self._text}" has a bracket too many')
+            return inner
+        return _comparison(word, self._next(), _value(self._next()))
+
+
+def _value(word: str) -> str:
+    if word in ("(", ")", "!"):
+        raise Refused(f'in a filter "{word}" cannot be a value: {_EXAMPLE}')
+    return word[1:] if word[:1] == '"' else _CONSTANTS.get(word.lower(), word)
 
 
 def _comparison(name: str, operator: str, wanted: str) -> Predicate:
@@ -53,22 +104,28 @@ def _comparison(name: str, operator: str, wanted: str) -> Predicate:
     read = _PROPERTIES.get(plain)
     if read is None:
         raise Refused(
-            f'the filter knows no property "{name}": use SipAddress, DisplayName, '
-            "PersistentChatPoolFqdn, RequestUri or State"
+            f'the filter knows no property "{name.lstrip(chr(34))}": use SipAddress, '
+            "DisplayName, PersistentChatPoolFqdn, RequestUri or State"
         )
     compare = _OPERATORS.get(operator.lower())
     if compare is None:
-        raise Refused(
-            f'the filter knows no operator "{operator}": use -eq, -ne, -like, -notlike'
-        )
+        known = ", ".join(_OPERATORS)
+        raise Refused(f'the filter knows no operator "{operator}": use {known}')
+    if operator.lower() in ("-match", "-notmatch"):
+        try:
+            re.compile(wanted)
+        except re.error as error:
+            raise Refused(f'"{wanted}" is no regular expression: {error}') from None
+        return lambda endpoint: compare(read(endpoint).lower(), _caseless(wanted))
     folded = wanted.lower()
     return lambda endpoint: compare(read(endpoint).lower(), folded)
 
 
+def _caseless(pattern: str) -> str:
+    return f"(?i){pattern}"
+
+
 def _join(word: str, left: Predicate, right: Predicate) -> Predicate:
-    match word.lower():
-        case "-and":
-            return lambda endpoint: left(endpoint) and right(endpoint)
-        case "-or":
-            return lambda endpoint: left(endpoint) or right(endpoint)
-    raise Refused(f'in a filter "{word}" should be -and or -or: {_EXAMPLE}')
+    if word.lower() == "-and":
+        return lambda endpoint: left(endpoint) and right(endpoint)
+    return lambda endpoint: left(endpoint) or right(endpoint)

@@ -143,7 +143,8 @@ def _epid(request: Request) -> str:
 class UsageSummary:
     """One endpoint's users as a whole; ``last`` is who used it last, if anybody.
 
-    ``recent_users`` are those of the last ``days``; ``since`` when counting began.
+    ``recent_users`` are those of the last ``days``; ``since`` is when the endpoint was
+    created, and rows from before belong to one that was removed.
     """
 
     endpoint_key: str
@@ -155,8 +156,11 @@ class UsageSummary:
     last: Usage | None
 
     def quiet_for(self, now: float) -> float:
-        """Seconds since anybody used it, or since it can be used."""
-        return now - (self.last.last_at if self.last else self.since)
+        """Seconds since anybody used it, or since it can be used: the shorter one.
+
+        One that was made anew an hour ago has not been quiet for longer than that.
+        """
+        return now - max(self.last.last_at if self.last else self.since, self.since)
 
 
 def summarise(

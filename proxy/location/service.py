@@ -89,6 +89,19 @@ class LocationService:
             bindings.sort(key=_preference)
         self._by_aor[aor] = bindings
 
+    def take_over(self, changes: BindingChanges) -> None:
+        """What another process has saved, of any AORs; older news changes nothing."""
+        for change in changes:
+            after = change.after
+            if after is not None:
+                for known in self._by_aor.get(change.aor, ()):
+                    if known.key == change.key and _is_later(known, after):
+                        break
+                else:
+                    self.apply([change])
+            elif change.aor in self._by_aor:
+                self.apply([change])
+
     def sweep(self, now: float) -> int:
         """Free every expired binding; how many went."""
         wall = now + self.wall_offset
@@ -97,6 +110,16 @@ class LocationService:
             if any(b.expires_at <= wall for b in bindings):
                 self._without_expired(aor, bindings, wall)
         return before - len(self)
+
+
+def _is_later(known: Binding, told: Binding) -> bool:
+    """The same client has registered again since (section 10.3 item 7)."""
+    return known.call_id == told.call_id and known.cseq > told.cseq
+
+
+def best_first(bindings: Iterable[Binding]) -> list[Binding]:
+    """The order in which contacts of one AOR are tried."""
+    return sorted(bindings, key=_preference)
 
 
 def _preference(binding: Binding) -> tuple[float, float]:

@@ -177,6 +177,12 @@ class AcceptedConnection(StreamConnection):
         super().__init__(streams, listener, host, port)
         self._admission = admission
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        elsewhere = self._streams.flows.elsewhere
+        if elsewhere is not None:
+            elsewhere.note_accepted(self.flow)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._admission.release(self.flow.host)
         super().connection_lost(exc)

@@ -158,6 +158,7 @@ class OpenedConnection(StreamConnection):
     ) -> None:
         super().__init__(streams, listener, host, port, was_opened_by_us=True)
         self._connector = connector
+        self.flow.first_hop = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._connector.held += 1

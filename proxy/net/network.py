@@ -79,6 +79,9 @@ class Network:
         try:
             for listener in self.flows.listeners:
                 self._open(listener, self._options.get(listener.index, _PLAIN))
+                outlet = listener.outlet
+                if outlet is not listener:
+                    self._open(outlet, self._options.get(outlet.index, _PLAIN))
         except BaseException:
             await self.close()
             raise

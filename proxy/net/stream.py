@@ -81,7 +81,7 @@ class Streams:
         self.settings = settings
         self.read_buffer = memoryview(bytearray(READ_BUFFER))
         self.connections: set[StreamConnection] = set()
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(flows.origin + 1)
         self.messages_received = 0
         self.messages_dropped = 0  # sent on a flow that had ended
         self.keepalives = 0

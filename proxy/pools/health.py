@@ -8,6 +8,7 @@ One request's failure below the threshold changes nothing for any other request.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -45,6 +46,19 @@ class Health(NamedTuple):
     transitions: tuple[Transition, ...]
 
 
+class Ejection(NamedTuple):
+    """News for the other workers of a node: out until an instant, or back (0).
+
+    Core seconds; all processes of a machine have one clock.
+    """
+
+    key: Key
+    at: float
+    until: float
+    times: int
+    reason: str
+
+
 UNKNOWN: Final = Health("healthy", 0.0, "", 0, 0, 0.0, ())
 
 
@@ -63,21 +77,25 @@ class HealthBook:
 
     ``suspects`` is empty while nothing is wrong, and public so that a hot path can
     test it before it builds a key; ``ejected`` holds the keys that are or were
-    ejected without a success since.
+    ejected without a success since.  ``on_change`` hears of every ejection and its end.
     """
 
-    __slots__ = ("_histories", "ejected", "suspects")
+    __slots__ = ("_histories", "ejected", "on_change", "suspects")
 
     def __init__(self) -> None:
         self.suspects: dict[Key, _Suspect] = {}
         self.ejected: set[Key] = set()
         self._histories: dict[Key, deque[Transition]] = {}
+        self.on_change: Callable[[Ejection], None] | None = None
 
     def record_success(self, key: Key, now: float) -> None:
         """The front end answered: whatever was held against it is forgotten."""
         if self.suspects and self.suspects.pop(key, None) is not None:
+            was_ejected = key in self.ejected
             self.ejected.discard(key)
             self._note(key, now, "healthy", "answered")
+            if was_ejected and self.on_change is not None:
+                self.on_change(Ejection(key, now, 0.0, 0, "answered"))
 
     def record_failure(self, key: Key, reason: str, now: float) -> bool:
         """A transport failure; True when it ejected the front end.
@@ -104,7 +122,32 @@ class HealthBook:
         suspect.until = now + seconds
         self.ejected.add(key)
         self._note(key, now, "ejected", reason)
+        if self.on_change is not None:
+            times = suspect.times_ejected
+            self.on_change(Ejection(key, now, suspect.until, times, reason))
         return True
+
+    def take_over(self, news: Ejection) -> None:
+        """Another worker has found a front end dead, or alive again."""
+        key, at, until, times, reason = news
+        if not until:
+            self.suspects.pop(key, None)
+            if key in self.ejected:
+                self.ejected.discard(key)
+                self._note(key, at, "healthy", reason)
+            return
+        suspect = self.suspects.get(key)
+        if suspect is None:
+            self._make_room()
+            suspect = self.suspects[key] = _Suspect()
+        elif suspect.until >= until:
+            return
+        suspect.failures = max(suspect.failures, FAILURES_TO_EJECT)
+        suspect.times_ejected = max(suspect.times_ejected, times)
+        suspect.last_failure = max(suspect.last_failure, at)
+        suspect.until = until
+        self.ejected.add(key)
+        self._note(key, at, "ejected", reason)
 
     def is_ejected(self, key: Key, now: float) -> bool:
         """True while this front end should be tried last."""

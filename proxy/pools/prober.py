@@ -27,7 +27,8 @@ class Reading:
     """How one try went: ``problem`` is empty when it went well.
 
     Problems: ``refused``, ``timeout``, ``unreachable``, ``closed``, and of TLS
-    ``chain``, ``name``, ``handshake``.  ``status`` is the SIP status of an answer.
+    ``chain``, ``name``, ``handshake``, ``ours`` (it does not take our certificate).
+    ``status`` is the SIP status of an answer.
     """
 
     problem: str = ""
@@ -140,8 +141,7 @@ async def _probe_tls(
         return Probe(front_end, connect, reading, found)
     except ssl.SSLError as error:
         opened.close()
-        reading = Reading("handshake", _since(started), error.reason or str(error))
-        return Probe(front_end, connect, reading)
+        return Probe(front_end, connect, _tls_failed(error, started))
     except OSError as error:
         opened.close()
         return Probe(front_end, connect, _failed(error, started))
@@ -151,6 +151,18 @@ async def _probe_tls(
     certificate = _certificate(writer)
     options = await _options_stream(front_end, reader, writer, timeout)
     return Probe(front_end, connect, reading, certificate, options)
+
+
+_OURS: Final = ("UNKNOWN_CA", "CERTIFICATE", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
+"""What the alerts of a peer have in their names when our certificate is the matter."""
+
+
+def _tls_failed(error: ssl.SSLError, started: float) -> Reading:
+    """Their alert, or what else spoils TLS; TLS 1.3 lets it come late."""
+    reason = error.reason or str(error)
+    is_ours = "ALERT" in reason and any(word in reason for word in _OURS)
+    said = reason.replace("_", " ").lower()
+    return Reading("ours" if is_ours else "handshake", _since(started), said)
 
 
 def _since(started: float) -> float:
@@ -218,6 +230,8 @@ async def _options_stream(
         return Reading("closed", _since(started), "closed the connection unanswered")
     except asyncio.LimitOverrunError:
         return Reading("closed", _since(started), "what came back is no SIP")
+    except ssl.SSLError as error:
+        return _tls_failed(error, started)
     except OSError as error:
         return _failed(error, started)
     finally:

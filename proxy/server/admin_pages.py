@@ -5,6 +5,7 @@ orchestrator kills it then; ``/ready`` says that new requests are welcome.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -24,10 +25,8 @@ from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
 log = structlog.get_logger()
 
 
-async def open_admin(
-    config: Config, runtime: Runtime, state: ServiceState, drain: Drain
-) -> HttpListener | None:
-    """Listen as ``[admin]`` says; None when it says nowhere.
+async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | None:
+    """Serve ``pages`` as ``[admin]`` says; None when it says nowhere.
 
     An address that somebody chose must be had: raises NetError.  The default one may
     belong to another Waypost on this machine, which is no reason not to serve.
@@ -44,7 +43,7 @@ async def open_admin(
         log.warning("admin.no_token", reason=str(error))
         token = ""
     listener = HttpListener(
-        pages(runtime, state, drain),
+        pages,
         token,
         trusts_local=is_local and not config.admin.token,
     )
@@ -64,12 +63,6 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
     """Every page by its path."""
     metrics = Metrics(lambda: read_all(runtime, state), _tally_of(runtime))
 
-    def health() -> Reply:
-        return Reply.text(200, "ok")
-
-    def ready() -> Reply:
-        return Reply.text(200 if state.is_ready else 503, state.phase)
-
     def scrape() -> Reply:
         runtime.access.flush()
         return Reply(200, metrics.exposition(), CONTENT_TYPE)
@@ -78,11 +71,25 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         return Reply.json({"phase": "draining", "open": drain.begin()}, 202)
 
     return {
-        "/health": Page(health, is_open=True),
-        "/ready": Page(ready, is_open=True),
+        **open_pages(state),
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
         "/drain": Page(begin_drain, "POST"),
+    }
+
+
+def open_pages(state: ServiceState) -> dict[str, Page]:
+    """The pages that need no token anywhere."""
+
+    def health() -> Reply:
+        return Reply.text(200, "ok")
+
+    def ready() -> Reply:
+        return Reply.text(200 if state.is_ready else 503, state.phase)
+
+    return {
+        "/health": Page(health, is_open=True),
+        "/ready": Page(ready, is_open=True),
     }
 
 
@@ -109,6 +116,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
             for x in core.flows.listeners
         ],
         "store": state.store_problem or "ok",
+        **_store_away(state),
         "table_version": table.version,
         "endpoints": len(table.endpoints),
         "bindings": len(core.location),
@@ -117,6 +125,16 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         "connections": len(runtime.network.streams.connections),
         "errors": runtime.errors,
         "pools": {fqdn: _pool(runtime, fqdn) for fqdn in runtime.pool_lookups()},
+    }
+
+
+def _store_away(state: ServiceState) -> dict[str, Any]:
+    """Since when the store has been silent; nulls while it answers."""
+    away = state.store_away_for
+    since = datetime.fromtimestamp(state.store_answered_at, UTC)
+    return {
+        "store_away_since": None if away is None else since.isoformat("T", "seconds"),
+        "store_away_seconds": None if away is None else round(away, 1),
     }
 
 

@@ -8,29 +8,36 @@ SIGHUP reads the configuration again.
 import asyncio
 import gc
 import os
+import select
 import signal
 from typing import TextIO
 
 import structlog
 
 from proxy import __version__, clock
+from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.core.commands import LearnUri
 from proxy.net.errors import NetError
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
 from proxy.server.activation import adopt, passed_sockets
-from proxy.server.admin_pages import open_admin
+from proxy.server.admin_pages import open_admin, pages
 from proxy.server.cutover import roll_back, watch_cutover
 from proxy.server.drain import Drain
+from proxy.server.follow import StoreFollower
 from proxy.server.ledger import LedgerWriter
+from proxy.server.look_ups import LookUps
+from proxy.server.nodes import follow_nodes, join, leave
 from proxy.server.notify import Notifier
 from proxy.server.registrar import start_registrar
 from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
+from proxy.server.sibling_news import start_links
 from proxy.server.state import ServiceState
+from proxy.server.worker import WorkerPart
 from proxy.sip.errors import SipError
-from proxy.sip.flow import FlowTable
+from proxy.sip.flow import NODE_BITS, FlowTable
 from proxy.store.factory import open_store
 from proxy.store.interface import Store, StoreError
 from proxy.telemetry.access import AccessLog
@@ -39,8 +46,6 @@ from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
 
-FOLLOW_STORE = 0.25
-"""Seconds between two looks at the store's version: a change counts within 1 s."""
 SAVE_USES = 60.0
 FORGET_LEARNED = 3600.0
 COLLECT_IDLE, COLLECT_BUSY = 60.0, 600.0
@@ -65,9 +70,9 @@ async def run(config: Config, stream: TextIO) -> int:
     try:
         store = await open_store(config.store_url)
         ledger = LedgerWriter(store)
-        runtime = await _start(config, store, stream, state, ledger)
-        admin = await open_admin(config, runtime, state, drain)
-    except (NetError, StoreError) as error:
+        runtime = await start_runtime(config, store, stream, state, ledger)
+        admin = await open_admin(config, pages(runtime, state, drain))
+    except (NetError, StoreError, KeyFileError) as error:
         log.error("service.failed", reason=str(error))
         if runtime is not None:
             await runtime.close()
@@ -76,7 +81,7 @@ async def run(config: Config, stream: TextIO) -> int:
         return EXIT_CONFIG
     reloader = Reloader(config, runtime, drain, stream)
     loop.add_signal_handler(signal.SIGHUP, _reload, reloader, notifier)
-    _settle_memory()
+    settle_memory()
     drain.runtime, state.phase = runtime, "ready"
     runtime.tasks.start(notifier.feed_watchdog(), "watchdog")
     notifier.tell("READY=1", "STATUS=serving")
@@ -95,6 +100,7 @@ async def run(config: Config, stream: TextIO) -> int:
             await admin.close()
         await runtime.close()
         await ledger.close()
+        await leave(store, config)
         await store.close()
         log.info("service.stopped")
     return EXIT_OK
@@ -106,15 +112,20 @@ def _reload(reloader: Reloader, notifier: Notifier) -> None:
     notifier.tell("READY=1")
 
 
-async def _start(
+async def start_runtime(
     config: Config,
     store: Store,
     stream: TextIO,
     state: ServiceState,
     ledger: LedgerWriter,
+    part: WorkerPart | None = None,
 ) -> Runtime:
+    """The proxy and all that runs beside it; ``part`` when it is one of several."""
     flows = FlowTable(wiring.listeners_of(config))
-    passed = passed_sockets(os.environ)
+    node = await join(store, config)
+    flows.origin = node.number << NODE_BITS
+    if part is not None:
+        part.prepare(flows, node.number)
     resolver = Resolver(
         config.dns.nameservers or None,
         {x.transport for x in flows.listeners},
@@ -122,23 +133,60 @@ async def _start(
     )
     has_tls = any(x.transport == "tls" for x in flows.listeners)
     options = wiring.listen_options(config)
+    if part is None:
+        options = adopt(passed_sockets(os.environ), flows.listeners, options)
+    else:
+        options = part.options(flows, options)
     client_tls = wiring.client_tls(config) if has_tls else None
     certificates = wiring.certificates_of(config, options, client_tls)
     certificates.check()
     await roll_back(store)  # overdue since before we were started
+    keys = wiring.route_keys(config, await store.hmac_key())
+    workers = 1 if part is None else part.siblings.count
+    # Before anything is loaded: what changes meanwhile is news.
+    mark = (await store.news("")).mark
     runtime = Runtime(
-        wiring.core_settings(config, await store.hmac_key()),
+        wiring.core_settings(config, keys, workers),
         flows,
         resolver,
         await store.load_table(),
-        _access_log(config, stream),
-        options=adopt(passed, flows.listeners, options),
+        _access_log(config, stream, workers),
+        options=options,
         client_tls=client_tls,
         streams=wiring.stream_settings(config),
-        admission=wiring.admission_settings(config),
+        admission=wiring.admission_settings(config, workers),
+        siblings=None if part is None else part.siblings,
     )
+    runtime.certificates = certificates
+    if config.usage.ledger:
+        runtime.access.ledger = ledger.book
+    is_first = part is None or part.is_first
+    await start_registrar(store, runtime, sweeps_store=is_first)
+    await runtime.open()
+    if part is not None:
+        start_links(part, runtime)
+    if runtime.core.settings.asks_store:
+        runtime.on_look_up = LookUps(store, runtime).add
+    _run_beside(config, store, runtime, state, ledger, mark, is_first)
+    runtime.tasks.start(follow_nodes(store, runtime, node, is_first), "nodes")
+    return runtime
+
+
+def _run_beside(
+    config: Config,
+    store: Store,
+    runtime: Runtime,
+    state: ServiceState,
+    ledger: LedgerWriter,
+    mark: str,
+    is_first: bool,
+) -> None:
+    """What goes on beside the messages; some of it only once per node."""
 
     def learned(command: LearnUri) -> None:
+        if runtime.links is not None:
+            words = [command.uri, command.pool_fqdn, command.endpoint_key]
+            runtime.links.tell(["uri", *words])
         log.info(
             "uri.learned",
             uri=command.uri,
@@ -147,25 +195,22 @@ async def _start(
         )
         runtime.tasks.start(_save_learned(store, command), "learn")
 
-    runtime.certificates = certificates
     runtime.on_learned = learned
-    if config.usage.ledger:
-        runtime.access.ledger = ledger.book
-    await start_registrar(store, runtime)
-    await runtime.open()
-    runtime.tasks.start(_follow_store(store, runtime, state), "follow-store")
-    runtime.tasks.start(certificates.watch(), "watch-certificates")
-    runtime.tasks.start(watch_cutover(store, runtime), "watch-cutover")
-    runtime.tasks.start(ledger.run(), "save-usage")
-    runtime.tasks.start(_save_uses(store, runtime), "save-uses")
-    runtime.tasks.start(_collect_garbage(runtime), "collect-garbage")
-    runtime.tasks.start(_forget_learned(store, config.learned.ttl), "forget-learned")
-    return runtime
+    start = runtime.tasks.start
+    start(StoreFollower(store, runtime, state, mark).run(), "follow-store")
+    start(runtime.certificates.watch(), "watch-certificates")
+    start(ledger.run(), "save-usage")
+    start(_save_uses(store, runtime), "save-uses")
+    start(_collect_garbage(runtime), "collect-garbage")
+    if is_first:
+        start(watch_cutover(store, runtime), "watch-cutover")
+        start(_forget_learned(store, config.learned.ttl), "forget-learned")
 
 
-def _access_log(config: Config, stream: TextIO) -> AccessLog:
+def _access_log(config: Config, stream: TextIO, workers: int) -> AccessLog:
     access = AccessLog(stream, is_console(config.log.format, stream), AccessTally())
     access.writes = config.log.access
+    access.piece = select.PIPE_BUF if workers > 1 else 0
     return access
 
 
@@ -176,25 +221,6 @@ async def _save_learned(store: Store, command: LearnUri) -> None:
         )
     except (StoreError, SipError) as error:
         log.error("uri.not_saved", uri=command.uri, reason=str(error))
-
-
-async def _follow_store(store: Store, runtime: Runtime, state: ServiceState) -> None:
-    """Swap the table whenever the store has a new version."""
-    version = runtime.core.router.table.version
-    while True:
-        await asyncio.sleep(FOLLOW_STORE)
-        try:
-            if await store.table_version() != version:
-                table = await store.load_table()
-                version = table.version
-                runtime.swap_table(table)
-                log.info("table.changed", version=version)
-            state.store_problem = ""
-        except StoreError as error:
-            if not state.store_problem:
-                # Requests go on by the last known table.
-                log.error("store.unavailable", reason=str(error))
-            state.store_problem = str(error)
 
 
 async def _save_uses(store: Store, runtime: Runtime) -> None:
@@ -222,7 +248,7 @@ async def _forget_learned(store: Store, ttl: float) -> None:
         await asyncio.sleep(FORGET_LEARNED)
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Take the garbage collector off the message path.
 
     Transactions and contexts are freed by reference counts: what ends lets go of its

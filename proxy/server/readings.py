@@ -26,7 +26,7 @@ def read_all(runtime: Runtime, state: ServiceState) -> Iterator[Reading]:
         *_network(runtime),
         *_table(runtime, state),
         *_pools(runtime),
-        *_process(),
+        *process_readings(),
     ):
         yield Reading(f"waypost_{name}", value, tuple(labels))
 
@@ -39,6 +39,13 @@ def _service(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     yield "up_seconds", state.age
     yield "ready", state.is_ready
     yield "draining", state.phase == "draining"
+    yield "workers", 1
+    yield "worker_restarts_total", 0
+    links = runtime.links
+    yield "handovers_total", links.handed_over if links else 0, "message"
+    yield "handovers_total", links.sent_for_siblings if links else 0, "flow"
+    yield "handovers_total", links.frames_dropped if links else 0, "dropped"
+    yield "nodes", 1 + len(runtime.core.router.nodes)
     yield "errors_total", runtime.errors
     yield "access_lines_total", runtime.access.written, "written"
     yield "access_lines_total", runtime.access.dropped, "dropped"
@@ -55,7 +62,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     yield "responses_received_total", core.responses_received
     for class_ in range(1, 7):
         yield "responses_sent_total", layer.responses_sent[class_], f"{class_}xx"
-    yield "requests_refused_total", core.requests_refused
+    yield "requests_refused_total", core.refusals.count
     yield "messages_malformed_total", core.malformed_received
     yield "responses_stray_total", core.strays_dropped
     yield "transactions_started_total", layer.servers_started, "server"
@@ -114,6 +121,9 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
         yield "conflicts_total", registrar.conflicts
     yield "table_version", table.version
     yield "store_up", not state.store_problem
+    yield "store_away_seconds", state.store_away_for or 0.0
+    for result, count in runtime.look_ups.items():
+        yield "look_ups_total", count, result
 
 
 def _pools(runtime: Runtime) -> Iterator[_Row]:
@@ -144,7 +154,8 @@ def _front_end(
         yield "front_end_state", current == each, *labels
 
 
-def _process() -> Iterator[_Row]:
+def process_readings() -> Iterator[tuple[str, float]]:
+    """What this process costs."""
     times = os.times()
     yield "process_cpu_seconds_total", times.user + times.system
     try:

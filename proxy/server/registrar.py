@@ -1,4 +1,4 @@
-"""What the registrar needs of the shell: durable bindings, and news from the store.
+"""What the registrar needs of the shell: durable bindings.
 
 A REGISTER is answered when its bindings are in the store.  Each commit costs a disk
 flush, so REGISTERs are saved in groups: whatever comes within 10 ms shares one, and
@@ -14,7 +14,9 @@ import structlog
 
 from proxy import clock
 from proxy.core import commands, events
+from proxy.server.follow import load_location
 from proxy.server.runtime import Runtime
+from proxy.server.sibling_news import tell_bindings
 from proxy.store.interface import Store, StoreError
 from proxy.store.registrar import Conflict
 
@@ -22,7 +24,6 @@ log = structlog.get_logger()
 
 GROUP: Final = 0.010
 """Seconds that the first REGISTER of a group waits for company."""
-FOLLOW: Final = 0.25
 SWEEP: Final = 300.0
 GRACE: Final = 60.0
 """Seconds that an expired binding stays in the store before it is deleted."""
@@ -65,6 +66,9 @@ class BindingWriter:
         event: events.Event
         try:
             await self._store.save_bindings(changes)
+            if self._runtime.links is not None:
+                # A 200 is a promise of the node: every worker must know first.
+                await tell_bindings(self._runtime.links, changes)
             event = events.BindingsSaved(tickets)
             self.groups_saved += 1
         except StoreError as error:
@@ -125,45 +129,28 @@ class ConflictBook:
             log.warning("store.unavailable", reason=str(error))
 
 
-async def start_registrar(store: Store, runtime: Runtime) -> None:
-    """Load what is bound and begin; before the listeners open.  Raises StoreError."""
+async def start_registrar(
+    store: Store, runtime: Runtime, *, sweeps_store: bool = True
+) -> None:
+    """Load what is bound and begin; before the listeners open.  Raises StoreError.
+
+    Of several workers one ``sweeps_store``: what has expired is deleted there once.
+    """
     if runtime.core.registrar is None:
         return
-    version = await store.registrar_version()
-    await _load(store, runtime)
+    await load_location(store, runtime)
     runtime.on_save = BindingWriter(store, runtime).add
     runtime.on_conflict = ConflictBook(store, runtime).note
-    runtime.tasks.start(_follow(store, runtime, version), "follow-registrar")
-    runtime.tasks.start(_sweep(store, runtime), "sweep-bindings")
+    runtime.tasks.start(_sweep(store, runtime, sweeps_store), "sweep-bindings")
 
 
-async def _load(store: Store, runtime: Runtime) -> None:
-    users = {user.name: user.ha1 for user in await store.users()}
-    bindings = await store.bindings(None, clock.wall())
-    # Nothing may come between: what is saved from now on is applied on top.
-    runtime.step(events.LocationLoaded(bindings, users))
-
-
-async def _follow(store: Store, runtime: Runtime, version: int) -> None:
-    """Load again when an operator changed users or bindings."""
-    while True:
-        await asyncio.sleep(FOLLOW)
-        try:
-            found = await store.registrar_version()
-            if found != version:
-                await _load(store, runtime)
-                version = found
-                log.info("registrar.reloaded", bindings=len(runtime.core.location))
-        except StoreError as error:
-            # The follower of the endpoint table reports a store that stays away.
-            log.debug("store.unavailable", reason=str(error))
-
-
-async def _sweep(store: Store, runtime: Runtime) -> None:
+async def _sweep(store: Store, runtime: Runtime, sweeps_store: bool) -> None:
     """Free expired bindings here and in the store."""
     while True:
         await asyncio.sleep(SWEEP)
         runtime.core.location.sweep(runtime.loop.time())
+        if not sweeps_store:
+            continue
         try:
             await store.forget_bindings(clock.wall() - GRACE)
         except StoreError as error:

@@ -38,6 +38,9 @@ class Reloader:
     runtime: Runtime
     drain: Drain
     stream: TextIO
+    workers: int = 1
+    is_quiet: bool = False
+    """Of several workers the first one speaks for all."""
 
     def reload(self) -> bool:
         """Read the file again; False when it was refused.  Never raises."""
@@ -52,20 +55,12 @@ class Reloader:
         applied = sorted(changed & LIVE)
         if applied:
             self._apply(fresh)
-        if waiting:
+        if waiting and not self.is_quiet:
             log.warning("config.needs_restart", keys=waiting)
-        log.info("config.reloaded", applied=applied)
+        if not self.is_quiet:
+            log.info("config.reloaded", applied=applied)
         # What waits for a restart is named again by the next reload.
-        self.config = self.config.model_copy(
-            update={
-                "log": fresh.log,
-                "attempts": fresh.attempts,
-                "server": fresh.server,
-                "limits": self.config.limits.model_copy(
-                    update={"transactions": fresh.limits.transactions}
-                ),
-            }
-        )
+        self.config = reloaded(self.config, fresh)
         return True
 
     def _apply(self, fresh: Config) -> None:
@@ -73,17 +68,37 @@ class Reloader:
         set_up_logs(fresh.log.format, fresh.log.level, self.stream)
         self.runtime.access.writes = fresh.log.access
         self.drain.limit = fresh.server.drain_seconds
-        core.settings = with_live_values(core.settings, fresh)
+        core.settings = with_live_values(core.settings, fresh, self.workers)
         core.forwarder.settings = core.settings
         core.forwarder.attempts = core.settings.attempts
 
 
-def with_live_values(settings: CoreSettings, fresh: Config) -> CoreSettings:
+def reloaded(config: Config, fresh: Config) -> Config:
+    """What is in force after a reload: of ``fresh`` only what may change."""
+    server = config.server.model_copy(
+        update={"drain_seconds": fresh.server.drain_seconds}
+    )
+    limits = config.limits.model_copy(
+        update={"transactions": fresh.limits.transactions}
+    )
+    return config.model_copy(
+        update={
+            "log": fresh.log,
+            "attempts": fresh.attempts,
+            "server": server,
+            "limits": limits,
+        }
+    )
+
+
+def with_live_values(
+    settings: CoreSettings, fresh: Config, workers: int = 1
+) -> CoreSettings:
     """The core's settings with what a reload may change."""
     return replace(
         settings,
         attempts=wiring.attempts_of(fresh),
-        max_transactions=fresh.limits.transactions,
+        max_transactions=wiring.share(fresh.limits.transactions, workers),
     )
 
 

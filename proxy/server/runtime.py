@@ -16,7 +16,8 @@ from proxy import clock
 from proxy.core import commands, events
 from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
-from proxy.core.targets import lookup_of
+from proxy.core.siblings import Siblings
+from proxy.core.target import lookup_of
 from proxy.endpoints.table import EndpointTable
 from proxy.net.network import ListenOptions, Network
 from proxy.net.selector import DirectEventLoop
@@ -25,6 +26,7 @@ from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.server.certificates import Certificates
+from proxy.server.sibling_links import SiblingLinks
 from proxy.server.tasks import Tasks
 from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.uri import parse_uri
@@ -34,13 +36,15 @@ log = structlog.get_logger()
 
 TIMER_GRAIN = 0.02
 """Seconds between two looks at the timers: retransmissions may be this much late."""
+NEWS_GRACE = 0.005
+"""Seconds in which what siblings have told already is sure to be read."""
 
 
 class Runtime:
     """One proxy on one event loop; the ``Sink`` of the network.
 
     ``learned`` and ``used`` are what the store has to be told; whoever runs us
-    empties them.
+    empties them.  ``links`` lead to the other workers, where there are any.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Runtime:
         client_tls: TlsEnd | None = None,
         streams: StreamSettings | None = None,
         admission: AdmissionSettings | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.tasks = Tasks()
@@ -62,7 +67,7 @@ class Runtime:
         self.access = access
         self.certificates = Certificates()
         self.core = ProxyCore(
-            settings, flows, resolver.cached, table, random.SystemRandom()
+            settings, flows, resolver.cached, table, random.SystemRandom(), siblings
         )
         self.network = Network(
             flows,
@@ -73,10 +78,13 @@ class Runtime:
             admission=admission or AdmissionSettings(),
             batch_ended=self._rearm,
         )
+        self.links: SiblingLinks | None = None
         self.errors = 0
         self.on_learned: Callable[[commands.LearnUri], None] = lambda _: None
         self.on_save: Callable[[commands.SaveBindings], None] = lambda _: None
+        self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
         self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
+        self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
         self.used_uris: set[str] = set()
         self._wall_offset = clock.wall() - self.loop.time()
         self.core.location.wall_offset = self._wall_offset
@@ -158,6 +166,8 @@ class Runtime:
 
     def flow_closed(self, flow: Flow, reason: str) -> None:
         """A stream ended."""
+        if self.links is not None:
+            self.links.flow_closed(flow)
         self.step(events.FlowClosed(flow, reason))
 
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
@@ -205,10 +215,29 @@ class Runtime:
                 self.network.close_flow(command.flow, command.reason)
             case commands.LearnUri():
                 self.on_learned(command)
+            case commands.LookUp():
+                self.on_look_up(command)
             case commands.NoteConflict():
                 self.on_conflict(command)
             case commands.UseLearnedUri():
                 self.used_uris.add(command.key)
+            case commands.HandOver():
+                self._hand_over(command)
+
+    def _hand_over(self, command: commands.HandOver) -> None:
+        assert self.links is not None, "only workers know of others"
+        if command.worker != self.links.siblings.index:
+            self.links.hand_over(
+                command.worker, command.flow, command.data, command.reason
+            )
+            return
+        self.loop.call_later(
+            NEWS_GRACE,
+            self.network.outbox.report,
+            self.datagram,
+            command.flow,
+            command.data,
+        )
 
     async def _resolve(self, lookup: Lookup) -> None:
         resolution = await self.resolver.resolve(lookup)
@@ -248,6 +277,10 @@ class Runtime:
 
 def serve(config: Any) -> int:
     """Run the proxy until SIGTERM or SIGINT; the exit code of ``waypost serve``."""
+    if config.server.worker_count > 1:
+        from proxy.server.supervisor import supervise
+
+        return asyncio.run(supervise(config, sys.stderr))
     from proxy.server.lifecycle import run
 
     factory = DirectEventLoop if sys.platform == "linux" else None

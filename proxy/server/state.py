@@ -11,13 +11,15 @@ class ServiceState:
     """Phase, age, and whether the store answers.
 
     ``store_problem`` is empty while it does; requests go on by the last known table
-    meanwhile, so the service stays ready.
+    meanwhile, so the service stays ready.  ``store_answered_at`` is when it last did,
+    seconds since the epoch.
     """
 
     def __init__(self) -> None:
         self.phase: Phase = "starting"
         self.started_at = clock.wall()
         self.store_problem = ""
+        self.store_answered_at = self.started_at
 
     @property
     def is_ready(self) -> bool:
@@ -28,3 +30,15 @@ class ServiceState:
     def age(self) -> float:
         """Seconds since the start."""
         return clock.wall() - self.started_at
+
+    def store_answers(self) -> None:
+        """The store has just answered."""
+        self.store_answered_at = clock.wall()
+        self.store_problem = ""
+
+    @property
+    def store_away_for(self) -> float | None:
+        """Seconds since the store last answered; None while it does."""
+        if not self.store_problem:
+            return None
+        return max(0.0, clock.wall() - self.store_answered_at)

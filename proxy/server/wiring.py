@@ -4,14 +4,17 @@ import socket
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from proxy.config.keys import read_keys
 from proxy.config.model import Config, ListenSection, TlsPaths
+from proxy.config.redis_url import is_redis_url
 from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.net.network import ListenOptions
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd, TlsFiles, client_end, server_end
 from proxy.pools.resolver import Family
 from proxy.server.certificates import Certificates
-from proxy.sip.flow import FlowTable, Listener
+from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
+from proxy.sip.uri import parse_uri
 
 
 def listeners_of(config: Config) -> list[Listener]:
@@ -29,8 +32,20 @@ def listeners_of(config: Config) -> list[Listener]:
     ]
 
 
-def core_settings(config: Config, key: bytes) -> CoreSettings:
-    """What the core needs to know; ``key`` signs flow tokens."""
+def route_keys(config: Config, stored: bytes) -> tuple[bytes, ...]:
+    """The keys of flow tokens: those of ``[proxy] key_file``, the first of which
+    signs, and the store's.  Raises KeyFileError."""
+    path = config.file(config.proxy.key_file or None)
+    return (stored,) if path is None else (*read_keys(path), stored)
+
+
+def core_settings(
+    config: Config, keys: tuple[bytes, ...], workers: int = 1
+) -> CoreSettings:
+    """What the core needs to know; of ``keys`` the first signs flow tokens.
+
+    What the node as a whole may hold is shared out among its workers.
+    """
     default = config.routes.default
     return CoreSettings(
         domains=config.domains,
@@ -39,12 +54,27 @@ def core_settings(config: Config, key: bytes) -> CoreSettings:
         attempts=attempts_of(config),
         limits=config.limits.message_limits(),
         local_addresses=local_addresses(config),
-        keys=(key,),
-        max_transactions=config.limits.transactions,
+        keys=keys,
+        max_transactions=share(config.limits.transactions, workers),
         # Access records feed the metrics too.
         log_access=config.log.access or config.admin.address is not None,
         registrar=registrar_settings(config),
+        node_address=node_address(config),
+        asks_store=is_redis_url(config.store_url),
     )
+
+
+def share(limit: int, workers: int) -> int:
+    """One worker's part of a limit of the node."""
+    return -(-limit // workers)
+
+
+def node_address(config: Config) -> tuple[str, int] | None:
+    """Where other nodes reach this one, as host and port."""
+    if not config.node_uri:
+        return None
+    uri = parse_uri(config.node_uri.encode())
+    return uri.host.strip("[]"), uri.port or DEFAULT_PORT[uri.transport or "udp"]
 
 
 def registrar_settings(config: Config) -> RegistrarSettings | None:
@@ -108,13 +138,17 @@ def stream_settings(config: Config) -> StreamSettings:
     )
 
 
-def admission_settings(config: Config) -> AdmissionSettings:
-    """How many connections are accepted, and from whom."""
+def admission_settings(config: Config, workers: int = 1) -> AdmissionSettings:
+    """How many connections are accepted, and from whom.
+
+    The kernel deals out a source's connections as it likes, so what one source may
+    have is counted by each worker.
+    """
     limits = config.limits
     return AdmissionSettings(
-        total=limits.connections,
+        total=share(limits.connections, workers),
         per_source=limits.connections_per_source,
-        handshakes=limits.handshakes,
+        handshakes=share(limits.handshakes, workers),
         handshakes_per_source=limits.handshakes_per_source,
         trusted=[ip_network(text) for text in limits.trusted_networks],
     )

@@ -157,13 +157,15 @@ class NonceBox:
     A nonce says when it was made and is signed, so handing one out costs no memory.
     Counts are kept for nonces that were used with a right password; when there are
     ``most``, all nonces made so far become stale, which costs each client one round.
-    So do those from before ``begin``: a restart forgets the counts.
+    So do those from before ``begin``: a restart forgets the counts.  And so do those of
+    another ``maker`` (a number of 16 bits) with the same key: its counts are not here.
     """
 
-    __slots__ = ("_counts", "_floor", "_key", "_most", "_serial")
+    __slots__ = ("_counts", "_floor", "_key", "_maker", "_most", "_serial")
 
-    def __init__(self, key: bytes, most: int = MAX_NONCES) -> None:
+    def __init__(self, key: bytes, most: int = MAX_NONCES, maker: int = 0) -> None:
         self._key = key
+        self._maker = (maker & 0xFFFF) << 16
         self._most = most
         self._floor = 0.0
         self._serial = 0
@@ -175,8 +177,8 @@ class NonceBox:
 
     def make(self, now: float) -> bytes:
         """A new nonce; ``now`` is seconds since the epoch."""
-        self._serial = (self._serial + 1) & 0xFFFFFFFF
-        stamp = _STAMP.pack(int(now * 1000), self._serial)
+        self._serial = (self._serial + 1) & 0xFFFF
+        stamp = _STAMP.pack(int(now * 1000), self._maker | self._serial)
         return b64encode(stamp + self._sign(stamp))
 
     def _sign(self, stamp: bytes) -> bytes:
@@ -194,11 +196,17 @@ class NonceBox:
         milliseconds: int = _STAMP.unpack(stamp)[0]
         return milliseconds / 1000
 
+    def _is_ours(self, nonce: bytes) -> bool:
+        serial: int = _STAMP.unpack(b64decode(nonce)[: _STAMP.size])[1]
+        return serial & 0xFFFF0000 == self._maker
+
     def use(self, nonce: bytes, count: int, now: float) -> Freshness:
         """Use a nonce with this count, once the password has proved right."""
         made_at = self.made_at(nonce)
         if made_at is None:
             return "forged"
+        if not self._is_ours(nonce):
+            return "stale"
         if made_at < self._floor or not now - NONCE_LIFETIME < made_at <= now + 1.0:
             return "stale"
         if count <= self._counts.get(nonce, 0):

@@ -6,12 +6,17 @@ flows by identity; sockets hang off subclasses in ``proxy/net`` and are never to
 here.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py``.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 Transport = Literal["udp", "tcp", "tls"]
 
 DEFAULT_PORT: Final[dict[str, int]] = {"udp": 5060, "tcp": 5060, "tls": 5061}
 RELIABLE: Final = frozenset({"tcp", "tls"})
+
+WORKER_BITS, NODE_BITS = 40, 48
+"""A connection's number: its process counts below bit 40, the worker stands from bit 40
+on, the node from bit 48 on.  Both are 0 where there is only one."""
+COUNTED: Final = (1 << WORKER_BITS) - 1
 
 
 class Listener:
@@ -19,16 +24,23 @@ class Listener:
 
     ``sent_host``/``sent_port`` are what our Via and Record-Route say: the advertised
     host when one is configured, else the listener's own address.
+
+    Of several workers on one UDP address each has a port of its own besides, the
+    listener's ``outlet``: requests of ours leave there and name it in Via, so that the
+    answers come to the right worker.  ``shared`` leads back from the outlet to the
+    address that everybody knows.  With a single process both are the listener itself.
     """
 
     __slots__ = (
         "first_hop",
         "host",
         "index",
+        "outlet",
         "port",
         "sent_by",
         "sent_host",
         "sent_port",
+        "shared",
         "transport",
         "via_prefix",
     )
@@ -48,7 +60,18 @@ class Listener:
         self.index = index
         self.first_hop = first_hop
         self.sent_host = advertised_host or (f"[{host}]" if ":" in host else host)
+        self.outlet = self
+        self.shared = self
         self.bound_to(port)
+
+    def add_outlet(self, port: int, index: int) -> "Listener":
+        """Give this UDP listener a port for requests of our own."""
+        host = self.sent_host
+        self.outlet = Listener(
+            "udp", self.host, port, index=index, advertised_host=host
+        )
+        self.outlet.shared = self
+        return self.outlet
 
     def bound_to(self, port: int) -> None:
         """Take the port that the listener really has (0 asks the kernel for one)."""
@@ -69,11 +92,13 @@ class Flow:
 
     ``connection_id`` is 0 for UDP and unique in this process for a stream.  ``state``
     is a slot for the core (cached Record-Route lines, pending transactions); the net
-    layer neither reads nor writes it.
+    layer neither reads nor writes it.  ``first_hop`` is true for the connections that
+    clients of such a listener open, and false for those that we open from its address.
     """
 
     __slots__ = (
         "connection_id",
+        "first_hop",
         "host",
         "is_open",
         "listener",
@@ -94,6 +119,7 @@ class Flow:
         self.port = port
         self.connection_id = connection_id
         self.is_open = True
+        self.first_hop = listener.first_hop
         self.peer_name: str | None = None  # verified certificate name, TLS only
         self.state: object = None
 
@@ -102,20 +128,43 @@ class Flow:
         return f"<Flow {self.transport}:{self.host}:{self.port}{serial}>"
 
 
+class Elsewhere(Protocol):
+    """Finds flows whose connection is in another worker of this node."""
+
+    def by_id(
+        self, connection_id: int, listener: Listener, host: str, port: int
+    ) -> Flow | None:
+        """The flow of a connection that a sibling numbered so."""
+
+    def by_address(self, transport: str, host: str, port: int) -> Flow | None:
+        """The flow of a connection that this remote address opened to a sibling."""
+
+    def note_accepted(self, flow: Flow) -> None:
+        """Somebody has opened a connection to us: siblings may want to find it."""
+
+
 class FlowTable:
-    """All flows that exist now; filled by ``proxy/net``, read by the core."""
+    """All flows that exist now; filled by ``proxy/net``, read by the core.
+
+    ``origin`` are the worker's and the node's bits of our connections' numbers;
+    ``elsewhere`` is None for a process without siblings.
+    """
 
     __slots__ = (
         "_streams",
         "_streams_by_id",
+        "elsewhere",
         "listeners",
         "max_udp",
+        "origin",
         "udp_flows",
     )
 
     def __init__(self, listeners: list[Listener], max_udp: int = 20_000) -> None:
         self.listeners = listeners
         self.max_udp = max_udp
+        self.origin = 0
+        self.elsewhere: Elsewhere | None = None
         self.udp_flows: dict[tuple[int, str, int], Flow] = {}
         self._streams: dict[tuple[str, str, int], Flow] = {}
         self._streams_by_id: dict[int, Flow] = {}

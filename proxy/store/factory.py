@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from proxy.config.redis_url import SCHEMES
 from proxy.store.copying import StoreCopy
 from proxy.store.interface import Store, StoreError
 
@@ -20,7 +21,7 @@ async def open_store(url: str) -> Store:
 
         return await SqliteStore.open(path)
     scheme = url.partition(":")[0]
-    if scheme in ("redis", "rediss"):
+    if scheme in SCHEMES:
         # Only here: its client is megabytes that an embedded store does not need.
         from proxy.store.redis import RedisStore
 
@@ -38,7 +39,7 @@ async def open_copy(url: str, *, is_source: bool) -> StoreCopy:
 
         return SqliteCopy(path)
     scheme = url.partition(":")[0]
-    if scheme not in ("redis", "rediss"):
+    if scheme not in SCHEMES:
         raise _unknown(scheme)
     from proxy.store.redis_connection import RedisConnection
     from proxy.store.redis_copying import RedisCopy
@@ -56,5 +57,5 @@ def _unknown(scheme: str) -> StoreError:
     return StoreError(
         f'the store "{scheme}" is not known: in section [store] write '
         'url = "sqlite:////var/lib/waypost/waypost.db" or '
-        '"redis://user:password@host:6379/0"'
+        '"redis://user:password@host:6379/0" (also redis+sentinel, redis+cluster)'
     )

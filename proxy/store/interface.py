@@ -17,6 +17,8 @@ from proxy.endpoints.changes import Decide, Kind, RowChange
 from proxy.endpoints.codec import Row
 from proxy.endpoints.table import EndpointTable
 from proxy.store.ledger import LedgerStore
+from proxy.store.news import NewsStore
+from proxy.store.nodes import NodeStore
 from proxy.store.registrar import RegistrarStore
 
 
@@ -52,7 +54,7 @@ class AuditRow:
     after: Row | None
 
 
-class Store(RegistrarStore, LedgerStore, Protocol):
+class Store(RegistrarStore, LedgerStore, NewsStore, NodeStore, Protocol):
     """Every method may raise StoreError."""
 
     async def load_table(self) -> EndpointTable:

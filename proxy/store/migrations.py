@@ -56,6 +56,16 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # What a person ticked off in the runbook.
         "CREATE TABLE notes (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # Which bindings were set or removed, for other processes on the file.
+        "CREATE TABLE binding_changes (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " origin TEXT NOT NULL, aor TEXT NOT NULL, key BLOB NOT NULL)",
+    ),
+    (
+        # Who shares this store: store/nodes.py.
+        "CREATE TABLE nodes (number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,"
+        " seen_at REAL NOT NULL)",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

@@ -27,17 +27,20 @@ from proxy.store import redis_scripts as scripts
 from proxy.store.interface import Actor, AuditRow, StoreError
 from proxy.store.redis_connection import RedisConnection, redis_key
 from proxy.store.redis_ledger import RedisLedger
-from proxy.store.redis_registrar import RedisRegistrar, audit_text
+from proxy.store.redis_news import RedisNews
+from proxy.store.redis_nodes import RedisNodes
+from proxy.store.redis_registrar import RedisRegistrar, audit_text, new_origin
 
 TRIES: Final = 50
 _TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"}
 
 
-class RedisStore(RedisRegistrar, RedisLedger):
+class RedisStore(RedisRegistrar, RedisLedger, RedisNews, RedisNodes):
     """A Store in a Redis."""
 
     def __init__(self, redis: RedisConnection) -> None:
         self._redis = redis
+        self._origin = new_origin()
 
     @classmethod
     async def open(cls, url: str) -> "RedisStore":
@@ -93,7 +96,7 @@ class RedisStore(RedisRegistrar, RedisLedger):
             words = [
                 word for each in changes for word in _words(each, actor, verb, now)
             ]
-            if await self._redis.script(scripts.CHANGE, rows_version, *words) >= 0:
+            if await self._redis.change(scripts.CHANGE, rows_version, *words) >= 0:
                 return changes
             await asyncio.sleep(0)
         raise StoreError(

@@ -70,7 +70,7 @@ class RedisCopy:
         words: list[Word] = []
         for command in commands:
             words += len(command), *command
-        await self._redis.script(scripts.RESTORE, *words)
+        await self._redis.change(scripts.RESTORE, *words)
 
     async def close(self) -> None:
         """See StoreCopy."""

@@ -20,7 +20,12 @@ def store_error(place: str, error: Exception) -> StoreError:
 def _is_away(error: Exception, text: str) -> bool:
     if isinstance(error, exceptions.AuthenticationError):
         return False
-    away = exceptions.ConnectionError, exceptions.TimeoutError, OSError
+    away = (
+        exceptions.ConnectionError,
+        exceptions.TimeoutError,
+        exceptions.ClusterDownError,
+        OSError,
+    )
     return isinstance(error, away) or text.startswith("LOADING")
 
 
@@ -40,6 +45,10 @@ def _sentence(error: Exception, text: str) -> str:
             return "is still loading its data: it will be back by itself"
         case exceptions.ReadOnlyError():
             return "is a replica and cannot be written: name the master in url"
+        case exceptions.ClusterDownError():
+            return f"has lost a part of its cluster ({text}): it may heal by itself"
+        case exceptions.AskError():
+            return "is a node of a cluster: write redis+cluster:// in url"
         case exceptions.OutOfMemoryError():
             return "has no memory left: raise maxmemory (policy noeviction)"
         case exceptions.TimeoutError():
@@ -48,6 +57,11 @@ def _sentence(error: Exception, text: str) -> str:
             return f"cannot be reached ({text}){_AMBIGUOUS}"
     if text.startswith(LOST):
         return LOST_DATA
+    if text.startswith("NOREPLICAS"):
+        return (
+            "has fewer replicas than its min-replicas-to-write and takes no change: "
+            "start the replicas"
+        )
     if text.startswith("MISCONF"):
         return "cannot write to its disk: see its log, free space, check its directory"
     if text.startswith("WRONGTYPE"):
@@ -58,6 +72,10 @@ def _sentence(error: Exception, text: str) -> str:
 _AMBIGUOUS = (
     ": start Redis or mend the network; a change that was under way may have been "
     "made, so look before you make it again"
+)
+NOT_CONFIRMED = (
+    "has made the change, but no replica says that it has it: a failover could lose "
+    "it, so look before you make it again, and see to the replicas"
 )
 LOST_DATA = (
     "is not the store that was opened, it has been emptied or replaced: restore its "

@@ -45,7 +45,7 @@ class RedisLedger:
 
     async def set_note(self, name: str, body: str) -> None:
         """See LedgerStore."""
-        await self._redis.script(scripts.SET_NOTE, name, body)
+        await self._redis.change(scripts.SET_NOTE, name, body)
 
 
 def _usage(endpoint: str, aor: bytes, value: bytes) -> Usage:

@@ -5,6 +5,7 @@ of an AOR and those that have expired.
 """
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -22,9 +23,13 @@ _BYTES: Final = tuple(
 
 
 class RedisRegistrar:
-    """The registrar's part of the store; ``_redis`` is set by the whole."""
+    """The registrar's part of the store; ``_redis`` is set by the whole.
+
+    ``_origin`` marks what we save, so that we need not hear of it again.
+    """
 
     _redis: RedisConnection
+    _origin: str
 
     async def save_bindings(self, changes: Sequence[BindingChange]) -> None:
         """See RegistrarStore."""
@@ -38,8 +43,14 @@ class RedisRegistrar:
                     repr(change.after.expires_at),
                     binding_to_json(change.after.row()),
                 )
-        if words:
-            await self._redis.script(scripts.SAVE_BINDINGS, *words)
+        if not words:
+            return
+        try:
+            await self._redis.change(scripts.SAVE_BINDINGS, self._origin, *words)
+        except BaseException:
+            # It may have been made all the same: then we want to hear of it.
+            self._origin = new_origin()
+            raise
 
     async def bindings(self, aor: str | None, now: float) -> list[Binding]:
         """See RegistrarStore."""
@@ -72,7 +83,8 @@ class RedisRegistrar:
     ) -> list[Binding]:
         """See RegistrarStore."""
         audit = audit_text(actor, "binding.remove", "binding", aor, now)
-        gone = await self._redis.script(scripts.REMOVE_BINDINGS, aor, repr(now), audit)
+        words = aor, repr(now), audit
+        gone = await self._redis.change(scripts.REMOVE_BINDINGS, *words)
         return [binding_from_json(value) for value in gone]
 
     async def forget_bindings(self, before: float) -> int:
@@ -97,12 +109,12 @@ class RedisRegistrar:
         """See RegistrarStore."""
         body = json.dumps([user.realm, dict(user.ha1), user.changed_at])
         audit = audit_text(actor, verb, "user", user.name, user.changed_at)
-        await self._redis.script(scripts.SET_USER, user.name, body, audit)
+        await self._redis.change(scripts.SET_USER, user.name, body, audit)
 
     async def remove_user(self, name: str, actor: Actor, now: float) -> bool:
         """See RegistrarStore."""
         audit = audit_text(actor, "user.remove", "user", name, now)
-        return bool(await self._redis.script(scripts.SET_USER, name, "", audit))
+        return bool(await self._redis.change(scripts.SET_USER, name, "", audit))
 
     async def registrar_version(self) -> int:
         """See RegistrarStore."""
@@ -128,6 +140,11 @@ class RedisRegistrar:
             (row for row in rows if endpoint_key in (None, row.endpoint_key)),
             key=lambda row: -row.last_at,
         )
+
+
+def new_origin() -> str:
+    """A name for one opened store."""
+    return secrets.token_hex(8)
 
 
 def audit_text(

@@ -3,7 +3,10 @@
 Redis runs a script alone and logs it to disk as a whole, so what a script does is done
 completely or not at all.  Every key begins with ``{waypost}:`` (one hash slot).  Every
 script first makes sure that this is still the store that was opened: a Redis that came
-back empty must not be taken for one where everything was removed.
+back empty must not be taken for one where everything was removed.  What other nodes
+must hear of is told in the stream ``changes``, in the same transaction: the number of
+an entry is never given again, so a node sees whether the last one it knows is part of
+this past.
 
 ``ARGV[1]`` is the store's identity; numbers with a fraction travel as text, because
 Lua would round them.
@@ -13,6 +16,8 @@ from typing import Final
 
 PREFIX: Final = "{waypost}:"
 LOST: Final = "WAYPOSTLOST"
+CHANGES: Final = 20_000
+"""Changes that the stream keeps: who has missed more loads everything again."""
 
 SET_UP: Final = r"""
 local meta = KEYS[1] .. 'meta'
@@ -20,6 +25,12 @@ if redis.call('EXISTS', meta) == 0 then
   redis.call('HSET', meta, 'schema', ARGV[1], 'identity', ARGV[2], 'hmac_key', ARGV[3],
     'table_version', 0, 'rows_version', 0, 'registrar_version', 0,
     'audit_number', 0, 'usage_rows', 0)
+end
+if tonumber(redis.call('HGET', meta, 'schema')) < 2 then
+  redis.call('HSET', meta, 'schema', 2)
+end
+if redis.call('EXISTS', KEYS[1] .. 'changes') == 0 then
+  redis.call('XADD', KEYS[1] .. 'changes', '*', 's', '')
 end
 return redis.call('HMGET', meta, 'schema', 'identity', 'hmac_key')
 """
@@ -47,6 +58,21 @@ local function forget(key)
   end
   redis.call('HDEL', P .. 'learned', key)
   redis.call('ZREM', P .. 'learned:used', key)
+end
+local function tell(...)
+  redis.call('XADD', P .. 'changes', 'MAXLEN', '~', '"""
+    + str(CHANGES)
+    + r"""', '*', ...)
+end
+local function tell_bindings(origin, fields)
+  for i = 1, #fields, 500 do
+    local words = {'o', origin}
+    for j = i, math.min(i + 499, #fields) do
+      words[#words + 1] = 'b'
+      words[#words + 1] = fields[j]
+    end
+    tell(unpack(words))
+  end
 end
 local function unbind(field)
   redis.call('HDEL', P .. 'bindings', field)
@@ -82,6 +108,66 @@ return {
 """
 )
 
+# The newest entry that is known, who asks, how many bindings at least to stop at.
+# Answers the newest entry read, and what changed after the known one: nil when that
+# is not there any more (too old, or lost in a failover).  Bindings that the asker
+# saved itself are left out; the others come as they are now.
+NEWS: Final = (
+    _PRELUDE
+    + r"""
+local stream, known = P .. 'changes', ARGV[2]
+local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+if #newest == 0 then return redis.error_reply('"""
+    + LOST
+    + r""" the changes') end
+if newest[1][1] == known then return {known, 0, 0, {}, {}} end
+if known == '' or #redis.call('XRANGE', stream, known, known) == 0 then
+  return {newest[1][1]}
+end
+local is_table, is_users, fields, seen = 0, 0, {}, {}
+local entries = redis.call('XRANGE', stream, '(' .. known, '+', 'COUNT', 1000)
+for _, entry in ipairs(entries) do
+  local words, origin = entry[2], nil
+  for i = 1, #words, 2 do
+    local kind, value = words[i], words[i + 1]
+    if kind == 't' then is_table = 1
+    elseif kind == 'u' then is_users = 1
+    elseif kind == 'o' then origin = value
+    elseif kind == 'b' and origin ~= ARGV[3] and not seen[value] then
+      seen[value] = true
+      fields[#fields + 1] = value
+    end
+  end
+  known = entry[1]
+  if #fields >= tonumber(ARGV[4]) then break end
+end
+local values = {}
+for i, field in ipairs(fields) do
+  values[i] = redis.call('HGET', P .. 'bindings', field)
+end
+return {known, is_table, is_users, fields, values}
+"""
+)
+
+# AORs; for each one the value of a learned URI, and its bindings.
+LOOK_UP: Final = (
+    _PRELUDE
+    + r"""
+local found = {}
+for i = 2, #ARGV do
+  local aor, values = ARGV[i], {}
+  for _, field in ipairs(redis.call('ZRANGEBYLEX', P .. 'bindings:names',
+      '[' .. aor .. '
+', '(' .. aor .. '	')) do
+    values[#values + 1] = redis.call('HGET', P .. 'bindings', field)
+  end
+  found[#found + 1] = redis.call('HGET', P .. 'learned', aor)
+  found[#found + 1] = values
+end
+return found
+"""
+)
+
 # Expected rows_version, then per row: table, key, body ('' removes), audit row.
 CHANGE: Final = (
     _PRELUDE
@@ -102,6 +188,7 @@ for i = 3, #ARGV, 4 do
   end
   audit(key, ARGV[i + 3])
 end
+tell('t', version)
 return version
 """
 )
@@ -122,7 +209,7 @@ forget(key)
 redis.call('HSET', P .. 'learned', key, ARGV[6])
 redis.call('ZADD', P .. 'learned:used', now, key)
 redis.call('SADD', P .. 'learned:of:' .. endpoint, key)
-redis.call('HINCRBY', meta, 'table_version', 1)
+tell('t', redis.call('HINCRBY', meta, 'table_version', 1))
 return 1
 """
 )
@@ -144,17 +231,19 @@ FORGET_LEARNED: Final = (
 local gone = redis.call('ZRANGEBYSCORE', P .. 'learned:used', '-inf',
   '(' .. ARGV[2], 'LIMIT', 0, 1000)
 for _, key in ipairs(gone) do forget(key) end
-if #gone > 0 then redis.call('HINCRBY', meta, 'table_version', 1) end
+if #gone > 0 then tell('t', redis.call('HINCRBY', meta, 'table_version', 1)) end
 return #gone
 """
 )
 
-# Per contact: field, expiry ('' removes), value.
+# Who saves, then per contact: field, expiry ('' removes), value.
 SAVE_BINDINGS: Final = (
     _PRELUDE
     + r"""
-for i = 2, #ARGV, 3 do
+local fields = {}
+for i = 3, #ARGV, 3 do
   local field, expiry = ARGV[i], ARGV[i + 1]
+  fields[#fields + 1] = field
   if expiry == '' then
     unbind(field)
   else
@@ -163,6 +252,7 @@ for i = 2, #ARGV, 3 do
     redis.call('ZADD', P .. 'bindings:names', 0, field)
   end
 end
+tell_bindings(ARGV[2], fields)
 """
 )
 
@@ -183,6 +273,7 @@ end
 if #live > 0 then
   audit(ARGV[2], ARGV[4])
   redis.call('HINCRBY', meta, 'registrar_version', 1)
+  tell_bindings('', fields)
 end
 return live
 """
@@ -209,7 +300,7 @@ elseif redis.call('HDEL', P .. 'users', ARGV[2]) == 0 then
   return 0
 end
 audit(ARGV[2], ARGV[4])
-redis.call('HINCRBY', meta, 'registrar_version', 1)
+tell('u', redis.call('HINCRBY', meta, 'registrar_version', 1))
 return 1
 """
 )

@@ -16,6 +16,8 @@ from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store.interface import Actor, AuditRow, StoreError
+from proxy.store.news import Known, News
+from proxy.store.nodes import NodeRecord
 from proxy.store.registrar import Conflict, User
 from proxy.store.sqlite_errors import store_error
 from proxy.store.sqlite_file import BUSY_SECONDS, SqliteFile
@@ -118,6 +120,14 @@ class SqliteStore:
         """See RegistrarStore."""
         return await self._run(self._file.registrar.forget_bindings, before)
 
+    async def news(self, mark: str) -> News:
+        """See NewsStore."""
+        return await self._run(self._file.news.news, mark)
+
+    async def look_up(self, aors: Sequence[str], now: float) -> list[Known]:
+        """See NewsStore."""
+        return await self._run(self._file.news.look_up, aors, now)
+
     async def users(self) -> list[User]:
         """See RegistrarStore."""
         return await self._run(self._file.registrar.users)
@@ -158,6 +168,14 @@ class SqliteStore:
     async def set_note(self, name: str, body: str) -> None:
         """See LedgerStore."""
         await self._run(self._file.ledger.set_note, name, body)
+
+    async def announce_node(self, uri: str, seen_at: float) -> int:
+        """See NodeStore."""
+        return await self._run(self._file.announce_node, uri, seen_at)
+
+    async def nodes(self) -> list[NodeRecord]:
+        """See NodeStore."""
+        return await self._run(self._file.nodes)
 
     async def close(self) -> None:
         """See Store."""

@@ -28,8 +28,10 @@ from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
 from proxy.store.interface import Actor, AuditRow, StoreError
 from proxy.store.migrations import NEWEST, SchemaTooNew, migrate, schema_version
+from proxy.store.nodes import NodeRecord
 from proxy.store.sqlite_errors import store_error
 from proxy.store.sqlite_ledger import SqliteLedger
+from proxy.store.sqlite_news import SqliteNews
 from proxy.store.sqlite_registrar import SqliteRegistrar
 
 BUSY_SECONDS: Final = 5.0
@@ -81,6 +83,7 @@ class SqliteFile:
             self._db.close()
             raise
         self.registrar = SqliteRegistrar(self._db, self._transaction)
+        self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
 
     @_mapped
@@ -301,6 +304,23 @@ class SqliteFile:
         if gone:
             self._version = version
         return gone
+
+    @_mapped
+    def announce_node(self, uri: str, seen_at: float) -> int:
+        """Insert or move a node; its number."""
+        with self._transaction():
+            row = self._db.execute(
+                "INSERT INTO nodes (uri, seen_at) VALUES (?, ?) ON CONFLICT (uri)"
+                " DO UPDATE SET seen_at = excluded.seen_at RETURNING number",
+                (uri, seen_at),
+            ).fetchall()
+        return int(row[0][0])
+
+    @_mapped
+    def nodes(self) -> list[NodeRecord]:
+        """Every node by number."""
+        rows = self._db.execute("SELECT number, uri, seen_at FROM nodes ORDER BY 1")
+        return [NodeRecord(*row) for row in rows]
 
     def close(self) -> None:
         """Close the file; what fails now fails the next who opens it."""

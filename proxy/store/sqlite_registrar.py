@@ -4,6 +4,7 @@ Blocking, and used from the store's one thread, like ``sqlite_file``.  Errors of
 SQLite leave as they are: ``sqlite.py`` words them.
 """
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,13 +14,15 @@ from proxy.location.binding import FIELDS, Binding, BindingChange
 from proxy.store.interface import Actor
 from proxy.store.registrar import Conflict, User
 
-_COLUMNS: Final = ", ".join(FIELDS)
+COLUMNS: Final = ", ".join(FIELDS)
 _SAVE: Final = (
-    f"INSERT OR REPLACE INTO bindings ({_COLUMNS})"
+    f"INSERT OR REPLACE INTO bindings ({COLUMNS})"
     f" VALUES ({', '.join('?' * len(FIELDS))})"
 )
 _REMOVE: Final = "DELETE FROM bindings WHERE aor = ? AND key = ?"
+_TELL: Final = "INSERT INTO binding_changes (origin, aor, key) VALUES (?, ?, ?)"
 MAX_CONFLICTS: Final = 1000
+MAX_CHANGES: Final = 20_000
 
 Transaction = Callable[[], AbstractContextManager[None]]
 
@@ -32,6 +35,8 @@ class SqliteRegistrar:
         self._transaction = transaction
         self._data_version = -1
         self._version = 0
+        # What we save ourselves we need not hear of.
+        self.origin = secrets.token_hex(8)
 
     def save_bindings(self, changes: Sequence[BindingChange]) -> None:
         """One transaction for a whole group of REGISTERs."""
@@ -42,13 +47,17 @@ class SqliteRegistrar:
                 self._db.executemany(_REMOVE, removed)
             if saved:
                 self._db.executemany(_SAVE, saved)
+            self._tell(self.origin, [(c.aor, c.key) for c in changes])
+
+    def _tell(self, origin: str, contacts: Sequence[tuple[str, bytes]]) -> None:
+        self._db.executemany(_TELL, [(origin, *each) for each in contacts])
 
     def bindings(self, aor: str | None, now: float) -> list[Binding]:
         """Live bindings by AOR."""
         where = "" if aor is None else " AND aor = ?"
         values = (now,) if aor is None else (now, aor)
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM bindings WHERE expires_at > ?{where}", values
+            f"SELECT {COLUMNS} FROM bindings WHERE expires_at > ?{where}", values
         )
         return [Binding(*row) for row in rows]
 
@@ -58,13 +67,19 @@ class SqliteRegistrar:
             gone = self.bindings(aor, now)
             self._db.execute("DELETE FROM bindings WHERE aor = ?", (aor,))
             if gone:
+                self._tell("", [(each.aor, each.key) for each in gone])
                 self._audit(actor, "binding.remove", "binding", aor, now)
                 self._move_version()
         return gone
 
     def forget_bindings(self, before: float) -> int:
-        """Delete what expired before an instant."""
+        """Delete what expired before an instant, and the oldest changes."""
         with self._transaction():
+            self._db.execute(
+                "DELETE FROM binding_changes WHERE number <="
+                " (SELECT max(number) FROM binding_changes) - ?",
+                (MAX_CHANGES,),
+            )
             return self._db.execute(
                 "DELETE FROM bindings WHERE expires_at < ?", (before,)
             ).rowcount

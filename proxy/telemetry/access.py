@@ -5,7 +5,7 @@ happen a few times a second for all of them together.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
@@ -94,7 +94,8 @@ class AccessLog:
     """Collects records and writes them, as JSON or ``key=value`` lines.
 
     ``tally`` and ``ledger`` are told of every record, whether ``writes`` lets it be
-    written or not.
+    written or not.  ``piece`` is the most bytes of one write: several processes that
+    write into one pipe would tear longer ones apart.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class AccessLog:
         "console",
         "dropped",
         "ledger",
+        "piece",
         "tally",
         "writes",
         "written",
@@ -116,6 +118,7 @@ class AccessLog:
         self.tally = tally
         self.ledger: Ledger | None = None
         self.writes = True
+        self.piece = 0
         self._pending: list[tuple[AccessRecord, float]] = []
         self.written = 0
         self.dropped = 0
@@ -146,11 +149,28 @@ class AccessLog:
             return
         line = _console_line if self.console else _json_line
         try:
-            self._stream.write("".join(line(access_fields(r, at)) for r, at in pending))
-            self._stream.flush()
+            lines = [line(access_fields(r, at)) for r, at in pending]
+            for text in _pieces(lines, self.piece) if self.piece else ("".join(lines),):
+                self._stream.write(text)
+                self._stream.flush()
             self.written += len(pending)
         except OSError:
             self.dropped += len(pending)
+
+
+def _pieces(lines: list[str], most: int) -> Iterator[str]:
+    """Whole lines together, up to ``most`` bytes."""
+    held: list[str] = []
+    size = 0
+    for line in lines:
+        length = len(line.encode())
+        if held and size + length > most:
+            yield "".join(held)
+            held, size = [], 0
+        held.append(line)
+        size += length
+    if held:
+        yield "".join(held)
 
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode

@@ -57,6 +57,11 @@ REMOVE = "Remove-CsPersistentChatEndpoint"
             f"{REMOVE} -Identity a@c.com -Force -Confirm:$false",
             "endpoint remove --quiet --identity=a@c.com",
         ),
+        (
+            f"{NEW} -Sip a@c.com -Force",
+            "endpoint new --quiet --sip-address=a@c.com --force",
+        ),
+        (f"{GET} -", "endpoint get --identity=-"),
         ("endpoint get -x", "endpoint get -x"),
         ("", ""),
     ],

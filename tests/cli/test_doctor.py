@@ -1,13 +1,21 @@
 """`waypost doctor` against front ends that are well, sick or badly certified."""
 
+import contextlib
 import datetime
+import socket
+import sqlite3
 import ssl
+import subprocess
+import time
 
 import pytest
 
+from proxy.config import Config
+from proxy.store.factory import sqlite_path
 from tests.cli.test_pool import running_zone
 from tests.support.certificates import Authority
 from tests.support.pool_thread import running_pools
+from tests.support.sip_probe import free_port
 
 POOL = "pcpool.contoso.test"
 HOSTS = {POOL: ["127.0.0.121", "127.0.0.122"]}
@@ -136,6 +144,53 @@ def test_certificates_are_judged_by_chain_name_and_expiry(
     assert code == (1 if verdict == "failed" else 0)
 
 
+@contextlib.contextmanager
+def strict_pool(files, ca, version):
+    """An OpenSSL server that wants a certificate of everybody; its zone as well."""
+    host, port = "127.0.0.124", free_port("127.0.0.124")
+    line = (
+        f"openssl s_server -accept {host}:{port} -cert {files.certificate} "
+        f"-key {files.key} -CAfile {ca} -Verify 1 -verify_return_error -quiet {version}"
+    )
+    server = subprocess.Popen(line.split(), stderr=subprocess.DEVNULL)
+    zone = {
+        f"_sips._tcp.{POOL} SRV": f"10 60 {port} fe1.test.",
+        "fe1.test A": host,
+    }
+    try:
+        end = time.monotonic() + 10
+        while socket.socket().connect_ex((host, port)):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        with running_zone(zone) as address:
+            yield address
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_pool_that_does_not_take_our_certificate_says_so(
+    waypost, config_file, monkeypatch, tmp_path, version
+):
+    """Mutual TLS, as every Lync pool has it; in TLS 1.3 the alert follows late."""
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
+    own = stranger.issue("proxy.contoso.test")
+    config_file.write_text(
+        config_file.read_text()
+        + TLS
+        + f'[tls]\ncertificate = "{own.certificate}"\nkey = "{own.key}"\n'
+        + f'ca = "{authority.ca}"\n'
+    )
+    waypost.create()
+    with strict_pool(authority.issue(POOL), authority.ca, version) as dns:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", dns)
+        assert waypost("doctor", "--json") == 1
+    (failed,) = [s for s in waypost.json["steps"] if s["verdict"] == "failed"]
+    assert "alert unknown ca" in failed["text"], failed
+    assert "must take ours: in [tls] name certificate and key" in failed["fix"]
+
+
 def test_a_live_binding_is_a_warning_and_a_retired_endpoint_too(
     waypost, tcp, monkeypatch, bind
 ):
@@ -145,6 +200,33 @@ def test_a_live_binding_is_a_warning_and_a_retired_endpoint_too(
         monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
         waypost("doctor")
     assert "still registered from udp:127.0.0.9:5060" in waypost.out
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "verdict", "said"),
+    [
+        (60, "failed", "still registers: once, last"),
+        (1500, "warning", "silent for 25 min since"),
+        (4000, "ok", "nobody else"),
+    ],
+)
+def test_an_old_service_that_keeps_quiet_is_red_amber_and_then_forgotten(
+    waypost, tcp, config_file, monkeypatch, seconds_ago, verdict, said
+):
+    waypost.create()
+    at = time.time() - seconds_ago  # noqa: TID251
+    config = Config.load(config_file)
+    with sqlite3.connect(sqlite_path(config.store_url)) as db:
+        db.execute("UPDATE endpoints SET body = json_set(body, '$.created_at', 1.0)")
+        db.execute(
+            "INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ("ocschat@contoso.test", "udp:10.0.0.9", "RTC/3.5", "sip:c", at, at, 1),
+        )
+    with running_pools(HOSTS) as pools:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
+        assert waypost("doctor", "--json") == (verdict == "failed")
+    (step,) = [s for s in waypost.json["steps"] if s["name"] == "conflict"]
+    assert step["verdict"] == verdict and said in step["text"]
 
 
 def test_a_stranger_is_refused(waypost):

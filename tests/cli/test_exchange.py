@@ -40,12 +40,24 @@ def test_a_bad_row_stops_the_import_and_says_which(waypost, file):
     assert waypost.out.splitlines()[-1] == "2 rows: 1 create, 1 refused"
 
 
+def test_a_dry_run_ends_as_the_import_would(waypost, file):
+    line = ("endpoint", "import", file, "--what-if")
+    assert waypost(*line) == 1
+    refused, last = waypost.out.splitlines()[1:]
+    assert refused.startswith("What if: refused second@contoso.com (line 4): names no")
+    assert last == "What if: 2 rows: 1 create, 1 refused"
+    assert waypost(*line, "--json") == 1
+    assert waypost(*line, "--skip-refused") == 0
+
+
 def test_who_is_registered_is_not_imported_without_force(waypost, file, bind):
     bind("ocschat@contoso.test")
     line = ("endpoint", "import", file, "--pool-fqdn", "new.contoso.test")
     assert waypost(*line) == 1
     assert "somebody is registered" in waypost.err
     assert waypost(*line, "--force") == 0
+    waypost("endpoint", "history", "--json")
+    assert {row["verb"] for row in waypost.json} == {"endpoint.import --force"}
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])

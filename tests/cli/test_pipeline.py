@@ -55,6 +55,18 @@ def test_get_piped_to_set_leads_all_of_them_elsewhere(three, pipe):
     assert len(three.json) == 2
 
 
+def test_get_takes_identities_from_a_pipe_where_a_dash_asks_for_it(three, pipe):
+    pipe("sip:chat3@contoso.test\r\nchat1@contoso.test\r\nCHAT1@contoso.test\r\n")
+    assert three("Get-CsPersistentChatEndpoint", "-", "--json") == 0
+    assert [row["sip_address"] for row in three.json] == [
+        "sip:chat3@contoso.test",
+        "sip:chat1@contoso.test",
+    ]
+    pipe("nobody@contoso.test\n")
+    assert three("endpoint", "get", "-") == 1
+    assert addresses(three) == [f"sip:chat{n}@contoso.test" for n in (1, 2, 3)]
+
+
 def test_one_stranger_in_the_pipe_and_nothing_is_done(three, pipe):
     pipe("chat1@contoso.test\nnobody@contoso.test\n")
     assert three("endpoint", "remove") == 1

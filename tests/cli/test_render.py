@@ -57,3 +57,16 @@ def test_spans_are_in_the_unit_people_use():
         "2 h",
         "2 d",
     ]
+
+
+def test_what_strangers_wrote_gives_the_terminal_no_orders(capsys, monkeypatch):
+    evil = "UCCAPI\x1b[31m\x07 \x9b2J\u202egnp.exe\r\n"
+    render.print_table(("A",), [(evil,)])
+    render.print_properties([("A", evil)])
+    render.print_lines([evil])
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    render.print_table(("A",), [(evil,)])
+    printed = capsys.readouterr().out + sys.stdout.getvalue()
+    assert printed.count("UCCAPI") == 4
+    for order in ("\x1b[31m", "\x07", "\x9b", "\u202e", "\r"):
+        assert order not in printed

@@ -50,7 +50,7 @@ def test_what_only_a_person_knows_is_ticked_and_taken_back(waypost, plan):
     assert states(waypost)["backup"] == "done"
     waypost("runbook")
     assert "tape 7" in waypost.out
-    assert waypost("runbook", "--undone", "4") == 0
+    assert waypost("runbook", "--undone", "5") == 0
     assert states(waypost)["backup"] == "open"
     assert waypost("runbook", "--done", "coffee") == 1
     assert 'no step "coffee"' in waypost.err
@@ -71,3 +71,45 @@ def test_what_was_seen_once_may_pass_but_what_must_hold_may_not(waypost, plan, b
     assert states(waypost)["silence"] == "failed"
     waypost("cutover", "rollback")
     assert states(waypost)["cutover"] == "failed"
+
+
+def test_what_is_for_later_holds_nobody_up(waypost, plan):
+    before = states(waypost, "--plan", plan)
+    assert (before["legacy"], before["retire"]) == ("later", "later")
+    waypost("runbook", "--done", "legacy")
+    assert states(waypost)["legacy"] == "done"
+
+
+def test_the_pool_may_be_stopped_for_the_data_but_must_run_before_the_switch(
+    waypost, config_file, monkeypatch
+):
+    config_file.write_text(config_file.read_text() + TCP)
+    path = config_file.parent / "plan.toml"
+    path.write_text(PLAN)
+    with running_pools({NEW: ["127.0.0.121"]}) as pools:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
+        states(waypost, "--plan", str(path))
+        pools.stop_front_end(NEW, 0)
+        stopped = states(waypost)
+    assert (stopped["pool"], stopped["start"]) == ("done", "failed")
+
+
+def test_the_report_says_what_was_done_by_whom(waypost, plan, bind):
+    waypost("runbook", "--plan", plan)
+    assert waypost("runbook", "--report") == 0
+    assert "Nothing has been switched yet." in waypost.out
+    waypost("runbook", "--done", "backup", "--note", "tape 7 | Anna")
+    waypost("cutover", "apply", plan)
+    waypost("runbook", "--report")
+    assert "# Migration: plan.toml" in waypost.out
+    assert "Cutover 1 (1 endpoint, all users) was applied at" in waypost.out
+    assert "It has not been confirmed." in waypost.out
+    assert "Since then: 0 clients; 0 failed requests." in waypost.out
+    (row,) = [line for line in waypost.out.splitlines() if "backed up" in line]
+    assert row.startswith("| [x] | ") and row.endswith("| tape 7 / Anna |")
+    waypost("cutover", "confirm")
+    waypost("runbook", "--report")
+    assert "It was confirmed at" in waypost.out
+    waypost("runbook", "--report", "--json")
+    assert waypost.json["cutover"]["state"] == "confirmed"
+    assert [step["name"] for step in waypost.json["steps"]][-1] == "retire"

@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import io
+import sqlite3
+from datetime import datetime
 
 import pytest
 
@@ -10,6 +12,7 @@ from proxy import clock
 from proxy.config import Config
 from proxy.endpoints.usage import Usage
 from proxy.store import open_store
+from proxy.store.factory import sqlite_path
 
 KEY = "ocschat@contoso.test"
 DAY = 86_400
@@ -34,6 +37,21 @@ def used(config_file, waypost):
     return count
 
 
+@pytest.fixture
+def age(config_file):
+    """Makes the endpoint as old as that."""
+
+    def make(days):
+        path = sqlite_path(Config.load(config_file).store_url)
+        with sqlite3.connect(path) as db:
+            db.execute(
+                "UPDATE endpoints SET body = json_set(body, '$.created_at', ?)",
+                (clock.wall() - days * DAY,),
+            )
+
+    return make
+
+
 def test_an_endpoint_in_use_says_how_many_use_it(waypost, used):
     used("alice@contoso.test", 0.5, 3)
     used("bob@contoso.test", 20)
@@ -47,10 +65,13 @@ def test_an_endpoint_in_use_says_how_many_use_it(waypost, used):
     ]
 
 
-def test_a_quiet_endpoint_is_retired_and_then_removed(waypost, used):
+def test_a_quiet_endpoint_is_retired_and_then_removed(waypost, used, age):
+    age(40)
     used("alice@contoso.test", 15.5)
     waypost("usage")
-    assert "0 users for 15 days, last was alice@contoso.test" in waypost.out
+    day = datetime.fromtimestamp(clock.wall() - 15.5 * DAY).strftime("%Y-%m-%d")
+    said = f"0 users for 15 days, last was alice@contoso.test on {day}\n"
+    assert said in waypost.out
     assert f'-> "waypost endpoint retire sip:{KEY}" answers 410' in waypost.out
     assert waypost("endpoint", "retire", KEY, "--text", "Use the new client") == 0
     assert "state: active -> retired" in waypost.out
@@ -67,11 +88,25 @@ def test_an_endpoint_that_nobody_ever_used_says_so(waypost, used):
     assert waypost.out == f"sip:{KEY}: never used in the 0 days since it was created\n"
 
 
+def test_an_endpoint_that_was_made_anew_has_not_been_quiet_for_long(waypost, used, age):
+    """What is known of an earlier one of that address is no reason to retire it."""
+    used("alice@contoso.test", 20)
+    age(2)
+    waypost("usage", KEY)
+    assert (
+        "never used in the 2 days since it was created; last was alice@" in waypost.out
+    )
+    assert "->" not in waypost.out
+    age(14)
+    waypost("usage", KEY)
+    assert "-> " in waypost.out
+
+
 def test_csv_has_every_row_and_no_formula_of_a_strangers(waypost, used):
-    used("alice@contoso.test", 1, agent='=cmd("x")')
+    used("=alice@contoso.test", 1, agent='=cmd("x")')
     waypost("usage", "--csv")
     (row,) = csv.DictReader(io.StringIO(waypost.out))
-    assert row["client"] == "alice@contoso.test" and row["count"] == "1"
+    assert row["client"] == "'=alice@contoso.test" and row["count"] == "1"
     assert row["user_agent"] == '\'=cmd("x")'
     assert row["first_seen"].endswith("+00:00")
 
@@ -87,3 +122,10 @@ def test_watch_follows_for_as_long_as_it_is_told(waypost, used):
 @pytest.mark.parametrize("text", ["two\nlines", "x" * 300])
 def test_a_text_that_fits_no_status_line_is_refused(waypost, used, text):
     assert waypost("endpoint", "retire", KEY, "--text", text) == 1
+
+
+def test_a_user_agent_gives_the_terminal_no_orders(waypost, used):
+    used("alice@contoso.test", 1, agent="UC\x1b[31mAPI")
+    for line in (("usage", KEY), ("usage", KEY, "--watch", "--seconds", "0.01")):
+        waypost(*line)
+        assert "alice@" in waypost.out and "\x1b[31m" not in waypost.out

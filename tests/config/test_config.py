@@ -129,6 +129,10 @@ def test_a_syntax_error_names_its_line(tmp_path):
         ('[routes]\ndefault = "fe.test"', "is not a SIP URI"),
         ('[routes]\ndefault = "sip:u@fe.test"', "more than a next hop"),
         ('[routes]\ndefault = "sip:fe.test;transport=sctp"', "is not udp, tcp or tls"),
+        (
+            '[[listen]]\ntransport = "udp"\naddress = "127.0.0.5:1"\nfirst_hop = true',
+            "speak TLS or TCP",
+        ),
         ('[routes]\ndefault = "sip:127.0.0.5:5060"', "our own address"),
         ("[attempts]\nfailover_codes = [200]", "200 cannot be a reason"),
         ("[attempts]\ntotal = 1.0", "write total = 12.0"),

@@ -16,12 +16,15 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_configuration_is_valid(tmp_path: Path) -> None:
-    [text] = blocks("toml")
+    common, clients = blocks("toml")
     path = tmp_path / "waypost.toml"
-    path.write_text(text)
+    path.write_text(common)
     config = load_config(path, {})
     assert config.advertised_host == "proxy.contoso.com"
     assert config.listen[0].verify_client == "required"
+    before, _, after = common.partition("[[listen]]")
+    path.write_text(before + clients + after[after.index("[tls]") :])
+    assert load_config(path, {}).listen[0].first_hop
 
 
 def test_every_command_exists() -> None:

@@ -23,7 +23,9 @@ EXPORT_CSV = """#TYPE Microsoft.Rtc.Management.ADConnect.Schema.OCSPersistentCha
 CHAT = ("sip:ocschat@contoso.test", "p.contoso.test")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]
+)
 def test_export_csv_is_read_in_every_encoding_that_powershell_has(encoding):
     (row,) = read_rows(decode(EXPORT_CSV.encode(encoding)))
     assert row == ImportedRow("line 3", *CHAT, "Chat, old")
@@ -57,7 +59,21 @@ def test_convert_to_json_is_read_alone_in_a_list_or_wrapped(text):
     assert read_rows(text) == [ImportedRow("object 1", "sip:a@b.c")]
 
 
-@pytest.mark.parametrize("text", ["", "#TYPE x\n", "Name;Other\n1;2\n", "[1]", "[{"])
+def test_a_pool_that_is_an_object_in_powershell_is_read_and_not_lost():
+    text = """[{"Identity": {"DistinguishedName": "CN={9f},DC=x", "Name": "9f"},
+        "SipAddress": {"Uri": "sip:a@b.c"},
+        "PersistentChatPoolFqdn": {"Fqdn": "p.b.c", "IsFqdn": true}}]"""
+    assert read_rows(text) == [ImportedRow("object 1", "sip:a@b.c", "p.b.c")]
+
+
+def test_the_line_that_excel_puts_first_is_skipped():
+    (row,) = read_rows("sep=;\r\nSipAddress;Pool\r\na@b.c;p.b.c\r\n")
+    assert row == ImportedRow("line 3", "a@b.c", "p.b.c")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "#TYPE x\n", "Name;Other\n1;2\n", "[1]", "[{", "SipAddress\0\ra\r\0b"]
+)
 def test_what_is_no_export_is_refused(text):
     with pytest.raises(Refused):
         read_rows(text)

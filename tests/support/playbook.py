@@ -187,7 +187,9 @@ class Playbook:
     def connects(self, peer: str) -> None:
         """The connection that the proxy wanted is there."""
         front_end = self._connecting.pop(peer)
-        self._handle(events.FlowOpened(front_end, self.flow(peer)))
+        flow = self.flow(peer)
+        flow.first_hop = False
+        self._handle(events.FlowOpened(front_end, flow))
 
     def cannot_connect(self, peer: str, reason: str = "refused") -> None:
         """The connection that the proxy wanted could not be had."""

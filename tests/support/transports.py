@@ -148,6 +148,7 @@ async def between(
     callee_over: str,
     *,
     pool_certificate: TlsFiles | None = None,
+    first_hop: bool = False,
 ) -> AsyncIterator[Between]:
     """A proxy whose peers speak these transports; certificates are valid.
 
@@ -157,10 +158,7 @@ async def between(
     host = loopback(4)
     shared, tls_port = _free_port(host), _free_port(host)
     ports = {"udp": shared, "tcp": shared, "tls": tls_port}
-    listeners = [
-        Listener(transport, host, ports[transport], index=i, advertised_host=NAME)
-        for i, transport in enumerate(TRANSPORTS)
-    ]
+    listeners = _listeners(host, ports, first_hop)
     caller = Peer(caller_over, loopback(5))
     callee = Peer(callee_over, loopback(6))
     offered = server_end(pool_certificate or authority.issue(callee.host))
@@ -200,6 +198,18 @@ async def between(
         callee.close()
         await runtime.close()
         await zone.stop()
+
+
+def _listeners(host: str, ports: dict[str, int], first_hop: bool) -> list[Listener]:
+    return [
+        Listener(
+            *(transport, host, ports[transport]),
+            index=i,
+            advertised_host=NAME,
+            first_hop=first_hop and transport != "udp",
+        )
+        for i, transport in enumerate(TRANSPORTS)
+    ]
 
 
 def values(data: bytes, name: bytes) -> list[bytes]:

@@ -125,6 +125,13 @@ class Client:
     def read(self) -> str:
         return self.socket.recv(65535).decode()
 
+    def answer(self, request: str, status: str) -> None:
+        """Respond with what a response has to copy (RFC 3261 section 8.2.6.2)."""
+        kept = re.findall(r"^(?:Via|From|To|Call-ID|CSeq): .*$", request, re.M)
+        lines = [f"SIP/2.0 {status}", *(line.rstrip("\r") for line in kept)]
+        lines += [f"Contact: {self.contact}", "Content-Length: 0"]
+        self.socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+
     def register(self, aor: str, *contacts: str, lines: tuple[str, ...] = ()) -> str:
         values = contacts or (self.contact,)
         contact_lines = (f"Contact: {value}" for value in values)
@@ -154,6 +161,27 @@ async def test_who_registered_is_reached_by_invite_before_and_after_a_crash(
                 message = lookup.read()
         (binding,) = await world.run("binding", "list", LOOKUP)
         assert binding["contact"] == lookup.contact[1:-1]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE"])
+async def test_the_lookup_servers_of_one_account_are_tried_in_order(world, method):
+    """Each registers the same address: one is dead, one refuses, one serves."""
+    with Client(world) as busy, Client(world) as serving, Client(world) as caller:
+        with Client(world) as dead:
+            dead.register(LOOKUP, f"{dead.contact};q=0.9")
+        busy.register(LOOKUP, f"{busy.contact};q=0.5")
+        serving.register(LOOKUP, f"{serving.contact};q=0.1")
+        caller.request(f"{method} {LOOKUP}", LOOKUP, "Event: presence")
+        refused = busy.read()
+        assert refused.startswith(f"{method} {busy.contact[1:-1]} ")
+        busy.answer(refused, "480 Temporarily Unavailable")
+        served = serving.read()
+        assert served.startswith(f"{method} {serving.contact[1:-1]} ")
+        serving.answer(served, "200 OK")
+        final = caller.read()
+        while status(final) < 200:
+            final = caller.read()
+        assert status(final) == 200
 
 
 async def test_a_binding_over_tcp_goes_with_the_connection_and_comes_back(world):

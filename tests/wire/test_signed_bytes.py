@@ -49,6 +49,7 @@ class Side:
         *more: str,
         ends: tuple[str, str],
         call_id: str = "Signed@Alice",
+        contact: str = "",
     ) -> bytes:
         """A signed request with a header order that legacy clients have."""
         peer = self.peer
@@ -62,7 +63,7 @@ class Side:
                 "Max-Forwards:  70",
                 f"i: {call_id}",
                 f"CSeq:  {cseq}   {method}",
-                f"Contact: <{peer.contact}>",
+                f"Contact: {contact or f'<{peer.contact}>'}",
                 *more,
             ],
             "v=0\r\n" if method == "INVITE" else "",

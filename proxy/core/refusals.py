@@ -1,0 +1,99 @@
+"""Requests that are refused: answered once, counted, noted in the access log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from proxy.core import commands, events
+from proxy.core.forwarding import stamp_via
+from proxy.core.replies import has_to_tag, refuse
+from proxy.core.settings import CoreSettings
+from proxy.core.validation import Refusal
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import Flow, FlowTable
+from proxy.sip.message import Request, UnreadableRequest, parse_message
+from proxy.transaction.server import ServerTransaction
+
+UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
+_OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
+
+
+class Refusals:
+    """Says no, in the three ways there are.
+
+    ``send`` takes a flow and bytes, ``out`` commands; ``count`` is what has been
+    refused so far.
+    """
+
+    __slots__ = ("_flows", "_out", "_send", "_settings", "count")
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        flows: FlowTable,
+        send: Callable[[Flow, bytes], None],
+        out: list[commands.Command],
+    ) -> None:
+        self._settings = settings
+        self._flows = flows
+        self._send = send
+        self._out = out
+        self.count = 0
+
+    def answer(
+        self,
+        request: Request,
+        flow: Flow,
+        server: ServerTransaction,
+        refusal: Refusal,
+        now: float,
+    ) -> None:
+        """Refuse through the request's own transaction."""
+        self.count += refusal.status >= 300
+        data = refuse(request, refusal, self._settings.source)
+        server.respond(refusal.status, data, now)
+        endpoint = refusal.endpoint
+        if endpoint or self._settings.log_access:
+            self._note(request, flow, refusal.status, endpoint)
+
+    def overload(
+        self, request: Request, flow: Flow, reply_flow: Flow, refusal: Refusal | None
+    ) -> None:
+        """Answer once and forget: a limit that costs a transaction limits nothing."""
+        refusal = refusal or _OVERLOAD
+        self.count += 1
+        self._send(reply_flow, refuse(request, refusal, self._settings.source))
+        if self._settings.log_access:
+            self._note(request, flow, refusal.status, "")
+
+    def unreadable(self, error: UnreadableRequest, flow: Flow) -> None:
+        """Answer a broken request once; where even its Via is broken, to its source."""
+        request = error.request
+        if request.method in UNANSWERED or "via" not in request.index:
+            return
+        reply_flow = flow
+        with suppress(MalformedMessage):
+            via = request.via = request.top_via()
+            reply_flow = stamp_via(request, via, flow, self._flows)
+        refusal = Refusal(error.status, error.reason)
+        self._send(reply_flow, refuse(request, refusal, self._settings.source))
+
+    def framing(self, event: events.FramingFailed) -> None:
+        """A stream lost its framing: answer what can be read, then close it."""
+        try:
+            parse_message(event.data, self._settings.limits, stream=True)
+        except UnreadableRequest as error:
+            error.status, error.reason = event.status, event.reason
+            self.unreadable(error, event.flow)
+        except MalformedMessage:
+            pass
+        self._out.append(commands.Close(event.flow, "framing"))
+
+    def _note(self, request: Request, flow: Flow, status: int, endpoint: str) -> None:
+        if not has_to_tag(request):
+            rule = "endpoint" if endpoint else ""
+            self._out.append(
+                commands.LogAccess(request, flow, status, 0.0, rule, endpoint, "", ())
+            )

@@ -1,0 +1,143 @@
+"""The other workers of this node, as far as the core has to know of them.
+
+Workers share one table in memory, the *directory*: who opened which server transaction
+and who accepted which connection.  A process that meets a request it does not know
+looks there whether a sibling does (a retransmission, an ACK or a CANCEL from another
+port of the client).  Writing costs a hash and an assignment, and nothing is sent.
+
+All workers are forked by one supervisor, so they share Python's hash seed, and one
+key has one hash in all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.core.branches import OWN_MARK
+
+MOST_WORKERS: Final = 64
+WAYS: Final = 4
+"""Entries per bucket: one is lost only when four newer ones meet in its bucket."""
+TRANSACTION_BUCKETS: Final = 1 << 18
+STREAM_BUCKETS: Final = 1 << 16
+ENTRY: Final = 8
+DIRECTORY_BYTES: Final = (TRANSACTION_BUCKETS + STREAM_BUCKETS) * WAYS * ENTRY
+
+_HASH: Final = (1 << 62) - 1
+_NO_WORKER: Final = ~0xFF
+_RUN: Final = len(OWN_MARK) + 6
+_WORKER: Final = _RUN + 2
+
+
+class Directory:
+    """Key → worker, in shared memory; old entries make room for new ones.
+
+    ``cells`` is a view of unsigned 64-bit numbers: 54 bits of a key's hash, and the
+    worker plus one in the lowest 8.  Readers may meet a half-written table: at worst
+    an entry is not found.
+    """
+
+    __slots__ = ("_base", "_cells", "_mask", "_turn", "_worker")
+
+    def __init__(self, cells: memoryview, base: int, buckets: int, worker: int) -> None:
+        self._cells = cells
+        self._base = base
+        self._mask = buckets - 1
+        self._worker = worker
+        self._turn = 0
+
+    def note(self, key: bytes) -> None:
+        """This worker has ``key``."""
+        mark = hash(key) & _HASH
+        self._turn = (self._turn + 1) & (WAYS - 1)
+        at = self._base + ((mark >> 8) & self._mask) * WAYS + self._turn
+        self._cells[at] = (mark & _NO_WORKER) | (self._worker + 1)
+
+    def owner(self, key: bytes) -> int:
+        """The sibling that has ``key``; -1 when none has, or this worker itself."""
+        mark = hash(key) & _HASH
+        at = self._base + ((mark >> 8) & self._mask) * WAYS
+        mark &= _NO_WORKER
+        cells = self._cells
+        found = -1
+        for place in range(at, at + WAYS):
+            cell: int = cells[place]
+            if cell & _NO_WORKER == mark and cell:
+                worker = (cell & 0xFF) - 1
+                if worker == self._worker:
+                    return -1
+                found = worker
+        return found
+
+    def forget(self, key: bytes) -> None:
+        """Nobody has ``key`` any more."""
+        mark = hash(key) & _HASH
+        at = self._base + ((mark >> 8) & self._mask) * WAYS
+        for place in range(at, at + WAYS):
+            if self._cells[place] & _NO_WORKER == mark & _NO_WORKER:
+                self._cells[place] = 0
+
+
+class Siblings:
+    """Which worker this is, of how many, and what they share.
+
+    ``run`` is a number of 24 bits that all workers of this node have in their branches
+    and nobody else has; ``life`` counts how often this worker was started.
+    """
+
+    __slots__ = (
+        "asked_again",
+        "count",
+        "index",
+        "life",
+        "outlets",
+        "run",
+        "streams",
+        "transactions",
+    )
+
+    def __init__(
+        self, index: int, count: int, run: int, life: int, cells: memoryview
+    ) -> None:
+        self.index = index
+        self.count = count
+        self.run = run
+        self.life = life
+        self.transactions = Directory(cells, 0, TRANSACTION_BUCKETS, index)
+        self.streams = Directory(
+            cells, TRANSACTION_BUCKETS * WAYS, STREAM_BUCKETS, index
+        )
+        self.outlets: list[bytes] = []  # sent-by of every worker's own UDP ports
+        self.asked_again: set[bytes] = set()
+
+    @property
+    def instance(self) -> int:
+        """The number in our branches."""
+        return self.run << 8 | self.index
+
+    def owner_of_branch(self, branch: bytes) -> int:
+        """The sibling that made this branch; -1 when it was somebody else, or we."""
+        if branch[:_RUN] != b"%b%06x" % (OWN_MARK, self.run):
+            return -1
+        try:
+            worker = int(branch[_RUN:_WORKER], 16)
+        except ValueError:
+            return -1
+        return worker if worker < self.count and worker != self.index else -1
+
+    def waits_for_news(self, key: bytes) -> bool:
+        """True the first time that a request is met for whom we know nobody.
+
+        A sibling may have learned of him an instant ago: its news is in our queue
+        already, so the request is looked at once more after that has been read.
+        """
+        if key in self.asked_again:
+            self.asked_again.discard(key)
+            return False
+        self.asked_again.add(key)
+        return True
+
+
+def stream_key(transport: str, host: str, port: int) -> bytes:
+    """What a connection is noted under."""
+    return f"{transport} {host} {port}".encode()

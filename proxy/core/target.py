@@ -1,0 +1,86 @@
+"""What the rules of section 16.5 decide: targets, a refusal, or to ask the store."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, Literal
+
+from proxy.core.tokens import NO_ENDPOINT
+from proxy.core.validation import Refusal
+from proxy.pools.front_end import Lookup
+from proxy.sip.flow import Flow
+from proxy.sip.uri import SipUri
+
+Rule = Literal[
+    "dialog",
+    "client",
+    "endpoint",
+    "pool",
+    "learned",
+    "contact",
+    "binding",
+    "default",
+]
+
+_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
+
+
+class Target:
+    """One destination: a flow that is there, or a name to look up.
+
+    ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
+    or address) that is tried before its siblings; ``tag`` goes into the flow token;
+    ``routes`` are Route values to put in front (the Path of a binding).
+    """
+
+    __slots__ = (
+        "endpoint",
+        "flow",
+        "lookup",
+        "pool",
+        "prefer_host",
+        "request_uri",
+        "routes",
+        "rule",
+        "tag",
+    )
+
+    def __init__(
+        self,
+        rule: Rule,
+        request_uri: bytes,
+        *,
+        lookup: Lookup | None = None,
+        flow: Flow | None = None,
+        endpoint: str = "",
+        pool: str = "",
+        tag: bytes = NO_ENDPOINT,
+        prefer_host: str = "",
+        routes: Sequence[bytes] = (),
+    ) -> None:
+        self.rule: Rule = rule
+        self.request_uri = request_uri
+        self.lookup = lookup
+        self.flow = flow
+        self.endpoint = endpoint
+        self.pool = pool
+        self.tag = tag
+        self.prefer_host = prefer_host
+        self.routes = routes
+
+
+Decision = list[Target] | Refusal
+
+ASK: Final = Refusal(404, "ask the store")
+"""Nobody is told this: memory does not know the address, the store may."""
+
+
+@lru_cache(maxsize=4096)
+def lookup_of(uri: SipUri) -> Lookup:
+    """What RFC 3263 is asked for this URI."""
+    transport = uri.transport
+    return Lookup(
+        uri.target_host,
+        uri.port,
+        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
+        uri.scheme == "sips",
+    )

@@ -1,0 +1,238 @@
+"""The workers of a node, as their supervisor keeps them: forked, watched, replaced."""
+
+import asyncio
+import gc
+import mmap
+import os
+import secrets
+import signal
+import socket
+import sys
+from typing import Any, Final, TextIO
+
+import structlog
+
+from proxy import clock
+from proxy.config.model import Config
+from proxy.core.siblings import DIRECTORY_BYTES, Siblings
+from proxy.server.channel import Channel
+from proxy.server.lifecycle import EXIT_CONFIG
+from proxy.server.node_sockets import NodeSockets
+from proxy.server.node_totals import Snapshot, Totals
+from proxy.server.tasks import Tasks
+from proxy.server.worker import WorkerPart, become_worker
+from proxy.server.worker_control import serve_worker
+
+log = structlog.get_logger()
+
+ANSWER_IN: Final = 3.0
+"""Seconds that a worker may take to answer; one that is busier is left out."""
+HUNG_AFTER: Final = 15.0
+LOOK: Final = 1.0
+SHORT_LIFE: Final = 5.0
+LONGEST_PAUSE: Final = 5.0
+_LIVES: Final = 0xFFF
+
+
+class Worker:
+    """One place in the row; processes come and go in it."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.pid = 0
+        self.channel: Channel | None = None
+        self.is_ready = False
+        self.started_at = self.beat_at = 0.0
+        self.life = secrets.randbelow(_LIVES)
+        self.short_lives = 0
+        self.shown: Snapshot | None = None
+        """What a scrape last showed of this process."""
+
+
+class Crew:
+    """Forks and watches; ``changed`` is set whenever a worker comes or goes.
+
+    ``failed`` is the exit code of a worker that could not start while none ever had.
+    """
+
+    def __init__(self, config: Config, sockets: NodeSockets, stream: TextIO) -> None:
+        self.config = config
+        self.workers = [Worker(n) for n in range(len(sockets.workers))]
+        self.totals = Totals()
+        self.restarts = 0
+        self.endpoints = 0
+        self.failed = 0
+        self.is_draining = False
+        self.is_stopping = False
+        self.changed = asyncio.Event()
+        self._sockets = sockets
+        self._stream = stream
+        self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks()
+        self._run = secrets.randbits(24)
+        self._directory = mmap.mmap(-1, DIRECTORY_BYTES)
+        self._was_up = False
+
+    @property
+    def ready(self) -> list[Worker]:
+        """The workers that serve now."""
+        return [worker for worker in self.workers if worker.is_ready]
+
+    def start(self) -> None:
+        """Fork everybody; ``reap`` has to be called at SIGCHLD."""
+        gc.collect()
+        gc.freeze()  # children share these pages, and never collect them
+        for worker in self.workers:
+            self._fork(worker)
+        self._tasks.start(self._look(), "watch-workers")
+
+    async def is_up(self) -> bool:
+        """Wait for everybody; False when somebody cannot start."""
+        while not self.failed and not self.is_stopping:
+            if len(self.ready) == len(self.workers):
+                self._was_up = True
+                return True
+            self.changed.clear()
+            await self.changed.wait()
+        return False
+
+    # -- questions -----------------------------------------------------------------
+
+    async def ask(self, question: str) -> list[tuple[Worker, Any]]:
+        """What each worker that serves says; those that do not answer are left out."""
+        asked = [x for x in self.ready if x.channel is not None]
+        answers = await asyncio.gather(
+            *(x.channel.ask(question, ANSWER_IN) for x in asked if x.channel)
+        )
+        found = zip(asked, answers, strict=True)
+        return [(worker, answer) for worker, answer in found if answer is not None]
+
+    async def drain(self) -> int:
+        """Take nothing new anywhere; how many transactions are open."""
+        self.is_draining = True
+        return sum(count for _, count in await self.ask("drain"))
+
+    async def stop(self, patience: float) -> None:
+        """End everybody, with force after ``patience`` seconds."""
+        self.is_stopping = True
+        self.changed.set()
+        for worker in self.workers:
+            if worker.channel is not None:
+                worker.channel.send({"ask": "stop", "serial": 0})
+        end = self._loop.time() + patience
+        while any(x.pid for x in self.workers):
+            if self._loop.time() >= end:
+                for worker in self.workers:
+                    if worker.pid:
+                        log.warning("worker.killed", worker=worker.index)
+                        os.kill(worker.pid, signal.SIGKILL)
+                end = self._loop.time() + patience
+            await asyncio.sleep(0.01)
+            self.reap()
+        await self._tasks.close()
+
+    # -- life and death --------------------------------------------------------------
+
+    def _fork(self, worker: Worker) -> None:
+        worker.life = (worker.life + 1) & _LIVES
+        ours, theirs = socket.socketpair()
+        siblings = Siblings(
+            worker.index,
+            len(self.workers),
+            self._run,
+            worker.life,
+            memoryview(self._directory).cast("Q"),
+        )
+        part = WorkerPart(
+            siblings,
+            self._sockets.workers[worker.index],
+            self._sockets.names,
+            self._sockets.outlet_ports(),
+            theirs,
+        )
+        config, stream = self.config, self._stream
+        sys.stdout.flush()
+        stream.flush()
+        pid = os.fork()
+        if pid == 0:
+            become_worker(part, lambda x: serve_worker(config, stream, x), stream)
+        theirs.close()
+        worker.pid = pid
+        worker.is_ready = False
+        worker.shown = None
+        worker.started_at = worker.beat_at = clock.monotonic()
+        self._tasks.start(self._listen(worker, pid, ours), "worker-channel")
+
+    async def _listen(self, worker: Worker, pid: int, end: socket.socket) -> None:
+        channel = await Channel.open(end)
+        if worker.pid == pid:
+            worker.channel = channel
+        while (message := await channel.receive()) is not None:
+            worker.beat_at = clock.monotonic()
+            if "ready" in message:
+                self.endpoints = message["ready"]
+                worker.is_ready = True
+                self.changed.set()
+                log.info("worker.started", worker=worker.index, pid=worker.pid)
+                if self.is_draining:
+                    channel.send({"ask": "drain", "serial": 0})
+        channel.close()
+        if worker.channel is channel:
+            worker.channel = None
+            worker.is_ready = False
+
+    def reap(self) -> None:
+        """SIGCHLD: see who has ended, and put another in his place."""
+        for worker in self.workers:
+            if not worker.pid:
+                continue
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
+            if pid:
+                self._ended(worker, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, worker: Worker, code: int) -> None:
+        pid, worker.pid = worker.pid, 0
+        was_ready, worker.is_ready = worker.is_ready, False
+        worker.channel = None
+        self.changed.set()
+        if worker.shown is not None:
+            self.totals.retire(worker.shown)
+            worker.shown = None
+        if self.is_stopping:
+            return
+        if not self._was_up and not was_ready:
+            self.failed = EXIT_CONFIG if code == EXIT_CONFIG else 1
+            return
+        lived = clock.monotonic() - worker.started_at
+        worker.short_lives = worker.short_lives + 1 if lived < SHORT_LIFE else 0
+        pause = 0.0
+        if worker.short_lives > 1:
+            pause = min(0.1 * 2.0**worker.short_lives, LONGEST_PAUSE)
+        log.error(
+            "worker.died",
+            worker=worker.index,
+            pid=pid,
+            cause=f"signal {-code}" if code < 0 else f"exit code {code}",
+            lived=round(lived, 1),
+            restart_in=pause,
+        )
+        self.restarts += 1
+        self._loop.call_later(pause, self._restart, worker)
+
+    def _restart(self, worker: Worker) -> None:
+        if not self.is_stopping and not worker.pid:
+            self._fork(worker)
+
+    async def _look(self) -> None:
+        """Replace a worker whose loop hangs: it gives no sign of life."""
+        while True:
+            before = clock.monotonic()
+            await asyncio.sleep(LOOK)
+            now = clock.monotonic()
+            for worker in self.workers:
+                if now - before > 2 * LOOK:
+                    worker.beat_at = now  # it was we who stood still
+                elif worker.pid and now - worker.beat_at > HUNG_AFTER:
+                    log.error("worker.hung", worker=worker.index, pid=worker.pid)
+                    os.kill(worker.pid, signal.SIGKILL)
+                    worker.beat_at = now

@@ -1,0 +1,70 @@
+"""Asks the store for addresses that memory does not know, while requests wait.
+
+One question at a time, with every address that came up meanwhile: a flood of unknown
+addresses costs few questions.  A store that is away or slow holds up one round a
+second, for a quarter of a second; all other requests go on with what memory knows.
+"""
+
+from typing import Final
+
+import structlog
+
+from proxy import clock
+from proxy.core import commands, events
+from proxy.server.runtime import Runtime
+from proxy.store.interface import Store, StoreError
+
+log = structlog.get_logger()
+
+AT_ONCE: Final = 200
+SILENCE: Final = 1.0
+"""Seconds that a store is left in peace after it did not answer."""
+
+
+class LookUps:
+    """One round after the other; counts results in ``runtime.look_ups``."""
+
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._wanted: list[str] = []
+        self._is_asking = False
+        self._silent_until = float("-inf")
+
+    def add(self, command: commands.LookUp) -> None:
+        """Ask for one more address."""
+        self._wanted.append(command.aor)
+        if not self._is_asking:
+            self._is_asking = True
+            # The core is in the middle of its turn: an answer comes after it.
+            self._runtime.tasks.start(self._ask(), "look-up")
+
+    async def _ask(self) -> None:
+        try:
+            while self._wanted:
+                aors = self._wanted[:AT_ONCE]
+                del self._wanted[:AT_ONCE]
+                for event in await self._answers(aors):
+                    self._runtime.step(event)
+        finally:
+            self._is_asking = False
+
+    async def _answers(self, aors: list[str]) -> list[events.LookedUp]:
+        loop, counts = self._runtime.loop, self._runtime.look_ups
+        if loop.time() >= self._silent_until:
+            try:
+                known = await self._store.look_up(aors, clock.wall())
+            except StoreError as error:
+                self._silent_until = loop.time() + SILENCE
+                log.debug("store.unavailable", reason=str(error))
+            else:
+                answers = [
+                    events.LookedUp(each.aor, each.bindings, each.learned)
+                    for each in known
+                ]
+                hits = sum(1 for each in known if each.bindings or each.learned)
+                counts["found"] += hits
+                counts["unknown"] += len(known) - hits
+                return answers
+        counts["failed"] += len(aors)
+        return [events.LookedUp(aor) for aor in aors]

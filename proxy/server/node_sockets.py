@@ -1,0 +1,151 @@
+"""The sockets of all workers, opened once by their supervisor and kept by it.
+
+Each worker has a socket of its own on every address (SO_REUSEPORT): the kernel deals
+out clients by their address and port, so one client always meets the same worker.  The
+supervisor keeps them open, so a worker that dies takes no place out of the row: its
+clients wait for its successor, and nobody else's clients move.
+"""
+
+import secrets
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.net.acceptor import BACKLOG
+from proxy.net.errors import NetError, bind_error
+from proxy.server.activation import adopt
+from proxy.sip.flow import Listener
+
+LINK_BACKLOG: Final = 256
+
+
+class WorkerSockets:
+    """What one worker inherits.
+
+    ``listeners`` are by index of the listener, ``outlets`` its own UDP ports in the
+    order of the UDP listeners, ``link`` is where its siblings reach it.
+    """
+
+    def __init__(self, link: socket.socket) -> None:
+        self.listeners: dict[int, socket.socket] = {}
+        self.outlets: list[socket.socket] = []
+        self.link = link
+
+    def all(self) -> list[socket.socket]:
+        """Every socket."""
+        return [*self.listeners.values(), *self.outlets, self.link]
+
+
+class NodeSockets:
+    """The sockets of every worker; ``names`` are the addresses of their links."""
+
+    def __init__(self) -> None:
+        self.workers: list[WorkerSockets] = []
+        self.names: list[str] = []
+
+    def outlet_ports(self) -> list[list[int]]:
+        """The UDP ports of each worker's own, in the order of the UDP listeners."""
+        return [
+            [each.getsockname()[1] for each in worker.outlets]
+            for worker in self.workers
+        ]
+
+    def close(self) -> None:
+        """Close everything here; workers have copies."""
+        for worker in self.workers:
+            for each in worker.all():
+                each.close()
+
+
+def open_sockets(
+    listeners: Sequence[Listener],
+    passed: Sequence[socket.socket],
+    count: int,
+    first_port: int = 0,
+) -> NodeSockets:
+    """Open everything for ``count`` workers; raises NetError and leaves nothing open.
+
+    ``first_port`` is the lowest of the workers' own UDP ports; 0: any that are free.
+    """
+    found = NodeSockets()
+    given = {
+        index: option.opened for index, option in adopt(passed, listeners, {}).items()
+    }
+    try:
+        secret = secrets.token_hex(16)
+        for worker in range(count):
+            name = f"\0waypost-{secret}-{worker}"
+            found.names.append(name)
+            found.workers.append(WorkerSockets(_link(name)))
+        for listener in listeners:
+            _open_shared(found, listener, given.get(listener.index))
+        udp = [each for each in listeners if each.transport == "udp"]
+        for worker, sockets in enumerate(found.workers):
+            for number, listener in enumerate(udp):
+                port = first_port + worker * len(udp) + number if first_port else 0
+                sockets.outlets.append(
+                    _bound("udp", listener.host, port, reuse_port=False)
+                )
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _open_shared(
+    found: NodeSockets, listener: Listener, given: socket.socket | None
+) -> None:
+    port = listener.port
+    for number, worker in enumerate(found.workers):
+        if given is not None and (number == 0 or listener.transport != "udp"):
+            # Of a passed stream socket all accept; a datagram would reach anybody.
+            opened = given if number == 0 else given.dup()
+            if listener.transport == "udp":
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        elif given is not None:
+            opened = _beside(listener, port)
+        else:
+            opened = _bound(listener.transport, listener.host, port, reuse_port=True)
+        worker.listeners[listener.index] = opened
+        port = opened.getsockname()[1]
+        if listener.transport != "udp":
+            opened.listen(BACKLOG)
+    listener.bound_to(port)
+
+
+def _beside(listener: Listener, port: int) -> socket.socket:
+    """A UDP socket beside one of the service manager's."""
+    try:
+        return _bound("udp", listener.host, port, reuse_port=True)
+    except NetError as error:
+        raise NetError(
+            f"the service manager passed udp {listener.host}:{port}, and no worker may "
+            f"bind that address beside it ({error}): take the ListenDatagram= line out "
+            "of waypost.socket (Waypost then opens the address itself), or write "
+            "workers = 1"
+        ) from None
+
+
+def _bound(transport: str, host: str, port: int, *, reuse_port: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    opened = socket.socket(family, kind)
+    try:
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        opened.bind((host, port))
+    except OSError as error:
+        opened.close()
+        raise bind_error(transport, host, port, error) from error
+    return opened
+
+
+def _link(name: str) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    opened.bind(name)
+    opened.listen(LINK_BACKLOG)
+    return opened

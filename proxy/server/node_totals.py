@@ -1,0 +1,118 @@
+"""One node's figures out of those of its workers.
+
+Counters are sums, and what a dead worker counted stays in them: a sum that fell would
+look like a restart of everything.  Gauges are sums, extremes, or what the first worker
+says, because all of them know the same.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from proxy.telemetry.metrics import CATALOGUE, Reading
+from proxy.telemetry.tally import AccessTally
+
+_SUMS: Final = frozenset(
+    f"waypost_{name}"
+    for name in (
+        *("transactions", "searches", "connections", "udp_flows", "workers"),
+        *("process_resident_bytes", "process_open_files"),
+    )
+)
+_LEAST: Final = frozenset(
+    f"waypost_{name}"
+    for name in (
+        *("ready", "store_up", "table_version", "certificate_expiry_seconds"),
+        *("pool_front_ends_available", "up_seconds"),
+    )
+)
+_MOST: Final = frozenset(
+    f"waypost_{name}" for name in ("draining", "dns_stale_seconds", "bindings")
+)
+
+Key = tuple[str, tuple[str, ...]]
+Counts = dict[Key, float]
+
+
+class Snapshot:
+    """What one worker said at one moment."""
+
+    def __init__(self, readings: Counts, tally: AccessTally) -> None:
+        self.readings = readings
+        self.tally = tally
+
+    @classmethod
+    def take(cls, readings: Iterable[Reading], tally: AccessTally) -> "Snapshot":
+        """Of this process."""
+        return cls({(x.name, x.labels): x.value for x in readings}, tally)
+
+    def to_json(self) -> Any:
+        """As plain types."""
+        tally = self.tally
+        return [
+            [[name, labels, value] for (name, labels), value in self.readings.items()],
+            [[*labels, count] for labels, count in tally.finished.items()],
+            [[*labels, count] for labels, count in tally.attempts.items()],
+            [[pool, count] for pool, count in tally.failovers.items()],
+            tally.buckets,
+            tally.seconds,
+        ]
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Snapshot":
+        """The reverse."""
+        rows, finished, attempts, failovers, buckets, seconds = value
+        tally = AccessTally()
+        tally.finished.update({(a, b): count for a, b, count in finished})
+        tally.attempts.update({(a, b): count for a, b, count in attempts})
+        tally.failovers.update(dict(failovers))
+        tally.buckets = list(buckets)
+        tally.seconds = seconds
+        return cls({(name, tuple(labels)): v for name, labels, v in rows}, tally)
+
+
+class Totals:
+    """Adds up workers; ``retire`` keeps what one that is gone has counted."""
+
+    def __init__(self) -> None:
+        self._retired: Counts = {}
+        self._tally = AccessTally()
+
+    def retire(self, last: Snapshot) -> None:
+        """A worker is gone; ``last`` is the newest that was shown of it."""
+        for key, value in last.readings.items():
+            if CATALOGUE[key[0]].kind == "counter":
+                self._retired[key] = self._retired.get(key, 0.0) + value
+        _add(self._tally, last.tally)
+
+    def readings(self, snapshots: list[Snapshot]) -> list[Reading]:
+        """The node's; of the first snapshot comes what all know alike."""
+        found: Counts = dict(self._retired)
+        for snapshot in snapshots:
+            for key, value in snapshot.readings.items():
+                known = found.get(key)
+                found[key] = value if known is None else _joined(key[0], known, value)
+        return [Reading(name, value, labels) for (name, labels), value in found.items()]
+
+    def tally(self, snapshots: list[Snapshot]) -> AccessTally:
+        """The node's."""
+        total = AccessTally()
+        _add(total, self._tally)
+        for snapshot in snapshots:
+            _add(total, snapshot.tally)
+        return total
+
+
+def _joined(name: str, known: float, value: float) -> float:
+    if CATALOGUE[name].kind == "counter" or name in _SUMS:
+        return known + value
+    if name in _LEAST:
+        return min(known, value)
+    return max(known, value) if name in _MOST else known
+
+
+def _add(total: AccessTally, more: AccessTally) -> None:
+    total.finished.update(more.finished)
+    total.attempts.update(more.attempts)
+    total.failovers.update(more.failovers)
+    total.buckets = [a + b for a, b in zip(total.buckets, more.buckets, strict=True)]
+    total.seconds += more.seconds

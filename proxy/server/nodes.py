@@ -1,0 +1,100 @@
+"""This node among the others: signs of life in the store, and who else gives them.
+
+Clocks of machines differ, so a node is not alive because its last sign looks recent but
+because it has changed while we watched.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from proxy import clock
+from proxy.config.model import Config
+from proxy.core import events
+from proxy.server.runtime import Runtime
+from proxy.store.interface import Store, StoreError
+from proxy.store.nodes import NodeRecord
+
+log = structlog.get_logger()
+
+BEAT: Final = 2.0
+"""Seconds between two signs of life, and between two looks at those of others."""
+GONE_AFTER: Final = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """This node: number 0 and no URI where there are no others."""
+
+    number: int = 0
+    uri: str = ""
+
+
+class Watch:
+    """Which nodes are alive, by the changes that were seen; pure."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[float, float]] = {}  # sign, when we first saw it
+
+    def alive(self, rows: list[NodeRecord], wall: float, now: float) -> dict[int, str]:
+        """Number → URI of the nodes alive at ``now`` (seconds of any steady clock).
+
+        At first sight the sign itself must do, which is as good as the clocks are.
+        """
+        found: dict[int, str] = {}
+        for row in rows:
+            sign, at = self._seen.get(row.number, (None, 0.0))
+            if sign != row.seen_at:
+                age = wall - row.seen_at if sign is None else 0.0
+                at = now - max(0.0, age)
+                self._seen[row.number] = row.seen_at, at
+            if row.seen_at and now - at < GONE_AFTER:
+                found[row.number] = row.uri
+        return found
+
+
+async def join(store: Store, config: Config) -> Node:
+    """Say that we are here, and get our number; raises StoreError."""
+    if not config.node_uri:
+        return Node()
+    number = await store.announce_node(config.node_uri, clock.wall())
+    return Node(number, config.node_uri)
+
+
+async def follow_nodes(
+    store: Store, runtime: Runtime, node: Node, announces: bool
+) -> None:
+    """Keep the core's list of nodes, for ever; of several workers one ``announces``."""
+    if not node.number:
+        return
+    watch = Watch()
+    known: dict[int, str] = {}
+    while True:
+        try:
+            if announces:
+                await store.announce_node(node.uri, clock.wall())
+            rows = await store.nodes()
+        except StoreError as error:
+            # Without the store nobody can say that a node is gone: all stay.
+            log.debug("store.unavailable", reason=str(error))
+        else:
+            alive = watch.alive(rows, clock.wall(), runtime.loop.time())
+            alive.pop(node.number, None)
+            if alive != known:
+                known = alive
+                runtime.step(events.NodesChanged(alive))
+                if announces:
+                    log.info("nodes.changed", others=sorted(alive.values()))
+        await asyncio.sleep(BEAT)
+
+
+async def leave(store: Store, config: Config) -> None:
+    """Say goodbye, so that nobody sends to us any more."""
+    if not config.node_uri:
+        return
+    try:
+        await store.announce_node(config.node_uri, 0.0)
+    except StoreError as error:
+        log.debug("store.unavailable", reason=str(error))

@@ -1,0 +1,447 @@
+"""Links between the workers of one node: messages, flows and news, process to process.
+
+Each worker listens on a Unix socket that its supervisor holds for it, so a connection
+succeeds even while the worker is being restarted.  Links are one-way: a worker opens
+one to each sibling that it has something for.  What is on a link keeps its order.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import structlog
+
+from proxy.core.siblings import Siblings, stream_key
+from proxy.net.outbox import Outbox
+from proxy.net.stream import StreamFlow
+from proxy.sip.flow import WORKER_BITS, Flow, FlowTable, Listener
+
+log = structlog.get_logger()
+
+QUEUE: Final = 8 * 1024 * 1024
+"""Bytes kept for a sibling that does not read; what comes on top is dropped."""
+READ: Final = 256 * 1024
+MOST_REMOTE: Final = 50_000
+
+_HEAD: Final = struct.Struct("!IBB")  # size of the rest, kind, sender
+_WHERE: Final = struct.Struct("!BQHB")  # listener, connection, port, size of the host
+_CREDENTIALS: Final = struct.Struct("3i")
+MESSAGE, SEND, GONE, REFUSED, NEWS, DONE = range(6)
+
+
+class Receiver(Protocol):
+    """Who is told what comes over the links; every call is inside a batch."""
+
+    def datagram(self, flow: Flow, data: bytes) -> None:
+        """A message that a sibling handed over."""
+
+    def datagram_refused(self, flow: Flow, data: bytes, reason: str) -> None:
+        """ICMP gave back a datagram of ours to a sibling."""
+
+    def flow_closed(self, flow: Flow, reason: str) -> None:
+        """A flow at a sibling has ended."""
+
+    def news(self, news: Any) -> None:
+        """What a sibling tells all others."""
+
+
+class RemoteFlow(Flow):
+    """A client's connection that another worker has."""
+
+    __slots__ = ("connection",)
+
+    def __init__(
+        self,
+        links: "SiblingLinks",
+        worker: int,
+        listener: Listener,
+        host: str,
+        port: int,
+        connection_id: int,
+    ) -> None:
+        super().__init__(listener, host, port, connection_id)
+        self.connection = _RemoteConnection(links, worker, self)
+
+
+class _RemoteConnection:
+    """What the network writes to: a sibling, which writes on the connection."""
+
+    __slots__ = ("_flow", "_links", "worker")
+
+    def __init__(self, links: "SiblingLinks", worker: int, flow: RemoteFlow) -> None:
+        self._links = links
+        self._flow = flow
+        self.worker = worker
+
+    def send(self, data: bytes) -> None:
+        self._links.send_frame(self.worker, SEND, _where(self._flow) + data)
+
+    def close(self, reason: str) -> None:
+        """Its own worker decides about the connection."""
+
+
+class _Link:
+    """The way to one sibling: what it cannot take now waits."""
+
+    __slots__ = ("_loop", "_socket", "_waiting")
+
+    def __init__(self, opened: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._socket = opened
+        self._loop = loop
+        self._waiting = bytearray()
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """Call ``ended`` when the sibling is gone: it never sends anything here."""
+        self._loop.add_reader(self._socket.fileno(), ended)
+
+    def send(self, data: bytes) -> bool:
+        """Send or keep; False when too much is kept already.  Raises OSError."""
+        if self._waiting:
+            if len(self._waiting) > QUEUE:
+                return False
+            self._waiting += data
+            return True
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._waiting += data[sent:]
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+        return True
+
+    def _writable(self) -> None:
+        try:
+            sent = self._socket.send(self._waiting)
+        except BlockingIOError:
+            return
+        except OSError:
+            sent = len(self._waiting)  # the reader side hears of its end
+        del self._waiting[:sent]
+        if not self._waiting:
+            self._loop.remove_writer(self._socket.fileno())
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+
+
+class SiblingLinks:
+    """Everything that this worker says to the others, and hears from them.
+
+    ``names`` are the addresses of the workers' Unix sockets, ``listening`` is ours.
+    Counters are plain integers that telemetry reads.
+    """
+
+    def __init__(
+        self,
+        siblings: Siblings,
+        names: list[str],
+        listening: socket.socket,
+        flows: FlowTable,
+        outbox: Outbox,
+        receiver: Receiver,
+    ) -> None:
+        self.siblings = siblings
+        self._names = names
+        self._listening = listening
+        self._flows = flows
+        self._outbox = outbox
+        self._receiver = receiver
+        self._loop = asyncio.get_running_loop()
+        self._links: dict[int, _Link] = {}
+        self._readers: dict[socket.socket, bytearray] = {}
+        self._remote: dict[bytes, RemoteFlow] = {}
+        # Connections of ours that siblings have sent on: they must hear of the end.
+        self._users: dict[int, set[tuple[int, bytes]]] = {}
+        self._asked: dict[int, tuple[set[int], asyncio.Future[None]]] = {}
+        self._silent: set[int] = set()
+        self._serial = 0
+        self.handed_over = 0
+        self.sent_for_siblings = 0
+        self.frames_dropped = 0
+
+    def open(self) -> None:
+        """Begin to listen; what siblings sent before waits in the kernel."""
+        self._listening.setblocking(False)
+        self._loop.add_reader(self._listening.fileno(), self._acceptable)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._loop.remove_reader(self._listening.fileno())
+        for opened in list(self._readers):
+            self._hang_up(opened)
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+
+    # -- what the proxy asks -------------------------------------------------------
+
+    def hand_over(self, worker: int, flow: Flow, data: bytes, reason: str) -> None:
+        """Give a message, or a datagram that ICMP gave back, to whom it belongs."""
+        self.handed_over += 1
+        head = _where(flow)
+        if reason:
+            word = reason.encode()
+            self.send_frame(worker, REFUSED, head + bytes([len(word)]) + word + data)
+        else:
+            self.send_frame(worker, MESSAGE, head + data)
+
+    def tell(self, news: Any) -> None:
+        """Tell every sibling something; ``news`` is made of JSON's types."""
+        body = b"\0\0\0\0" + json.dumps(news).encode()
+        for worker in self._others():
+            self.send_frame(worker, NEWS, body)
+
+    async def tell_and_wait(self, news: Any, timeout: float) -> None:
+        """Tell every sibling, and wait until all have it; at most ``timeout`` s.
+
+        Whoever does not answer is being restarted, and reads the store then.
+        """
+        self._serial = serial = self._serial % 0x7FFFFFFF + 1
+        body = serial.to_bytes(4, "big") + json.dumps(news).encode()
+        waiting = set(self._others())
+        done = self._loop.create_future()
+        self._asked[serial] = waiting, done
+        waiting -= {x for x in waiting if not self.send_frame(x, NEWS, body)}
+        # Who is being restarted reads the store, and then what waits on the link.
+        waiting -= self._silent
+        if not waiting and not done.done():
+            done.set_result(None)
+        try:
+            await asyncio.wait_for(done, timeout)
+        except TimeoutError:
+            log.warning("sibling.silent", workers=sorted(waiting))
+            self._silent |= waiting
+        finally:
+            del self._asked[serial]
+
+    def flow_closed(self, flow: Flow) -> None:
+        """A connection of ours has ended: tell the siblings that sent on it."""
+        users = self._users.pop(flow.connection_id, None)
+        for worker, where in users or ():
+            self.send_frame(worker, GONE, where)
+        self.siblings.streams.forget(stream_key(flow.transport, flow.host, flow.port))
+
+    # -- Elsewhere: what the flow table asks ---------------------------------------
+
+    def by_id(
+        self, connection_id: int, listener: Listener, host: str, port: int
+    ) -> Flow | None:
+        """See Elsewhere."""
+        if (connection_id ^ self._flows.origin) >> (WORKER_BITS + 8):
+            return None
+        worker = connection_id >> WORKER_BITS & 0xFF
+        if worker >= self.siblings.count or worker == self.siblings.index:
+            return None
+        return self._flow(worker, listener, host, port, connection_id)
+
+    def by_address(self, transport: str, host: str, port: int) -> Flow | None:
+        """See Elsewhere."""
+        worker = self.siblings.streams.owner(stream_key(transport, host, port))
+        listener = self._flows.listener_for(transport, host)
+        if worker < 0 or listener is None:
+            return None
+        return self._flow(worker, listener, host, port, 0)
+
+    def note_accepted(self, flow: Flow) -> None:
+        """A client has connected to this worker."""
+        self.siblings.streams.note(stream_key(flow.transport, flow.host, flow.port))
+
+    def _flow(
+        self, worker: int, listener: Listener, host: str, port: int, number: int
+    ) -> RemoteFlow:
+        flow = RemoteFlow(self, worker, listener, host, port, number)
+        key = _where(flow)
+        known = self._remote.get(key)
+        if known is not None and known.is_open:
+            return known
+        if len(self._remote) >= MOST_REMOTE:
+            del self._remote[next(iter(self._remote))]
+        self._remote[key] = flow
+        return flow
+
+    # -- sending -------------------------------------------------------------------
+
+    def _others(self) -> list[int]:
+        own = self.siblings.index
+        return [each for each in range(self.siblings.count) if each != own]
+
+    def send_frame(self, worker: int, kind: int, body: bytes) -> bool:
+        """Put one frame on the link to a worker; False when it had to be dropped."""
+        data = _HEAD.pack(len(body), kind, self.siblings.index) + body
+        for _ in range(2):  # the link may turn out to be that of a dead process
+            link = self._links.get(worker) or self._connect(worker)
+            if link is None:
+                break
+            try:
+                if link.send(data):
+                    return True
+                break
+            except OSError:
+                self._lost(worker, link)
+        self.frames_dropped += 1
+        return False
+
+    def _connect(self, worker: int) -> _Link | None:
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        opened.setblocking(False)
+        try:
+            opened.connect(self._names[worker])
+        except OSError as error:
+            opened.close()
+            log.warning("sibling.unreachable", worker=worker, reason=str(error))
+            return None
+        link = self._links[worker] = _Link(opened, self._loop)
+        link.watch(lambda: self._lost(worker, link))
+        return link
+
+    def _lost(self, worker: int, link: _Link) -> None:
+        """A sibling has died, and every connection with it."""
+        if self._links.get(worker) is link:
+            del self._links[worker]
+        link.close()
+        gone = [x for x in self._remote.values() if x.connection.worker == worker]
+        for flow in gone:
+            self._forget(flow)
+        for waiting, done in self._asked.values():
+            waiting.discard(worker)
+            if not waiting and not done.done():
+                done.set_result(None)
+
+    def _forget(self, flow: RemoteFlow) -> None:
+        self._remote.pop(_where(flow), None)
+        if flow.is_open:
+            flow.is_open = False
+            key = stream_key(flow.transport, flow.host, flow.port)
+            self.siblings.streams.forget(key)
+            self._outbox.report(self._receiver.flow_closed, flow, "gone")
+
+    # -- receiving -----------------------------------------------------------------
+
+    def _acceptable(self) -> None:
+        try:
+            opened, _ = self._listening.accept()
+        except OSError:
+            return
+        raw = opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if _CREDENTIALS.unpack(raw)[1] != os.getuid():
+            opened.close()  # not one of us
+            return
+        opened.setblocking(False)
+        self._readers[opened] = bytearray()
+        self._loop.add_reader(opened.fileno(), self._readable, opened)
+
+    def _hang_up(self, opened: socket.socket) -> None:
+        self._loop.remove_reader(opened.fileno())
+        del self._readers[opened]
+        opened.close()
+
+    def _readable(self, opened: socket.socket) -> None:
+        try:
+            data = opened.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up(opened)
+            return
+        buffer = self._readers[opened]
+        buffer += data
+        self._outbox.is_batch = True
+        try:
+            self._take_frames(buffer)
+        finally:
+            self._outbox.end()
+
+    def _take_frames(self, buffer: bytearray) -> None:
+        start = 0
+        while len(buffer) - start >= _HEAD.size:
+            size, kind, sender = _HEAD.unpack_from(buffer, start)
+            end = start + _HEAD.size + size
+            if len(buffer) < end:
+                break
+            body = bytes(buffer[start + _HEAD.size : end])
+            start = end
+            self._silent.discard(sender)
+            try:
+                self._take(kind, sender, body)
+            except Exception:
+                # One frame is lost; those after it are none the worse.
+                log.exception("sibling.failed", kind=kind)
+        del buffer[:start]
+
+    def _take(self, kind: int, sender: int, body: bytes) -> None:
+        if kind in (NEWS, DONE):
+            self._take_news(kind, sender, body)
+            return
+        index, number, port, size = _WHERE.unpack_from(body)
+        at = _WHERE.size + size
+        host, data = body[_WHERE.size : at].decode(), body[at:]
+        listener = self._flows.listeners[index]
+        if kind == SEND:
+            self._send_for(sender, body[:at], (listener, number, host, port), data)
+            return
+        if kind == GONE:
+            flow = self._remote.get(body[:at])
+            if flow is not None:
+                self._forget(flow)
+            return
+        source: Flow
+        if listener.transport == "udp":
+            source = self._flows.udp(listener, host, port)
+        else:
+            source = self._flow(sender, listener, host, port, number)
+        if kind == MESSAGE:
+            self._receiver.datagram(source, data)
+        else:
+            reason = data[1 : 1 + data[0]].decode()
+            self._receiver.datagram_refused(source, data[1 + data[0] :], reason)
+
+    def _take_news(self, kind: int, sender: int, body: bytes) -> None:
+        serial = int.from_bytes(body[:4], "big")
+        if kind == NEWS:
+            self._receiver.news(json.loads(body[4:]))
+            if serial:
+                self.send_frame(sender, DONE, body[:4])
+            return
+        asked = self._asked.get(serial)
+        if asked is not None:
+            waiting, done = asked
+            waiting.discard(sender)
+            if not waiting and not done.done():
+                done.set_result(None)
+
+    def _send_for(
+        self,
+        sender: int,
+        where: bytes,
+        to: tuple[Listener, int, str, int],
+        data: bytes,
+    ) -> None:
+        """A sibling wants this sent on a connection of ours."""
+        listener, number, host, port = to
+        if number:
+            flow = self._flows.stream_by_id(number)
+        else:
+            flow = self._flows.stream(listener.transport, host, port)
+        # A restart numbers connections anew: the address must agree too.
+        if not isinstance(flow, StreamFlow) or (flow.host, flow.port) != (host, port):
+            self.send_frame(sender, GONE, where)
+            return
+        self._users.setdefault(flow.connection_id, set()).add((sender, where))
+        self.sent_for_siblings += 1
+        flow.connection.send(data)
+
+
+def _where(flow: Flow) -> bytes:
+    """A flow as the siblings understand it, who share the order of our listeners."""
+    host = flow.host.encode()
+    listener = flow.listener.shared
+    return _WHERE.pack(listener.index, flow.connection_id, flow.port, len(host)) + host

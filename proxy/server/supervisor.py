@@ -1,0 +1,242 @@
+"""The supervisor of a node with several workers: signals, manager, admin listener.
+
+It carries no SIP.  What an operator sees and does is the node's, whoever of the
+workers did the work; one process alone never comes here.
+"""
+
+import asyncio
+import os
+import signal
+from typing import Any, Final, TextIO
+
+import structlog
+
+from proxy import __version__
+from proxy.admin.http import Page, Reply
+from proxy.config.file import ConfigError
+from proxy.config.model import Config
+from proxy.net.errors import NetError
+from proxy.server import wiring
+from proxy.server.activation import passed_sockets
+from proxy.server.admin_pages import open_admin, open_pages
+from proxy.server.crew import Crew
+from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
+from proxy.server.node_sockets import NodeSockets, open_sockets
+from proxy.server.node_totals import Snapshot
+from proxy.server.notify import Notifier
+from proxy.server.readings import process_readings
+from proxy.server.reload import reloaded
+from proxy.server.state import ServiceState
+from proxy.telemetry.logs import set_up_logs
+from proxy.telemetry.metrics import CONTENT_TYPE, Metrics, Reading
+
+log = structlog.get_logger()
+
+LOOK: Final = 0.05
+STOP_PATIENCE: Final = 5.0
+_SUMMED: Final = ("conflicts", "open_transactions", "connections", "errors")
+
+
+async def supervise(config: Config, stream: TextIO) -> int:
+    """Serve with several workers; 0 after a clean stop, 3 when they cannot start."""
+    set_up_logs(config.log.format, config.log.level, stream)
+    listeners = wiring.listeners_of(config)
+    try:
+        sockets = open_sockets(
+            listeners,
+            passed_sockets(os.environ),
+            config.server.worker_count,
+            config.server.worker_udp_port,
+        )
+    except NetError as error:
+        log.error("service.failed", reason=str(error))
+        return EXIT_CONFIG
+    if config.store.url.startswith("redis"):
+        import proxy.store.redis  # noqa: F401  - once, before the forks
+    try:
+        return await Supervisor(config, stream, sockets).run()
+    finally:
+        sockets.close()
+
+
+class Supervisor:
+    """One node: its state is ``state``, its workers ``crew``."""
+
+    def __init__(self, config: Config, stream: TextIO, sockets: NodeSockets) -> None:
+        self.config = config
+        self.state = ServiceState()
+        self.crew = Crew(config, sockets, stream)
+        self.notifier = Notifier.from_environment(os.environ)
+        self._stream = stream
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._background: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> int:
+        """From the first fork to the last exit."""
+        for number, act in (
+            (signal.SIGCHLD, self.crew.reap),
+            (signal.SIGTERM, self._terminate),
+            (signal.SIGINT, self._stop),
+            (signal.SIGHUP, lambda: None),
+        ):
+            self._loop.add_signal_handler(number, act)
+        self.crew.start()
+        if not await self.crew.is_up():
+            await self.crew.stop(STOP_PATIENCE)
+            log.error("service.failed", reason="a worker could not start: see above")
+            return self.crew.failed
+        try:
+            admin = await open_admin(self.config, self.pages())
+        except NetError as error:
+            log.error("service.failed", reason=str(error))
+            await self.crew.stop(STOP_PATIENCE)
+            return EXIT_CONFIG
+        self._loop.add_signal_handler(signal.SIGHUP, self._spawn, self._reload)
+        self.state.phase = "ready"
+        self._spawn(self.notifier.feed_watchdog)
+        self.notifier.tell("READY=1", "STATUS=serving")
+        log.info(
+            "service.started",
+            version=__version__,
+            listeners=[repr(x) for x in wiring.listeners_of(self.config)],
+            endpoints=self.crew.endpoints,
+            workers=len(self.crew.workers),
+        )
+        await self._ended.wait()
+        log.info("service.stopping")
+        self.notifier.tell("STOPPING=1")
+        if admin is not None:
+            await admin.close()
+        for task in list(self._background):
+            task.cancel()
+        await self.crew.stop(STOP_PATIENCE)
+        log.info("service.stopped")
+        return EXIT_OK
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # -- the end -------------------------------------------------------------------
+
+    def _terminate(self) -> None:
+        """SIGTERM: the first begins to drain, the second ends at once."""
+        if self.state.phase == "draining" or not self.crew.ready:
+            self._stop()
+        else:
+            self._spawn(self.drain)
+
+    def _stop(self) -> None:
+        self._ended.set()
+        self.crew.is_stopping = True
+        self.crew.changed.set()
+
+    async def drain(self) -> int:
+        """Begin to drain; how many transactions are open."""
+        if self.state.phase == "draining":
+            return sum(count for _, count in await self.crew.ask("open"))
+        self.state.phase = "draining"
+        left = await self.crew.drain()
+        limit = self.config.server.drain_seconds
+        log.info("service.draining", limit=limit, transactions=left)
+        self.notifier.tell("STOPPING=1", f"STATUS=draining, {left} left")
+        self._spawn(self._wait_idle)
+        return left
+
+    async def _wait_idle(self) -> None:
+        """End when nobody has anything open: until then every worker stays, because
+        each has clients that only the kernel could move."""
+        deadline = self._loop.time() + self.config.server.drain_seconds
+        while left := sum(count for _, count in await self.crew.ask("open")):
+            if self._loop.time() >= deadline:
+                log.warning("service.drain_cut", transactions=left)
+                break
+            await asyncio.sleep(LOOK)
+        self._stop()
+
+    # -- reload --------------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        self.notifier.reloading()
+        try:
+            fresh = Config.load(self.config.path)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("config.refused", problem=str(problem))
+        else:
+            await self.crew.ask("reload")
+            # Who is forked from now on has what a reload may change, and no more.
+            self.config = self.crew.config = reloaded(self.config, fresh)
+            set_up_logs(fresh.log.format, fresh.log.level, self._stream)
+        self.notifier.tell("READY=1")
+
+    # -- pages ---------------------------------------------------------------------
+
+    def pages(self) -> dict[str, Page]:
+        """Every page of the node."""
+
+        async def scrape() -> Reply:
+            return Reply(200, await self.metrics(), CONTENT_TYPE)
+
+        async def status() -> Reply:
+            return Reply.json(await self.status())
+
+        async def begin_drain() -> Reply:
+            return Reply.json({"phase": "draining", "open": await self.drain()}, 202)
+
+        return {
+            **open_pages(self.state),
+            "/metrics": Page(scrape),
+            "/status": Page(status),
+            "/drain": Page(begin_drain, "POST"),
+        }
+
+    async def metrics(self) -> bytes:
+        """The node's metrics, ours included."""
+        snapshots = []
+        for worker, answer in await self.crew.ask("metrics"):
+            worker.shown = Snapshot.from_json(answer)
+            snapshots.append(worker.shown)
+        totals = self.crew.totals
+        own = Snapshot.take(self._own_readings(), totals.tally([]))
+        readings = totals.readings([*snapshots, own])
+        tally = totals.tally(snapshots)
+        return Metrics(lambda: readings, tally).exposition()
+
+    def _own_readings(self) -> list[Reading]:
+        """What only the supervisor knows, and what it costs itself."""
+        found = [Reading(f"waypost_{name}", x) for name, x in process_readings()]
+        found.append(Reading("waypost_ready", self.state.is_ready))
+        found.append(Reading("waypost_draining", self.state.phase == "draining"))
+        found.append(Reading("waypost_worker_restarts_total", self.crew.restarts))
+        return found
+
+    async def status(self) -> dict[str, Any]:
+        """The node at a glance."""
+        found = await self.crew.ask("status")
+        first: dict[str, Any] = dict(found[0][1]) if found else {}
+        first.pop("pid", None)
+        for name in _SUMMED:
+            first[name] = sum(each[name] for _, each in found)
+        problems = [each["store"] for _, each in found if each["store"] != "ok"]
+        return {
+            **first,
+            "version": __version__,
+            "phase": self.state.phase,
+            "up_seconds": round(self.state.age, 1),
+            "store": problems[0] if problems else "ok",
+            "workers": [
+                {
+                    "worker": worker.index,
+                    "pid": each["pid"],
+                    "up_seconds": each["up_seconds"],
+                    "open_transactions": each["open_transactions"],
+                    "connections": each["connections"],
+                }
+                for worker, each in found
+            ],
+            "workers_wanted": len(self.crew.workers),
+            "worker_restarts": self.crew.restarts,
+        }

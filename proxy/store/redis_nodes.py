@@ -1,0 +1,42 @@
+"""Nodes in Redis: a hash with a field per node."""
+
+from typing import Final
+
+from proxy.store.nodes import NodeRecord
+from proxy.store.redis_connection import RedisConnection, redis_key
+from proxy.store.redis_scripts import _PRELUDE
+
+# URI, instant.
+ANNOUNCE_NODE: Final = (
+    _PRELUDE
+    + r"""
+local old = redis.call('HGET', P .. 'nodes', ARGV[2])
+local number
+if old then
+  number = string.match(old, '^(%d+) ')
+else
+  number = redis.call('HLEN', P .. 'nodes') + 1
+end
+redis.call('HSET', P .. 'nodes', ARGV[2], number .. ' ' .. ARGV[3])
+return tonumber(number)
+"""
+)
+
+
+class RedisNodes:
+    """The nodes' part of the store; ``_redis`` is set by the whole."""
+
+    _redis: RedisConnection
+
+    async def announce_node(self, uri: str, seen_at: float) -> int:
+        """See NodeStore."""
+        return int(await self._redis.script(ANNOUNCE_NODE, uri, repr(seen_at)))
+
+    async def nodes(self) -> list[NodeRecord]:
+        """See NodeStore."""
+        found = await self._redis.command("HGETALL", redis_key("nodes"))
+        rows = []
+        for uri, value in found.items():
+            number, _, seen_at = value.partition(b" ")
+            rows.append(NodeRecord(int(number), uri.decode(), float(seen_at)))
+        return sorted(rows, key=lambda row: row.number)
