@@ -47,7 +47,7 @@ class Recorder:
         """The arguments of every call of this name, in order."""
         return [call[1:] for call in self.calls if call[0] == name]
 
-    async def wait(self, name: str, count: int = 1, timeout: float = 3.0) -> list:
+    async def wait(self, name: str, count: int = 1, timeout: float = 20.0) -> list:
         """What ``of`` gives once there are ``count`` of them; fails after a while."""
         async with asyncio.timeout(timeout):
             while len(self.of(name)) < count:

@@ -471,7 +471,7 @@ async def test_a_refused_connect_is_told_at_once(
     front_end = front_end_at(front_end_socket)
     front_end_socket.close()
     network.connect(front_end, network.flows.listeners[0], 2.0)
-    [(told, reason, detail)] = await recorder.wait("connect_failed", timeout=0.5)
+    [(told, reason, detail)] = await recorder.wait("connect_failed")
     assert (told, reason) == (front_end, "refused")
     assert detail == f"tcp 127.0.0.2:{front_end.port} refused the connection"
 
