@@ -116,6 +116,10 @@ class HttpListener:
                 await self._exchange(reader, writer)
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             pass  # a caller that is slow or gone
+        except asyncio.CancelledError:
+            # Our own ``close``.  Some versions of asyncio print a traceback for a
+            # connection whose task ends as cancelled.
+            pass
         finally:
             self._busy.discard(task)
             # After a clean end there is nothing left to lose.

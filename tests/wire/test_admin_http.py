@@ -132,3 +132,17 @@ async def test_too_many_callers_at_once_are_turned_away(monkeypatch):
     for each in (idle, writer):
         each.close()
     await listener.close()
+
+
+async def test_a_stop_beside_a_waiting_caller_leaves_no_cancelled_task(ask):
+    """asyncio of some Python versions prints a traceback for each of those."""
+    listener = HttpListener(PAGES, TOKEN, trusts_local=True)
+    host, port = await listener.open("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET /open HTTP/1.1\r\n\r\n")
+    while not await reader.read(999):
+        pass
+    (serving,) = listener._busy
+    await listener.close()
+    assert serving.done() and not serving.cancelled()
+    writer.close()
