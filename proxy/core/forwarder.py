@@ -103,7 +103,9 @@ class Forwarder:
             and flow.is_open
             and front_end.connection_key not in self._waiting
             and (
-                context.is_in_dialog or flow.peer_name in (None, front_end.server_name)
+                context.is_in_dialog
+                or transport == "tcp"
+                or front_end.server_name in flow.peer_names
             )
         ):
             context.is_reused = True
@@ -132,7 +134,7 @@ class Forwarder:
         listener = flow.listener
         method = request.method
         branch = self.branches.make(request)
-        own_lines = [listener.via_prefix + branch]
+        own_lines = [flow.via_prefix + branch]
         if method in DIALOG_METHODS and context.routes.token is None:
             own_lines += record_routes(
                 context.flow,

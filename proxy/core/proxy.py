@@ -16,7 +16,7 @@ from proxy.core.branches import Branches
 from proxy.core.dialogs import learned_from
 from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
-from proxy.core.forwarding import stamp_via
+from proxy.core.forwarding import note_alias, stamp_via
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.registrar import Registrar
 from proxy.core.replies import refuse, reply
@@ -203,6 +203,8 @@ class ProxyCore:
         if known is not None and self.transactions.absorb(known, request, now):
             return
         reply_flow = stamp_via(request, via, flow, self.flows)
+        if "alias" in via.parameters and flow.peer_names:
+            note_alias(via, flow, self.flows)
         refusal = check_request(request, self.settings.limits)
         if refusal is None and self.branches.is_looping(request):
             refusal = Refusal(482)

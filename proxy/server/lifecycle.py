@@ -123,7 +123,8 @@ async def _start(
     has_tls = any(x.transport == "tls" for x in flows.listeners)
     options = wiring.listen_options(config)
     client_tls = wiring.client_tls(config) if has_tls else None
-    certificates = wiring.certificates_of(config, options, client_tls)
+    pool_tls = wiring.pool_tls(config) if has_tls else {}
+    certificates = wiring.certificates_of(config, options, client_tls, pool_tls)
     certificates.check()
     await roll_back(store)  # overdue since before we were started
     runtime = Runtime(
@@ -134,6 +135,7 @@ async def _start(
         _access_log(config, stream),
         options=adopt(passed, flows.listeners, options),
         client_tls=client_tls,
+        pool_tls=pool_tls,
         streams=wiring.stream_settings(config),
         admission=wiring.admission_settings(config),
     )
