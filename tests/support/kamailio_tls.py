@@ -1,7 +1,7 @@
 """Kamailio with its TLS module: a front end before us, or a pool member behind us.
 
-It relays whatever it gets to one next hop, record-routes dialogs, shows its certificate
-and wants one from everybody: the independent other end of our TLS, on both sides.
+It keeps registrations, relays the rest to one next hop, record-routes dialogs, shows
+its certificate and wants one from everybody: the independent other end of our TLS.
 """
 
 from dataclasses import dataclass
@@ -34,6 +34,8 @@ loadmodule "rr.so"
 loadmodule "pv.so"
 loadmodule "siputils.so"
 loadmodule "textops.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
 loadmodule "tls.so"
 modparam("tls", "config", "#DIRECTORY#/tls.cfg")
 modparam("tm", "fr_timer", 1500)
@@ -52,6 +54,15 @@ request_route {
         exit;
     }
     if (is_method("INVITE|SUBSCRIBE")) record_route();
+    if (is_method("REGISTER")) {
+        save("location");
+        exit;
+    }
+    if (lookup("location")) {
+        if ($rd == "#NAME#") $du = "#WAYPOST#";
+        t_relay();
+        exit;
+    }
     $du = "@TARGET1@";
     t_relay();
 }
