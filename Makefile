@@ -20,7 +20,8 @@ BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property
 SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '*.py')
 
 # What `make test` and `make bench` need besides Python.
-PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules dnsmasq sipsak redis-server \
+PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
+            dnsmasq sipsak redis-server openssl \
             iproute2 util-linux
 
 .DEFAULT_GOAL := help
