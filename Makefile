@@ -20,7 +20,8 @@ BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property
 SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '*.py')
 
 # What `make test` and `make bench` need besides Python.
-PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules dnsmasq sipsak redis-server \
+PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
+            dnsmasq sipsak redis-server openssl \
             iproute2 util-linux
 
 .DEFAULT_GOAL := help
@@ -79,10 +80,13 @@ format: $(DEV) ## let ruff put the code in order
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 200 times kill -9
+soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 1,000 REGISTERs/s; 200 times kill -9
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 $(BIN)/python -m pytest -s \
 	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py
+	@WAYPOST_KILLS=200 WAYPOST_SOAK_REGISTER=1000x20 $(BIN)/python -m pytest -s \
+	    tests/sipp/test_register.py tests/location tests/wire/test_registrar.py \
+	    -k "promise or 20_000 or look_up or kill_9"
 
 clean: ## forget the virtual environment and every cache
 	@rm -rf $(VENV) $(BUILT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -50,14 +50,15 @@ Journey = Callable[[Endpoint, FrontEnd], Awaitable[Iterable[Step]]]
 """Plays a legacy client's journey to one front end of an endpoint's pool."""
 
 
-def pool_context(config: Config) -> ssl.SSLContext:
+def pool_context(config: Config, fqdn: str = "") -> ssl.SSLContext:
     """What the proxy asks of a pool over TLS; raises ControlError."""
-    paths = config.tls_files(None)
+    section = next((x for x in config.pool if x.fqdn == fqdn.lower()), None)
+    paths = config.tls_files(section)
     files = (paths.certificate, paths.key, paths.ca)
     try:
         return client_context(
             TlsFiles(*(None if each is None else str(each) for each in files)),
-            config.tls.minimum_version,
+            (section and section.minimum_version) or config.tls.minimum_version,
         )
     except NetError as error:
         raise ControlError(str(error)) from None
@@ -212,7 +213,8 @@ class Doctor:
 
     def _probe(self, front_end: FrontEnd) -> Awaitable[Probe]:
         # A context for each: the prober relaxes it to read a name that does not fit.
-        context = pool_context(self._config) if front_end.transport == "tls" else None
+        is_tls = front_end.transport == "tls"
+        context = pool_context(self._config, front_end.pool) if is_tls else None
         return probe(front_end, context, self._source(front_end))
 
     def _source(self, front_end: FrontEnd) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.config import Config, ListenSection
+from proxy.config import Config, ListenSection, TlsSection
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.net.errors import NetError
 from proxy.net.rehearsal import rehearse
@@ -55,11 +55,13 @@ def _tls(config: Config) -> Iterator[Step]:
     files = config.tls
     if files.certificate or files.key or files.ca:
         yield _tls_files(config, None, "tls to pools")
+    for pool in config.pool:
+        yield _tls_files(config, pool, f"tls to {pool.fqdn}")
 
 
-def _tls_files(config: Config, listen: ListenSection | None, name: str) -> Step:
+def _tls_files(config: Config, section: TlsSection | None, name: str) -> Step:
     """Load what a TLS context would load."""
-    files = config.tls_files(listen)
+    files = config.tls_files(section)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     what = files.ca
     try:
@@ -101,7 +103,9 @@ def _identity(config: Config, listen: ListenSection, step: Step) -> Step:
     host = config.advertised_host
     try:
         shown = rehearse(
-            files, host.strip("[]") if host else None, config.tls.minimum_version
+            files,
+            host.strip("[]") if host else None,
+            listen.minimum_version or config.tls.minimum_version,
         )
     except NetError as error:
         return Step(step.name, False, str(error))

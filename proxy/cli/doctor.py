@@ -118,7 +118,9 @@ def journey_of(config: Config, is_straight: bool = False) -> Journey:
                 _request_uri(endpoint),
                 user=user,
                 host=_source(config, front_end),
-                tls=pool_context(config) if transport == "tls" else None,
+                tls=pool_context(config, endpoint.pool_fqdn)
+                if transport == "tls"
+                else None,
                 server_name=endpoint.pool_fqdn,
             )
             way = f"straight to {front_end.name or front_end.host}"

@@ -12,6 +12,7 @@ from proxy.cli import render
 from proxy.cli.session import Session
 from proxy.endpoints.changes import EndpointFields, RowChange
 from proxy.endpoints.codec import endpoint_to_json, learned_to_json, row_to_json
+from proxy.endpoints.cutover import Share
 from proxy.endpoints.model import Endpoint
 
 app = typer.Typer(
@@ -362,7 +363,6 @@ def _more(endpoint: Endpoint) -> list[tuple[str, str]]:
         found.append(("RetiredText", endpoint.retired_text))
     canary = endpoint.canary
     if canary is not None:
-        pilots = render.count(len(canary.pilots), "pilot")
-        text = f"{canary.percent} % and {pilots} to {canary.pool_fqdn}"
-        found.append(("Canary", text))
+        share = Share(canary.percent, canary.pilots)
+        found.append(("Canary", f"{share} to {canary.pool_fqdn}"))
     return found

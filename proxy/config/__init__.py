@@ -12,6 +12,7 @@ from proxy.config.model import (
     ListenSection,
     LogSection,
     TlsPaths,
+    TlsSection,
 )
 from proxy.config.values import HostPort, parse_host_port
 
@@ -25,6 +26,7 @@ __all__ = [
     "LogSection",
     "Problem",
     "TlsPaths",
+    "TlsSection",
     "find_config",
     "load_config",
     "parse_host_port",

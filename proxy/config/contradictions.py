@@ -1,9 +1,13 @@
 """What is wrong between sections that are each right by themselves."""
 
 from ipaddress import ip_address
+from typing import Final
 
 from proxy.config.model import Config, ListenSection
 from proxy.config.toml_lines import KeyPath
+
+KEEP_ALIVE: Final = 300
+"""Seconds between two keep-alives of a client, as our ms-keep-alive says."""
 
 Contradiction = tuple[KeyPath, str]
 """Where, and a sentence that says what to write."""
@@ -30,6 +34,14 @@ def find_contradictions(config: Config) -> list[Contradiction]:
             found.append((here, f"{listen.address} is used twice: write another port"))
         seen.add(socket)
         found += _tls_contradictions(config, number, listen)
+        if listen.trusted_peers and listen.verify_client == "none":
+            found.append(
+                (
+                    ("listen", number, "trusted_peers"),
+                    "nobody is asked for a certificate here: write "
+                    'verify_client = "required"',
+                )
+            )
         if listen.first_hop and listen.transport == "udp":
             found.append(
                 (
@@ -38,6 +50,19 @@ def find_contradictions(config: Config) -> list[Contradiction]:
                     "remove it here",
                 )
             )
+    serves_clients = config.registrar.enabled or any(x.first_hop for x in config.listen)
+    if serves_clients and config.limits.idle_established <= KEEP_ALIVE:
+        found.append(
+            (
+                ("limits", "idle_established"),
+                f"clients are told to send something every {KEEP_ALIVE} s and would be "
+                f"cut off before: write idle_established = {12 * KEEP_ALIVE}.0",
+            )
+        )
+    names = [section.fqdn for section in config.pool]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            found.append((("pool", number, "fqdn"), f"{name} stands here twice"))
     uri = config.routes.default_uri
     if uri is not None and (uri.host, uri.port or 5060) in config.own_addresses():
         found.append(

@@ -31,6 +31,7 @@ from proxy.sip.uri import SipUri
 
 _Seconds = partial(Field, gt=0, le=86_400)
 _Bytes = partial(Field, ge=256, le=16 * 1024 * 1024)
+MinimumVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 _Count = partial(Field, ge=1, le=10_000_000)
 
 
@@ -66,19 +67,46 @@ class TlsFiles(Section):
     ca: str | None = Field(default=None, examples=["/etc/waypost/ca.pem"])
 
 
-class TlsSection(TlsFiles):
+class TlsDefaults(TlsFiles):
     """``[tls]``: the files of whoever names none, and the oldest version we speak."""
 
-    minimum_version: Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+    minimum_version: MinimumVersion = "TLSv1.2"
 
 
-class ListenSection(TlsFiles):
+class TlsSection(TlsFiles):
+    """What a listener or a pool may name; the rest is that of ``[tls]``."""
+
+    minimum_version: MinimumVersion | None = None
+
+
+class PoolSection(TlsSection):
+    """How we show ourselves to one pool, and whom we trust to be it."""
+
+    fqdn: str = Field(examples=["pcpool.contoso.test"])
+
+    @field_validator("fqdn")
+    @classmethod
+    def _check_fqdn(cls, value: str) -> str:
+        return host_name(value, "pcpool.contoso.test")
+
+
+class ListenSection(TlsSection):
     """One address that we answer on; TLS files default to those of ``[tls]``."""
 
     transport: Transport = Field(examples=["udp"])
     address: str = Field(examples=["127.0.0.5:5060"])
     verify_client: Literal["none", "optional", "required"] = "none"
+    trusted_peers: list[str] = Field(default=[], examples=[["fepool.contoso.test"]])
     first_hop: bool = False
+
+    @field_validator("trusted_peers")
+    @classmethod
+    def _check_peers(cls, value: list[str]) -> list[str]:
+        example = "fepool.contoso.test"
+        return [
+            "*." * name.startswith("*.") + host_name(name.removeprefix("*."), example)
+            for name in value
+        ]
 
     @field_validator("address")
     @classmethod
@@ -268,7 +296,8 @@ class Config(Section):
     learned: LearnedSection = LearnedSection()
     usage: UsageSection = UsageSection()
     registrar: RegistrarSection = RegistrarSection()
-    tls: TlsSection = TlsSection()
+    tls: TlsDefaults = TlsDefaults()
+    pool: list[PoolSection] = Field(default=[])
     admin: AdminSection = AdminSection()
     server: ServerSection = ServerSection()
 
@@ -316,9 +345,9 @@ class Config(Section):
         """A file named in the configuration; relative is to the configuration."""
         return None if name is None else self._path.absolute().parent / name
 
-    def tls_files(self, listen: ListenSection | None = None) -> "TlsPaths":
-        """The TLS files of a listener, or those of ``[tls]`` for our own requests."""
-        own = listen or self.tls
+    def tls_files(self, section: TlsSection | None = None) -> "TlsPaths":
+        """The TLS files of a listener or a pool, or those of ``[tls]``."""
+        own = section or self.tls
         return TlsPaths(
             certificate=self.file(own.certificate or self.tls.certificate),
             key=self.file(own.key or self.tls.key),

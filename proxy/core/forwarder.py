@@ -100,8 +100,10 @@ class Forwarder:
             self.forward(context, flow, now)
             return True
         stream = self.flows.stream(transport, host, port)
+        is_at_sibling = False
         if stream is None and self.flows.elsewhere is not None:
             stream = self._at_a_sibling(context, front_end)
+            is_at_sibling = True
         # A connection that has just been made is in the table before those who wait
         # for it are told: nobody may overtake them.
         if (
@@ -110,7 +112,9 @@ class Forwarder:
             and front_end.connection_key not in self._waiting
             and (
                 context.is_in_dialog
-                or stream.peer_name in (None, front_end.server_name)
+                or transport == "tcp"
+                or is_at_sibling
+                or front_end.server_name in stream.peer_names
             )
         ):
             context.is_reused = True
@@ -146,7 +150,8 @@ class Forwarder:
         listener = flow.listener
         method = request.method
         branch = self.branches.make(request)
-        own_lines = [listener.outlet.via_prefix + branch]
+        prefix = flow.via_prefix if flow.reliable else listener.outlet.via_prefix
+        own_lines = [prefix + branch]
         if method in DIALOG_METHODS and context.routes.token is None:
             own_lines += record_routes(
                 context.flow,

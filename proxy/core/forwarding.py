@@ -10,11 +10,15 @@ from typing import Final
 from proxy.core.routes import RouteSet
 from proxy.core.tokens import TokenBox
 from proxy.sip.fields import Via, parse_name_addr
-from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable, Listener
 from proxy.sip.grammar import unfold
 from proxy.sip.message import Request
 
 _RPORT: Final = re.compile(rb";\s*rport(?=\s*(?:;|\Z))", re.IGNORECASE)
+
+_KEEP: Final = re.compile(rb";\s*keep(?=\s*(?:;|\Z))", re.IGNORECASE)
+KEEP_SECONDS: Final = 120
+"""How often a client that asks shall send CRLFCRLF (RFC 6223 section 4.3)."""
 
 DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 """Methods whose first request can open a dialog, and so gets a Record-Route."""
@@ -29,8 +33,14 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
     """
     head = via.head
     wants_rport = "rport" in via.parameters
+    wants_keep = (
+        "keep" in via.parameters and via.parameters["keep"] is None and flow.reliable
+    )
+    if wants_keep:
+        flow.wants_pong = True  # RFC 6223: our value says that we answer CRLFCRLF
     host = flow.host.encode()
-    if wants_rport or (head.host != host and head.host.strip(b"[]") != host):
+    is_elsewhere = head.host != host and head.host.strip(b"[]") != host
+    if wants_rport or wants_keep or is_elsewhere:
         _rewrite_via(request, via, flow, wants_rport)
     if wants_rport or flow.reliable:
         return flow
@@ -38,10 +48,24 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
     return flow if port == flow.port else flows.udp(flow.listener, flow.host, port)
 
 
+def note_alias(via: Via, flow: Flow, flows: FlowTable) -> None:
+    """RFC 5923: requests to the peer's own address may use this connection.
+
+    Only for a TLS peer whose certificate has the name that stands in its Via.
+    """
+    port = via.head.port or DEFAULT_PORT["tls"]
+    if flow.alias_port != port:
+        host = via.head.host.decode("latin-1").lower()
+        if host in flow.peer_names:
+            flows.add_alias(flow, port)
+
+
 def _rewrite_via(request: Request, via: Via, flow: Flow, wants_rport: bool) -> None:
     value = via.value
     if wants_rport and via.parameters["rport"] is None:
         value = _RPORT.sub(b"\\g<0>=%d" % flow.port, value, count=1)
+    if flow.wants_pong and "keep" in via.parameters:
+        value = _KEEP.sub(rb"\g<0>=%d" % KEEP_SECONDS, value, count=1)
     if "received" not in via.parameters:
         value += b";received=" + flow.host.encode()
     position = request.index["via"]

@@ -14,7 +14,7 @@ from proxy.core.affinity import Affinity
 from proxy.core.dialogs import learn
 from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
-from proxy.core.forwarding import stamp_via
+from proxy.core.forwarding import note_alias, stamp_via
 from proxy.core.handover import Handover, branches_for
 from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
@@ -225,6 +225,8 @@ class ProxyCore:
         elif self.handover is not None and self.handover.request(request, flow, key):
             return
         reply_flow = stamp_via(request, via, flow, self.flows)
+        if "alias" in via.parameters and flow.peer_names:
+            note_alias(via, flow, self.flows)
         refusal = check_request(request, self.settings.limits)
         if refusal is None and self.branches.is_looping(request):
             refusal = Refusal(482)

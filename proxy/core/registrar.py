@@ -394,4 +394,5 @@ def _extensions(request: Request, registration: Registration) -> list[bytes]:
             lines += [b"Path: " + value for value in request.values("path")]
         if has_flow and "outbound" in supported:
             lines.append(b"Require: outbound")
+            registration.flow.wants_pong = True
     return lines

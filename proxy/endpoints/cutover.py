@@ -38,7 +38,8 @@ class Share:
     def __str__(self) -> str:
         if self.is_whole:
             return ""
-        pilots = f"{len(self.pilots)} pilots" if self.pilots else ""
+        count = len(self.pilots)
+        pilots = f"{count} pilot{'s' * (count > 1)}" if count else ""
         percent = f"{self.percent} %" if self.percent or not pilots else ""
         return " and ".join(filter(None, (percent, pilots)))
 

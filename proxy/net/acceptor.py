@@ -15,7 +15,7 @@ from proxy.net.admission import Admission
 from proxy.net.errors import bind_error
 from proxy.net.settings import AdmissionSettings
 from proxy.net.stream import StreamConnection, Streams, tune
-from proxy.net.tls import TlsEnd
+from proxy.net.tls import TlsEnd, is_trusted
 from proxy.sip.flow import Listener
 
 BACKLOG: Final = 1_024
@@ -132,8 +132,9 @@ class Acceptor:
         )
 
     async def _welcome(self, opened: socket.socket, host: str, port: int) -> None:
+        trusted = self._tls.trusted_peers if self._tls else ()
         connection = AcceptedConnection(
-            self._streams, self.listener, host, port, self._admission
+            self._streams, self.listener, host, port, self._admission, trusted
         )
         # By reference: the context in force at this moment.
         context = self._tls.context if self._tls else None
@@ -164,7 +165,7 @@ class Acceptor:
 class AcceptedConnection(StreamConnection):
     """A connection that somebody opened to us; gives its place back at the end."""
 
-    __slots__ = ("_admission",)
+    __slots__ = ("_admission", "_trusted")
 
     def __init__(
         self,
@@ -173,12 +174,22 @@ class AcceptedConnection(StreamConnection):
         host: str,
         port: int,
         admission: Admission,
+        trusted: tuple[str, ...],
     ) -> None:
         super().__init__(streams, listener, host, port)
         self._admission = admission
+        self._trusted = trusted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if (
+            self._trusted
+            and transport.get_extra_info("peercert")
+            and not is_trusted(self.flow.peer_names, self._trusted)
+        ):
+            self._streams.untrusted += 1
+            self.abort("untrusted")
+            return
         elsewhere = self._streams.flows.elsewhere
         if elsewhere is not None:
             elsewhere.note_accepted(self.flow)

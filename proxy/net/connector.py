@@ -9,6 +9,7 @@ import contextlib
 import errno
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Final
 
 from proxy.net.errors import reason as told
@@ -26,7 +27,10 @@ _Key = tuple[str, str, int, str]
 
 
 class Connector:
-    """Opens TCP and TLS connections and reports each to everyone who asked."""
+    """Opens TCP and TLS connections and reports each to everyone who asked.
+
+    ``tls_of_pools`` are ends of TLS for single pools, by FQDN in lower case.
+    """
 
     __slots__ = (
         "_limit",
@@ -34,6 +38,7 @@ class Connector:
         "_streams",
         "_tasks",
         "_tls",
+        "_tls_of_pools",
         "_waiting",
         "failed",
         "held",
@@ -45,7 +50,9 @@ class Connector:
         streams: Streams,
         settings: AdmissionSettings,
         tls: TlsEnd | None = None,
+        tls_of_pools: Mapping[str, TlsEnd] | None = None,
     ) -> None:
+        self._tls_of_pools = tls_of_pools or {}
         self._streams = streams
         self._loop = streams.loop
         self._limit = settings.outgoing
@@ -108,8 +115,9 @@ class Connector:
         self, connection: "OpenedConnection", key: _Key, listener: Listener
     ) -> None:
         transport, host, port, name = key
+        end = self._tls_of_pools.get(name.lower(), self._tls)
         # By reference: the context in force at this moment.
-        context = self._tls.context if self._tls and transport == "tls" else None
+        context = end.context if end and transport == "tls" else None
         if transport == "tls" and context is None:
             raise ssl.SSLError(0, "no TLS towards pools is configured")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -133,6 +141,9 @@ class Connector:
             # The name that was verified (RFC 5922 section 7.2), whatever else it has.
             connection.flow.peer_name = name
             connection.flow.peer_names = (name,)
+            if end and end.files.certificate is not None:
+                # The peer knows who we are and may send requests back on it.
+                connection.flow.via_prefix = listener.via_prefix_alias
 
     def _failed(self, key: _Key, error: OSError, timeout: float) -> None:
         self.failed += 1

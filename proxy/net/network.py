@@ -55,6 +55,7 @@ class Network:
         *,
         options: Mapping[int, ListenOptions] | None = None,
         client_tls: TlsEnd | None = None,
+        pool_tls: Mapping[str, TlsEnd] | None = None,
         streams: StreamSettings = DEFAULT_STREAM,
         admission: AdmissionSettings = DEFAULT_ADMISSION,
         batch_ended: Callable[[], None] | None = None,
@@ -64,7 +65,7 @@ class Network:
         self.outbox = Outbox(loop, batch_ended)
         self.streams = Streams(loop, flows, sink, self.outbox, streams)
         self.admission = Admission(admission)
-        self.connector = Connector(self.streams, admission, client_tls)
+        self.connector = Connector(self.streams, admission, client_tls, pool_tls)
         self.udp: dict[int, UdpListener] = {}
         self.acceptors: list[Acceptor] = []
         self._sink = sink

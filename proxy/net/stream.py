@@ -26,12 +26,9 @@ _TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux 
 
 
 class StreamFlow(Flow):
-    """A flow that holds its connection.
+    """A flow that holds its connection."""
 
-    ``peer_names`` are all names of a verified certificate, ``peer_name`` the first.
-    """
-
-    __slots__ = ("connection", "peer_names")
+    __slots__ = ("connection",)
 
     def __init__(
         self,
@@ -43,7 +40,6 @@ class StreamFlow(Flow):
     ) -> None:
         super().__init__(listener, host, port, connection_id)
         self.connection = connection
-        self.peer_names: tuple[str, ...] = ()
 
 
 class Streams:
@@ -64,6 +60,7 @@ class Streams:
         "shed",
         "sink",
         "timed_out",
+        "untrusted",
     )
 
     def __init__(
@@ -88,6 +85,7 @@ class Streams:
         self.framing_errors = 0
         self.shed = 0
         self.timed_out = 0
+        self.untrusted = 0  # a valid certificate of somebody we do not trust
 
     def next_connection_id(self) -> int:
         return next(self._numbers)
@@ -176,6 +174,8 @@ class StreamConnection(asyncio.BufferedProtocol):
             self._partial_since = now
         if framer.keepalives:
             streams.keepalives += framer.keepalives
+            if self.flow.wants_pong:
+                self.send(b"\r\n" * framer.keepalives)
             framer.keepalives = 0
         streams.messages_received += len(messages)
         streams.outbox.is_batch = True

@@ -35,8 +35,8 @@ _VERIFY: Final[dict[str, ssl.VerifyMode]] = {
 class TlsFiles:
     """Paths of PEM files; without ``ca`` the system's authorities are trusted.
 
-    Where ``ca`` holds revocation lists as well, every peer's certificate is looked up
-    in them, and one whose authority has no current list there is refused.
+    Where ``ca`` holds revocation lists as well, every certificate of a peer's chain is
+    looked up in them, and one whose authority has no current list there is refused.
     """
 
     certificate: str | None = None
@@ -46,13 +46,18 @@ class TlsFiles:
 
 @dataclass(slots=True)
 class TlsEnd:
-    """One end of TLS: its files, its rules, and the context in force now."""
+    """One end of TLS: its files, its rules, and the context in force now.
+
+    ``trusted_peers`` are names of which a client's certificate must have one; empty
+    when every certificate of a trusted authority will do.
+    """
 
     files: TlsFiles
     context: ssl.SSLContext
     is_server: bool
     verify_client: VerifyClient = "none"
     minimum: MinimumVersion = "TLSv1.2"
+    trusted_peers: tuple[str, ...] = ()
 
     def fresh_context(self) -> ssl.SSLContext:
         """What the files give now; the one in force stays.  Raises NetError."""
@@ -65,10 +70,11 @@ def server_end(
     files: TlsFiles,
     verify_client: VerifyClient = "none",
     minimum: MinimumVersion = "TLSv1.2",
+    trusted_peers: tuple[str, ...] = (),
 ) -> TlsEnd:
     """The end of a listener.  Raises NetError for files that do not load."""
     context = server_context(files, verify_client, minimum)
-    return TlsEnd(files, context, True, verify_client, minimum)
+    return TlsEnd(files, context, True, verify_client, minimum, trusted_peers)
 
 
 def client_end(files: TlsFiles, minimum: MinimumVersion = "TLSv1.2") -> TlsEnd:
@@ -134,6 +140,20 @@ def peer_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.lower() for name in found))
 
 
+def is_trusted(names: tuple[str, ...], trusted: tuple[str, ...]) -> bool:
+    """Whether a certificate with these names is one of a trusted peer.
+
+    ``trusted`` are lower case; ``*.contoso.com`` takes any one label.  A wildcard in
+    the certificate itself proves nothing of a single server (RFC 5922 section 7.2).
+    """
+    for name in names:
+        host = name.removeprefix("sip:")
+        label, _, domain = host.partition(".")
+        if label != "*" and (host in trusted or f"*.{domain}" in trusted):
+            return True
+    return False
+
+
 def _set_floor(context: ssl.SSLContext, minimum: MinimumVersion) -> None:
     with warnings.catch_warnings():
         # 1.0 and 1.1 are deprecated: only an administrator can name them.
@@ -153,7 +173,7 @@ def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
         if files.ca is not None:
             context.load_verify_locations(files.ca)
             if _has_revocations(files.ca):
-                context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+                context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     except OSError as error:  # ssl.SSLError is one
         raise NetError(
             f"TLS files cannot be used (certificate {files.certificate}, key"

@@ -138,7 +138,8 @@ async def start_runtime(
     else:
         options = part.options(flows, options)
     client_tls = wiring.client_tls(config) if has_tls else None
-    certificates = wiring.certificates_of(config, options, client_tls)
+    pool_tls = wiring.pool_tls(config) if has_tls else {}
+    certificates = wiring.certificates_of(config, options, client_tls, pool_tls)
     certificates.check()
     await roll_back(store)  # overdue since before we were started
     keys = wiring.route_keys(config, await store.hmac_key())
@@ -153,6 +154,7 @@ async def start_runtime(
         _access_log(config, stream, workers),
         options=options,
         client_tls=client_tls,
+        pool_tls=pool_tls,
         streams=wiring.stream_settings(config),
         admission=wiring.admission_settings(config, workers),
         siblings=None if part is None else part.siblings,

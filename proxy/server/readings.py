@@ -98,6 +98,7 @@ def _network(runtime: Runtime) -> Iterator[_Row]:
     yield "connections_shed_total", streams.shed, "slow-reader"
     yield "connections_shed_total", streams.timed_out, "silent"
     yield "connections_shed_total", streams.framing_errors, "framing"
+    yield "connections_shed_total", streams.untrusted, "untrusted"
     opened = connector.held
     yield "connections", len(streams.connections) - opened, "accepted"
     yield "connections", opened, "opened"

@@ -7,7 +7,7 @@ event loop; a message costs it no task, no future and no log call.
 import asyncio
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -57,6 +57,7 @@ class Runtime:
         *,
         options: dict[int, ListenOptions] | None = None,
         client_tls: TlsEnd | None = None,
+        pool_tls: Mapping[str, TlsEnd] | None = None,
         streams: StreamSettings | None = None,
         admission: AdmissionSettings | None = None,
         siblings: Siblings | None = None,
@@ -74,6 +75,7 @@ class Runtime:
             self,
             options=options,
             client_tls=client_tls,
+            pool_tls=pool_tls,
             streams=streams or StreamSettings(),
             admission=admission or AdmissionSettings(),
             batch_ended=self._rearm,

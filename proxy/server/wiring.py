@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from proxy.config.keys import read_keys
-from proxy.config.model import Config, ListenSection, TlsPaths
+from proxy.config.model import Config, TlsPaths, TlsSection
 from proxy.config.redis_url import is_redis_url
 from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.net.network import ListenOptions
@@ -161,7 +161,8 @@ def listen_options(config: Config) -> dict[int, ListenOptions]:
             tls=server_end(
                 tls_files(config, section),
                 section.verify_client,
-                config.tls.minimum_version,
+                section.minimum_version or config.tls.minimum_version,
+                tuple(section.trusted_peers),
             )
         )
         for index, section in enumerate(config.listen)
@@ -174,18 +175,33 @@ def client_tls(config: Config) -> TlsEnd:
     return client_end(tls_files(config), config.tls.minimum_version)
 
 
+def pool_tls(config: Config) -> dict[str, TlsEnd]:
+    """Our ends of TLS towards pools with files of their own, by FQDN."""
+    return {
+        section.fqdn: client_end(
+            tls_files(config, section),
+            section.minimum_version or config.tls.minimum_version,
+        )
+        for section in config.pool
+    }
+
+
 def certificates_of(
-    config: Config, options: dict[int, ListenOptions], client: TlsEnd | None
+    config: Config,
+    options: dict[int, ListenOptions],
+    client: TlsEnd | None,
+    pools: dict[str, TlsEnd],
 ) -> Certificates:
     """The certificates of all ends, not checked yet."""
     ends = [option.tls for option in options.values() if option.tls is not None]
     if client is not None:
         ends.append(client)
+    ends += pools.values()
     return Certificates(ends, config.advertised_host)
 
 
-def tls_files(config: Config, section: ListenSection | None = None) -> TlsFiles:
-    """The PEM files of a listener, or those we present to pools."""
+def tls_files(config: Config, section: TlsSection | None = None) -> TlsFiles:
+    """The PEM files of a listener or a pool, or those we present to other pools."""
     paths: TlsPaths = config.tls_files(section)
     return TlsFiles(_text(paths.certificate), _text(paths.key), _text(paths.ca))
 

@@ -43,6 +43,7 @@ class Listener:
         "shared",
         "transport",
         "via_prefix",
+        "via_prefix_alias",
     )
 
     def __init__(
@@ -78,10 +79,9 @@ class Listener:
         self.port = port
         self.sent_port = port
         self.sent_by = f"{self.sent_host}:{port}".encode()
-        self.via_prefix = b"Via: SIP/2.0/%b %b;branch=" % (
-            self.transport.upper().encode(),
-            self.sent_by,
-        )
+        start = f"Via: SIP/2.0/{self.transport.upper()} ".encode() + self.sent_by
+        self.via_prefix = start + b";branch="
+        self.via_prefix_alias = start + b";alias;branch="  # RFC 5923
 
     def __repr__(self) -> str:
         return f"<Listener {self.transport}:{self.host}:{self.port}>"
@@ -97,16 +97,20 @@ class Flow:
     """
 
     __slots__ = (
+        "alias_port",
         "connection_id",
         "first_hop",
         "host",
         "is_open",
         "listener",
         "peer_name",
+        "peer_names",
         "port",
         "reliable",
         "state",
         "transport",
+        "via_prefix",
+        "wants_pong",
     )
 
     def __init__(
@@ -120,7 +124,12 @@ class Flow:
         self.connection_id = connection_id
         self.is_open = True
         self.first_hop = listener.first_hop
-        self.peer_name: str | None = None  # verified certificate name, TLS only
+        # Of a verified certificate, TLS only: the first name, and all of them.
+        self.peer_name: str | None = None
+        self.peer_names: tuple[str, ...] = ()
+        self.via_prefix = listener.via_prefix
+        self.alias_port = 0  # where the peer listens, once it has said so (RFC 5923)
+        self.wants_pong = False  # it asked for answers to its CRLFCRLF (RFC 5626)
         self.state: object = None
 
     def __repr__(self) -> str:
@@ -189,9 +198,18 @@ class FlowTable:
         """Forget a closed connection; others to the same address stay."""
         flow.is_open = False
         self._streams_by_id.pop(flow.connection_id, None)
-        key = (flow.transport, flow.host, flow.port)
-        if self._streams.get(key) is flow:
-            del self._streams[key]
+        for port in (flow.port, flow.alias_port):
+            key = (flow.transport, flow.host, port)
+            if self._streams.get(key) is flow:
+                del self._streams[key]
+
+    def add_alias(self, flow: Flow, port: int) -> None:
+        """The peer of ``flow`` can be had at this port too, over this connection.
+
+        One that we have opened to that port already is as good, and stays.
+        """
+        flow.alias_port = port
+        self._streams.setdefault((flow.transport, flow.host, port), flow)
 
     def stream(self, transport: str, host: str, port: int) -> Flow | None:
         """The open connection to this remote address, whoever opened it."""

@@ -121,9 +121,7 @@ async def test_a_certificate_must_cover_the_advertised_host(tmp_path):
 
 
 async def test_where_clients_connect_directly_the_boundary_is_told(tmp_path):
-    text = BASE.replace('"udp"', '"tcp"').replace(
-        "[store]", "first_hop = true\n[store]"
-    )
+    text = BASE.replace('"udp"', '"tcp"\nfirst_hop = true')
     [told] = [x for x in await steps(tmp_path, text) if x.name == "boundary"]
     assert told.ok and "topology C" in told.text and "ruled out" in told.text
     assert "boundary" not in {step.name for step in await steps(tmp_path)}

@@ -152,7 +152,7 @@ def rows(proxies: dict[str, list[Figure]]) -> Iterator[str]:
     """The head and a line per proxy."""
     yield (
         f"  {'':<32}{'CPU s/1000':>11}{'× qm':>7}{'× fm':>7}"
-        f"{'MiB':>8}{'× qm':>7}{'failed':>8}{'p50':>6}{'p99 ms':>8}"
+        f"{'MiB':>8}{'× qm':>7}{'failed':>9}{'p50 ms':>9}{'p99 ms':>9}"
     )
 
     def median(name: str, what: str) -> float:
@@ -170,8 +170,8 @@ def rows(proxies: dict[str, list[Figure]]) -> Iterator[str]:
             f"{ratio(name, 'cpu_per_1000', 'kamailio-fm'):>7}"
             f"{median(name, 'memory_mib'):>8.0f}"
             f"{ratio(name, 'memory_mib', 'kamailio-qm'):>7}"
-            f"{sum(figure.failed for figure in group):>8}"
-            f"{median(name, 'p50_ms'):>6.1f}{median(name, 'p99_ms'):>8.1f}"
+            f"{sum(figure.failed for figure in group):>9}"
+            f"{median(name, 'p50_ms'):>9.1f}{median(name, 'p99_ms'):>9.1f}"
         )
 
 

@@ -49,7 +49,7 @@ def test_the_shipped_file_shows_every_key_and_every_default():
     for section, field in Config.model_fields.items():
         assert f"[{section}]" in text
         model = field.annotation
-        if section == "listen":
+        if section in ("listen", "pool"):
             model = model.__args__[0]
         for key in model.model_fields:
             assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), (section, key)
@@ -64,6 +64,7 @@ def test_every_commented_key_of_the_shipped_file_is_accepted(tmp_path):
     config = load(tmp_path, text)
     assert config.advertised_host == "proxy.contoso.test"
     assert config.listen[2].transport == "tls"
+    assert config.pool[0].fqdn == "pcpool.contoso.com"
     assert config.routes.default_uri.host == "fe.contoso.test"
 
 
@@ -133,6 +134,16 @@ def test_a_syntax_error_names_its_line(tmp_path):
             '[[listen]]\ntransport = "udp"\naddress = "127.0.0.5:1"\nfirst_hop = true',
             "speak TLS or TCP",
         ),
+        (
+            "[limits]\nidle_established = 300\n[registrar]\nenabled = true",
+            "idle_established = 3600.0",
+        ),
+        (
+            '[[listen]]\ntransport = "udp"\naddress = "127.0.0.5:1"\n'
+            'trusted_peers = ["fe.test"]',
+            'verify_client = "required"',
+        ),
+        ('[[pool]]\nfqdn = "a.test"\n[[pool]]\nfqdn = "A.test"', "stands here twice"),
         ('[routes]\ndefault = "sip:127.0.0.5:5060"', "our own address"),
         ("[attempts]\nfailover_codes = [200]", "200 cannot be a reason"),
         ("[attempts]\ntotal = 1.0", "write total = 12.0"),

@@ -354,6 +354,7 @@ def test_outbound_is_confirmed_to_who_asks_over_a_flow(registry):
         headers=("Supported: outbound",),
     )
     assert answer.value("require") == b"outbound"
+    assert registry.flow("client/tcp").wants_pong  # RFC 5626 section 5.4
 
 
 def test_a_legacy_client_on_a_connection_is_told_how_often_to_keep_it_alive(registry):

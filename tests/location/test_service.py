@@ -1,5 +1,6 @@
 """The location service: order, expiry, and a cost that does not grow."""
 
+import os
 from time import process_time
 from timeit import repeat
 
@@ -105,6 +106,8 @@ def test_a_look_up_costs_the_same_among_ten_and_a_hundred_thousand(others):
         run = lambda: [location.live(f"u{n}@x", 1.0) for n in range(10)]  # noqa: E731
         return min(repeat(run, timer=process_time, number=500, repeat=5))
 
-    # Measured about equal (caches of the processor make the difference); a look-up that
-    # walks the table is thousands of times dearer.
-    assert cost(large) < 10 * cost(small)
+    ratio = cost(large) / cost(small)
+    print(f"\na look-up among {others} bindings costs {ratio:.2f} times that among 10")
+    # Promised is 1.2 on a machine of our own; a look-up that walks the table is
+    # thousands of times dearer.
+    assert ratio < (1.2 if os.environ.get("WAYPOST_SOAK_REGISTER") else 5)

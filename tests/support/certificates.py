@@ -19,20 +19,29 @@ CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
 @dataclass
 class Authority:
-    """Issues certificates into ``folder``; ``ca`` is the path of its own."""
+    """Issues certificates into ``folder``; ``ca`` is the path of the root's own.
+
+    With a ``parent`` it is an intermediate one, which stands behind each certificate
+    that it issues.
+    """
 
     folder: Path
     stem: str = "ca"
+    parent: "Authority | None" = None
 
     def __post_init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(f"Waypost test authority {self.stem}")
-        certificate = (
-            self._builder(self._name, self._key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(self._key, hashes.SHA256())
+        above = self.parent or self
+        self.certificate = (
+            above._builder(self._name, self._key)
+            .add_extension(
+                x509.BasicConstraints(ca=True, path_length=None), critical=True
+            )
+            .sign(above._key, hashes.SHA256())
         )
-        self.ca = self._write(f"{self.stem}.pem", certificate.public_bytes(_PEM))
+        own = self._write(f"{self.stem}.pem", self.certificate.public_bytes(_PEM))
+        self.ca = self.parent.ca if self.parent else own
 
     def issue(
         self,
@@ -67,14 +76,29 @@ class Authority:
             else serialization.NoEncryption()
         )
         private = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, encryption)
+        chain = certificate.public_bytes(_PEM)
+        if self.parent:
+            chain += self.certificate.public_bytes(_PEM)
         return TlsFiles(
-            certificate=self._write(f"{stem}.pem", certificate.public_bytes(_PEM)),
+            certificate=self._write(f"{stem}.pem", chain),
             key=self._write(f"{stem}.key", private),
             ca=self.ca,
         )
 
     def with_revocations(self, *revoked: TlsFiles) -> str:
         """The path of a file with this authority and its revocation list."""
+        found = [self._serial(files) for files in revoked]
+        crl = self.revocation_list(*found)
+        return self._write(f"{self.stem}-crl.pem", Path(self.ca).read_bytes() + crl)
+
+    @staticmethod
+    def _serial(files: TlsFiles) -> int:
+        assert files.certificate is not None
+        text = Path(files.certificate).read_bytes()
+        return x509.load_pem_x509_certificate(text).serial_number
+
+    def revocation_list(self, *serials: int) -> bytes:
+        """A list of this authority's, as PEM."""
         now = datetime.datetime.now(datetime.UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
@@ -82,17 +106,14 @@ class Authority:
             .last_update(now - _DAY)
             .next_update(now + _DAY)
         )
-        for files in revoked:
-            assert files.certificate is not None
-            found = x509.load_pem_x509_certificate(Path(files.certificate).read_bytes())
+        for serial in serials:
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder()
-                .serial_number(found.serial_number)
+                .serial_number(serial)
                 .revocation_date(now - _DAY)
                 .build()
             )
-        crl = builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
-        return self._write(f"{self.stem}-crl.pem", Path(self.ca).read_bytes() + crl)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
 
     def _builder(
         self,

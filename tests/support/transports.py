@@ -153,7 +153,8 @@ async def between(
     """A proxy whose peers speak these transports; certificates are valid.
 
     With ``pool_certificate`` the callee is `FRONT_END` of `POOL`, which serves
-    `ENDPOINT` and is found by SRV; it shows that one.
+    `ENDPOINT` and is found by SRV; it shows that one.  We show ours to whoever asks,
+    and take certificates from whoever has one.
     """
     host = loopback(4)
     shared, tls_port = _free_port(host), _free_port(host)
@@ -171,6 +172,7 @@ async def between(
         }
     )
     await zone.start()
+    ours = authority.issue(NAME)
     table = EndpointTable()
     if pool_certificate:
         table = EndpointTable((ENDPOINT,), (Pool(POOL, "tls"),))
@@ -185,8 +187,8 @@ async def between(
         Resolver([zone.address], set(TRANSPORTS), {4}),
         table,
         AccessLog(io.StringIO(), False),
-        options={2: ListenOptions(tls=server_end(authority.issue(NAME)))},
-        client_tls=client_end(TlsFiles(ca=authority.ca)),
+        options={2: ListenOptions(tls=server_end(ours, "optional"))},
+        client_tls=client_end(ours),
     )
     await runtime.open()
     try:

