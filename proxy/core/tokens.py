@@ -124,6 +124,11 @@ class TokenBox:
                 return FlowToken(mark, tag, connection_id, host, port)
         return None
 
+    def is_elsewhere(self, flow: Flow) -> bool:
+        """True for a connection that another worker has."""
+        number = flow.connection_id
+        return number != 0 and (number ^ self._flows.origin) >> WORKER_BITS != 0
+
     def flow_of(self, token: FlowToken) -> Flow | None:
         """The flow a token names; None when its connection or listener is gone."""
         flows = self._flows
