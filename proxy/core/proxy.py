@@ -242,10 +242,8 @@ class ProxyCore:
                 self._start(request, routes, flow, server, decision, now)
                 return
             refusal = decision
-            if (
-                refusal.status == 404
-                and self.handover is not None
-                and self.handover.again(request, flow, key)
+            if self.handover and self.handover.again(
+                refusal.status, request, flow, key
             ):
                 self.transactions.forget_server(server)
                 return
