@@ -125,9 +125,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
 def _store_away(state: ServiceState) -> dict[str, Any]:
     """Since when the store has been silent; nulls while it answers."""
     away = state.store_away_for
-    since = datetime.fromtimestamp(state.store_answered_at, UTC).isoformat(
-        "T", "seconds"
-    )
+    since = datetime.fromtimestamp(state.store_answered_at, UTC)
     return {
         "store_away_since": None if away is None else since.isoformat("T", "seconds"),
         "store_away_seconds": None if away is None else round(away, 1),
