@@ -25,7 +25,7 @@ PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules k
             iproute2 util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check bench soak format clean packages
+.PHONY: help run test test-built check bench bench-store soak format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -79,6 +79,9 @@ format: $(DEV) ## let ruff put the code in order
 
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
+	@$(BIN)/python -m tests.bench.store $(ARGS)
 
 soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 1,000 REGISTERs/s; 200 times kill -9
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)

@@ -13,7 +13,7 @@ SECONDS   ?= 30
 TRANSPORT ?= udp
 
 .PHONY: load man requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
-        lab-kill-front-end lab-kill-proxy lab-logs lab-down lab-test
+        lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
 	@python3 tests/sipp/load.py --target $(TARGET) --scenario $(SCENARIO) --rate $(RATE) \
@@ -64,6 +64,9 @@ lab-kill-front-end: ## load while fe1 is killed and comes back: no call may fail
 
 lab-kill-proxy: ## 60 dialogs while Waypost is killed and comes back: none may fail
 	@bash docker/lab/kill waypost 20 3 hold $(LAB)
+
+lab-kill-node: ## load on one node, dialogs, REGISTERs and changes on the other, which is killed: nothing is lost
+	@bash docker/lab/kill-node $(RATE) $(SECONDS) $(LAB)
 
 lab-logs: ## what every part of the lab says
 	@$(LAB) logs --tail 50

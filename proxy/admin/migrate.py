@@ -6,6 +6,7 @@ shows up as a difference.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +27,17 @@ class Moved:
     written: int
 
 
-async def migrate(source_url: str, target_url: str) -> list[Moved]:
+Progress = Callable[[str, int, int], None]
+"""What is being done, with which rows of how many."""
+
+
+def _silent(what: str, done: int, rows: int) -> None:
+    """Nobody wants to know."""
+
+
+async def migrate(
+    source_url: str, target_url: str, progress: Progress = _silent
+) -> list[Moved]:
     """Move everything; ControlError when the target is in use, StoreError."""
     if source_url == target_url:
         raise ControlError("both are the same store: name another one to move to")
@@ -34,21 +45,24 @@ async def migrate(source_url: str, target_url: str) -> list[Moved]:
     try:
         target = await open_copy(target_url, is_source=False)
         try:
-            return await _migrate(source, target)
+            return await _migrate(source, target, progress)
         finally:
             await target.close()
     finally:
         await source.close()
 
 
-async def _migrate(source: StoreCopy, target: StoreCopy) -> list[Moved]:
+async def _migrate(
+    source: StoreCopy, target: StoreCopy, progress: Progress
+) -> list[Moved]:
     secret = (await source.read("meta"))[("hmac_key",)][0]
     assert isinstance(secret, bytes)
     mark = hashlib.sha256(secret).hexdigest()[:16]
     await _refuse_foreign(target, mark)
     await target.write("notes", [(_MARK, mark)])
-    moved = [await _move(source, target, section) for section in SECTIONS]
-    for section in SECTIONS:
+    moved = [await _move(source, target, each, progress) for each in SECTIONS]
+    for number, section in enumerate(SECTIONS):
+        progress("comparing", number, len(SECTIONS))
         wanted, found = await source.read(section), await target.read(section)
         if _without_mark(wanted) != _without_mark(found):
             raise ControlError(
@@ -72,7 +86,9 @@ async def _refuse_foreign(target: StoreCopy, mark: str) -> None:
             )
 
 
-async def _move(source: StoreCopy, target: StoreCopy, section: str) -> Moved:
+async def _move(
+    source: StoreCopy, target: StoreCopy, section: str, progress: Progress
+) -> Moved:
     wanted = _without_mark(await source.read(section))
     found = await target.read(section)
     missing = [
@@ -85,6 +101,7 @@ async def _move(source: StoreCopy, target: StoreCopy, section: str) -> Moved:
         await target.write(section, [(*key, *rest) for key, rest in wanted.items()])
         return Moved(section, len(wanted), len(missing))
     for at in range(0, len(missing), AT_ONCE):
+        progress(section, len(wanted) - len(missing) + at, len(wanted))
         await target.write(section, missing[at : at + AT_ONCE])
     return Moved(section, len(wanted), len(missing))
 

@@ -69,6 +69,8 @@ def _print_status(found: dict[str, Any]) -> None:
             *_conflicts(found["conflicts"]),
             ("Open", f"{found['open_transactions']} transactions, "
                      f"{found['connections']} connections"),
+            *_workers(found),
+            *_nodes(found),
         ]
     )  # fmt: skip
     rows = [
@@ -95,6 +97,26 @@ def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     ago = render.duration(found["store_away_seconds"])
     return [("Away since", f"{found['store_away_since']} ({ago})")]
+
+
+def _workers(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a service with several processes."""
+    if "workers" not in found:
+        return []
+    each = ", ".join(
+        f"{x['worker']} (pid {x['pid']}, {render.duration(x['up_seconds'])})"
+        for x in found["workers"]
+    )
+    wanted, there = found["workers_wanted"], len(found["workers"])
+    text = each if wanted == there else f"{there} of {wanted}: {each}"
+    restarts = found["worker_restarts"]
+    return [("Workers", text + (f"; {restarts} died" if restarts else ""))]
+
+
+def _nodes(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a service that shares its store with other machines."""
+    others = found["other_nodes"]
+    return [("Other nodes", " ".join(others))] if others else []
 
 
 def _conflicts(count: int) -> list[tuple[str, str]]:

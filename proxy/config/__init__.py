@@ -11,9 +11,8 @@ from proxy.config.model import (
     LimitsSection,
     ListenSection,
     LogSection,
-    TlsPaths,
-    TlsSection,
 )
+from proxy.config.tls import TlsPaths, TlsSection
 from proxy.config.values import HostPort, parse_host_port
 
 __all__ = [

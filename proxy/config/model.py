@@ -10,7 +10,7 @@ import re
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -18,6 +18,7 @@ from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
 from proxy.config.section import Section
 from proxy.config.service import AdminSection, ServerSection
+from proxy.config.tls import TlsDefaults, TlsPaths, TlsSection
 from proxy.config.values import (
     HostPort,
     host_name,
@@ -31,7 +32,6 @@ from proxy.sip.uri import SipUri
 
 _Seconds = partial(Field, gt=0, le=86_400)
 _Bytes = partial(Field, ge=256, le=16 * 1024 * 1024)
-MinimumVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 _Count = partial(Field, ge=1, le=10_000_000)
 
 
@@ -57,26 +57,6 @@ class ProxySection(Section):
     @classmethod
     def _check_domains(cls, value: list[str]) -> list[str]:
         return list(dict.fromkeys(host_name(name, "contoso.test") for name in value))
-
-
-class TlsFiles(Section):
-    """Certificate chain, private key and trusted authorities, as PEM files."""
-
-    certificate: str | None = Field(default=None, examples=["/etc/waypost/proxy.pem"])
-    key: str | None = Field(default=None, examples=["/etc/waypost/proxy.key"])
-    ca: str | None = Field(default=None, examples=["/etc/waypost/ca.pem"])
-
-
-class TlsDefaults(TlsFiles):
-    """``[tls]``: the files of whoever names none, and the oldest version we speak."""
-
-    minimum_version: MinimumVersion = "TLSv1.2"
-
-
-class TlsSection(TlsFiles):
-    """What a listener or a pool may name; the rest is that of ``[tls]``."""
-
-    minimum_version: MinimumVersion | None = None
 
 
 class PoolSection(TlsSection):
@@ -396,11 +376,3 @@ class Config(Section):
         if self.advertised_host:
             own |= {(self.advertised_host, listen.port) for listen in self.listen}
         return own
-
-
-class TlsPaths(NamedTuple):
-    """Absolute paths of TLS files."""
-
-    certificate: Path | None
-    key: Path | None
-    ca: Path | None

@@ -57,10 +57,10 @@ class Handover:
         if owner >= 0:
             self._out.append(commands.HandOver(owner, flow, data, reason))
 
-    def again(self, request: Request, flow: Flow, key: bytes) -> bool:
-        """Nobody here knows whom the request is for: True when it shall be looked at
-        once more, after the siblings' news has been read."""
-        if not self.siblings.waits_for_news(key):
+    def again(self, status: int, request: Request, flow: Flow, key: bytes) -> bool:
+        """404, nobody here knows whom the request is for: True when it shall be looked
+        at once more, after the siblings' news has been read."""
+        if status != 404 or not self.siblings.waits_for_news(key):
             return False
         here = self.siblings.index
         self._out.append(commands.HandOver(here, flow, _bytes_of(request)))

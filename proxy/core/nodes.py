@@ -33,6 +33,10 @@ class Nodes:
         """How many other nodes are there now."""
         return len(self._others)
 
+    def uris(self) -> list[str]:
+        """Where the other nodes are, for display."""
+        return sorted(uri.decode() for uri, _ in self._others.values())
+
     def update(self, nodes: Mapping[int, str]) -> None:
         """These are there now, by number, each with the SIP URI that reaches it."""
         self._others = {

@@ -278,9 +278,8 @@ class ProxyCore:
             self.look_ups.park(request, routes, flow, server)
         elif (
             isinstance(decision, Refusal)
-            and decision.status == 404
             and self.handover is not None
-            and self.handover.again(request, flow, key)
+            and self.handover.again(decision.status, request, flow, key)
         ):
             self.transactions.forget_server(server)
         else:

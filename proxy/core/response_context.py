@@ -107,7 +107,9 @@ class ResponseContext(Search):
             return
         self.active = None
         self.record(reason, now)
-        if self._can_try_again(reason, now):
+        if reason == "gone" and self.target.fallback is not None:
+            self.targets.insert(0, self.target.fallback)
+        elif self._can_try_again(reason, now):
             return
         if reason not in _NOT_ARRIVED:
             self.is_refused = False

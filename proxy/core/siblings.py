@@ -20,8 +20,9 @@ WAYS: Final = 4
 """Entries per bucket: one is lost only when four newer ones meet in its bucket."""
 TRANSACTION_BUCKETS: Final = 1 << 18
 STREAM_BUCKETS: Final = 1 << 16
-ENTRY: Final = 8
-DIRECTORY_BYTES: Final = (TRANSACTION_BUCKETS + STREAM_BUCKETS) * WAYS * ENTRY
+_BUCKETS: Final = TRANSACTION_BUCKETS + STREAM_BUCKETS
+_CELLS: Final = _BUCKETS * WAYS * 8
+DIRECTORY_BYTES: Final = _CELLS + _BUCKETS
 
 _HASH: Final = (1 << 62) - 1
 _NO_WORKER: Final = ~0xFF
@@ -32,31 +33,35 @@ _WORKER: Final = _RUN + 2
 class Directory:
     """Key → worker, in shared memory; old entries make room for new ones.
 
-    ``cells`` is a view of unsigned 64-bit numbers: 54 bits of a key's hash, and the
-    worker plus one in the lowest 8.  Readers may meet a half-written table: at worst
+    A cell is an unsigned 64-bit number: 54 bits of a key's hash, and the worker plus
+    one in the lowest 8.  Each bucket is a ring of ``WAYS`` cells with a cursor, a byte
+    in the rear part of ``shared``.  Readers may meet a half-written bucket: at worst
     an entry is not found.
     """
 
-    __slots__ = ("_base", "_cells", "_mask", "_turn", "_worker")
+    __slots__ = ("_cells", "_cursors", "_first", "_mask", "_worker")
 
-    def __init__(self, cells: memoryview, base: int, buckets: int, worker: int) -> None:
-        self._cells = cells
-        self._base = base
+    def __init__(
+        self, shared: memoryview, first: int, buckets: int, worker: int
+    ) -> None:
+        self._cells = shared[:_CELLS].cast("Q")
+        self._cursors = shared[_CELLS:]
+        self._first = first
         self._mask = buckets - 1
         self._worker = worker
-        self._turn = 0
 
     def note(self, key: bytes) -> None:
         """This worker has ``key``."""
         mark = hash(key) & _HASH
-        self._turn = (self._turn + 1) & (WAYS - 1)
-        at = self._base + ((mark >> 8) & self._mask) * WAYS + self._turn
-        self._cells[at] = (mark & _NO_WORKER) | (self._worker + 1)
+        bucket = self._first + ((mark >> 8) & self._mask)
+        way: int = self._cursors[bucket]
+        self._cursors[bucket] = (way + 1) & (WAYS - 1)
+        self._cells[bucket * WAYS + way] = (mark & _NO_WORKER) | (self._worker + 1)
 
     def owner(self, key: bytes) -> int:
         """The sibling that has ``key``; -1 when none has, or this worker itself."""
         mark = hash(key) & _HASH
-        at = self._base + ((mark >> 8) & self._mask) * WAYS
+        at = (self._first + ((mark >> 8) & self._mask)) * WAYS
         mark &= _NO_WORKER
         cells = self._cells
         found = -1
@@ -72,7 +77,7 @@ class Directory:
     def forget(self, key: bytes) -> None:
         """Nobody has ``key`` any more."""
         mark = hash(key) & _HASH
-        at = self._base + ((mark >> 8) & self._mask) * WAYS
+        at = (self._first + ((mark >> 8) & self._mask)) * WAYS
         for place in range(at, at + WAYS):
             if self._cells[place] & _NO_WORKER == mark & _NO_WORKER:
                 self._cells[place] = 0
@@ -97,16 +102,14 @@ class Siblings:
     )
 
     def __init__(
-        self, index: int, count: int, run: int, life: int, cells: memoryview
+        self, index: int, count: int, run: int, life: int, shared: memoryview
     ) -> None:
         self.index = index
         self.count = count
         self.run = run
         self.life = life
-        self.transactions = Directory(cells, 0, TRANSACTION_BUCKETS, index)
-        self.streams = Directory(
-            cells, TRANSACTION_BUCKETS * WAYS, STREAM_BUCKETS, index
-        )
+        self.transactions = Directory(shared, 0, TRANSACTION_BUCKETS, index)
+        self.streams = Directory(shared, TRANSACTION_BUCKETS, STREAM_BUCKETS, index)
         self.outlets: list[bytes] = []  # sent-by of every worker's own UDP ports
         self.asked_again: set[bytes] = set()
 

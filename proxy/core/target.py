@@ -29,11 +29,13 @@ class Target:
 
     ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
     or address) that is tried before its siblings; ``tag`` goes into the flow token;
-    ``routes`` are Route values to put in front (the Path of a binding).
+    ``routes`` are Route values to put in front (the Path of a binding); ``fallback``
+    is tried when a sibling finds that the connection it was thought to have is gone.
     """
 
     __slots__ = (
         "endpoint",
+        "fallback",
         "flow",
         "lookup",
         "pool",
@@ -58,6 +60,7 @@ class Target:
         routes: Sequence[bytes] = (),
     ) -> None:
         self.rule: Rule = rule
+        self.fallback: Target | None = None
         self.request_uri = request_uri
         self.lookup = lookup
         self.flow = flow

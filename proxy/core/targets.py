@@ -20,7 +20,7 @@ from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
 from proxy.core.target import ASK, Decision, Target, lookup_of
-from proxy.core.tokens import NO_ENDPOINT, TokenBox, caller_mark
+from proxy.core.tokens import NO_ENDPOINT, FlowToken, TokenBox, caller_mark
 from proxy.core.validation import ALLOW, Refusal
 from proxy.endpoints.canary import pool_for
 from proxy.endpoints.model import LearnedUri, Pool
@@ -158,21 +158,7 @@ class Router:
             elsewhere = self.nodes.towards_caller(routes, token)
             if elsewhere is not None:
                 return [elsewhere]
-            caller_flow = self.tokens.flow_of(token)
-            request_uri = routes.request_uri
-            if caller_flow and token_of(uri, self.tokens):
-                request_uri = client_uri(uri, caller_flow)
-            return [
-                Target(
-                    "client",
-                    request_uri,
-                    flow=caller_flow,
-                    lookup=None
-                    if caller_flow
-                    else lookup_of(routes.first_uri() or uri),
-                    tag=token.endpoint_tag,
-                )
-            ]
+            return [self._towards_caller(routes, uri, token)]
         next_hop = routes.first_uri() or uri
         if not routes.entries and self._is_ours(next_hop):
             return None  # the callee gave no Contact: the alias is dialled again
@@ -184,6 +170,24 @@ class Router:
                 tag=token.endpoint_tag,
             )
         ]
+
+    def _towards_caller(
+        self, routes: RouteSet, uri: SipUri, token: FlowToken
+    ) -> Target:
+        """Down the caller's flow; when that is gone, where the caller says he is."""
+        tag = token.endpoint_tag
+        flow = self.tokens.flow_of(token)
+        if flow is None or self.tokens.is_elsewhere(flow):
+            lookup = lookup_of(routes.first_uri() or uri)
+            named = Target("client", routes.request_uri, lookup=lookup, tag=tag)
+            if flow is None:
+                return named
+        mine = token_of(uri, self.tokens) is not None
+        request_uri = client_uri(uri, flow) if mine else routes.request_uri
+        target = Target("client", request_uri, flow=flow, tag=tag)
+        if self.tokens.is_elsewhere(flow):
+            target.fallback = named
+        return target
 
     def by_foreign_route(
         self, request: Request, routes: RouteSet, flow: Flow

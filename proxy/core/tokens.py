@@ -82,6 +82,13 @@ class TokenBox:
         self._marks = {listener_mark(x): x for x in flows.listeners}
         self._opened: dict[bytes, FlowToken | None] = {}
 
+    def use_keys(self, keys: tuple[bytes, ...]) -> None:
+        """Sign with the first of these from now on, and accept them all."""
+        self._keys = keys
+        self._opened.clear()
+        for flow in (*self._flows.streams(), *self._flows.udp_flows.values()):
+            flow.state = None  # Record-Route lines signed with an older key
+
     def make(self, flow: Flow, endpoint_tag: bytes = NO_ENDPOINT) -> bytes:
         """A token for ``flow``, base64url without padding."""
         packed = _HEAD.pack(
@@ -123,6 +130,11 @@ class TokenBox:
                 host = str(ip_address(address))
                 return FlowToken(mark, tag, connection_id, host, port)
         return None
+
+    def is_elsewhere(self, flow: Flow) -> bool:
+        """True for a connection that another worker has."""
+        number = flow.connection_id
+        return number != 0 and (number ^ self._flows.origin) >> WORKER_BITS != 0
 
     def flow_of(self, token: FlowToken) -> Flow | None:
         """The flow a token names; None when its connection or listener is gone."""

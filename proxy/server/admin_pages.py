@@ -124,6 +124,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         "open_transactions": open_transactions(core),
         "connections": len(runtime.network.streams.connections),
         "errors": runtime.errors,
+        "other_nodes": core.router.nodes.uris(),
         "pools": {fqdn: _pool(runtime, fqdn) for fqdn in runtime.pool_lookups()},
     }
 

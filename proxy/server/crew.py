@@ -141,7 +141,7 @@ class Crew:
             len(self.workers),
             self._run,
             worker.life,
-            memoryview(self._directory).cast("Q"),
+            memoryview(self._directory),
         )
         part = WorkerPart(
             siblings,

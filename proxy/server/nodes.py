@@ -19,9 +19,9 @@ from proxy.store.nodes import NodeRecord
 
 log = structlog.get_logger()
 
-BEAT: Final = 2.0
+BEAT: Final = 1.0
 """Seconds between two signs of life, and between two looks at those of others."""
-GONE_AFTER: Final = 7.0
+GONE_AFTER: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 from proxy.config.file import ConfigError
+from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.core.settings import CoreSettings
 from proxy.server import wiring
@@ -25,6 +26,7 @@ LIVE: Final = frozenset(
         *("log.level", "log.format", "log.access"),
         *("attempts.connect", "attempts.first_answer", "attempts.total"),
         *("attempts.failover_codes", "limits.transactions", "server.drain_seconds"),
+        "proxy.key_file",
     }
 )
 """Keys that a reload applies; every other one needs a restart."""
@@ -50,6 +52,18 @@ class Reloader:
             for problem in error.problems:
                 log.error("config.refused", problem=str(problem))
             return False
+        core = self.runtime.core
+        try:
+            # The store's own key is always the last one.
+            keys = wiring.route_keys(fresh, core.settings.keys[-1])
+        except KeyFileError as error:
+            log.error("config.refused", problem=str(error))
+            return False
+        if keys != core.settings.keys:
+            core.tokens.use_keys(keys)
+            core.settings = replace(core.settings, keys=keys)
+            if not self.is_quiet:
+                log.info("keys.changed", keys=len(keys))
         changed = changes(self.config, fresh)
         waiting = sorted(changed - LIVE)
         applied = sorted(changed & LIVE)
@@ -81,8 +95,10 @@ def reloaded(config: Config, fresh: Config) -> Config:
     limits = config.limits.model_copy(
         update={"transactions": fresh.limits.transactions}
     )
+    proxy = config.proxy.model_copy(update={"key_file": fresh.proxy.key_file})
     return config.model_copy(
         update={
+            "proxy": proxy,
             "log": fresh.log,
             "attempts": fresh.attempts,
             "server": server,

@@ -1,16 +1,12 @@
 """Links between the workers of one node: messages, flows and news, process to process.
 
-Each worker listens on a Unix socket that its supervisor holds for it, so a connection
-succeeds even while the worker is being restarted.  Links are one-way: a worker opens
-one to each sibling that it has something for.  What is on a link keeps its order.
+How frames travel is ``sibling_sockets.py``, what the news are ``sibling_news.py``.
 """
 
 import asyncio
 import json
-import os
 import socket
 import struct
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import structlog
@@ -18,18 +14,14 @@ import structlog
 from proxy.core.siblings import Siblings, stream_key
 from proxy.net.outbox import Outbox
 from proxy.net.stream import StreamFlow
+from proxy.server.sibling_sockets import SiblingSockets
 from proxy.sip.flow import WORKER_BITS, Flow, FlowTable, Listener
 
 log = structlog.get_logger()
 
-QUEUE: Final = 8 * 1024 * 1024
-"""Bytes kept for a sibling that does not read; what comes on top is dropped."""
-READ: Final = 256 * 1024
 MOST_REMOTE: Final = 50_000
 
-_HEAD: Final = struct.Struct("!IBB")  # size of the rest, kind, sender
 _WHERE: Final = struct.Struct("!BQHB")  # listener, connection, port, size of the host
-_CREDENTIALS: Final = struct.Struct("3i")
 MESSAGE, SEND, GONE, REFUSED, NEWS, DONE = range(6)
 
 
@@ -84,53 +76,6 @@ class _RemoteConnection:
         """Its own worker decides about the connection."""
 
 
-class _Link:
-    """The way to one sibling: what it cannot take now waits."""
-
-    __slots__ = ("_loop", "_socket", "_waiting")
-
-    def __init__(self, opened: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        self._socket = opened
-        self._loop = loop
-        self._waiting = bytearray()
-
-    def watch(self, ended: Callable[[], None]) -> None:
-        """Call ``ended`` when the sibling is gone: it never sends anything here."""
-        self._loop.add_reader(self._socket.fileno(), ended)
-
-    def send(self, data: bytes) -> bool:
-        """Send or keep; False when too much is kept already.  Raises OSError."""
-        if self._waiting:
-            if len(self._waiting) > QUEUE:
-                return False
-            self._waiting += data
-            return True
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            self._waiting += data[sent:]
-            self._loop.add_writer(self._socket.fileno(), self._writable)
-        return True
-
-    def _writable(self) -> None:
-        try:
-            sent = self._socket.send(self._waiting)
-        except BlockingIOError:
-            return
-        except OSError:
-            sent = len(self._waiting)  # the reader side hears of its end
-        del self._waiting[:sent]
-        if not self._waiting:
-            self._loop.remove_writer(self._socket.fileno())
-
-    def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._loop.remove_writer(self._socket.fileno())
-        self._socket.close()
-
-
 class SiblingLinks:
     """Everything that this worker says to the others, and hears from them.
 
@@ -148,14 +93,10 @@ class SiblingLinks:
         receiver: Receiver,
     ) -> None:
         self.siblings = siblings
-        self._names = names
-        self._listening = listening
         self._flows = flows
         self._outbox = outbox
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()
-        self._links: dict[int, _Link] = {}
-        self._readers: dict[socket.socket, bytearray] = {}
         self._remote: dict[bytes, RemoteFlow] = {}
         # Connections of ours that siblings have sent on: they must hear of the end.
         self._users: dict[int, set[tuple[int, bytes]]] = {}
@@ -164,21 +105,17 @@ class SiblingLinks:
         self._serial = 0
         self.handed_over = 0
         self.sent_for_siblings = 0
-        self.frames_dropped = 0
+        self._sockets = SiblingSockets(
+            siblings.index, names, listening, outbox, self._take, self._lost
+        )
+        self.send_frame = self._sockets.send
+        self.open = self._sockets.open
+        self.close = self._sockets.close
 
-    def open(self) -> None:
-        """Begin to listen; what siblings sent before waits in the kernel."""
-        self._listening.setblocking(False)
-        self._loop.add_reader(self._listening.fileno(), self._acceptable)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._loop.remove_reader(self._listening.fileno())
-        for opened in list(self._readers):
-            self._hang_up(opened)
-        for link in self._links.values():
-            link.close()
-        self._links.clear()
+    @property
+    def frames_dropped(self) -> int:
+        """What a sibling could not be told."""
+        return self._sockets.dropped
 
     # -- what the proxy asks -------------------------------------------------------
 
@@ -266,48 +203,15 @@ class SiblingLinks:
         self._remote[key] = flow
         return flow
 
-    # -- sending -------------------------------------------------------------------
+    # -- what siblings say -----------------------------------------------------------
 
     def _others(self) -> list[int]:
         own = self.siblings.index
         return [each for each in range(self.siblings.count) if each != own]
 
-    def send_frame(self, worker: int, kind: int, body: bytes) -> bool:
-        """Put one frame on the link to a worker; False when it had to be dropped."""
-        data = _HEAD.pack(len(body), kind, self.siblings.index) + body
-        for _ in range(2):  # the link may turn out to be that of a dead process
-            link = self._links.get(worker) or self._connect(worker)
-            if link is None:
-                break
-            try:
-                if link.send(data):
-                    return True
-                break
-            except OSError:
-                self._lost(worker, link)
-        self.frames_dropped += 1
-        return False
-
-    def _connect(self, worker: int) -> _Link | None:
-        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        opened.setblocking(False)
-        try:
-            opened.connect(self._names[worker])
-        except OSError as error:
-            opened.close()
-            log.warning("sibling.unreachable", worker=worker, reason=str(error))
-            return None
-        link = self._links[worker] = _Link(opened, self._loop)
-        link.watch(lambda: self._lost(worker, link))
-        return link
-
-    def _lost(self, worker: int, link: _Link) -> None:
+    def _lost(self, worker: int) -> None:
         """A sibling has died, and every connection with it."""
-        if self._links.get(worker) is link:
-            del self._links[worker]
-        link.close()
-        gone = [x for x in self._remote.values() if x.connection.worker == worker]
-        for flow in gone:
+        for flow in [x for x in self._remote.values() if x.connection.worker == worker]:
             self._forget(flow)
         for waiting, done in self._asked.values():
             waiting.discard(worker)
@@ -322,62 +226,8 @@ class SiblingLinks:
             self.siblings.streams.forget(key)
             self._outbox.report(self._receiver.flow_closed, flow, "gone")
 
-    # -- receiving -----------------------------------------------------------------
-
-    def _acceptable(self) -> None:
-        try:
-            opened, _ = self._listening.accept()
-        except OSError:
-            return
-        raw = opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        if _CREDENTIALS.unpack(raw)[1] != os.getuid():
-            opened.close()  # not one of us
-            return
-        opened.setblocking(False)
-        self._readers[opened] = bytearray()
-        self._loop.add_reader(opened.fileno(), self._readable, opened)
-
-    def _hang_up(self, opened: socket.socket) -> None:
-        self._loop.remove_reader(opened.fileno())
-        del self._readers[opened]
-        opened.close()
-
-    def _readable(self, opened: socket.socket) -> None:
-        try:
-            data = opened.recv(READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._hang_up(opened)
-            return
-        buffer = self._readers[opened]
-        buffer += data
-        self._outbox.is_batch = True
-        try:
-            self._take_frames(buffer)
-        finally:
-            self._outbox.end()
-
-    def _take_frames(self, buffer: bytearray) -> None:
-        start = 0
-        while len(buffer) - start >= _HEAD.size:
-            size, kind, sender = _HEAD.unpack_from(buffer, start)
-            end = start + _HEAD.size + size
-            if len(buffer) < end:
-                break
-            body = bytes(buffer[start + _HEAD.size : end])
-            start = end
-            self._silent.discard(sender)
-            try:
-                self._take(kind, sender, body)
-            except Exception:
-                # One frame is lost; those after it are none the worse.
-                log.exception("sibling.failed", kind=kind)
-        del buffer[:start]
-
     def _take(self, kind: int, sender: int, body: bytes) -> None:
+        self._silent.discard(sender)
         if kind in (NEWS, DONE):
             self._take_news(kind, sender, body)
             return

@@ -4,8 +4,8 @@ import socket
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from proxy.config import Config, TlsPaths, TlsSection
 from proxy.config.keys import read_keys
-from proxy.config.model import Config, TlsPaths, TlsSection
 from proxy.config.redis_url import is_redis_url
 from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.net.network import ListenOptions

@@ -136,8 +136,7 @@ class _Sentinels(_Several):
         master = await command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
         if not master:
             raise exceptions.ResponseError(
-                f'the sentinel at {address[0]} does not know a master "{name}": '
-                "check the name in url"
+                f'the sentinels do not know a master "{name}": check the name in url'
             )
         replicas = await command("SENTINEL", "REPLICAS", name)
         live = sum(map(_is_live, replicas))

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.bench.measure import cpu_seconds, memory_mib, tree
-from tests.bench.proxies import NAMES, running
+from tests.bench.proxies import NAMES, USUAL, running
 from tests.bench.world import CALLER, FRONT_ENDS, PROXY, World, enter
 
 HERE = Path(__file__).parent
@@ -51,37 +51,60 @@ def sipp(scenario: str, transport: str, *rest: str) -> list[str]:
 
 
 def load(
-    world: World, scenario: str, transport: str, rate: int, seconds: int
+    world: World, scenario: str, transport: str, rate: int, seconds: int, clients: int
 ) -> tuple[int, int, list[float]]:
-    """Call for some seconds; calls that succeeded and failed, response times (ms)."""
+    """Call for some seconds; calls that succeeded and failed, response times (ms).
+
+    Each client is a socket of its own: the kernel deals sockets out to workers.
+    """
     for old in world.directory.glob("*_rtt.csv"):
         old.unlink()
-    calls, statistics_file = rate * seconds, world.directory / "uac.csv"
-    statistics_file.unlink(missing_ok=True)
+    callers = [
+        _caller(world, scenario, transport, (rate, seconds), client, clients)
+        for client in range(clients)
+    ]
+    good = bad = 0
+    for client, caller in enumerate(callers):
+        caller.wait(seconds + 60)
+        with (world.directory / f"uac{client}.csv").open() as file:
+            row = list(csv.DictReader(file, delimiter=";"))[-1]
+        good += int(row["SuccessfulCall(C)"])
+        bad += int(row["FailedCall(C)"])
+    times: list[float] = []
+    for path in world.directory.glob("*_rtt.csv"):
+        with path.open() as file:
+            times += [float(line.split(";")[1]) for line in list(file)[1:]]
+    return good, bad, sorted(times)
+
+
+def _caller(
+    world: World,
+    scenario: str,
+    transport: str,
+    pace: tuple[int, int],
+    client: int,
+    clients: int,
+) -> "subprocess.Popen[bytes]":
+    """One sipp client with its part of the calls."""
+    rate, seconds = pace
+    calls, statistics_file = rate * seconds // clients, f"uac{client}.csv"
+    (world.directory / statistics_file).unlink(missing_ok=True)
     line = sipp(
         f"uac_{scenario}",
         transport,
-        *("-i", CALLER, "-p", "5070", "-m", str(calls), "-r", str(rate)),
-        *("-l", str(calls), "-trace_stat", "-stf", str(statistics_file), "-fd", "1"),
+        *("-i", CALLER, "-p", str(5070 + 2 * client), "-m", str(calls)),
+        *("-r", str(rate), "-rp", str(1000 * clients), "-l", str(calls)),
+        *("-trace_stat", "-stf", statistics_file, "-fd", "1"),
         *("-trace_rtt", "-rtt_freq", "100", "-recv_timeout", "8000"),
         "{}:{}".format(*PROXY),
     )
-    subprocess.run(
+    return subprocess.Popen(
         line,
         cwd=world.directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        timeout=seconds + 60,
-        check=False,
     )
-    with statistics_file.open() as file:
-        row = list(csv.DictReader(file, delimiter=";"))[-1]
-    times: list[float] = []
-    for path in world.directory.glob("*_rtt.csv"):
-        with path.open() as file:
-            times += [float(line.split(";")[1]) for line in list(file)[1:]]
-    return int(row["SuccessfulCall(C)"]), int(row["FailedCall(C)"]), sorted(times)
 
 
 @contextmanager
@@ -113,12 +136,11 @@ def measure(
         front_end_for(world, scenario, transport),
         running(name, world, scenario) as pid,
     ):
-        load(world, scenario, transport, options.rate, options.warm)
+        words = scenario, transport, options.rate
+        load(world, *words, options.warm, options.clients)
         pids = tree(pid)
         before = cpu_seconds(pids)
-        good, bad, times = load(
-            world, scenario, transport, options.rate, options.seconds
-        )
+        good, bad, times = load(world, *words, options.seconds, options.clients)
         spent, memory = cpu_seconds(pids) - before, memory_mib(pids)
     at = [times[int(len(times) * share)] if times else 0.0 for share in (0.5, 0.99)]
     cost = spent * 1000 / max(good, 1)
@@ -185,11 +207,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     parser.add_argument("--transport", action="append", choices=list(TRANSPORT))
     parser.add_argument("--proxy", action="append", choices=list(NAMES))
+    parser.add_argument("--clients", type=int, default=1, help="sockets that call")
     parser.add_argument("--json", metavar="FILE", help="append every run, a line each")
     options = parser.parse_args(arguments)
     options.scenario = options.scenario or SCENARIOS[:2]
     options.transport = options.transport or list(TRANSPORT)
-    options.proxy = options.proxy or list(NAMES)
+    options.proxy = options.proxy or USUAL
     enter(arguments)
     figures = []
     for figure in runs(options):

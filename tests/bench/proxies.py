@@ -20,7 +20,11 @@ NAMES = {
     "waypost": "Waypost as installed, same work",
     "waypost-default": "the same, access log and ledger on",
     "waypost-pure": "Waypost as plain Python, same work",
+    "waypost-2": "Waypost, 2 workers",
+    "kamailio-qm-2": "Kamailio as shipped, 2 children",
+    "kamailio-fm-2": "Kamailio, prod. allocator, 2 ch.",
 }
+USUAL = list(NAMES)[:5]
 # Kamailio's configuration here logs no calls and counts no users.
 SAME_WORK = """
 [log]
@@ -38,9 +42,10 @@ def running(name: str, world: World, scenario: str) -> Iterator[int]:
         line = command() if name == "waypost-pure" else _built()
         extra = registrar.WAYPOST if scenario == "register" else ""
         extra += "" if name == "waypost-default" else SAME_WORK
+        extra += "[server]\nworkers = 2\n" if name == "waypost-2" else ""
         yield from _waypost(world, line, extra)
         return
-    allocator = name.removeprefix("kamailio-")
+    allocator, _, children = name.removeprefix("kamailio-").partition("-")
     if scenario == "register":
         kamailio = registrar.kamailio(world, allocator)
     else:
@@ -51,6 +56,7 @@ def running(name: str, world: World, scenario: str) -> Iterator[int]:
             allocator=allocator,
             # It keeps each transaction 5 s after its end, about 15 KiB each.
             memory_mib=2000,
+            children=int(children or 1),
         )
     kamailio.start()
     try:

@@ -28,3 +28,19 @@ def test_a_wrong_url_says_what_to_write(waypost, tmp_path):
     assert "not the number of a Redis database" in waypost.err
     assert waypost("store", "migrate", source, "mysql://h/0") == 3
     assert '"mysql" is not known' in waypost.err
+
+
+def test_a_long_move_says_how_far_it_is(waypost, tmp_path, monkeypatch):
+    waypost.create()
+    monkeypatch.setattr("proxy.cli.store.SELDOM", 0.0)
+    source, target = (f"sqlite:///{tmp_path}/{name}.db" for name in ("waypost", "b"))
+    assert waypost("store", "migrate", source, target) == 0
+    assert "endpoints: 0 of 1" in waypost.err.splitlines()
+    assert "comparing: " in waypost.err and "comparing: " not in waypost.out
+
+
+def test_sentinels_without_the_name_of_a_master_are_refused(waypost, tmp_path):
+    waypost.create()
+    source = f"sqlite:///{tmp_path}/waypost.db"
+    assert waypost("store", "migrate", source, "redis+sentinel://s1,s2/0") == 1
+    assert "name of the master is missing" in waypost.err

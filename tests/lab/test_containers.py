@@ -151,6 +151,13 @@ def test_dialogs_endpoints_and_bindings_outlive_the_proxys_death(lab: Engine) ->
     assert metric("waypost_bindings") == 20
 
 
+def test_a_node_dies_and_nothing_is_lost(lab: Engine) -> None:
+    output = lab.make("lab-kill-node", "RATE=20", "SECONDS=10")
+    assert "carried on by the other node 60, broken 0" in output
+    assert re.search(r"answered with 200: [1-9]\d*, lost: 0", output)
+    assert re.search(r"by the dead node: [1-9]\d*, lost: 0", output)
+
+
 def test_a_stranger_learns_no_metrics(lab: Engine) -> None:
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen("http://127.0.0.1:8060/metrics", timeout=5)

@@ -30,6 +30,14 @@ def store_url(request, tmp_path):
 
 
 @pytest.fixture
+async def other(store_url, store):
+    """The same store, opened by somebody else."""
+    other = await open_store(store_url)
+    yield other
+    await other.close()
+
+
+@pytest.fixture
 async def store(store_url):
     store = await open_store(store_url)
     yield store

@@ -31,13 +31,6 @@ def store_url(redis_url):
 
 
 @pytest.fixture
-async def other(store_url, store):
-    other = await open_store(store_url)
-    yield other
-    await other.close()
-
-
-@pytest.fixture
 def own_server(tmp_path):
     """A Redis that a test may treat as it likes."""
     made = []

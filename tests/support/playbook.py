@@ -11,6 +11,7 @@ about it must be told by `sees`, line by line.  A line is what went where:
     resolve pcpool.contoso.test  a name has to be looked up
     close client/tcp
     learn sip:gc-1@… pool        a service URI is to be stored
+    look up alice@contoso.test   the store is asked, and the request waits
 
 Nothing the proxy does may go unmentioned: the next input, and the end, fail then.
 """
@@ -24,6 +25,7 @@ from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
 from proxy.endpoints.model import Endpoint, LearnedUri, Pool
 from proxy.endpoints.table import EndpointTable
+from proxy.location.binding import Binding
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow, FlowTable, Listener, Transport
 from tests.support.messages import response
@@ -211,6 +213,10 @@ class Playbook:
         """The store has a new version of the endpoint table."""
         self._handle(events.TableChanged(table))
 
+    def store_says(self, aor: str, *bindings: Binding, learned=None) -> None:
+        """The answer to a look-up."""
+        self._handle(events.LookedUp(aor, bindings, learned))
+
     # -- what is seen ------------------------------------------------------------
 
     def sees(self, *expected: str) -> None:
@@ -280,6 +286,8 @@ class Playbook:
                     self._note(f"close {peer}")
                 case commands.LearnUri():
                     self._note(f"learn {command.uri} {command.pool_fqdn}")
+                case commands.LookUp():
+                    self._note(f"look up {command.aor}")
                 case commands.UseLearnedUri():
                     self._note(f"use {command.key}")
                 case commands.LogAccess():

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 from proxy.core import commands, events
 from proxy.core.settings import RegistrarSettings
+from proxy.location.binding import BindingChange
 from proxy.sip.message import Response, parse_message
 from tests.support.messages import request
 from tests.support.playbook import DOMAIN, HOSTS, PORTS, Playbook
@@ -77,6 +78,10 @@ class Registry(Playbook):
             self._handle(events.BindingsNotSaved(tickets, fails))
         else:
             self._handle(events.BindingsSaved(tickets))
+
+    def others_save(self, *changes: BindingChange) -> None:
+        """Another proxy on the same store has saved these."""
+        self._handle(events.BindingsChanged(changes))
 
     def register(self, *contacts: str, **more) -> Response:
         """REGISTER, saved at once; the answer."""

@@ -1,0 +1,38 @@
+"""Which files TLS uses, as written in `[tls]`, at a listener or at a pool."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from proxy.config.section import Section
+
+MinimumVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+
+
+class TlsFiles(Section):
+    """Certificate chain, private key and trusted authorities, as PEM files."""
+
+    certificate: str | None = Field(default=None, examples=["/etc/waypost/proxy.pem"])
+    key: str | None = Field(default=None, examples=["/etc/waypost/proxy.key"])
+    ca: str | None = Field(default=None, examples=["/etc/waypost/ca.pem"])
+
+
+class TlsDefaults(TlsFiles):
+    """``[tls]``: the files of whoever names none, and the oldest version we speak."""
+
+    minimum_version: MinimumVersion = "TLSv1.2"
+
+
+class TlsSection(TlsFiles):
+    """What a listener or a pool may name; the rest is that of ``[tls]``."""
+
+    minimum_version: MinimumVersion | None = None
+
+
+class TlsPaths(NamedTuple):
+    """Absolute paths of TLS files."""
+
+    certificate: Path | None
+    key: Path | None
+    ca: Path | None
