@@ -18,12 +18,13 @@ _OWN_BRANCH: Final = b";branch=" + OWN_MARK
 class Branches:
     """Makes branches; ``instance`` is a random number of this process."""
 
-    __slots__ = ("_sent_by", "_serial", "prefix")
+    __slots__ = ("_own", "_sent_by", "_serial", "prefix")
 
     def __init__(self, instance: int, listeners: Sequence[Listener]) -> None:
         self.prefix = b"%b%08x." % (OWN_MARK, instance)
         self._serial = 0
         self._sent_by = [listener.sent_by for listener in listeners]
+        self._own = {x.via_prefix.partition(b";")[0] for x in listeners}
 
     def make(self, request: Request) -> bytes:
         """A new branch for one attempt to forward ``request``."""
@@ -32,7 +33,7 @@ class Branches:
 
     def is_own_via(self, text: bytes) -> bool:
         """Section 18.1.2: the sent-by in this piece of a Via is one of ours."""
-        return any(sent_by in text for sent_by in self._sent_by)
+        return text in self._own or any(text.find(x) >= 0 for x in self._sent_by)
 
     def is_looping(self, request: Request) -> bool:
         """Section 16.3 item 4: a Via of ours with the mark this request has now.
@@ -40,13 +41,13 @@ class Branches:
         A request that came back changed (a spiral) has another mark and may go on.
         """
         if (
-            _OWN_BRANCH not in request.lines[request.index["via"]]
+            request.lines[request.index["via"]].find(_OWN_BRANCH) < 0
             and request.names.count("via") == 1
         ):
             return False
         mark = b".%x" % _loop_mark(request)
         for value in request.values("via"):
-            if _OWN_BRANCH in value:
+            if value.find(_OWN_BRANCH) >= 0:
                 for via in split_values(value):
                     head, _, rest = via.partition(_OWN_BRANCH)
                     branch = rest.partition(b";")[0]

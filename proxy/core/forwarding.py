@@ -105,7 +105,7 @@ def forward_request(
     if request_uri is not request.uri:
         lines[0] = b"%b %b SIP/2.0" % (request.method, request_uri)
     lines[1:1] = own_lines
-    if request.lines[index["via"]][1:2] not in b"iI" or (
+    if request.lines[index["via"]][1:2] not in (b"i", b"I") or (
         request.names.count("via") > 1 and _has_compact_via(request)
     ):
         _spell_via_out(lines)
@@ -153,7 +153,7 @@ def _replace_routes(
 
 def _has_compact_via(request: Request) -> bool:
     return any(
-        name == "via" and line[1:2] not in b"iI"
+        name == "via" and line[1:2] not in (b"i", b"I")
         for name, line in zip(request.names, request.lines, strict=True)
     )
 

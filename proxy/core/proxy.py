@@ -369,7 +369,7 @@ class ProxyCore:
         The client INVITEs the URI within milliseconds, so it counts from now on; the
         store follows.
         """
-        if target.rule != "client" or b"rpl:requri" not in request.body:
+        if target.rule != "client" or request.body.find(b"rpl:requri") < 0:
             return
         token = routes.token
         endpoint = self.router.table.by_tag.get(token.endpoint_tag) if token else None

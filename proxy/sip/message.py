@@ -11,7 +11,17 @@ from typing import Final
 
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
-from proxy.sip.grammar import TOKEN, canonical_name, known_names, split_values, unfold
+from proxy.sip.grammar import (
+    COMMA,
+    CR,
+    PERCENT,
+    TOKEN,
+    canonical_name,
+    is_visible,
+    name_of_line,
+    split_values,
+    unfold,
+)
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 from proxy.sip.uri import parse_uri
 
@@ -57,7 +67,7 @@ class Message:
             return None
         line = self.lines[position]
         value = line[line.find(b":") + 1 :].strip()
-        return unfold(value) if b"\r" in value else value
+        return unfold(value) if CR in value else value
 
     def required(self, name: str) -> bytes:
         """Like ``value``; MalformedMessage when the field is missing."""
@@ -79,10 +89,10 @@ class Message:
     def top_via(self) -> Via:
         """The first Via value; raises MalformedMessage."""
         line = self.lines[self.index["via"]]
-        if line[:5] == b"Via: " and b"," not in line and b"\r" not in line:
+        if line.startswith(b"Via: ") and COMMA not in line and CR not in line:
             return parse_via(line[5:])
         value = self.value("via") or b""
-        if b"," in value:
+        if COMMA in value:
             value = split_values(value)[0]
         return parse_via(value)
 
@@ -131,7 +141,7 @@ class Request(Message):
         """``user@host`` of From in lower case; empty when it cannot be read."""
         line = self.lines[self.index["from"]]
         plain = _PLAIN_AOR.search(line)
-        if plain is not None and b"%" not in line and line.count(b"<") == 1:
+        if plain is not None and PERCENT not in line and line.count(b"<") == 1:
             return plain[1].decode("utf-8", "replace").lower()
         try:
             return parse_uri(parse_name_addr(self.required("from")).uri).key
@@ -170,7 +180,7 @@ class Response(Message):
         position = self.index["via"]
         line = lines[position]
         rest = lines[:position] + lines[position + 1 :]
-        if b"," in line:
+        if COMMA in line:
             values = split_values(unfold(line.partition(b":")[2]))
             if len(values) > 1:
                 rest.insert(position, b"Via: " + b", ".join(values[1:]))
@@ -188,10 +198,14 @@ class UnreadableRequest(MalformedMessage):
         self.request = request
 
 
-VISIBLE: Final = b"\t" + bytes(range(32, 127)) + bytes(range(128, 256))
-"""What a header may hold without a second look: all but the control characters."""
-_LINE_BREAKS: Final = [b"\r\n" * max(n - 1, 0) for n in range(256)]
-_DESCENDING: Final = [range(n - 1, -1, -1) for n in range(256)]
+LENGTHS: Final = [b"Content-Length: %d" % n for n in range(2048)]
+"""The plainest way to say each length, so that it can be compared and not read."""
+_METHODS: Final = {
+    word: word
+    for word in b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO"
+    b" UPDATE MESSAGE REFER PRACK PUBLISH SERVICE".split()
+}
+"""The usual methods; one object for each, whose hash is known."""
 
 
 def parse_message(
@@ -210,31 +224,31 @@ def parse_message(
     """
     head, end, body = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
-    known = known_names.get
-    names: list[str] = [known(line.partition(b":")[0]) for line in lines]  # type: ignore[misc]
-    count = len(names)
+    count = len(lines)
     if (
         not end
         or count > limits.header_lines
-        or count > 255  # what the tables above are made for
         or len(head) > limits.header_line
-        or head.translate(None, VISIBLE) != _LINE_BREAKS[count]
+        or not is_visible(lines)
     ):
         return _parse_carefully(data, limits, stream)
-    names[0] = ""
-    index = dict(zip(names[::-1], _DESCENDING[count]))  # noqa: B905 - equal lengths
-    try:
-        index["from"], index["to"], index["call-id"], index["cseq"], index["via"]
-        text = lines[index["content-length"]].partition(b":")[2].strip()
-        length = int(text)
-    except (KeyError, ValueError):
-        return _parse_carefully(data, limits, stream)
+    names = [""] * count
+    index = {"": 0}
+    for position in range(count - 1, 0, -1):
+        name = name_of_line(lines[position])
+        if name is None:
+            return _parse_carefully(data, limits, stream)
+        names[position] = name
+        index[name] = position
     if (
-        None in index
-        or length != len(body)
-        or length > limits.body
-        or not text.isdigit()  # "+7" and "1_0" are numbers to int() alone
-        or not known_names.keys().isdisjoint(lines)  # a name without a colon
+        "via" not in index
+        or "from" not in index
+        or "to" not in index
+        or "call-id" not in index
+        or "cseq" not in index
+        or "content-length" not in index
+        or not _fits(lines[index["content-length"]], len(body))
+        or len(body) > limits.body
         or (
             len(index) != count
             and count - len(index) != names.count("via") - 1
@@ -243,15 +257,26 @@ def parse_message(
     ):
         return _parse_carefully(data, limits, stream)
     start = lines[0]
-    if start[:8] == b"SIP/2.0 ":
-        status = start[8:11]
-        if status.isdigit() and b"100" <= status < b"700" and start[11:12] in b" ":
+    if start.startswith(b"SIP/2.0 "):
+        status, after = start[8:11], start[11:12]
+        if status.isdigit() and b"100" <= status < b"700" and after in (b" ", b""):
             return Response(lines, names, index, body, int(status))
     else:
         parts = start.split(b" ")
-        if len(parts) == 3 and parts[2] == VERSION and parts[0].isalpha():
-            return Request(lines, names, index, body, parts[0], parts[1])
+        if len(parts) == 3 and parts[2] == VERSION:
+            method = _METHODS.get(parts[0], parts[0])
+            if method.isalpha():
+                return Request(lines, names, index, body, method, parts[1])
     return _parse_carefully(data, limits, stream)
+
+
+def _fits(line: bytes, size: int) -> bool:
+    """Whether a Content-Length line says ``size``, in digits alone."""
+    if size < len(LENGTHS) and line == LENGTHS[size]:
+        return True
+    text = line.partition(b":")[2].strip()
+    # "+7" and "1_0" are numbers to int() alone.
+    return text.isdigit() and len(text) < 12 and int(text) == size
 
 
 def _repeated_field(names: list[str]) -> str | None:
