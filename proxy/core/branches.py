@@ -42,7 +42,7 @@ class Branches:
         """
         if (
             request.lines[request.index["via"]].find(_OWN_BRANCH) < 0
-            and request.names.count("via") == 1
+            and request.count("via") == 1
         ):
             return False
         mark = b".%x" % _loop_mark(request)

@@ -111,7 +111,7 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
     if position is None:
         return routes
     line = request.lines[position]
-    if COMMA not in line and request.names.count("route") == 1:
+    if COMMA not in line and request.count("route") == 1:
         routes.entries = [line[line.find(b":") + 1 :].strip()]
     else:
         routes.entries = parse_routes(request.values("route"))

@@ -6,9 +6,9 @@ table, our pools, learned URIs, bindings, the default route, and last a refusal.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Final, Literal
 
+from proxy.core.lookups import lookup_of
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
@@ -32,7 +32,6 @@ ALLOW: Final = (
     b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
     b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
 )
-_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
 
 
 class Target:
@@ -80,18 +79,6 @@ class Target:
 
 
 Decision = list[Target] | Refusal
-
-
-@lru_cache(maxsize=4096)
-def lookup_of(uri: SipUri) -> Lookup:
-    """What RFC 3263 is asked for this URI."""
-    transport = uri.transport
-    return Lookup(
-        uri.target_host,
-        uri.port,
-        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
-        uri.scheme == "sips",
-    )
 
 
 class Router:

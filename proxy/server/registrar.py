@@ -131,7 +131,7 @@ async def start_registrar(store: Store, runtime: Runtime) -> None:
         return
     version = await store.registrar_version()
     await _load(store, runtime)
-    runtime.on_save = BindingWriter(store, runtime).add
+    runtime.carrier.on_save = BindingWriter(store, runtime).add
     runtime.on_conflict = ConflictBook(store, runtime).note
     runtime.tasks.start(_follow(store, runtime, version), "follow-registrar")
     runtime.tasks.start(_sweep(store, runtime), "sweep-bindings")

@@ -14,11 +14,13 @@ from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of
 from proxy.sip.grammar import (
     COMMA,
     CR,
+    METHODS,
     PERCENT,
     TOKEN,
     canonical_name,
     is_visible,
     name_of_line,
+    says_length,
     split_values,
     unfold,
 )
@@ -85,6 +87,12 @@ class Message:
             for i, n in enumerate(self.names)
             if n == name
         ]
+
+    def count(self, name: str) -> int:
+        """How many lines of this name there are."""
+        if len(self.index) == len(self.names):  # as nearly always: no name twice
+            return 1 if name in self.index else 0
+        return self.names.count(name)
 
     def top_via(self) -> Via:
         """The first Via value; raises MalformedMessage."""
@@ -198,16 +206,6 @@ class UnreadableRequest(MalformedMessage):
         self.request = request
 
 
-LENGTHS: Final = [b"Content-Length: %d" % n for n in range(2048)]
-"""The plainest way to say each length, so that it can be compared and not read."""
-_METHODS: Final = {
-    word: word
-    for word in b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO"
-    b" UPDATE MESSAGE REFER PRACK PUBLISH SERVICE".split()
-}
-"""The usual methods; one object for each, whose hash is known."""
-
-
 def parse_message(
     data: bytes, limits: MessageLimits = DEFAULT_LIMITS, *, stream: bool = False
 ) -> Request | Response:
@@ -247,7 +245,7 @@ def parse_message(
         or "call-id" not in index
         or "cseq" not in index
         or "content-length" not in index
-        or not _fits(lines[index["content-length"]], len(body))
+        or not says_length(lines[index["content-length"]], len(body))
         or len(body) > limits.body
         or (
             len(index) != count
@@ -264,19 +262,10 @@ def parse_message(
     else:
         parts = start.split(b" ")
         if len(parts) == 3 and parts[2] == VERSION:
-            method = _METHODS.get(parts[0], parts[0])
+            method = METHODS.get(parts[0], parts[0])
             if method.isalpha():
                 return Request(lines, names, index, body, method, parts[1])
     return _parse_carefully(data, limits, stream)
-
-
-def _fits(line: bytes, size: int) -> bool:
-    """Whether a Content-Length line says ``size``, in digits alone."""
-    if size < len(LENGTHS) and line == LENGTHS[size]:
-        return True
-    text = line.partition(b":")[2].strip()
-    # "+7" and "1_0" are numbers to int() alone.
-    return text.isdigit() and len(text) < 12 and int(text) == size
 
 
 def _repeated_field(names: list[str]) -> str | None:

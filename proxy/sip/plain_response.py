@@ -13,9 +13,9 @@ from proxy.sip.grammar import (
     SPACE,
     TAB,
     is_visible,
+    says_length,
 )
 from proxy.sip.kept import keep
-from proxy.sip.message import LENGTHS
 
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
 _BIG_C: Final = 0x43
@@ -83,18 +83,17 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
 
 def _cseq_method(lines: list[bytes], size: int) -> bytes | None:
     """The method of CSeq, when the lines are plain and say that length, once."""
-    if size >= len(LENGTHS):
-        return None
-    expected = LENGTHS[size]
     cseq: bytes | None = None
     has_length = False
     for line in lines:
         first = line[0]
         if first in (_BIG_C, _SMALL_C):
-            if line == expected and not has_length:
-                has_length = True
-            elif cseq is None and line.startswith(b"CSeq: "):
+            if cseq is None and line.startswith(b"CSeq: "):
                 cseq = line
+            elif line.startswith(b"Content-Length:"):
+                if has_length or not says_length(line, size):
+                    return None
+                has_length = True
             elif line[:14].lower() == b"content-length":
                 return None  # a second length hides a message in another one
         elif first in (SPACE, TAB, _BIG_L, _SMALL_L):
