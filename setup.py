@@ -17,6 +17,8 @@ HOT = [
     *glob("proxy/transaction/*.py"),
     *glob("proxy/core/*.py"),
     *(f"proxy/pools/{name}.py" for name in ("front_end", "health", "selection", "srv")),
+    *(f"proxy/net/{name}.py" for name in ("outbox", "stream_flow", "turns", "udp")),
+    "proxy/server/carrier.py",
     "proxy/endpoints/request_uri.py",
     "proxy/location/service.py",
 ]
@@ -30,9 +32,7 @@ def extensions() -> list[Extension]:
         from mypyc.build import mypycify
     except ImportError:
         return []
-    # Flow is subclassed by the net layer, which stays plain Python.
-    left_out = ("__init__.py", "sip/flow.py")
-    sources = sorted(path for path in HOT if not path.endswith(left_out))
+    sources = sorted(path for path in HOT if not path.endswith("__init__.py"))
     found: list[Extension] = mypycify(
         ["--config-file=", "--ignore-missing-imports", *sources],
         opt_level="3",

@@ -21,7 +21,7 @@ class Branches:
     ``more`` are further sent-by that are ours: those of the other workers.
     """
 
-    __slots__ = ("_sent_by", "_serial", "prefix")
+    __slots__ = ("_own", "_sent_by", "_serial", "prefix")
 
     def __init__(
         self,
@@ -35,6 +35,11 @@ class Branches:
         sent_by = [listener.outlet.sent_by for listener in listeners]
         sent_by += (listener.sent_by for listener in listeners)
         self._sent_by = list(dict.fromkeys((*sent_by, *more)))
+        self._own = {
+            f"Via: SIP/2.0/{transport} ".encode() + each
+            for each in self._sent_by
+            for transport in ("UDP", "TCP", "TLS")
+        }
 
     def make(self, request: Request) -> bytes:
         """A new branch for one attempt to forward ``request``."""
@@ -43,7 +48,7 @@ class Branches:
 
     def is_own_via(self, text: bytes) -> bool:
         """Section 18.1.2: the sent-by in this piece of a Via is one of ours."""
-        return any(sent_by in text for sent_by in self._sent_by)
+        return text in self._own or any(text.find(x) >= 0 for x in self._sent_by)
 
     def is_looping(self, request: Request) -> bool:
         """Section 16.3 item 4: a Via of ours with the mark this request has now.
@@ -51,13 +56,13 @@ class Branches:
         A request that came back changed (a spiral) has another mark and may go on.
         """
         if (
-            _OWN_BRANCH not in request.lines[request.index["via"]]
-            and request.names.count("via") == 1
+            request.lines[request.index["via"]].find(_OWN_BRANCH) < 0
+            and request.count("via") == 1
         ):
             return False
         mark = b".%x" % _loop_mark(request)
         for value in request.values("via"):
-            if _OWN_BRANCH in value:
+            if value.find(_OWN_BRANCH) >= 0:
                 for via in split_values(value):
                     head, _, rest = via.partition(_OWN_BRANCH)
                     branch = rest.partition(b";")[0]

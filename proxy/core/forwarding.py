@@ -9,6 +9,7 @@ from typing import Final
 
 from proxy.core.routes import RouteSet
 from proxy.core.tokens import TokenBox
+from proxy.core.validation import MAX_FORWARDS
 from proxy.sip.fields import Via, parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable, Listener
 from proxy.sip.grammar import unfold
@@ -22,6 +23,9 @@ KEEP_SECONDS: Final = 120
 
 DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 """Methods whose first request can open a dialog, and so gets a Record-Route."""
+
+
+_HOPS: Final = [b"Max-Forwards: %d" % n for n in range(MAX_FORWARDS + 1)]
 
 
 def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
@@ -121,7 +125,7 @@ def forward_request(
     lines = request.lines.copy()
     index = request.index
     position = index.get("max-forwards")
-    hops = b"Max-Forwards: %d" % max(request.hops - 1, 0)
+    hops = _HOPS[max(request.hops - 1, 0)]
     if position is not None:
         lines[position] = hops
     else:
@@ -131,8 +135,8 @@ def forward_request(
     if request_uri is not request.uri:
         lines[0] = b"%b %b SIP/2.0" % (request.method, request_uri)
     lines[1:1] = own_lines
-    if request.lines[index["via"]][1:2] not in b"iI" or (
-        request.names.count("via") > 1 and _has_compact_via(request)
+    if request.lines[index["via"]][1:2] not in (b"i", b"I") or (
+        request.count("via") > 1 and _has_compact_via(request)
     ):
         _spell_via_out(lines)
     lines += (b"", request.body)
@@ -158,7 +162,7 @@ def _replace_routes(
         entries = [*entries[1:], b"<%b>" % request_uri]
         request_uri = strict
     names = request.names
-    if names.count("route") == 1:
+    if request.count("route") == 1:
         position = request.index["route"]
         if entries:
             lines[position] = b"Route: " + b", ".join(entries)
@@ -179,7 +183,7 @@ def _replace_routes(
 
 def _has_compact_via(request: Request) -> bool:
     return any(
-        name == "via" and line[1:2] not in b"iI"
+        name == "via" and line[1:2] not in (b"i", b"I")
         for name, line in zip(request.names, request.lines, strict=True)
     )
 

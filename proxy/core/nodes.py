@@ -8,8 +8,9 @@ node that is named sends it down the connection or refuses, and never on to a th
 from collections.abc import Mapping
 from typing import Final
 
+from proxy.core.lookups import lookup_of
 from proxy.core.routes import RouteSet
-from proxy.core.target import Target, lookup_of
+from proxy.core.target import Target
 from proxy.core.tokens import FlowToken, TokenBox
 from proxy.location.binding import Binding
 from proxy.pools.front_end import Lookup

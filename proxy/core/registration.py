@@ -11,7 +11,7 @@ from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr, parse_routes, parse_tokens
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import split_values
+from proxy.sip.grammar import LESS_THAN, split_values
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
@@ -151,7 +151,7 @@ def _contact(value: bytes, header: int | None) -> Contact:
         expires = _seconds(parameters["expires"])
         start = value.rfind(b">") + 1
         value = value[:start] + _EXPIRES.sub(rb"\1", value[start:])
-    if b"<" not in value:
+    if LESS_THAN not in value:
         # The bare form; legacy clients cut a Contact without brackets at its first ";".
         uri_text, semicolon, rest = value.partition(b";")
         value = b"<%b>%b%b" % (uri_text.strip(), semicolon, rest)
@@ -205,7 +205,7 @@ def read_path(request: Request) -> bytes:
 def epid_of(request: Request) -> str:
     """The ``epid`` of From: which device of the user this is ([MS-SIPREGE])."""
     line = request.lines[request.index["from"]]
-    match = _EPID.search(line) if b"epid" in line else None
+    match = _EPID.search(line) if line.find(b"epid") >= 0 else None
     return match[1].decode("latin-1") if match else ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from proxy.core.tokens import MIN_TOKEN, FlowToken, TokenBox
 from proxy.sip.fields import parse_name_addr, parse_routes
 from proxy.sip.flow import DEFAULT_PORT, Listener
+from proxy.sip.grammar import AT, COMMA, DOT
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
@@ -121,11 +122,11 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
     if position is None:
         return routes
     line = request.lines[position]
-    if b"," not in line and request.names.count("route") == 1:
+    if COMMA not in line and request.count("route") == 1:
         routes.entries = [line[line.find(b":") + 1 :].strip()]
     else:
         routes.entries = parse_routes(request.values("route"))
-    if b"." in request.uri and b"@" in request.uri:
+    if DOT in request.uri and AT in request.uri:
         _undo_strict_routing(routes, identity, tokens)
     _pop_own_entries(routes, identity, tokens)
     if routes.token is not None and request.to_tag() is None:

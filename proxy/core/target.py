@@ -1,14 +1,12 @@
 """What the rules of section 16.5 decide: targets, a refusal, or to ask the store."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, Literal
 
 from proxy.core.tokens import NO_ENDPOINT
 from proxy.core.validation import Refusal
 from proxy.pools.front_end import Lookup
 from proxy.sip.flow import Flow
-from proxy.sip.uri import SipUri
 
 Rule = Literal[
     "dialog",
@@ -20,8 +18,6 @@ Rule = Literal[
     "binding",
     "default",
 ]
-
-_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
 
 
 class Target:
@@ -75,15 +71,3 @@ Decision = list[Target] | Refusal
 
 ASK: Final = Refusal(404, "ask the store")
 """Nobody is told this: memory does not know the address, the store may."""
-
-
-@lru_cache(maxsize=4096)
-def lookup_of(uri: SipUri) -> Lookup:
-    """What RFC 3263 is asked for this URI."""
-    transport = uri.transport
-    return Lookup(
-        uri.target_host,
-        uri.port,
-        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
-        uri.scheme == "sips",
-    )

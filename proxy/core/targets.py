@@ -7,19 +7,14 @@ table, our pools, learned URIs, bindings, the default route, and last a refusal.
 
 from collections.abc import Iterable, Sequence
 
+from proxy.core import contacts
 from proxy.core.affinity import Affinity
-from proxy.core.contacts import (
-    MARK,
-    asks_for_replacement,
-    client_uri,
-    not_the_first_hop,
-    token_of,
-)
+from proxy.core.lookups import lookup_of
 from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
-from proxy.core.target import ASK, Decision, Target, lookup_of
+from proxy.core.target import ASK, Decision, Target
 from proxy.core.tokens import NO_ENDPOINT, FlowToken, TokenBox, caller_mark
 from proxy.core.validation import ALLOW, Refusal
 from proxy.endpoints.canary import pool_for
@@ -182,8 +177,8 @@ class Router:
             named = Target("client", routes.request_uri, lookup=lookup, tag=tag)
             if flow is None:
                 return named
-        mine = token_of(uri, self.tokens) is not None
-        request_uri = client_uri(uri, flow) if mine else routes.request_uri
+        mine = contacts.token_of(uri, self.tokens) is not None
+        request_uri = contacts.client_uri(uri, flow) if mine else routes.request_uri
         target = Target("client", request_uri, flow=flow, tag=tag)
         if self.tokens.is_elsewhere(flow):
             target.fallback = named
@@ -326,18 +321,18 @@ class Router:
 
     def by_contact(self, routes: RouteSet, uri: SipUri) -> Decision | None:
         """The Contact that we, or another node, gave a client of first_hop."""
-        token = token_of(uri, self.tokens)
+        token = contacts.token_of(uri, self.tokens)
         if token is None or uri.user is None:
             return None
         if not routes.wanted_flow:
-            text = uri.user.partition(MARK)[0].encode()
+            text = uri.user.partition(contacts.MARK)[0].encode()
             there = self.nodes.towards_contact(routes.request_uri, text, token)
             if there is not None:
                 return [there]
         flow = self.tokens.flow_of(token)
         if flow is None:
             return Refusal(480, "", (self._why("flow gone"),))
-        return [Target("contact", client_uri(uri, flow), flow=flow)]
+        return [Target("contact", contacts.client_uri(uri, flow), flow=flow)]
 
     def by_default(
         self, request: Request, routes: RouteSet, flow: Flow
@@ -350,8 +345,8 @@ class Router:
         if request.method == b"REGISTER":
             if flow.first_hop:
                 lookup = self.affinity.home_of(request.from_aor()) or lookup
-            elif asks_for_replacement(request):
-                return not_the_first_hop(self.settings.source)
+            elif contacts.asks_for_replacement(request):
+                return contacts.not_the_first_hop(self.settings.source)
         return [Target("default", routes.request_uri, lookup=lookup)]
 
     def nowhere(self, uri: SipUri) -> Refusal:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from proxy.sip.flow import COUNTED, NODE_BITS, WORKER_BITS, Flow, FlowTable, Listener
+from proxy.sip.kept import keep
 
 _HEAD: Final = struct.Struct("!BH6sQH")
 _MAC_SIZE: Final = 10
@@ -53,10 +54,17 @@ def listener_mark(listener: Listener) -> int:
     return crc32(text.encode()) & 0xFFFF
 
 
-@lru_cache(maxsize=8192)
+_caller_marks: Final[dict[bytes, bytes]] = {}
+
+
 def caller_mark(from_tag: bytes | None) -> bytes:
     """Eight hex digits that stand for the caller's tag."""
-    return b"%08x" % crc32(from_tag or b"")
+    tag = from_tag or b""
+    mark = _caller_marks.get(tag)
+    if mark is None:
+        mark = b"%08x" % crc32(tag)
+        keep(_caller_marks, tag, mark)
+    return mark
 
 
 @lru_cache(maxsize=4096)

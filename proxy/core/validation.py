@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_tokens, tag_of_line
+from proxy.sip.grammar import COLON, SPACE, TAB
 from proxy.sip.limits import MessageLimits
 from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
@@ -73,7 +74,8 @@ def _check_syntax(request: Request, limits: MessageLimits) -> None:
         request.hops = _read_hops(line) if hops is None else hops
     tag_of_line(lines[index["from"]])
     tag_of_line(lines[index["to"]])
-    if lines[index["call-id"]][-1:] in b": \t" and not request.value("call-id"):
+    last = lines[index["call-id"]][-1]
+    if last in (COLON, SPACE, TAB) and not request.value("call-id"):
         raise MalformedMessage("Empty call-id header field")
     names = request.names
     if len(names) > limits.route_entries and (

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from proxy.net.acceptor import Acceptor
 from proxy.net.admission import Admission
@@ -21,7 +21,8 @@ from proxy.net.settings import (
     StreamSettings,
 )
 from proxy.net.sink import Sink
-from proxy.net.stream import StreamFlow, Streams
+from proxy.net.stream import Streams
+from proxy.net.stream_flow import Sender, StreamFlow
 from proxy.net.tls import TlsEnd
 from proxy.net.udp import UdpListener
 from proxy.pools.front_end import FrontEnd
@@ -66,7 +67,8 @@ class Network:
         self.streams = Streams(loop, flows, sink, self.outbox, streams)
         self.admission = Admission(admission)
         self.connector = Connector(self.streams, admission, client_tls, pool_tls)
-        self.udp: dict[int, UdpListener] = {}
+        self.sender = Sender()
+        self.udp = self.sender.udp
         self.acceptors: list[Acceptor] = []
         self._sink = sink
         self._options = options or {}
@@ -74,6 +76,7 @@ class Network:
         self._loop = loop
         self._sweeper: asyncio.TimerHandle | None = None
         self.flush = self.outbox.flush
+        self.send = self.sender.send
 
     async def open(self) -> None:
         """Bind every listener; none stays open when one fails.  Raises NetError."""
@@ -87,13 +90,6 @@ class Network:
             await self.close()
             raise
         self._sweep()
-
-    def send(self, flow: Flow, data: bytes) -> None:
-        """Send now (UDP) or at the end of this batch (streams)."""
-        if flow.reliable:
-            cast(StreamFlow, flow).connection.send(data)
-        else:
-            self.udp[flow.listener.index].send(flow, data)
 
     def connect(self, front_end: FrontEnd, listener: Listener, timeout: float) -> None:
         """Open a connection; the sink hears ``flow_opened`` or ``connect_failed``."""

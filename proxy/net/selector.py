@@ -1,9 +1,7 @@
 """An event loop whose epoll selector serves datagram sockets by itself.
 
-asyncio spends about as much on handing a readable socket to its callback (key, handle,
-ready queue, context) as the callback spends on a datagram.  A socket given to ``serve``
-is called straight from ``select``; everything else is reported to the event loop as
-always.
+What is served, and how the loop is kept out of it, is ``turns.py``; everything else is
+reported to the event loop as always.
 """
 
 import asyncio
@@ -14,9 +12,7 @@ from collections.abc import Callable, Mapping
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Final
 
-import structlog
-
-log = structlog.get_logger()
+from proxy.net.turns import Turns
 
 _NOT_READ: Final = ~select.EPOLLIN
 _NOT_WRITE: Final = ~select.EPOLLOUT
@@ -26,52 +22,21 @@ class DirectSelector(BaseSelector):
     """``selectors.EpollSelector`` with a short way for some sockets."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
+        self.turns = Turns()
+        self._epoll = self.turns.epoll
         self._keys: dict[int, SelectorKey] = {}
-        self._direct: dict[int, Callable[[], None]] = {}
-
-    def serve(self, descriptor: int, readable: Callable[[], None]) -> None:
-        """Call ``readable`` whenever the socket can be read.
-
-        It must read until nothing is left or be glad to be called again, and may not
-        block; what it raises is logged.
-        """
-        self._epoll.register(descriptor, select.EPOLLIN)
-        self._direct[descriptor] = readable
-
-    def forget(self, descriptor: int) -> None:
-        """No longer serve this socket."""
-        del self._direct[descriptor]
-        self._epoll.unregister(descriptor)
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """Serve the direct sockets that are readable; return the other events."""
-        if timeout is None:
-            wait = -1.0
-        elif timeout <= 0:
-            wait = 0.0
-        else:
-            # epoll counts milliseconds: round up, or the loop would spin.
-            wait = math.ceil(timeout * 1e3) * 1e-3
-        try:
-            found = self._epoll.poll(wait)
-        except InterruptedError:
-            return []
+        found = self.turns.wait(math.inf if timeout is None else max(timeout, 0.0))
         ready = []
         for descriptor, event in found:
-            readable = self._direct.get(descriptor)
-            if readable is None:
-                key = self._keys.get(descriptor)
-                if key is not None:
-                    events = (EVENT_READ if event & _NOT_WRITE else 0) | (
-                        EVENT_WRITE if event & _NOT_READ else 0
-                    )
-                    ready.append((key, events & key.events))
-                continue
-            try:
-                readable()
-            except Exception:
-                log.exception("socket.failed", descriptor=descriptor)
+            key = self._keys.get(descriptor)
+            if key is not None:
+                events = (EVENT_READ if event & _NOT_WRITE else 0) | (
+                    EVENT_WRITE if event & _NOT_READ else 0
+                )
+                ready.append((key, events & key.events))
         return ready
 
     # -- what asyncio asks of a selector -----------------------------------------
@@ -113,8 +78,7 @@ class DirectSelector(BaseSelector):
     def close(self) -> None:
         """Close epoll; nothing is served any more."""
         self._keys.clear()
-        self._direct.clear()
-        self._epoll.close()
+        self.turns.close()
 
 
 def _descriptor(fileobj: Any) -> int:
@@ -128,8 +92,39 @@ def _mask(events: int) -> int:
 
 
 class DirectEventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop on a ``DirectSelector``, which is its ``direct``."""
+    """asyncio's own loop on a ``DirectSelector``; ``turns`` serves and rings."""
 
     def __init__(self) -> None:
-        self.direct = DirectSelector()
-        super().__init__(self.direct)
+        selector = DirectSelector()
+        self.turns = selector.turns
+        self.turns.follow(self)
+        super().__init__(selector)
+
+
+class Alarm:
+    """One timer that is moved often: ``ring`` is called at the instant set last."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._ring = ring
+        self._handle: asyncio.TimerHandle | None = None
+        self._turns = loop.turns if isinstance(loop, DirectEventLoop) else None
+        if self._turns is not None:
+            self._turns.alarm = ring
+
+    def set(self, at: float) -> None:
+        """Ring at ``at`` on the loop's clock, and not at what was said before."""
+        if self._turns is not None:
+            self._turns.alarm_at = at
+            return
+        self.cancel()
+        self._handle = self._loop.call_at(at, self._ring)
+
+    def cancel(self) -> None:
+        """Do not ring."""
+        if self._turns is not None:
+            self._turns.alarm_at = math.inf
+        elif self._handle is not None:
+            self._handle.cancel()

@@ -17,29 +17,13 @@ from typing import Final
 from proxy.net.outbox import Outbox
 from proxy.net.settings import DEFAULT_STREAM, StreamSettings
 from proxy.net.sink import Sink
+from proxy.net.stream_flow import StreamFlow
 from proxy.net.tls import peer_names
-from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import FramingError, StreamFramer
 
 READ_BUFFER: Final = 64 * 1024
 _TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux only
-
-
-class StreamFlow(Flow):
-    """A flow that holds its connection."""
-
-    __slots__ = ("connection",)
-
-    def __init__(
-        self,
-        listener: Listener,
-        host: str,
-        port: int,
-        connection_id: int,
-        connection: "StreamConnection",
-    ) -> None:
-        super().__init__(listener, host, port, connection_id)
-        self.connection = connection
 
 
 class Streams:

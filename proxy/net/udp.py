@@ -12,15 +12,18 @@ import socket
 import struct
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from proxy.net.errors import bind_error
 from proxy.net.outbox import Outbox
-from proxy.net.selector import DirectEventLoop, DirectSelector
+from proxy.net.selector import DirectEventLoop
 from proxy.net.sink import Sink
+from proxy.net.turns import Turns
 from proxy.sip.flow import Flow, FlowTable, Listener
 
 DATAGRAMS_A_TURN: Final = 64
+_WHOLE_READS: Final = 8  # batches in a row that were full: read more at once
 BUFFER: Final = 4 * 1024 * 1024  # bytes asked of the kernel, each way
 QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more
 
@@ -51,6 +54,7 @@ class UdpListener:
 
     __slots__ = (
         "_direct",
+        "_expected",
         "_flows",
         "_is_writer",
         "_loop",
@@ -59,6 +63,7 @@ class UdpListener:
         "_sendto",
         "_sink",
         "_socket",
+        "_whole_reads",
         "datagrams_dropped",
         "datagrams_received",
         "datagrams_refused",
@@ -75,7 +80,9 @@ class UdpListener:
         self._outbox = outbox
         self._queue: deque[tuple[Flow, bytes]] = deque()
         self._is_writer = False
-        self._direct: DirectSelector | None = None
+        self._direct: Turns | None = None
+        self._expected = 1
+        self._whole_reads = 0
         self.datagrams_received = 0
         self.datagrams_refused = 0  # told by ICMP, or by the kernel when sending
         self.datagrams_dropped = 0  # the send queue was full
@@ -92,10 +99,10 @@ class UdpListener:
         self._socket = opened or _bound(self.listener, reuse_port)
         self._socket.setblocking(False)
         _tune(self._socket)
-        self._sendto = self._socket.sendto
+        self._sendto: Callable[[bytes, tuple[str, int]], int] = self._socket.sendto
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
-            self._direct = self._loop.direct
+            self._direct = self._loop.turns
             self._direct.serve(self._socket.fileno(), self._readable)
         else:
             self._loop.add_reader(self._socket.fileno(), self._readable)
@@ -131,35 +138,53 @@ class UdpListener:
         # The busiest function of the program: names are local, the flow table's
         # look-up is written out.
         listener, flows, outbox = self.listener, self._flows, self._outbox
-        index, known, make = listener.index, flows.udp_flows, flows.udp
+        index, known = listener.index, flows.udp_flows
         recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
         received = 0
         outbox.is_batch = True
         try:
-            for _ in range(DATAGRAMS_A_TURN):
+            while received < self._expected:
                 try:
                     data, address = recvfrom(65_535)
                 except BlockingIOError:
+                    self._was_emptied(received)
                     break
                 except OSError:
                     # Not about what we read: an ICMP error is pending.
                     self._read_errors()
                     continue
                 received += 1
-                if data[:1] <= b"\r":
+                if data[0:1] <= b"\r":
                     data = data.lstrip(b"\r\n\0")
                     if not data:
                         self.keepalives += 1
                         continue
                 host, port = address[0], address[1]
                 flow = known.get((index, host, port))
-                deliver(flow or make(listener, host, port), data)
+                deliver(flow or flows.udp(listener, host, port), data)
+            else:
+                self._was_full()
             if not received:
                 # Awake and nothing to read: a pending error was told to a send.
                 self._read_errors()
         finally:
             self.datagrams_received += received
             outbox.end()
+
+    def _was_emptied(self, received: int) -> None:
+        """The queue ended before the batch: expect that many the next time.
+
+        To read an empty socket raises, and costs what a whole message costs.
+        """
+        self._expected = min(max(received, 1), DATAGRAMS_A_TURN)
+        self._whole_reads = 0
+
+    def _was_full(self) -> None:
+        """There may be more, as epoll will tell; several times in a row, there is."""
+        self._whole_reads += 1
+        if self._whole_reads >= _WHOLE_READS:
+            self._whole_reads = 0
+            self._expected = min(self._expected * 2, DATAGRAMS_A_TURN)
 
     def _read_errors(self) -> None:
         """Empty the error queue; it keeps the socket readable until it is."""

@@ -139,7 +139,7 @@ async def start_registrar(
     if runtime.core.registrar is None:
         return
     await load_location(store, runtime)
-    runtime.on_save = BindingWriter(store, runtime).add
+    runtime.carrier.on_save = BindingWriter(store, runtime).add
     runtime.on_conflict = ConflictBook(store, runtime).note
     runtime.tasks.start(_sweep(store, runtime, sweeps_store), "sweep-bindings")
 

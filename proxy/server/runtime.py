@@ -7,24 +7,25 @@ event loop; a message costs it no task, no future and no log call.
 import asyncio
 import random
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 
 from proxy import clock
 from proxy.core import commands, events
+from proxy.core.lookups import lookup_of
 from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings import Siblings
-from proxy.core.target import lookup_of
 from proxy.endpoints.table import EndpointTable
 from proxy.net.network import ListenOptions, Network
-from proxy.net.selector import DirectEventLoop
+from proxy.net.selector import Alarm, DirectEventLoop
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
+from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.sibling_links import SiblingLinks
 from proxy.server.tasks import Tasks
@@ -81,16 +82,19 @@ class Runtime:
             batch_ended=self._rearm,
         )
         self.links: SiblingLinks | None = None
-        self.errors = 0
+        self.carrier = Carrier(
+            self.core, self.network.sender, self._add_access, self._carry_out_rare
+        )
+        # Both are every message's way in; see carrier.py.
+        self.datagram = self.message = self.carrier.message
         self.on_learned: Callable[[commands.LearnUri], None] = lambda _: None
-        self.on_save: Callable[[commands.SaveBindings], None] = lambda _: None
         self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
         self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
         self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
         self.used_uris: set[str] = set()
         self._wall_offset = clock.wall() - self.loop.time()
         self.core.location.wall_offset = self._wall_offset
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self.loop, self._expire)
         self._armed_for = float("inf")
         self._flusher: asyncio.TimerHandle | None = None
         resolver.on_change = self._resolution_changed
@@ -106,8 +110,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Stop at once: sockets, tasks, what is still to be written."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         if self._flusher is not None:
             self._flusher.cancel()
         await self.network.close()
@@ -144,16 +147,6 @@ class Runtime:
 
     # -- Sink: what happens on the network ---------------------------------------
 
-    def datagram(self, flow: Flow, data: bytes) -> None:
-        """A UDP datagram."""
-        try:
-            self.core.receive(flow, data, self.loop.time())
-        except Exception:
-            self._failed("message.failed", flow)
-        self._carry_out(self.core.take_commands())
-
-    message = datagram
-
     def datagram_refused(self, flow: Flow, data: bytes, reason: str) -> None:
         """ICMP, or the kernel, gave a datagram of ours back."""
         self.step(events.DatagramRefused(flow, data, reason))
@@ -183,27 +176,18 @@ class Runtime:
         try:
             out = self.core.handle(event, self.loop.time())
         except Exception:
-            self._failed("event.failed", None)
+            self.carrier.failed("event.failed", None)
             out = self.core.take_commands()
-        self._carry_out(out)
+        self.carrier.carry_out(out)
         self._rearm()
 
-    def _failed(self, event: str, flow: Flow | None) -> None:
-        """A bug of ours: one message is lost, the proxy goes on."""
-        self.errors += 1
-        log.exception(event, flow=repr(flow))
+    @property
+    def errors(self) -> int:
+        """Messages and events that met a bug of ours."""
+        return self.carrier.errors
 
-    def _carry_out(self, out: Iterable[commands.Command]) -> None:
-        send = self.network.send
-        for command in out:
-            if type(command) is commands.Send:
-                send(command.flow, command.data)
-            elif type(command) is commands.SaveBindings:
-                self.on_save(command)
-            elif type(command) is commands.LogAccess:
-                self.access.add(command, self.loop.time() + self._wall_offset)
-            else:
-                self._carry_out_rare(command)
+    def _add_access(self, record: commands.LogAccess, at: float) -> None:
+        self.access.add(record, at + self._wall_offset)
 
     def _carry_out_rare(self, command: commands.Command) -> None:
         match command:
@@ -255,21 +239,17 @@ class Runtime:
         deadline = self.core.deadline()
         if deadline is None or deadline >= self._armed_for:
             return
-        if self._timer is not None:
-            self._timer.cancel()
-        at = max(deadline, self.loop.time() + TIMER_GRAIN)
         self._armed_for = deadline
-        self._timer = self.loop.call_at(at, self._expire)
+        self._alarm.set(max(deadline, self.loop.time() + TIMER_GRAIN))
 
     def _expire(self) -> None:
         self._armed_for = float("inf")
-        self._timer = None
         try:
             out = self.core.expire(self.loop.time())
         except Exception:
-            self._failed("timer.failed", None)
+            self.carrier.failed("timer.failed", None)
             out = self.core.take_commands()
-        self._carry_out(out)
+        self.carrier.carry_out(out)
         self._rearm()
 
     def _flush_access(self) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from proxy.core.siblings import Siblings, stream_key
 from proxy.net.outbox import Outbox
-from proxy.net.stream import StreamFlow
+from proxy.net.stream_flow import StreamFlow
 from proxy.server.sibling_sockets import SiblingSockets
 from proxy.sip.flow import WORKER_BITS, Flow, FlowTable, Listener
 
@@ -41,36 +41,20 @@ class Receiver(Protocol):
         """What a sibling tells all others."""
 
 
-class RemoteFlow(Flow):
-    """A client's connection that another worker has."""
+class RemoteConnection:
+    """A client's connection that another worker has: that one writes on it."""
 
-    __slots__ = ("connection",)
+    __slots__ = ("_links", "flow", "worker")
 
-    def __init__(
-        self,
-        links: "SiblingLinks",
-        worker: int,
-        listener: Listener,
-        host: str,
-        port: int,
-        connection_id: int,
-    ) -> None:
-        super().__init__(listener, host, port, connection_id)
-        self.connection = _RemoteConnection(links, worker, self)
-
-
-class _RemoteConnection:
-    """What the network writes to: a sibling, which writes on the connection."""
-
-    __slots__ = ("_flow", "_links", "worker")
-
-    def __init__(self, links: "SiblingLinks", worker: int, flow: RemoteFlow) -> None:
+    def __init__(self, links: "SiblingLinks", worker: int) -> None:
         self._links = links
-        self._flow = flow
         self.worker = worker
+        self.flow: Flow | None = None
 
     def send(self, data: bytes) -> None:
-        self._links.send_frame(self.worker, SEND, _where(self._flow) + data)
+        """Have it sent there."""
+        assert self.flow is not None
+        self._links.send_frame(self.worker, SEND, _where(self.flow) + data)
 
     def close(self, reason: str) -> None:
         """Its own worker decides about the connection."""
@@ -97,7 +81,7 @@ class SiblingLinks:
         self._outbox = outbox
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()
-        self._remote: dict[bytes, RemoteFlow] = {}
+        self._remote: dict[bytes, StreamFlow] = {}
         # Connections of ours that siblings have sent on: they must hear of the end.
         self._users: dict[int, set[tuple[int, bytes]]] = {}
         self._asked: dict[int, tuple[set[int], asyncio.Future[None]]] = {}
@@ -192,8 +176,9 @@ class SiblingLinks:
 
     def _flow(
         self, worker: int, listener: Listener, host: str, port: int, number: int
-    ) -> RemoteFlow:
-        flow = RemoteFlow(self, worker, listener, host, port, number)
+    ) -> StreamFlow:
+        connection = RemoteConnection(self, worker)
+        flow = connection.flow = StreamFlow(listener, host, port, number, connection)
         key = _where(flow)
         known = self._remote.get(key)
         if known is not None and known.is_open:
@@ -211,14 +196,16 @@ class SiblingLinks:
 
     def _lost(self, worker: int) -> None:
         """A sibling has died, and every connection with it."""
-        for flow in [x for x in self._remote.values() if x.connection.worker == worker]:
-            self._forget(flow)
+        for flow in list(self._remote.values()):
+            connection = flow.connection
+            if isinstance(connection, RemoteConnection) and connection.worker == worker:
+                self._forget(flow)
         for waiting, done in self._asked.values():
             waiting.discard(worker)
             if not waiting and not done.done():
                 done.set_result(None)
 
-    def _forget(self, flow: RemoteFlow) -> None:
+    def _forget(self, flow: StreamFlow) -> None:
         self._remote.pop(_where(flow), None)
         if flow.is_open:
             flow.is_open = False

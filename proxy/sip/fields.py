@@ -5,11 +5,20 @@ raises MalformedMessage and nothing else.
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.grammar import TOKEN, parse_parameters, split_values, unfold
+from proxy.sip.grammar import (
+    LESS_THAN,
+    QUOTE,
+    SEMICOLON,
+    SPACE,
+    TOKEN,
+    parse_parameters,
+    split_values,
+    unfold,
+)
+from proxy.sip.kept import keep
 
 MAX_CSEQ: Final = 2**31 - 1
 MAGIC_COOKIE: Final = b"z9hG4bK"
@@ -20,6 +29,12 @@ _VIA: Final = re.compile(
     rb"(?::\s*+([0-9]++)\s*+)?(;.*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
+
+
+_via_heads: Final[dict[bytes, "ViaHead"]] = {}
+_cseqs: Final[dict[bytes, tuple[int, bytes]]] = {}
+_tags: Final[dict[bytes, bytes | None]] = {}
+_UNREAD: Final = b"not read yet"
 
 
 class ViaHead:
@@ -78,9 +93,11 @@ class Via:
 def parse_via(value: bytes) -> Via:
     """Read one Via value (no commas outside quotes)."""
     front, found, rest = value.partition(b";branch=")
-    if found and b" " not in rest and b'"' not in rest:
-        branch, _, tail = rest.partition(b";")
+    if found and SPACE not in rest and QUOTE not in rest:
         head = _via_head(front)
+        if SEMICOLON not in rest:
+            return Via(value, head, rest, head.parameters)
+        branch, _, tail = rest.partition(b";")
         if not tail:
             return Via(value, head, branch, head.parameters)
         more = parse_parameters(b";" + tail)
@@ -90,8 +107,15 @@ def parse_via(value: bytes) -> Via:
     return Via(value, head, head.parameters.get("branch"), head.parameters)
 
 
-@lru_cache(maxsize=1024)
 def _via_head(text: bytes) -> ViaHead:
+    head = _via_heads.get(text)
+    if head is None:
+        head = _read_via_head(text)
+        keep(_via_heads, text, head)
+    return head
+
+
+def _read_via_head(text: bytes) -> ViaHead:
     match = _VIA.match(text)
     if match is None:
         raise MalformedMessage("Via cannot be read")
@@ -110,12 +134,19 @@ def _via_head(text: bytes) -> ViaHead:
 _CSEQ: Final = re.compile(rb"([0-9]+)[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)\Z")
 
 
-@lru_cache(maxsize=1024)
 def parse_cseq(line: bytes) -> tuple[int, bytes]:
     """Sequence number (below 2**31, RFC 3261 section 8.1.1.5) and method.
 
     Takes the whole header line: dialogs count in the same few values.
     """
+    cseq = _cseqs.get(line)
+    if cseq is None:
+        cseq = _read_cseq(line)
+        keep(_cseqs, line, cseq)
+    return cseq
+
+
+def _read_cseq(line: bytes) -> tuple[int, bytes]:
     match = _CSEQ.match(unfold(line.partition(b":")[2].strip()))
     if match is None:
         raise MalformedMessage("CSeq cannot be read")
@@ -149,7 +180,7 @@ _NAME_ADDR: Final = re.compile(
 
 def parse_name_addr(value: bytes) -> NameAddr:
     """Read one From, To, Contact, Route or Record-Route value."""
-    if b"<" in value:
+    if LESS_THAN in value:
         match = _NAME_ADDR.match(value)
         if match is None:
             raise MalformedMessage("address cannot be read")
@@ -174,12 +205,19 @@ _PLAIN_ADDRESS: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=2048)
 def tag_of_line(line: bytes) -> bytes | None:
     """Check a whole From or To line and return its tag.
 
     All requests of a dialog repeat these two lines, so they are read once.
     """
+    tag = _tags.get(line, _UNREAD)
+    if tag is _UNREAD:
+        tag = _read_tag(line)
+        keep(_tags, line, tag)
+    return tag
+
+
+def _read_tag(line: bytes) -> bytes | None:
     if _PLAIN_ADDRESS.match(line):
         return tag_of(line)
     value = unfold(line.partition(b":")[2].strip())
@@ -191,12 +229,12 @@ def tag_of(value: bytes) -> bytes | None:
     tail = value[value.rfind(b">") + 1 :]
     if not tail:
         return None
-    if b'"' not in tail and b" " not in tail:
+    if QUOTE not in tail and SPACE not in tail:
         start = tail.find(b";tag=")
         if start >= 0:
             end = tail.find(b";", start + 5)
             return tail[start + 5 :] if end < 0 else tail[start + 5 : end]
-        if b"tag" not in tail.lower():
+        if tail.lower().find(b"tag") < 0:
             return None
     return parse_name_addr(value).parameters.get("tag")
 

@@ -73,6 +73,79 @@ known_names: Final = _initial_names()
 """Spelling on the wire → canonical (lower case, long) name; learns as it goes."""
 
 
+# "x in y" for two bytes values raises and swallows a TypeError inside (CPython looks
+# for an integer first), which costs more than the search: on the message path single
+# characters are looked for as integers, longer texts with find().
+TAB: Final = 0x09
+LF: Final = 0x0A
+CR: Final = 0x0D
+SPACE: Final = 0x20
+QUOTE: Final = 0x22
+PERCENT: Final = 0x25
+COMMA: Final = 0x2C
+DOT: Final = 0x2E
+COLON: Final = 0x3A
+SEMICOLON: Final = 0x3B
+LESS_THAN: Final = 0x3C
+AT: Final = 0x40
+BACKSLASH: Final = 0x5C
+
+_VISIBLE: Final = bytes(
+    n if n == TAB or 32 <= n < 127 or n >= 128 else 0x3F for n in range(256)
+)
+
+
+def is_visible(lines: list[bytes]) -> bool:
+    """Whether there is no control character in any of these lines."""
+    text = b"".join(lines)
+    return text.translate(_VISIBLE) == text
+
+
+METHODS: Final = {
+    word: word
+    for word in b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO"
+    b" UPDATE MESSAGE REFER PRACK PUBLISH SERVICE".split()
+}
+"""The usual methods; one object for each, whose hash is known."""
+
+
+def _common_starts() -> list[list[tuple[bytes, str]]]:
+    starts: list[list[tuple[bytes, str]]] = [[] for _ in range(256)]
+    for name in (
+        "Via From To Call-ID CSeq Content-Length Contact Content-Type Max-Forwards "
+        "Route Record-Route User-Agent Supported Server Subscription-State "
+        "Allow Allow-Events Accept Event Expires Proxy-Require"
+    ).split():
+        starts[ord(name[0])].append((name.encode() + b":", name.lower()))
+    return starts
+
+
+_COMMON_STARTS: Final = _common_starts()
+"""First byte of a line → how the usual names go on up to the colon, by frequency."""
+
+LENGTHS: Final = [b"Content-Length: %d" % n for n in range(2048)]
+"""The plainest way to say each length, so that it can be compared and not read."""
+
+
+def says_length(line: bytes, size: int) -> bool:
+    """Whether a Content-Length line says ``size``, in digits alone."""
+    if size < len(LENGTHS) and line == LENGTHS[size]:
+        return True
+    text = line[line.find(b":") + 1 :].strip()
+    # "+7" and "1_0" are numbers to int() alone.
+    return text.isdigit() and len(text) < 12 and int(text) == size
+
+
+def name_of_line(line: bytes) -> str | None:
+    """The canonical name of a header line; None when it has none or is not known."""
+    if line:
+        for start, name in _COMMON_STARTS[line[0]]:
+            if line.startswith(start):
+                return name
+    raw, colon, _ = line.partition(b":")
+    return known_names.get(raw) if colon else None
+
+
 def canonical_name(raw: bytes) -> str | None:
     """The canonical form of a header name as it stood before the colon.
 
@@ -95,7 +168,7 @@ def canonical_name(raw: bytes) -> str | None:
 
 def unfold(value: bytes) -> bytes:
     """A folded value on one line (RFC 3261 section 7.3.1)."""
-    return LWS_FOLD.sub(b" ", value) if b"\r" in value else value
+    return LWS_FOLD.sub(b" ", value) if CR in value else value
 
 
 # A quote or bracket that nobody closes runs to the end of the value.
@@ -121,9 +194,9 @@ _SPLIT: Final = re.compile(
 
 def split_values(value: bytes) -> list[bytes]:
     """Split a header value at the commas outside quotes and angle brackets."""
-    if b"," not in value:
+    if COMMA not in value:
         return [value.strip()]
-    if b'"' not in value and b"<" not in value:
+    if QUOTE not in value and LESS_THAN not in value:
         return [part.strip() for part in value.split(b",")]
     parts = [b""]
     for match in _SPLIT.finditer(value):
@@ -148,10 +221,10 @@ def parse_parameters(text: bytes) -> dict[str, bytes | None] | None:
     names wins.  Returns ``None`` when ``text`` is no parameter list.
     """
     parameters: dict[str, bytes | None] = {}
-    if b'"' not in text and b" " not in text and b"\t" not in text:
+    if QUOTE not in text and SPACE not in text and TAB not in text:
         if not text:
             return parameters
-        if text[0] != 0x3B:
+        if text[0] != SEMICOLON:
             return None
         for part in text[1:].split(b";"):
             name, equals, value = part.partition(b"=")

@@ -12,9 +12,15 @@ from typing import Final
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
 from proxy.sip.grammar import (
+    COMMA,
+    CR,
+    METHODS,
+    PERCENT,
     TOKEN,
     canonical_name,
-    known_names,
+    is_visible,
+    name_of_line,
+    says_length,
     split_values,
     unfold,
     visible,
@@ -64,7 +70,7 @@ class Message:
             return None
         line = self.lines[position]
         value = line[line.find(b":") + 1 :].strip()
-        return unfold(value) if b"\r" in value else value
+        return unfold(value) if CR in value else value
 
     def required(self, name: str) -> bytes:
         """Like ``value``; MalformedMessage when the field is missing."""
@@ -83,13 +89,19 @@ class Message:
             if n == name
         ]
 
+    def count(self, name: str) -> int:
+        """How many lines of this name there are."""
+        if len(self.index) == len(self.names):  # as nearly always: no name twice
+            return 1 if name in self.index else 0
+        return self.names.count(name)
+
     def top_via(self) -> Via:
         """The first Via value; raises MalformedMessage."""
         line = self.lines[self.index["via"]]
-        if line[:5] == b"Via: " and b"," not in line and b"\r" not in line:
+        if line.startswith(b"Via: ") and COMMA not in line and CR not in line:
             return parse_via(line[5:])
         value = self.value("via") or b""
-        if b"," in value:
+        if COMMA in value:
             value = split_values(value)[0]
         return parse_via(value)
 
@@ -135,13 +147,10 @@ class Request(Message):
         self.size = 0  # bytes as received
 
     def from_aor(self) -> str:
-        """``user@host`` of From in lower case; empty when it cannot be read.
-
-        Fit to be shown: see ``visible``.
-        """
+        """``user@host`` of From in lower case, fit to be shown; else empty."""
         line = self.lines[self.index["from"]]
         plain = _PLAIN_AOR.search(line)
-        if plain is not None and b"%" not in line and line.count(b"<") == 1:
+        if plain is not None and PERCENT not in line and line.count(b"<") == 1:
             return visible(plain[1].decode("utf-8", "replace").lower())
         try:
             return visible(parse_uri(parse_name_addr(self.required("from")).uri).key)
@@ -180,7 +189,7 @@ class Response(Message):
         position = self.index["via"]
         line = lines[position]
         rest = lines[:position] + lines[position + 1 :]
-        if b"," in line:
+        if COMMA in line:
             values = split_values(unfold(line.partition(b":")[2]))
             if len(values) > 1:
                 rest.insert(position, b"Via: " + b", ".join(values[1:]))
@@ -196,12 +205,6 @@ class UnreadableRequest(MalformedMessage):
     def __init__(self, request: Request, reason: str, status: int = 400) -> None:
         super().__init__(reason, status)
         self.request = request
-
-
-VISIBLE: Final = b"\t" + bytes(range(32, 127)) + bytes(range(128, 256))
-"""What a header may hold without a second look: all but the control characters."""
-_LINE_BREAKS: Final = [b"\r\n" * max(n - 1, 0) for n in range(256)]
-_DESCENDING: Final = [range(n - 1, -1, -1) for n in range(256)]
 
 
 def parse_message(
@@ -220,31 +223,31 @@ def parse_message(
     """
     head, end, body = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
-    known = known_names.get
-    names: list[str] = [known(line.partition(b":")[0]) for line in lines]  # type: ignore[misc]
-    count = len(names)
+    count = len(lines)
     if (
         not end
         or count > limits.header_lines
-        or count > 255  # what the tables above are made for
         or len(head) > limits.header_line
-        or head.translate(None, VISIBLE) != _LINE_BREAKS[count]
+        or not is_visible(lines)
     ):
         return _parse_carefully(data, limits, stream)
-    names[0] = ""
-    index = dict(zip(names[::-1], _DESCENDING[count]))  # noqa: B905 - equal lengths
-    try:
-        index["from"], index["to"], index["call-id"], index["cseq"], index["via"]
-        text = lines[index["content-length"]].partition(b":")[2].strip()
-        length = int(text)
-    except (KeyError, ValueError):
-        return _parse_carefully(data, limits, stream)
+    names = [""] * count
+    index = {"": 0}
+    for position in range(count - 1, 0, -1):
+        name = name_of_line(lines[position])
+        if name is None:
+            return _parse_carefully(data, limits, stream)
+        names[position] = name
+        index[name] = position
     if (
-        None in index
-        or length != len(body)
-        or length > limits.body
-        or not text.isdigit()  # "+7" and "1_0" are numbers to int() alone
-        or not known_names.keys().isdisjoint(lines)  # a name without a colon
+        "via" not in index
+        or "from" not in index
+        or "to" not in index
+        or "call-id" not in index
+        or "cseq" not in index
+        or "content-length" not in index
+        or not says_length(lines[index["content-length"]], len(body))
+        or len(body) > limits.body
         or (
             len(index) != count
             and count - len(index) != names.count("via") - 1
@@ -253,14 +256,16 @@ def parse_message(
     ):
         return _parse_carefully(data, limits, stream)
     start = lines[0]
-    if start[:8] == b"SIP/2.0 ":
-        status = start[8:11]
-        if status.isdigit() and b"100" <= status < b"700" and start[11:12] in b" ":
+    if start.startswith(b"SIP/2.0 "):
+        status, after = start[8:11], start[11:12]
+        if status.isdigit() and b"100" <= status < b"700" and after in (b" ", b""):
             return Response(lines, names, index, body, int(status))
     else:
         parts = start.split(b" ")
-        if len(parts) == 3 and parts[2] == VERSION and parts[0].isalpha():
-            return Request(lines, names, index, body, parts[0], parts[1])
+        if len(parts) == 3 and parts[2] == VERSION:
+            method = METHODS.get(parts[0], parts[0])
+            if method.isalpha():
+                return Request(lines, names, index, body, method, parts[1])
     return _parse_carefully(data, limits, stream)
 
 
@@ -349,10 +354,10 @@ def _check(
     if not end:
         raise MalformedMessage("No empty line after the header fields")
     breaks = head.count(b"\n")
-    if breaks != head.count(b"\r\n") or breaks != head.count(b"\r"):
-        raise MalformedMessage("Control character in a header field")
-    if head.count(b"\0") != head.count(b"\\\0"):
-        # A NUL is legal only as a quoted pair (RFC 3261 section 25.1).
+    # A NUL is legal only as a quoted pair (RFC 3261 section 25.1).
+    if not breaks == head.count(b"\r\n") == head.count(b"\r") or (
+        head.count(b"\0") != head.count(b"\\\0")
+    ):
         raise MalformedMessage("Control character in a header field")
     if len(lines) > limits.header_lines + 1:
         raise MalformedMessage("Too many header fields", 513)

@@ -4,7 +4,25 @@ A 1xx or 2xx in the plainest form passes by the parser of ``message.py``; whatev
 odd about one sends it there.
 """
 
-from proxy.sip.message import VISIBLE
+from typing import Final
+
+from proxy.sip.grammar import (
+    COMMA,
+    QUOTE,
+    SEMICOLON,
+    SPACE,
+    TAB,
+    is_visible,
+    says_length,
+)
+from proxy.sip.kept import keep
+
+_STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
+_BIG_C: Final = 0x43
+_SMALL_C: Final = 0x63
+_BIG_L: Final = 0x4C
+_SMALL_L: Final = 0x6C
+_methods: Final[dict[bytes, bytes]] = {}
 
 
 class PlainResponse:
@@ -33,57 +51,61 @@ class PlainResponse:
 def read_plain_response(data: bytes) -> PlainResponse | None:
     """A 1xx or 2xx that needs no closer look; None: parse it.
 
-    Plain means: no control characters (they could
-    hide a header from us), nothing folded, the top Via right below the status line,
-    and a Content-Length that fits.
+    Plain means: no control characters (they could hide a header from us), nothing
+    folded, the top Via right below the status line, and one Content-Length that fits.
     """
-    end = data.find(b"\r\n\r\n")
-    via = data.find(b"\r\n")
-    if not data.startswith(b"\r\nVia: SIP/2.0/", via) or end < 0:
+    head, end, body = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    start = lines[0]
+    status = _STATUSES.get(start[:12])
+    if status is None or not end or len(lines) < 4 or not is_visible(lines):
         return None
-    via_end = data.find(b"\r\n", via + 2)
-    branch_at = data.find(b";branch=", via, via_end)
-    cseq = data.find(b"\r\nCSeq: ", via, end)
-    length = data.find(b"\r\nContent-Length:", via, end)
-    head = data[:end]
-    if (
-        branch_at < 0
-        or cseq < 0
-        or length < 0
-        or head.translate(None, VISIBLE).replace(b"\r\n", b"")
-        or b"\r\n " in head
-        or b"\r\n\t" in head
-    ):
+    via = lines[1]
+    front, found, value = via.partition(b";branch=")
+    if not found or not front.startswith(b"Via: SIP/2.0/") or QUOTE in value:
         return None
-    lower = head.lower()
-    if lower.count(b"\ncontent-length") > 1 or b"\nl" in lower:
-        return None  # a second length is how a message is hidden in another one
-    value = data[branch_at + 8 : via_end]
-    method = data[cseq + 8 : data.find(b"\r\n", cseq + 8)].rpartition(b" ")[2]
-    branch, comma, others = value.partition(b",")
-    try:
-        status = int(data[8:11])
-        text = data[length + 17 : data.find(b"\r\n", length + 17)].strip()
-        size = int(text)
-    except ValueError:
+    method = _cseq_method(lines, len(body))
+    if method is None:
         return None
-    if (
-        b'"' in value
-        or b" " in branch
-        or b"\t" in branch
-        or not method.isalpha()
-        or not text.isdigit()
-        or size != len(data) - end - 4
-        or not 100 <= status < 300
-        or data[:8] != b"SIP/2.0 "
-        or data[11:12] != b" "
-    ):
+    branch = value
+    rest = start
+    if COMMA in value:
+        branch, _, others = value.partition(b",")
+        rest = start + b"\r\nVia: " + others.lstrip()
+    if SPACE in branch or TAB in branch:
         return None
-    rest = data[: via + 7] + others.lstrip() if comma else data[:via]
+    if SEMICOLON in branch:
+        branch = branch.partition(b";")[0]
     return PlainResponse(
-        status,
-        data[via + 7 : branch_at],
-        branch.partition(b";")[0],
-        method,
-        rest + data[via_end:],
+        status, front, branch, method, rest + data[len(start) + 2 + len(via) :]
     )
+
+
+def _cseq_method(lines: list[bytes], size: int) -> bytes | None:
+    """The method of CSeq, when the lines are plain and say that length, once."""
+    cseq: bytes | None = None
+    has_length = False
+    for line in lines:
+        first = line[0]
+        if first in (_BIG_C, _SMALL_C):
+            if cseq is None and line.startswith(b"CSeq: "):
+                cseq = line
+            elif line.startswith(b"Content-Length:"):
+                if has_length or not says_length(line, size):
+                    return None
+                has_length = True
+            elif line[:14].lower() == b"content-length":
+                return None  # a second length hides a message in another one
+        elif first in (SPACE, TAB, _BIG_L, _SMALL_L):
+            return None  # folded, or a length in its compact form
+    return _method_of(cseq) if cseq is not None and has_length else None
+
+
+def _method_of(cseq: bytes) -> bytes | None:
+    method = _methods.get(cseq)
+    if method is None:
+        method = cseq.rpartition(b" ")[2]
+        if not method.isalpha():
+            return None
+        keep(_methods, cseq, method)
+    return method

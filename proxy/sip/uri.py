@@ -5,12 +5,12 @@ what is in them.
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.grammar import parse_parameters
+from proxy.sip.grammar import AT, PERCENT, parse_parameters
+from proxy.sip.kept import keep
 
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*):")
 _HOST: Final = re.compile(
@@ -20,6 +20,9 @@ _HOST: Final = re.compile(
 _USER: Final = re.compile(rb"[A-Za-z0-9\-_.!~*'()%&=+$,;?/:#\[\]\x80-\xff]*\Z")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x20<>\"\x7f]")
+
+
+_uris: Final[dict[bytes, "SipUri"]] = {}
 
 
 class SipUri:
@@ -81,13 +84,20 @@ def scheme_of(raw: bytes) -> str:
     return match[1].decode("ascii").lower()
 
 
-@lru_cache(maxsize=4096)
 def parse_uri(raw: bytes) -> SipUri:
     """Read a ``sip:``/``sips:`` URI.
 
     Raises MalformedMessage(400) for bad syntax and MalformedMessage(416) for another
     scheme (RFC 3261 section 16.3).
     """
+    uri = _uris.get(raw)
+    if uri is None:
+        uri = _read_uri(raw)
+        keep(_uris, raw, uri)
+    return uri
+
+
+def _read_uri(raw: bytes) -> SipUri:
     if _FORBIDDEN.search(raw):
         raise MalformedMessage("URI contains a forbidden character")
     scheme = scheme_of(raw)
@@ -95,7 +105,7 @@ def parse_uri(raw: bytes) -> SipUri:
         raise MalformedMessage("Unsupported URI Scheme", 416)
     rest, _, headers = raw[len(scheme) + 1 :].partition(b"?")
     at = rest.rfind(b"@")
-    if at < 0 and b"@" in headers:
+    if at < 0 and AT in headers:
         # A '?' in the user part (RFC 4475 3.1.1.13, semiuri's cousin).
         rest, headers = raw[len(scheme) + 1 :], b""
         at = rest.rfind(b"@")
@@ -125,6 +135,6 @@ def _user_of(raw: bytes) -> str:
     if not raw or not _USER.match(raw) or _BAD_ESCAPE.search(raw):
         raise MalformedMessage("URI with a bad user part")
     user = raw.partition(b":")[0]
-    if b"%" in user:
+    if PERCENT in user:
         user = unquote_to_bytes(user)
     return user.decode("utf-8", "backslashreplace")

@@ -1,0 +1,29 @@
+"""What RFC 3263 is asked for a URI."""
+
+from typing import Final
+
+from proxy.pools.front_end import Lookup
+from proxy.sip.kept import keep
+from proxy.sip.uri import SipUri
+
+_TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
+_lookups: Final[dict[bytes, Lookup]] = {}
+
+
+def lookup_of(uri: SipUri) -> Lookup:
+    """What RFC 3263 is asked for this URI."""
+    lookup = _lookups.get(uri.raw)
+    if lookup is None:
+        lookup = _lookup_of(uri)
+        keep(_lookups, uri.raw, lookup)
+    return lookup
+
+
+def _lookup_of(uri: SipUri) -> Lookup:
+    transport = uri.transport
+    return Lookup(
+        uri.target_host,
+        uri.port,
+        transport if transport in _TRANSPORTS else None,  # type: ignore[arg-type]
+        uri.scheme == "sips",
+    )

@@ -1,0 +1,111 @@
+"""The event loop's wait, with a short way round for datagram sockets and one timer.
+
+asyncio spends more on a turn (heap, ready queue, handle, context) than the message
+path on a datagram.  A socket served here is called straight from the wait, and the wait
+goes on by itself until asyncio has something to do: an event of its own, a callback, a
+timer.
+"""
+
+import math
+import select
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+log = structlog.get_logger()
+
+_NEVER: Final = math.inf
+_EVENTS: Final = 64  # taken from the kernel at once
+_monotonic: Final = time.monotonic
+
+
+class Turns:
+    """Waits on ``epoll`` for ``loop``, an asyncio event loop.
+
+    ``alarm`` is called once, at ``alarm_at`` on the loop's clock or a little later;
+    both may be set at any time from the loop's own thread.
+    """
+
+    __slots__ = ("_direct", "_epoll", "_loop", "alarm", "alarm_at")
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._direct: dict[int, Callable[[], None]] = {}
+        self._loop: Any = None
+        self.alarm_at = _NEVER
+        self.alarm: Callable[[], None] | None = None
+
+    @property
+    def epoll(self) -> select.epoll:
+        """What is waited on."""
+        return self._epoll
+
+    def follow(self, loop: Any) -> None:
+        """Return from ``wait`` when this loop has something to do."""
+        self._loop = loop
+
+    def serve(self, descriptor: int, readable: Callable[[], None]) -> None:
+        """Call ``readable`` whenever the socket can be read.
+
+        It may leave something unread, to be called again, and may not block; what it
+        raises is logged.
+        """
+        self._epoll.register(descriptor, select.EPOLLIN)
+        self._direct[descriptor] = readable
+
+    def forget(self, descriptor: int) -> None:
+        """No longer serve this socket."""
+        del self._direct[descriptor]
+        self._epoll.unregister(descriptor)
+
+    def close(self) -> None:
+        """Close epoll; nothing is served any more."""
+        self._direct.clear()
+        self.alarm_at = _NEVER
+        self._epoll.close()
+
+    def wait(self, timeout: float) -> list[tuple[int, int]]:
+        """Serve for up to ``timeout`` seconds (infinity: for ever).
+
+        Returns the events of sockets that are not served here, as soon as there are
+        any, and nothing when the loop has something else to do.
+        """
+        loop = self._loop
+        timers: int = len(loop._scheduled)
+        poll = self._epoll.poll
+        now: float = _monotonic()
+        end = now + timeout
+        while True:
+            until = min(end, self.alarm_at)
+            left = -1.0 if until == _NEVER else max(until - now, 0.0)
+            others = self._serve(poll(left, _EVENTS))
+            now = _monotonic()
+            if self.alarm_at <= now:
+                self._ring()
+                now = _monotonic()
+            if others or loop._ready or now >= end or len(loop._scheduled) != timers:
+                return others
+
+    def _serve(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        others: list[tuple[int, int]] = []
+        for descriptor, event in found:
+            readable = self._direct.get(descriptor)
+            if readable is None:
+                others.append((descriptor, event))
+                continue
+            try:
+                readable()
+            except Exception:
+                log.exception("socket.failed", descriptor=descriptor)
+        return others
+
+    def _ring(self) -> None:
+        alarm, self.alarm_at = self.alarm, _NEVER
+        if alarm is None:
+            return
+        try:
+            alarm()
+        except Exception:
+            log.exception("alarm.failed")
