@@ -70,7 +70,7 @@ def running_zone(records):
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    started.wait(5)
+    started.wait(20)
     try:
         yield found[0]
     finally:

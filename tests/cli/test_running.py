@@ -37,11 +37,11 @@ def running_proxy(port):
         [WAYPOST, "serve"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        wait_for(lambda: status_of(port, "OPTIONS", f"sip:{HOST}:{port}") == 200, 10)
+        wait_for(lambda: status_of(port, "OPTIONS", f"sip:{HOST}:{port}") == 200, 30)
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
 
 
 def wait_for(condition, seconds):
@@ -101,13 +101,13 @@ def test_a_running_proxy_follows_new_and_remove_within_a_second(
 def test_serve_stops_cleanly(port, number):
     with running_proxy(port) as process:
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_serve_says_why_it_cannot_start_and_leaves_with_3(config_file, port):
     (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
     done = subprocess.run(
-        [WAYPOST, "serve"], capture_output=True, text=True, timeout=20
+        [WAYPOST, "serve"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 3
     assert "restore a backup" in done.stdout + done.stderr

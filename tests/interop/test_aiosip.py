@@ -44,10 +44,10 @@ async def test_aiosip_subscribes_and_gets_its_notify(
             from_details=details("alice"),
             to_details=details("ocschat"),
             contact_details=contact("alice", local, transport),
-            timeout=5,
+            timeout=20,
         )
         assert dialog.status_code == 200
-        notify = await asyncio.wait_for(dialog.recv(), 5)
+        notify = await asyncio.wait_for(dialog.recv(), 20)
         assert notify.method == "NOTIFY"
         await dialog.reply(notify, 200)
         await dialog.close(fast=True)
@@ -74,8 +74,8 @@ async def test_aiosip_calls_the_alias_and_hangs_up(
             contact_details=contact("alice", local, transport),
             dialog_factory=Invite,
         )
-        await asyncio.wait_for(call.ready(), 5)
-        await call.close(timeout=5)
+        await asyncio.wait_for(call.ready(), 20)
+        await call.close(timeout=20)
         assert len(front_end.requests("INVITE")) == 1
         assert len(await front_end.wait_for("BYE")) == 1
     finally:

@@ -71,7 +71,7 @@ def running_pools(
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        assert ready.wait(10), "the pools did not come up"
+        assert ready.wait(30), "the pools did not come up"
         yield pools
     finally:
         end.set()

@@ -74,7 +74,7 @@ class ServiceProcess:
                 pass_fds=[each.fileno() for each in self.sockets],
                 start_new_session=True,
             )
-        for _ in range(400 if is_ready else 0):
+        for _ in range(1200 if is_ready else 0):
             if self.child.poll() is not None:
                 raise AssertionError(self.log)
             if self.get("/ready")[0] == 200:
@@ -98,7 +98,7 @@ class ServiceProcess:
         assert self.child is not None
         self.child.send_signal(number)
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = 30) -> int:
         """Its exit code."""
         assert self.child is not None
         return self.child.wait(timeout)

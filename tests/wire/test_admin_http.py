@@ -25,7 +25,7 @@ PAGES = {
 async def read_all(reader):
     """What came until the end; a reset is an end too."""
     try:
-        return await asyncio.wait_for(reader.read(), 3)
+        return await asyncio.wait_for(reader.read(), 20)
     except ConnectionError:
         return b""
 

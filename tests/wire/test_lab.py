@@ -37,4 +37,4 @@ async def test_the_lab_stays_up_until_it_is_told_to_stop() -> None:
             seen += line
     assert b"every step arrived" in seen
     lab.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(lab.wait(), 10) == 0
+    assert await asyncio.wait_for(lab.wait(), 30) == 0

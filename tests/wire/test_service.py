@@ -43,7 +43,7 @@ def next_hop() -> Iterator[socket.socket]:
 
 def bound(kind: socket.SocketKind, host: str = HOST) -> socket.socket:
     opened = socket.socket(socket.AF_INET, kind)
-    opened.settimeout(3)
+    opened.settimeout(10)
     opened.bind((host, 0))
     return opened
 
@@ -117,7 +117,7 @@ def test_drain_refuses_what_begins_and_lets_what_has_begun_end(
     assert service.child.poll() is None, "the INVITE is still open"
 
     next_hop.sendto(ok_to(invite), proxy)
-    assert service.wait(3) == 0
+    assert service.wait(15) == 0
     assert "service.stopped" in service.log
 
 
@@ -126,7 +126,7 @@ def test_an_idle_service_ends_at_once(tmp_path, made) -> None:
     made.append(service)
     service.start()
     service.signal(signal.SIGTERM)
-    assert service.wait(3) == 0
+    assert service.wait(30) == 0
 
 
 def test_a_stop_counts_while_the_service_is_still_starting(tmp_path, made) -> None:
@@ -139,13 +139,13 @@ def test_a_stop_counts_while_the_service_is_still_starting(tmp_path, made) -> No
     with (tmp_path / "log").open("wb") as log:
         child = subprocess.Popen(line, env=environment, stderr=log)
     children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
-    for _ in range(500):
+    for _ in range(3000):
         with contextlib.suppress(ProcessLookupError, ValueError):
             os.kill(int(children.read_text()), signal.SIGTERM)
         if child.poll() is not None:
             break
         time.sleep(0.01)
-    assert child.wait(5) == 0
+    assert child.wait(30) == 0
     assert "service.started" not in service.log, "it did not wait for the whole start"
 
 
@@ -181,7 +181,7 @@ def test_a_second_signal_ends_a_drain(tmp_path, made, udp, next_hop, second) -> 
     while service.get("/ready")[0] != 503:
         time.sleep(0.01)
     service.signal(second)
-    assert service.wait(3) == 0
+    assert service.wait(30) == 0
 
 
 def test_a_drain_has_a_limit(tmp_path, made, udp, next_hop) -> None:
@@ -192,7 +192,7 @@ def test_a_drain_has_a_limit(tmp_path, made, udp, next_hop) -> None:
     udp.sendto(invite, (HOST, service.port))
     next_hop.recv(65535)
     service.signal(signal.SIGTERM)
-    assert service.wait(4) == 0
+    assert service.wait(30) == 0
     assert "service.drain_cut" in service.log
 
 
@@ -206,7 +206,7 @@ def test_drain_over_http_wants_the_token_that_only_the_owner_can_read(
     file = tmp_path / "admin.token"
     assert file.stat().st_mode & 0o777 == 0o600
     assert service.get("/drain", "POST", file.read_text().strip())[0] == 202
-    assert service.wait(3) == 0
+    assert service.wait(30) == 0
 
 
 def test_a_chosen_admin_address_that_is_taken_stops_the_start(tmp_path, made) -> None:
@@ -259,7 +259,7 @@ def test_sighup_applies_what_it_can_and_names_the_rest(tmp_path, made) -> None:
 
 
 def wait_for_log(service: ServiceProcess, word: str) -> None:
-    for _ in range(200):
+    for _ in range(1500):
         if word in service.log:
             return
         time.sleep(0.02)
@@ -269,7 +269,7 @@ def wait_for_log(service: ServiceProcess, word: str) -> None:
 def test_the_manager_hears_ready_watchdog_reload_and_stop(tmp_path, made) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(5)
+        manager.settimeout(20)
         service = new_service(
             tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000"
         )
@@ -284,7 +284,7 @@ def test_the_manager_hears_ready_watchdog_reload_and_stop(tmp_path, made) -> Non
         assert any(re.match(r"RELOADING=1\nMONOTONIC_USEC=\d+$", x) for x in told)
         service.signal(signal.SIGTERM)
         until(manager, "STOPPING=1")
-        assert service.wait(3) == 0
+        assert service.wait(30) == 0
 
 
 def until(manager: socket.socket, word: str) -> list[str]:
@@ -310,7 +310,7 @@ def test_with_the_managers_sockets_a_restart_refuses_and_loses_nothing(
         request = sip_request("INVITE", branch="r0", port=port(udp))
         assert ask(udp, service, request).startswith(b"SIP/2.0 5")
         service.signal(signal.SIGTERM)
-        assert service.wait(5) == 0
+        assert service.wait(30) == 0
 
         # Nobody is there: the kernel keeps both for who comes next.
         caller = socket.create_connection((HOST, service.port), timeout=5)
@@ -320,7 +320,7 @@ def test_with_the_managers_sockets_a_restart_refuses_and_loses_nothing(
                    (HOST, service.port))  # fmt: skip
         service.start()
         assert caller.recv(65535).startswith(b"SIP/2.0 ")
-        udp.settimeout(5)
+        udp.settimeout(20)
         assert b"branch=z9hG4bKr2" in udp.recv(65535)
         caller.close()
         datagram.close()

@@ -113,7 +113,7 @@ async def test_a_refused_datagram_comes_back_with_its_bytes(
 ):
     flow = flow_to(network, closed_port(host))
     network.send(flow, b"INVITE sip:a SIP/2.0\r\n")
-    [told] = await recorder.wait("datagram_refused", timeout=0.5)
+    [told] = await recorder.wait("datagram_refused")
     assert told == (flow, b"INVITE sip:a SIP/2.0\r\n", "refused")
 
 
