@@ -78,7 +78,7 @@ async def test_a_mixed_load_is_counted_and_ends_well(tmp_path: Path) -> None:
 async def test_every_scenario_runs_against_the_lab_of_make_run(
     lab_proxy: str, scenario: str, transport: str
 ) -> None:
-    words = ("--scenario", scenario, "--rate", "20", "--seconds", "1")
+    words = ("--scenario", scenario, "--rate", "5", "--seconds", "1")
     code, output = await run_load(lab_proxy, *words, "--transport", transport)
     assert code == 0, output
 
