@@ -194,7 +194,7 @@ def _plain_length(block: bytes) -> int:
                 if length >= 0 or len(digits) > _MAX_DIGITS or not digits.isdigit():
                     return -1
                 length = int(digits)
-            elif line[:14].lower() == b"content-length":
+            elif line[7:8] == b"-" and line[:14].lower() == b"content-length":
                 return -1
         elif first in (_BIG_L, _SMALL_L, SPACE, TAB):
             return -1  # a compact name, or a folded line
