@@ -12,7 +12,7 @@ RATE      ?= 20
 SECONDS   ?= 30
 TRANSPORT ?= udp
 
-.PHONY: load man requirements lab-build lab-up lab-journey lab-load lab-cutover \
+.PHONY: load man requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
         lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
@@ -33,11 +33,16 @@ requirements: $(RUN) ## pin what the image installs, with hashes, into docker/re
 PIN := --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
        --no-annotate --custom-compile-command 'make requirements'
 
-lab-build:
+lab-tools:
+	@command -v $(firstword $(COMPOSE)) >/dev/null || { \
+		echo "neither 'docker compose' nor 'docker-compose' is installed;" \
+			"Debian: apt-get install docker.io docker-compose"; exit 1; }
+
+lab-build: lab-tools
 	@$(LAB) build waypost
 	@$(LAB) build dns
 
-lab-up: $(if $(filter no,$(LAB_BUILD)),,lab-build) ## the migration in containers: old service, new pool, Waypost, Prometheus
+lab-up: lab-tools $(if $(filter no,$(LAB_BUILD)),,lab-build) ## the migration in containers: old service, new pool, Waypost, Prometheus
 	@$(LAB) up -d --no-build
 	@bash docker/lab/wait $(LAB)
 	@echo "up: make lab-journey, lab-load, lab-cutover, lab-kill-front-end, lab-down"

@@ -7,7 +7,8 @@ writer of their own (``access.py``): a log call per message would be too dear.
 
 import logging
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
@@ -19,6 +20,28 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+
+
+class Unfailing:
+    """A stream whose reader may go away: its lines are lost then, nothing else.
+
+    An exception from a log call would end whatever wanted to tell something: the
+    drain after SIGTERM, the task that follows the store.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As a stream does; never raises."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As a stream does; never raises."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def is_console(log_format: str, stream: TextIO) -> bool:
@@ -42,7 +65,7 @@ def set_up_logs(log_format: str, level: str, stream: TextIO = sys.stderr) -> Non
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, Unfailing(stream))),
         cache_logger_on_first_use=True,
     )
 

@@ -5,9 +5,11 @@ the image's business, and takes a minute.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -64,6 +66,19 @@ def test_the_wheel_holds_the_package_and_its_types(wheel: Path) -> None:
     shared = {name.partition("/share/waypost/")[2] for name in names}
     assert {"systemd/waypost.service", "prometheus/alerts.yml"} <= shared
     assert not any(name.startswith("tests/") for name in names)
+
+
+@pytest.mark.parametrize("kind", ["", "-build"])
+def test_the_image_pins_every_dependency_with_hashes_and_names_no_index(kind) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["build-system"]["requires"]
+    if not kind:
+        wanted = project["project"]["dependencies"]
+    pinned = (ROOT / f"docker/requirements{kind}.txt").read_text()
+    for dependency in wanted:
+        name = re.split(r"[^\w-]", dependency)[0]
+        assert re.search(rf"^{name}==\S+ .*\\\n +--hash=sha256:", pinned, re.M), name
+    assert "://" not in pinned and "index" not in pinned
 
 
 def test_the_installed_command_knows_its_version(waypost: Path) -> None:

@@ -163,11 +163,12 @@ def test_a_stranger_learns_no_metrics(lab: Engine) -> None:
         urllib.request.urlopen("http://127.0.0.1:8060/metrics", timeout=5)
 
 
-def test_every_step_of_the_deploy_page_is_one_of_these() -> None:
-    page = (ROOT / "docs/deploy.md").read_text()
-    named = set(re.findall(r"^make (lab-[\w-]+)", page, re.MULTILINE))
+@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md"])
+def test_every_step_of_the_page_is_one_of_these(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"^make (lab-[\w-]+)", text, re.MULTILINE))
     done = set(re.findall(r'make\("(lab-[\w-]+)"', Path(__file__).read_text()))
-    assert named <= done
+    assert named and named <= done
 
 
 def test_prometheus_scrapes_waypost(lab: Engine) -> None:

@@ -149,6 +149,26 @@ def test_a_stop_counts_while_the_service_is_still_starting(tmp_path, made) -> No
     assert "service.started" not in service.log, "it did not wait for the whole start"
 
 
+def test_a_service_whose_log_nobody_reads_any_more_still_works_and_stops(
+    tmp_path, made, udp
+) -> None:
+    """`waypost serve 2>&1 | head`: each line that it wants to write fails."""
+    service = new_service(tmp_path)
+    reading, writing = os.pipe()
+    line = command("--config", str(service.config), "serve")
+    service.child = subprocess.Popen(line, stdout=writing, stderr=writing)
+    made.append(service)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as log:
+        while b"service.started" not in log.readline():
+            pass
+    request = sip_request("OPTIONS", branch="p1", port=port(udp))
+    assert ask(udp, service, request).startswith(b"SIP/2.0 ")
+    service.signal(signal.SIGHUP)
+    service.signal(signal.SIGTERM)
+    assert service.wait(20) in (0, 120)  # 120: Python could not flush its streams
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_a_drain(tmp_path, made, udp, next_hop, second) -> None:
     service = new_service(tmp_path, next_hop=f"{HOST}:{port(next_hop)}", drain=60)

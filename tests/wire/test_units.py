@@ -82,6 +82,18 @@ def test_promtool_accepts_the_alert_rules() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "config", ["config/prometheus/scrape.yml", "docker/lab/prometheus.yml"]
+)
+def test_promtool_accepts_the_scrape_configurations(
+    tmp_path: Path, config: str
+) -> None:
+    for name in (config, "config/prometheus/alerts.yml"):  # side by side, as installed
+        shutil.copy(ROOT / name, tmp_path)
+    name = Path(config).name
+    assert "SUCCESS" in run("promtool", "check", "config", name, cwd=tmp_path)
+
+
 def test_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
     shutil.copy(ROOT / "config/prometheus/alerts.yml", tmp_path)
     (tmp_path / "tests.yml").write_text(ALERT_TESTS)
