@@ -85,8 +85,8 @@ bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look
 
 soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 1,000 REGISTERs/s; 200 times kill -9
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
-	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 $(BIN)/python -m pytest -s \
-	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py
+	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 WAYPOST_SOAK_LEDGER=200x60 $(BIN)/python -m pytest -s \
+	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py tests/sipp/test_ledger.py
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_REGISTER=1000x20 $(BIN)/python -m pytest -s \
 	    tests/sipp/test_register.py tests/location tests/wire/test_registrar.py \
 	    -k "promise or 20_000 or look_up or kill_9"

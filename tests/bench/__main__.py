@@ -178,6 +178,13 @@ def main(arguments: list[str]) -> int:
             with Path(options.json).open("a") as file:
                 file.write(json.dumps(asdict(figure)) + "\n")
     print(table(figures))
+    for figure in figures:
+        if figure.failed * 50 > figure.calls:
+            print(
+                f"\n{figure.proxy} did not keep up in {figure.scenario}: "
+                f"{figure.failed} failed, and what it spent on them counts as well. "
+                "Compare at a lower --rate."
+            )
     print(
         f"\nMedians of {options.repeat} round(s); compare ratios, not machines. A run "
         "is not sound when calls\nfailed or were repeated, or others used the machine."
