@@ -79,10 +79,11 @@ format: $(DEV) ## let ruff put the code in order
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 200 times kill -9
+soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover, a worker, a node killed under 300 calls/s; 200 times kill -9
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 $(BIN)/python -m pytest -s \
 	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py
+	@WAYPOST_SOAK_NODES=300x30 WAYPOST_SOAK_WORKERS=300x30 $(BIN)/python -m pytest -s tests/chaos
 
 clean: ## forget the virtual environment and every cache
 	@rm -rf $(VENV) $(BUILT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
