@@ -83,13 +83,14 @@ bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, sam
 bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
 	@$(BIN)/python -m tests.bench.store $(ARGS)
 
-soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 1,000 REGISTERs/s; 200 times kill -9
+soak: packages $(DEV) ## loads that take longer: front end, worker, node and cutover killed under calls; 1,000 REGISTERs/s
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
-	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 $(BIN)/python -m pytest -s \
-	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py
+	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 WAYPOST_SOAK_LEDGER=200x60 $(BIN)/python -m pytest -s \
+	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py tests/sipp/test_ledger.py
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_REGISTER=1000x20 $(BIN)/python -m pytest -s \
 	    tests/sipp/test_register.py tests/location tests/wire/test_registrar.py \
 	    -k "promise or 20_000 or look_up or kill_9"
+	@WAYPOST_SOAK_NODES=300x30 WAYPOST_SOAK_WORKERS=300x30 $(BIN)/python -m pytest -s tests/chaos
 
 clean: ## forget the virtual environment and every cache
 	@rm -rf $(VENV) $(BUILT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,12 +12,13 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
+_NET = ("outbox", "plain_transport", "stream_flow", "turns", "udp")
 HOT = [
     *glob("proxy/sip/*.py"),
     *glob("proxy/transaction/*.py"),
     *glob("proxy/core/*.py"),
     *(f"proxy/pools/{name}.py" for name in ("front_end", "health", "selection", "srv")),
-    *(f"proxy/net/{name}.py" for name in ("outbox", "stream_flow", "turns", "udp")),
+    *(f"proxy/net/{name}.py" for name in _NET),
     "proxy/server/carrier.py",
     "proxy/endpoints/request_uri.py",
     "proxy/location/service.py",

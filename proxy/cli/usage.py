@@ -91,7 +91,13 @@ def retire(
     async def work(operator: Operator, what_if: bool) -> Outcome:
         return await verbs.retire(operator, who, text, what_if=what_if)
 
+    session: Session = context.obj
+    (view,) = session.operate(lambda operator: verbs.get_usage(operator, who))
     run_change(context, work, what_if, confirm, False, quiet)
+    if view.summary.recent_users and not session.json:
+        lead = "What if: " if what_if else ""
+        note = f"{lead}note: {view.sentence}; whoever still asks gets 410"
+        print(note, file=sys.stderr if quiet else sys.stdout)
 
 
 # -- printing ------------------------------------------------------------------------

@@ -210,7 +210,9 @@ class Forwarder:
         source = self.settings.source
         if target.rule in ("client", "contact", "binding"):
             return Refusal(480, "", (diagnostics("flow gone", source),))
-        pool = target.pool or (target.lookup.host if target.lookup else "")
+        pool = target.pool
+        if target.rule == "default" and target.lookup is not None:
+            pool = target.lookup.host
         line = diagnostics(cause, source, pool=pool, frontend=peer, cause=detail)
         return Refusal(481 if target.rule == "dialog" else 504, "", (line,))
 

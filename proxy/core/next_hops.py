@@ -193,7 +193,12 @@ class NextHops:
 
 
 def _is_sender(request: Request, flow: Flow, front_end: FrontEnd) -> bool:
-    """True when the next hop is where the request just came from: no ping-pong."""
+    """True when the next hop is where the request just came from: no ping-pong.
+
+    A server connects from any port, so its certificate says more than its Via.
+    """
+    if front_end.server_name in flow.peer_names:
+        return True
     if request.via is None or front_end.host != flow.host:
         return False
     return front_end.port == (request.via.head.port or 5060)

@@ -10,11 +10,11 @@ import errno
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from proxy.net.errors import reason as told
 from proxy.net.settings import AdmissionSettings
-from proxy.net.stream import StreamConnection, Streams, tune
+from proxy.net.stream import StreamConnection, Streams, plain, tune
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Listener
@@ -131,6 +131,8 @@ class Connector:
         except BaseException:
             opened.close()
             raise
+        if context is None and plain(self._loop, opened, connection):
+            return
         await self._loop.create_connection(
             lambda: connection,
             sock=opened,
@@ -171,7 +173,7 @@ class OpenedConnection(StreamConnection):
         self._connector = connector
         self.flow.first_hop = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self._connector.held += 1
         super().connection_made(transport)
 

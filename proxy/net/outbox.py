@@ -18,7 +18,7 @@ class Flushable(Protocol):
 class Outbox:
     """The connections that have something to write, and when they write it."""
 
-    __slots__ = ("_batch_ended", "_dirty", "_loop", "_scheduled", "is_batch")
+    __slots__ = ("_dirty", "_loop", "_scheduled", "batch_ended", "is_batch")
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Outbox:
         batch_ended: Callable[[], None] | None = None,
     ) -> None:
         self._loop = loop
-        self._batch_ended = batch_ended
+        self.batch_ended = batch_ended
         self._dirty: list[Flushable] = []
         self._scheduled = False
         self.is_batch = False
@@ -41,8 +41,8 @@ class Outbox:
     def end(self) -> None:
         """A batch of events is over: let the runtime finish it, then write."""
         self.is_batch = False
-        if self._batch_ended is not None:
-            self._batch_ended()
+        if self.batch_ended is not None:
+            self.batch_ended()
         if self._dirty:
             self.flush()
 

@@ -12,9 +12,11 @@ import itertools
 import socket
 import ssl
 import sys
-from typing import Final
+from typing import Any, Final, Protocol
 
 from proxy.net.outbox import Outbox
+from proxy.net.plain_transport import PlainTransport
+from proxy.net.selector import DirectEventLoop
 from proxy.net.settings import DEFAULT_STREAM, StreamSettings
 from proxy.net.sink import Sink
 from proxy.net.stream_flow import StreamFlow
@@ -24,6 +26,17 @@ from proxy.sip.framing import FramingError, StreamFramer
 
 READ_BUFFER: Final = 64 * 1024
 _TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux only
+
+
+class Wire(Protocol):
+    """What a connection needs of its transport, asyncio's or ``PlainTransport``."""
+
+    def write(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def set_write_buffer_limits(self, high: int) -> None: ...
+    def get_extra_info(self, name: str) -> Any: ...
 
 
 class Streams:
@@ -111,7 +124,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._streams = streams
         self._framer = StreamFramer(streams.settings.limits)
         self._pending: list[bytes] = []
-        self._transport: asyncio.Transport | None = None
+        self._transport: Wire | None = None
         self.is_made = False  # whether there ever was one, handshake included
         self._was_opened_by_us = was_opened_by_us
         self._has_message = False
@@ -123,8 +136,7 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     # -- asyncio's side --------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self.is_made = True
         # asyncio then calls pause_writing as soon as that much is queued.
@@ -133,7 +145,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._streams.connections.add(self)
         self._streams.flows.add_stream(self.flow)
 
-    def _note_peer(self, transport: asyncio.Transport) -> None:
+    def _note_peer(self, transport: Wire) -> None:
         """Who the peer proved to be; nobody without a certificate that we asked for."""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and not self._was_opened_by_us:
@@ -268,6 +280,14 @@ class StreamConnection(asyncio.BufferedProtocol):
             self._streams.outbox.report(
                 self._streams.sink.flow_closed, self.flow, reason
             )
+
+
+def plain(loop: asyncio.AbstractEventLoop, opened: socket.socket, made: Any) -> bool:
+    """Serve a TCP connection past asyncio, where the loop can; False: it cannot."""
+    if not isinstance(loop, DirectEventLoop):
+        return False
+    PlainTransport(loop, loop.turns, opened, made).start()
+    return True
 
 
 def _why_lost(error: Exception | None) -> str:

@@ -17,6 +17,8 @@ import structlog
 log = structlog.get_logger()
 
 _NEVER: Final = math.inf
+_IN: Final = 0x001  # EPOLLIN
+_OUT: Final = 0x004  # EPOLLOUT
 _EVENTS: Final = 64  # taken from the kernel at once
 _monotonic: Final = time.monotonic
 
@@ -28,11 +30,12 @@ class Turns:
     both may be set at any time from the loop's own thread.
     """
 
-    __slots__ = ("_direct", "_epoll", "_loop", "alarm", "alarm_at")
+    __slots__ = ("_direct", "_epoll", "_loop", "_writers", "alarm", "alarm_at")
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._direct: dict[int, Callable[[], None]] = {}
+        self._writers: dict[int, Callable[[], None]] = {}
         self._loop: Any = None
         self.alarm_at = _NEVER
         self.alarm: Callable[[], None] | None = None
@@ -46,23 +49,37 @@ class Turns:
         """Return from ``wait`` when this loop has something to do."""
         self._loop = loop
 
-    def serve(self, descriptor: int, readable: Callable[[], None]) -> None:
-        """Call ``readable`` whenever the socket can be read.
+    def serve(
+        self,
+        descriptor: int,
+        readable: Callable[[], None],
+        writable: Callable[[], None] | None = None,
+    ) -> None:
+        """Call ``readable`` whenever the socket can be read or has failed.
 
         It may leave something unread, to be called again, and may not block; what it
-        raises is logged.
+        raises is logged.  ``writable`` is called while ``change`` says so.
         """
-        self._epoll.register(descriptor, select.EPOLLIN)
+        self._epoll.register(descriptor, _IN)
         self._direct[descriptor] = readable
+        if writable is not None:
+            self._writers[descriptor] = writable
+
+    def change(self, descriptor: int, reads: bool, writes: bool) -> None:
+        """What to wait for on this socket from now on."""
+        mask = (_IN if reads else 0) | (_OUT if writes else 0)
+        self._epoll.modify(descriptor, mask)
 
     def forget(self, descriptor: int) -> None:
         """No longer serve this socket."""
         del self._direct[descriptor]
+        self._writers.pop(descriptor, None)
         self._epoll.unregister(descriptor)
 
     def close(self) -> None:
         """Close epoll; nothing is served any more."""
         self._direct.clear()
+        self._writers.clear()
         self.alarm_at = _NEVER
         self._epoll.close()
 
@@ -96,7 +113,12 @@ class Turns:
                 others.append((descriptor, event))
                 continue
             try:
-                readable()
+                if event != _OUT:
+                    readable()
+                if event & _OUT:
+                    writable = self._writers.get(descriptor)
+                    if writable is not None:
+                        writable()
             except Exception:
                 log.exception("socket.failed", descriptor=descriptor)
         return others

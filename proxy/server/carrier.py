@@ -16,6 +16,10 @@ from proxy.sip.flow import Flow
 
 log = structlog.get_logger()
 
+NEVER: Final = float("inf")
+TIMER_GRAIN: Final = 0.02
+"""Seconds between two looks at the timers: retransmissions may be this much late."""
+
 _monotonic: Final = time.monotonic  # the event loop's own clock
 
 
@@ -23,10 +27,21 @@ class Carrier:
     """Carries messages in and commands out.
 
     ``rare`` carries out what is neither a message, a binding to save nor an access
-    record; ``errors`` counts messages and events that met a bug of ours.
+    record; ``arm`` asks for a look at the timers at an instant, and ``armed_for`` is
+    the deadline that was the reason.  ``errors`` counts messages and events that met
+    a bug of ours.
     """
 
-    __slots__ = ("_core", "_sender", "add_access", "errors", "on_save", "rare")
+    __slots__ = (
+        "_core",
+        "_sender",
+        "add_access",
+        "arm",
+        "armed_for",
+        "errors",
+        "on_save",
+        "rare",
+    )
 
     def __init__(
         self,
@@ -34,11 +49,14 @@ class Carrier:
         sender: Sender,
         add_access: Callable[[commands.LogAccess, float], None],
         rare: Callable[[commands.Command], None],
+        arm: Callable[[float], None],
     ) -> None:
         self._core = core
         self._sender = sender
         self.add_access = add_access
         self.rare = rare
+        self.arm = arm
+        self.armed_for = NEVER
         self.on_save: Callable[[commands.SaveBindings], None] | None = None
         self.errors = 0
 
@@ -50,6 +68,13 @@ class Carrier:
         except Exception:
             self.failed("message.failed", flow)
         self.carry_out(core.take_commands())
+
+    def batch_ended(self) -> None:
+        """One armed timer for the whole core; it is never taken back, only moved."""
+        deadline = self._core.deadline()
+        if deadline is not None and deadline < self.armed_for:
+            self.armed_for = deadline
+            self.arm(max(deadline, _monotonic() + TIMER_GRAIN))
 
     def failed(self, event: str, flow: Flow | None) -> None:
         """A bug of ours: one message is lost, the proxy goes on."""

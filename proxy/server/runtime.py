@@ -25,7 +25,7 @@ from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
-from proxy.server.carrier import Carrier
+from proxy.server.carrier import NEVER, Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.sibling_links import SiblingLinks
 from proxy.server.tasks import Tasks
@@ -35,8 +35,6 @@ from proxy.telemetry.access import AccessLog
 
 log = structlog.get_logger()
 
-TIMER_GRAIN = 0.02
-"""Seconds between two looks at the timers: retransmissions may be this much late."""
 NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
 
@@ -79,12 +77,17 @@ class Runtime:
             pool_tls=pool_tls,
             streams=streams or StreamSettings(),
             admission=admission or AdmissionSettings(),
-            batch_ended=self._rearm,
         )
         self.links: SiblingLinks | None = None
+        self._alarm = Alarm(self.loop, self._expire)
         self.carrier = Carrier(
-            self.core, self.network.sender, self._add_access, self._carry_out_rare
+            self.core,
+            self.network.sender,
+            self._add_access,
+            self._carry_out_rare,
+            self._alarm.set,
         )
+        self.network.outbox.batch_ended = self.carrier.batch_ended
         # Both are every message's way in; see carrier.py.
         self.datagram = self.message = self.carrier.message
         self.on_learned: Callable[[commands.LearnUri], None] = lambda _: None
@@ -94,8 +97,6 @@ class Runtime:
         self.used_uris: set[str] = set()
         self._wall_offset = clock.wall() - self.loop.time()
         self.core.location.wall_offset = self._wall_offset
-        self._alarm = Alarm(self.loop, self._expire)
-        self._armed_for = float("inf")
         self._flusher: asyncio.TimerHandle | None = None
         resolver.on_change = self._resolution_changed
 
@@ -179,7 +180,7 @@ class Runtime:
             self.carrier.failed("event.failed", None)
             out = self.core.take_commands()
         self.carrier.carry_out(out)
-        self._rearm()
+        self.carrier.batch_ended()
 
     @property
     def errors(self) -> int:
@@ -234,23 +235,15 @@ class Runtime:
 
     # -- time --------------------------------------------------------------------
 
-    def _rearm(self) -> None:
-        """One armed timer for the whole core; it is never taken back, only moved."""
-        deadline = self.core.deadline()
-        if deadline is None or deadline >= self._armed_for:
-            return
-        self._armed_for = deadline
-        self._alarm.set(max(deadline, self.loop.time() + TIMER_GRAIN))
-
     def _expire(self) -> None:
-        self._armed_for = float("inf")
+        self.carrier.armed_for = NEVER
         try:
             out = self.core.expire(self.loop.time())
         except Exception:
             self.carrier.failed("timer.failed", None)
             out = self.core.take_commands()
         self.carrier.carry_out(out)
-        self._rearm()
+        self.carrier.batch_ended()
 
     def _flush_access(self) -> None:
         self.access.flush()

@@ -201,7 +201,7 @@ def parse_name_addr(value: bytes) -> NameAddr:
 
 # The form that nearly every From and To has; whatever differs is read in full.
 _PLAIN_ADDRESS: Final = re.compile(
-    rb'[A-Za-z]+: ?(?:"[^"\\\r]*" ?)?<sips?:[^<>",\s]+>(?:;[^",<>\s\\]*)?\Z'
+    rb'[A-Za-z]+: *+(?:"[^"\\\r]*" ?)?<sips?:[^<>",\s]+>(?:;[^",<>\s\\]*)?\Z'
 )
 
 

@@ -12,10 +12,13 @@ Work is proportional to the bytes fed, however they are cut into pieces.
 import re
 from typing import Final, NamedTuple
 
+from proxy.sip.grammar import CR, LF, SPACE, TAB
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 
-_CR: Final = 13
-_LF: Final = 10
+_BIG_C: Final = 0x43
+_SMALL_C: Final = 0x63
+_BIG_L: Final = 0x4C
+_SMALL_L: Final = 0x6C
 _END_OF_HEADERS: Final = b"\r\n\r\n"
 _NEWLINES: Final = re.compile(rb"[\r\n]*")
 # A method or "SIP", then what must follow it; the end of the data while it is still
@@ -106,7 +109,7 @@ class StreamFramer:
         start, size = 0, len(source)
         while start < size:
             if not self._needed:
-                if source[start] in (_CR, _LF):
+                if source[start] in (CR, LF):
                     start = self._skip_newlines(source, start)
                     continue
                 self._needed = self._measure(source, start)
@@ -149,10 +152,10 @@ class StreamFramer:
 
     def _content_length(self, block: bytes) -> int:
         """The body's size as the header block tells; -1 after setting ``error``."""
-        lower = block.lower()
-        length = _plain_length(lower)
+        length = _plain_length(block)
         if 0 <= length <= self._limits.body:
             return length
+        lower = block.lower()
         length = -1
         for name in (b"\ncontent-length", b"\nl"):
             at = lower.find(name)
@@ -179,19 +182,24 @@ def _plain_length(block: bytes) -> int:
 
     Nearly every message has one, so this is worth its lines.
     """
-    at = block.find(b"\r\ncontent-length: ")
-    end = block.find(b"\r\n", at + 18)
-    digits = block[at + 18 : end]
-    is_plain = (
-        at >= 0
-        and len(digits) <= _MAX_DIGITS
-        and digits.isdigit()
-        and block[end + 2] not in b" \t"
-        and block.find(b"\nl") < 0
-        and block.find(b"\ncontent-length") == at + 1
-        and block.find(b"\ncontent-length", end) < 0
-    )
-    return int(digits) if is_plain else -1
+    lines = block.split(b"\r\n")
+    length = -1
+    for line in lines:
+        if not line:
+            break  # the empty line at the end
+        first = line[0]
+        if first in (_BIG_C, _SMALL_C):
+            if line.startswith(b"Content-Length:"):
+                digits = line[15:].strip(b" \t")
+                if length >= 0 or len(digits) > _MAX_DIGITS or not digits.isdigit():
+                    return -1
+                length = int(digits)
+            elif line[7:8] == b"-" and line[:14].lower() == b"content-length":
+                return -1
+        elif first in (_BIG_L, _SMALL_L, SPACE, TAB):
+            return -1  # a compact name, or a folded line
+    # A bare line feed may hide another one, who counts it as a line end differs.
+    return -1 if LF in b"".join(lines) else length
 
 
 def _value(block: bytes, after_name: int) -> bytes | None:
@@ -209,7 +217,7 @@ def _value(block: bytes, after_name: int) -> bytes | None:
 
 def _problem(value: bytes, before: int, known: int) -> str:
     """What makes a Content-Length unusable, as a reason phrase; empty if nothing."""
-    if before != _CR:
+    if before != CR:
         return "Bare Line Feed in Header"  # who counts it as a line end differs
     if not value.isdigit():
         return "Invalid Content-Length"

@@ -354,10 +354,9 @@ def _check(
     if not end:
         raise MalformedMessage("No empty line after the header fields")
     breaks = head.count(b"\n")
-    # A NUL is legal only as a quoted pair (RFC 3261 section 25.1).
-    if not breaks == head.count(b"\r\n") == head.count(b"\r") or (
-        head.count(b"\0") != head.count(b"\\\0")
-    ):
+    quoted = head.count(b"\\\0")  # a NUL is legal only so (RFC 3261 section 25.1)
+    nuls = head.count(b"\0")
+    if not breaks == head.count(b"\r\n") == head.count(b"\r") or nuls != quoted:
         raise MalformedMessage("Control character in a header field")
     if len(lines) > limits.header_lines + 1:
         raise MalformedMessage("Too many header fields", 513)

@@ -94,7 +94,7 @@ def _cseq_method(lines: list[bytes], size: int) -> bytes | None:
                 if has_length or not says_length(line, size):
                     return None
                 has_length = True
-            elif line[:14].lower() == b"content-length":
+            elif line[7:8] == b"-" and line[:14].lower() == b"content-length":
                 return None  # a second length hides a message in another one
         elif first in (SPACE, TAB, _BIG_L, _SMALL_L):
             return None  # folded, or a length in its compact form

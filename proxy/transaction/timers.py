@@ -21,6 +21,7 @@ TRANSACTION_TIMEOUT: Final = 64 * T1
 TIMER_C: Final = 181.0
 """RFC 3261 section 16.6 item 11: must be larger than three minutes."""
 
+_NEVER: Final = float("inf")
 _QUEUED: Final = (T1, T4, TRANSACTION_TIMEOUT)
 
 
@@ -34,7 +35,7 @@ class TimerOwner(Protocol):
 class Timers:
     """Deadlines and who is told; ``deadline()`` is the earliest one."""
 
-    __slots__ = ("_heap", "_queues", "_serial")
+    __slots__ = ("_earliest", "_heap", "_queues", "_serial")
 
     def __init__(self) -> None:
         self._queues: dict[float, deque[tuple[float, str, TimerOwner]]] = {
@@ -42,26 +43,27 @@ class Timers:
         }
         self._heap: list[tuple[float, int, str, TimerOwner]] = []
         self._serial = 0
+        # Nothing is taken back, so only a start can make it earlier.
+        self._earliest = _NEVER
 
     def __len__(self) -> int:
         return len(self._heap) + sum(map(len, self._queues.values()))
 
     def start(self, name: str, delay: float, owner: TimerOwner, now: float) -> None:
         """Tell ``owner`` after ``delay`` seconds; it cannot be taken back."""
+        due = now + delay
         queue = self._queues.get(delay)
         if queue is not None:
-            queue.append((now + delay, name, owner))
+            queue.append((due, name, owner))
         else:
             self._serial += 1
-            heapq.heappush(self._heap, (now + delay, self._serial, name, owner))
+            heapq.heappush(self._heap, (due, self._serial, name, owner))
+        if due < self._earliest:
+            self._earliest = due
 
     def deadline(self) -> float | None:
         """The earliest deadline, None when nothing is due ever."""
-        earliest = self._heap[0][0] if self._heap else None
-        for queue in self._queues.values():
-            if queue and (earliest is None or queue[0][0] < earliest):
-                earliest = queue[0][0]
-        return earliest
+        return None if self._earliest == _NEVER else self._earliest
 
     def fire(self, now: float) -> int:
         """Tell every owner whose deadline has come; returns how many were told.
@@ -80,4 +82,8 @@ class Timers:
             _, _, name, owner = heapq.heappop(heap)
             owner.timer_fired(name, now)
             fired += 1
+        self._earliest = heap[0][0] if heap else _NEVER
+        for queue in self._queues.values():
+            if queue:
+                self._earliest = min(self._earliest, queue[0][0])
         return fired

@@ -4,26 +4,33 @@ sipp calls through the proxy to a sipp front end that the proxy finds over DNS S
 The figure is CPU seconds of all the proxy's processes per 1,000 calls at a fixed rate,
 after a warm-up at the same rate, from the scheduler's own account.  Calls per second
 would say more about the generator, which shares the machine.
+
+Other work on the machine spoils it: caches are cold, calls are late and repeated.  So
+every run waits for a quiet machine, and what was noisy all the same is marked.
 """
 
 import argparse
-import csv
 import json
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.bench.measure import cpu_seconds, memory_mib, tree
+from tests.bench.generator import TRANSPORT, front_end_for, load
+from tests.bench.measure import (
+    Others,
+    cpu_seconds,
+    memory_mib,
+    tree,
+    wait_for_quiet,
+)
 from tests.bench.proxies import NAMES, USUAL, running
-from tests.bench.world import CALLER, FRONT_ENDS, PROXY, World, enter
+from tests.bench.world import World, enter
 
-HERE = Path(__file__).parent
-TRANSPORT = {"udp": "u1", "tcp": "t1"}
 SCENARIOS = ["invite", "subscribe", "register"]
+NOISY = 0.25  # cores that others used during a run
+REPEATED = 0.001  # of the calls: more retransmissions than that are other work
 
 
 @dataclass(slots=True)
@@ -36,115 +43,46 @@ class Figure:
     rate: int
     calls: int
     failed: int
+    retransmitted: int
+    others: float
     cpu_per_1000: float
     memory_mib: float
     p50_ms: float
     p99_ms: float
 
-
-def sipp(scenario: str, transport: str, *rest: str) -> list[str]:
-    """A sipp command line."""
-    return [
-        *("sipp", "-sf", str(HERE / f"{scenario}.xml"), "-t", TRANSPORT[transport]),
-        *("-nostdin", "-max_socket", "1000", *rest),
-    ]
-
-
-def load(
-    world: World, scenario: str, transport: str, rate: int, seconds: int, clients: int
-) -> tuple[int, int, list[float]]:
-    """Call for some seconds; calls that succeeded and failed, response times (ms).
-
-    Each client is a socket of its own: the kernel deals sockets out to workers.
-    """
-    for old in world.directory.glob("*_rtt.csv"):
-        old.unlink()
-    callers = [
-        _caller(world, scenario, transport, (rate, seconds), client, clients)
-        for client in range(clients)
-    ]
-    good = bad = 0
-    for client, caller in enumerate(callers):
-        caller.wait(seconds + 60)
-        with (world.directory / f"uac{client}.csv").open() as file:
-            row = list(csv.DictReader(file, delimiter=";"))[-1]
-        good += int(row["SuccessfulCall(C)"])
-        bad += int(row["FailedCall(C)"])
-    times: list[float] = []
-    for path in world.directory.glob("*_rtt.csv"):
-        with path.open() as file:
-            times += [float(line.split(";")[1]) for line in list(file)[1:]]
-    return good, bad, sorted(times)
-
-
-def _caller(
-    world: World,
-    scenario: str,
-    transport: str,
-    pace: tuple[int, int],
-    client: int,
-    clients: int,
-) -> "subprocess.Popen[bytes]":
-    """One sipp client with its part of the calls."""
-    rate, seconds = pace
-    calls, statistics_file = rate * seconds // clients, f"uac{client}.csv"
-    (world.directory / statistics_file).unlink(missing_ok=True)
-    line = sipp(
-        f"uac_{scenario}",
-        transport,
-        *("-i", CALLER, "-p", str(5070 + 2 * client), "-m", str(calls)),
-        *("-r", str(rate), "-rp", str(1000 * clients), "-l", str(calls)),
-        *("-trace_stat", "-stf", statistics_file, "-fd", "1"),
-        *("-trace_rtt", "-rtt_freq", "100", "-recv_timeout", "8000"),
-        "{}:{}".format(*PROXY),
-    )
-    return subprocess.Popen(
-        line,
-        cwd=world.directory,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-@contextmanager
-def front_end_for(world: World, scenario: str, transport: str) -> Iterator[None]:
-    """The sipp that answers behind the proxy; a REGISTER goes no further."""
-    if scenario == "register":
-        yield
-        return
-    host, port = FRONT_ENDS[0]
-    front_end = subprocess.Popen(
-        sipp(f"uas_{scenario}", transport, "-i", host, "-p", str(port)),
-        cwd=world.directory,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        front_end.kill()
-        front_end.wait()
+    @property
+    def is_sound(self) -> bool:
+        """Whether the run measured this proxy at this rate, and nothing else."""
+        return (
+            not self.failed
+            and self.retransmitted <= REPEATED * self.calls
+            and self.others <= NOISY
+        )
 
 
 def measure(
     world: World, name: str, scenario: str, transport: str, options: argparse.Namespace
 ) -> Figure:
     """One proxy, one scenario: warm up, then measure."""
+    rate, seconds = options.rate, options.seconds
     with (
         front_end_for(world, scenario, transport),
         running(name, world, scenario) as pid,
     ):
-        words = scenario, transport, options.rate
-        load(world, *words, options.warm, options.clients)
+        load(world, scenario, transport, (rate, options.warm), options.clients)
+        wait_for_quiet(options.patience)
         pids = tree(pid)
-        before = cpu_seconds(pids)
-        good, bad, times = load(world, *words, options.seconds, options.clients)
+        before, others = cpu_seconds(pids), Others()
+        seen = load(world, scenario, transport, (rate, seconds), options.clients)
         spent, memory = cpu_seconds(pids) - before, memory_mib(pids)
+        cores = others.cores()
+    times = seen.times
     at = [times[int(len(times) * share)] if times else 0.0 for share in (0.5, 0.99)]
-    cost = spent * 1000 / max(good, 1)
-    return Figure(name, scenario, transport, options.rate, good, bad, cost, memory, *at)
+    return Figure(
+        *(name, scenario, transport, rate),
+        *(seen.good, seen.failed, seen.retransmitted, cores),
+        *(spent * 1000 / max(seen.good, 1), memory, *at),
+    )
 
 
 def runs(options: argparse.Namespace) -> Iterator[Figure]:
@@ -173,8 +111,8 @@ def table(figures: list[Figure]) -> str:
 def rows(proxies: dict[str, list[Figure]]) -> Iterator[str]:
     """The head and a line per proxy."""
     yield (
-        f"  {'':<32}{'CPU s/1000':>11}{'× qm':>7}{'× fm':>7}"
-        f"{'MiB':>8}{'× qm':>7}{'failed':>9}{'p50 ms':>9}{'p99 ms':>9}"
+        f"  {'':<32}{'CPU s/1000':>11}{'from - to':>15}{'× qm':>7}{'× fm':>7}"
+        f"{'MiB':>6}{'× qm':>6}{'failed':>8}{'p50':>6}{'p99 ms':>8}"
     )
 
     def median(name: str, what: str) -> float:
@@ -186,24 +124,31 @@ def rows(proxies: dict[str, list[Figure]]) -> Iterator[str]:
         return f"{median(name, what) / median(base, what):.2f}"
 
     for name, group in proxies.items():
+        costs = [figure.cpu_per_1000 for figure in group]
+        unsound = sum(not figure.is_sound for figure in group)
         yield (
             f"  {NAMES[name]:<32}{median(name, 'cpu_per_1000'):>11.3f}"
+            f"{min(costs):>8.3f} -{max(costs):.3f}"
             f"{ratio(name, 'cpu_per_1000', 'kamailio-qm'):>7}"
             f"{ratio(name, 'cpu_per_1000', 'kamailio-fm'):>7}"
-            f"{median(name, 'memory_mib'):>8.0f}"
-            f"{ratio(name, 'memory_mib', 'kamailio-qm'):>7}"
-            f"{sum(figure.failed for figure in group):>9}"
-            f"{median(name, 'p50_ms'):>9.1f}{median(name, 'p99_ms'):>9.1f}"
+            f"{median(name, 'memory_mib'):>6.0f}"
+            f"{ratio(name, 'memory_mib', 'kamailio-qm'):>6}"
+            f"{sum(figure.failed for figure in group):>8}"
+            f"{median(name, 'p50_ms'):>6.1f}{median(name, 'p99_ms'):>8.1f}"
+            + (f"  {unsound} of {len(group)} not sound" if unsound else "")
         )
 
 
-def main(arguments: list[str]) -> int:
-    """Run what the command line asks for; 1 when a call failed."""
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rate", type=int, default=1000, help="calls per second")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--warm", type=int, default=6, help="seconds of warm-up")
-    parser.add_argument("--repeat", type=int, default=1, help="rounds; medians count")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds; medians count")
+    parser.add_argument(
+        "--patience", type=int, default=45, help="seconds to wait for a quiet machine"
+    )
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     parser.add_argument("--transport", action="append", choices=list(TRANSPORT))
     parser.add_argument("--proxy", action="append", choices=list(NAMES))
@@ -213,24 +158,45 @@ def main(arguments: list[str]) -> int:
     options.scenario = options.scenario or SCENARIOS[:2]
     options.transport = options.transport or list(TRANSPORT)
     options.proxy = options.proxy or USUAL
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the command line asks for; 1 when a call failed."""
+    options = parsed(arguments)
     enter(arguments)
     figures = []
     for figure in runs(options):
         figures.append(figure)
         print(
             f"{figure.proxy} {figure.scenario} {figure.transport}: "
-            f"{figure.cpu_per_1000:.3f} CPU s per 1,000 calls",
+            f"{figure.cpu_per_1000:.3f} CPU s per 1,000 calls"
+            + ("" if figure.is_sound else f", NOT SOUND: {_why(figure)}"),
             flush=True,
         )
         if options.json:
             with Path(options.json).open("a") as file:
                 file.write(json.dumps(asdict(figure)) + "\n")
     print(table(figures))
+    for figure in figures:
+        if figure.failed * 50 > figure.calls:
+            print(
+                f"\n{figure.proxy} did not keep up in {figure.scenario}: "
+                f"{figure.failed} failed, and what it spent on them counts as well. "
+                "Compare at a lower --rate."
+            )
     print(
-        "\nResponse times are sipp's, in steps of 4 ms. Medians of "
-        f"{options.repeat} round(s); compare ratios, not machines."
+        f"\nMedians of {options.repeat} round(s); compare ratios, not machines. A run "
+        "is not sound when calls\nfailed or were repeated, or others used the machine."
     )
     return 1 if any(figure.failed for figure in figures) else 0
+
+
+def _why(figure: Figure) -> str:
+    return (
+        f"{figure.failed} calls failed, {figure.retransmitted} messages repeated, "
+        f"others used {figure.others:.1f} cores"
+    )
 
 
 if __name__ == "__main__":

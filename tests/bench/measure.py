@@ -1,8 +1,13 @@
-"""What a process tree costs: CPU seconds and memory, from /proc."""
+"""What a process tree costs, and what else the machine was doing, from /proc."""
 
+import os
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
+CORES = os.cpu_count() or 1
+TICK = os.sysconf("SC_CLK_TCK")
+QUIET = 0.25  # cores that others may use
 
 
 def tree(root: int) -> set[int]:
@@ -47,3 +52,50 @@ def memory_mib(pids: set[int]) -> float:
             if line.startswith("Pss:")
         )
     return kib / 1024
+
+
+class Others:
+    """How many cores others use from now on.
+
+    Ours are all processes of this process's own namespace: the bench runs in one.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._idle = _idle_seconds()
+        self._ours = cpu_seconds(_ours())
+        self._ended = _children_seconds()
+
+    def cores(self) -> float:
+        """The mean since the start."""
+        wall = time.monotonic() - self._started
+        busy = CORES * wall - (_idle_seconds() - self._idle)
+        ours = cpu_seconds(_ours()) - self._ours
+        ours += _children_seconds() - self._ended
+        return max(busy - ours, 0.0) / wall
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Wait until others leave the machine alone for a second, but not for ever."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        others = Others()
+        time.sleep(1)
+        if others.cores() < QUIET:
+            return
+
+
+def _ours() -> set[int]:
+    return tree(os.getpid())
+
+
+def _children_seconds() -> float:
+    """CPU time of our children that have ended: the callers, mostly."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _idle_seconds() -> float:
+    """Idle time of all cores; exact, where busy time is only sampled."""
+    fields = (PROC / "stat").read_text().split("\n", 1)[0].split()
+    return (int(fields[4]) + int(fields[5])) / TICK

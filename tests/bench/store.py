@@ -16,8 +16,8 @@ from pathlib import Path
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import open_store
 from tests.support.redis import RedisServer
-from tests.wire.test_nodes import Node
 from tests.wire.test_registrar import DOMAIN, World
+from tests.wire.test_shared_redis import Node
 
 TIMES = 2000
 

@@ -129,3 +129,21 @@ def test_a_user_agent_gives_the_terminal_no_orders(waypost, used):
     for line in (("usage", KEY), ("usage", KEY, "--watch", "--seconds", "0.01")):
         waypost(*line)
         assert "alice@" in waypost.out and "\x1b[31m" not in waypost.out
+
+
+def test_to_retire_what_is_in_use_is_not_refused_but_said(waypost, used):
+    used("alice@contoso.test", 3)
+    note = "note: 1 user in the last 14 days; whoever still asks gets 410"
+    assert waypost("endpoint", "retire", KEY, "--what-if") == 0
+    assert waypost.out.splitlines()[-1] == f"What if: {note}"
+    assert waypost("endpoint", "retire", KEY) == 0
+    assert waypost.out.splitlines()[-1] == note
+    assert waypost("endpoint", "undo", "2") == 0
+    assert waypost("endpoint", "retire", KEY, "--quiet") == 0
+    assert (waypost.out, waypost.err) == ("", f"{note}\n")
+
+
+def test_to_retire_what_nobody_uses_needs_no_word(waypost, used):
+    used("alice@contoso.test", 20)
+    assert waypost("endpoint", "retire", KEY) == 0
+    assert "note" not in waypost.out + waypost.err

@@ -355,6 +355,15 @@ def test_nothing_is_kept_of_clients_that_have_gone() -> None:
     play.sees()
 
 
+def test_a_front_end_gets_nothing_back_that_it_sent() -> None:
+    """It connects from any port and under its pool's name."""
+    play = scene()
+    play.flow("fe2/tcp").peer_names = (FE_POOL,)
+    via = "SIP/2.0/TCP 10.0.1.2:62937;branch=z9hG4bKx"
+    play.send("fe2/tcp", request("INVITE sip:nobody@contoso.test", via=via))
+    play.sees("fe2/tcp < 100", "fe2/tcp < 504")
+
+
 # -- home servers --------------------------------------------------------------------
 
 

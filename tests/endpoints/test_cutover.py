@@ -168,7 +168,7 @@ def test_pilots_go_to_the_new_pool_and_nobody_else():
     found = switched.endpoints["chat1@b.test"]
     assert pool_for(found, "alice@b.test") == NEW
     assert pool_for(found, "bob@b.test") == "old.test"
-    assert switched.cutover.share == "1 pilots"
+    assert switched.cutover.share == "1 pilot"
 
 
 def test_a_part_of_the_users_of_what_does_not_exist_cannot_be_switched():

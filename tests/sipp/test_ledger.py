@@ -10,7 +10,9 @@ from proxy.endpoints.changes import EndpointFields
 from tests.sipp.runner import Sipp
 from tests.support.two_pools import OLD, TwoPools, two_pools
 
-CALLS, RATE = 600, 200
+LOAD = os.environ.get("WAYPOST_SOAK_LEDGER", "200x3")  # calls/s x seconds
+RATE, SECONDS = (int(part) for part in LOAD.split("x"))
+CALLS = RATE * SECONDS
 ALIAS = "sip:ocschat@contoso.test"
 # Neither access lines nor metrics: the ledger counts all the same.
 SILENT = '\n[log]\naccess = false\n[admin]\nlisten = ""\n'
@@ -30,7 +32,7 @@ async def call(scene: TwoPools, directory: Path, name: str, calls: int = CALLS) 
         name=name,
     )
     await caller.start()
-    outcome = await caller.wait(30)
+    outcome = await caller.wait(SECONDS + 30)
     assert outcome.failed == 0, outcome.errors
     return outcome.successful
 

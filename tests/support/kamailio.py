@@ -167,6 +167,7 @@ class Kamailio:
                     "kamailio",
                     *("-f", str(config), "-DD", "-E", "-m", str(self.memory_mib)),
                     *("-M", "16", "-x", self.allocator, "-Y", str(self.directory)),
+                    *("-b", "4194304"),  # as large a socket buffer as Waypost asks for
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

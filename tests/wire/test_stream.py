@@ -14,6 +14,7 @@ from proxy.net.network import Network
 from proxy.net.settings import AdmissionSettings
 from proxy.net.stream import StreamConnection
 from proxy.pools.front_end import FrontEnd
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 from tests.wire.conftest import QUICK, OpenNetwork
 

@@ -9,9 +9,9 @@ import pytest
 
 from proxy.net.errors import NetError, bind_error
 from proxy.net.network import ListenOptions, Network
-from proxy.net.selector import DirectEventLoop
 from proxy.net.udp import DATAGRAMS_A_TURN, QUEUE
 from proxy.sip.flow import Flow, FlowTable, Listener
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 
 
@@ -40,20 +40,6 @@ def peer(host: str) -> Iterator[socket.socket]:
 def address_of(network: Network) -> tuple[str, int]:
     listener = network.flows.listeners[0]
     return listener.host, listener.port
-
-
-class DirectPolicy(asyncio.DefaultEventLoopPolicy):
-    """Makes the loop that `waypost serve` runs on."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return DirectEventLoop()
-
-
-@pytest.fixture(scope="module", params=["asyncio's own loop", "the direct loop"])
-def event_loop_policy(request: pytest.FixtureRequest):
-    if request.param == "the direct loop":
-        return DirectPolicy()
-    return asyncio.DefaultEventLoopPolicy()
 
 
 def flow_to(network: Network, port: int) -> Flow:

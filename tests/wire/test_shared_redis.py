@@ -1,113 +1,19 @@
 """Two nodes with one name, on one Redis: each carries the other's dialogs, reaches the
-clients that are connected to the other, and notices when it is gone."""
+clients that are connected to the other, and notices when it is gone.
+
+The first node has two workers, the second is a single process.
+"""
 
 import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
 
-from tests.support.redis import RedisServer
-from tests.support.service import ServiceProcess
-from tests.support.sip_probe import free_port
+from tests.support.cluster import Node, alive, cluster, wait_for
 from tests.wire.test_service import bound, ok_to, port
 
-HOSTS = ("127.0.0.81", "127.0.0.82")
 PEER = "127.0.0.83"
-CONFIG = """
-[proxy]
-domains = ["contoso.test"]
-advertised_host = "sip.contoso.test"
-[[listen]]
-transport = "udp"
-address = "{host}:{port}"
-[[listen]]
-transport = "tcp"
-address = "{host}:{port}"
-[store]
-url = "{store}"
-[admin]
-listen = "127.0.0.16:{admin}"
-[routes]
-default = "sip:{next_hop};transport=udp"
-[registrar]
-enabled = true
-trusted_networks = ["127.0.0.0/8"]
-[server]
-workers = {workers}
-"""
-
-
-class Node(ServiceProcess):
-    """One node; its own address is ``address``."""
-
-    address: tuple[str, int]
-
-    def kill(self) -> None:
-        """The whole node at once, as a power cut does."""
-        assert self.child is not None
-        self.child.kill()
-        self.child.wait()
-
-
-@dataclass
-class Cluster:
-    """Both nodes and the next hop behind them."""
-
-    nodes: list[Node]
-    next_hop: socket.socket
-
-
-@contextmanager
-def cluster(directory: Path) -> Iterator[Cluster]:
-    """The first node has two workers, the second is a single process."""
-    redis = RedisServer(directory)
-    redis.start()
-    sip_port = free_port(HOSTS[0])
-    nodes = []
-    with ExitStack() as stack:
-        stack.callback(redis.kill)
-        next_hop = stack.enter_context(bound(socket.SOCK_DGRAM, PEER))
-        for host, workers in zip(HOSTS, (2, 1), strict=True):
-            folder = directory / host
-            folder.mkdir()
-            node = Node(folder, sip_port, free_port("127.0.0.16"))
-            node.address = (host, sip_port)
-            node.config.write_text(
-                CONFIG.format(
-                    host=host,
-                    port=sip_port,
-                    store=redis.url,
-                    admin=node.admin,
-                    next_hop=f"{PEER}:{port(next_hop)}",
-                    workers=workers,
-                )
-            )
-            stack.callback(node.end)
-            node.start()
-            nodes.append(node)
-        for node in nodes:
-            wait_for(lambda node=node: alive(node) == 2)
-        yield Cluster(nodes, next_hop)
-        for node in nodes:
-            assert "Traceback" not in node.log
-
-
-def alive(node: Node) -> int:
-    """How many nodes this one knows to be alive."""
-    text = node.get("/metrics")[1]
-    found = re.search(r"(?m)^waypost_nodes (\S+)$", text)
-    return int(float(found[1])) if found else 0
-
-
-def wait_for(holds) -> None:
-    end = time.monotonic() + 15
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 class Phone:
@@ -194,7 +100,9 @@ def towards(phone: Phone, route: str, via: int, key: str) -> bytes:
 
 def test_two_nodes_are_one_proxy(tmp_path) -> None:
     """One story, because a cluster takes seconds to start and to notice a death."""
-    with cluster(tmp_path) as found, ExitStack() as stack:
+    with ExitStack() as stack:
+        next_hop = stack.enter_context(bound(socket.SOCK_DGRAM, PEER))
+        found = stack.enter_context(cluster(tmp_path, next_hop.getsockname()))
         first, second = found.nodes
         pool = stack.enter_context(bound(socket.SOCK_DGRAM, PEER))
         client = stack.enter_context(bound(socket.SOCK_DGRAM, PEER))
@@ -210,17 +118,17 @@ def test_two_nodes_are_one_proxy(tmp_path) -> None:
 
         says_goodbye(second, first)
         calls_a_phone_at_the_other_node(pool, phone, second)
-        route = dialog(phone, found.next_hop)
+        route = dialog(phone, next_hop)
         reaches_a_connection_at_the_other_node(pool, phone, route, second)
-        carried = sets_up(client, found.next_hop, first)
+        carried = sets_up(client, next_hop, first)
 
         first.kill()
-        carries_the_dialog(client, found.next_hop, carried, second)
+        carries_the_dialog(client, next_hop, carried, second)
         for key in ("2", "3"):
             # Before its death is known, and after.
             refuses_quickly(pool, phone, route, key, second)
             wait_for(lambda: alive(second) == 1)
-        goes_straight_to_the_client(client, found.next_hop, carried, second)
+        goes_straight_to_the_client(client, next_hop, carried, second)
 
 
 def says_goodbye(stopping: Node, watching: Node) -> None:

@@ -1,0 +1,1 @@
+"""Real processes under load, and what happens when one is killed."""
