@@ -79,8 +79,9 @@ format: $(DEV) ## let ruff put the code in order
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: packages $(DEV) ## 500 calls/s while a front end dies; a cutover under 300 calls/s; 200 times kill -9
+soak: packages $(DEV) $(STAMP) ## 500 calls/s while a front end dies; 100,000 calls, then none left; a cutover under 300 calls/s; 200 times kill -9
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
+	@$(BIN)/python -m tests.bench.endurance
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 $(BIN)/python -m pytest -s \
 	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py
 
