@@ -11,7 +11,7 @@ from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr, parse_routes, parse_tokens
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import LESS_THAN, split_values
+from proxy.sip.grammar import split_values
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
@@ -145,16 +145,20 @@ def _contact(value: bytes, header: int | None) -> Contact:
         uri = parse_uri(address.uri)
     except MalformedMessage as error:
         raise MalformedMessage(f"Contact: {error.reason}") from None
+    # A parameter may hold brackets of its own: +sip.instance="<urn:...>".
+    at = value.find(address.uri, value.find(address.display) + len(address.display))
+    rest = at + len(address.uri)
+    if value[:at].strip():
+        rest = value.find(b">", rest) + 1
+    else:
+        # The bare form; legacy clients cut a Contact without brackets at its first ";".
+        bare = b"<%b>" % address.uri
+        value, rest = bare + value[rest:], len(bare)
     parameters = address.parameters
     expires = header
     if "expires" in parameters:
         expires = _seconds(parameters["expires"])
-        start = value.rfind(b">") + 1
-        value = value[:start] + _EXPIRES.sub(rb"\1", value[start:])
-    if LESS_THAN not in value:
-        # The bare form; legacy clients cut a Contact without brackets at its first ";".
-        uri_text, semicolon, rest = value.partition(b";")
-        value = b"<%b>%b%b" % (uri_text.strip(), semicolon, rest)
+        value = value[:rest] + _EXPIRES.sub(rb"\1", value[rest:])
     instance = (parameters.get("+sip.instance") or b"").strip(b'"')
     # Without an instance it means nothing (RFC 5626 section 6).
     reg_id = _reg_id(parameters.get("reg-id")) if instance else 0

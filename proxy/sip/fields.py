@@ -180,16 +180,14 @@ _NAME_ADDR: Final = re.compile(
 
 def parse_name_addr(value: bytes) -> NameAddr:
     """Read one From, To, Contact, Route or Record-Route value."""
-    if LESS_THAN in value:
-        match = _NAME_ADDR.match(value)
-        if match is None:
-            raise MalformedMessage("address cannot be read")
+    match = _NAME_ADDR.match(value) if LESS_THAN in value else None
+    if match is not None:
         display, uri, text = match[1], match[2], (match[3] or b"").strip()
-    else:
+    else:  # bare; a parameter may hold "<" all the same: +sip.instance="<urn:...>"
         uri, semicolon, rest = value.strip().partition(b";")
         uri = uri.rstrip()
         display, text = b"", semicolon + rest
-        if any(byte in uri for byte in (b'"', b" ", b",", b"?", b">")):
+        if any(byte in uri for byte in (b'"', b" ", b",", b"?", b"<", b">")):
             raise MalformedMessage("address cannot be read")
     if not uri:
         raise MalformedMessage("address without URI")

@@ -81,6 +81,14 @@ def test_a_contact_without_brackets_gets_them(registry):
     assert contacts(answer) == ["<sip:alice@10.1.0.9:40000>;q=0.5;expires=90"]
 
 
+def test_brackets_inside_a_parameter_are_not_those_of_the_address(registry):
+    instance = ';+sip.instance="<urn:uuid:4b1682a8-f968-5701-83fc-7c6741dc6697>"'
+    for uri in ("<sip:alice@10.1.0.9:40000>", "sip:alice@10.1.0.9:40000"):
+        answer = registry.register(f"{uri};expires=90{instance}")
+        shown = f"<sip:alice@10.1.0.9:40000>{instance};expires=90"
+        assert contacts(answer) == [shown]
+
+
 def test_a_query_lists_every_binding_on_a_line_of_its_own(registry):
     registry.register(f"{HOME};q=0.3")
     registry.register(f"{WORK};q=0.9", call_id="register-2")
