@@ -83,8 +83,9 @@ bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, sam
 bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
 	@$(BIN)/python -m tests.bench.store $(ARGS)
 
-soak: packages $(DEV) ## loads that take longer: front end, worker, node and cutover killed under calls; 1,000 REGISTERs/s
+soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, node and cutover killed under calls; 1,000 REGISTERs/s
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
+	@$(BIN)/python -m tests.bench.endurance
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 WAYPOST_SOAK_LEDGER=200x60 $(BIN)/python -m pytest -s \
 	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py tests/sipp/test_ledger.py
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_REGISTER=1000x20 $(BIN)/python -m pytest -s \

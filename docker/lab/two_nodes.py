@@ -1,6 +1,6 @@
 """Dialogs and registrations at a node that dies.
 
-    two_nodes.py HOST NODE OTHER RUN SECONDS
+    two_nodes.py HOST NODE OTHER RUN
 
 Legacy clients over UDP talk to NODE until it is silent, and to OTHER from then on, as
 who finds the proxy by SRV does (RFC 3263 section 4.3).  Exit code 0 when every dialog
@@ -17,33 +17,38 @@ from proxy.lab.wire import Message
 ALIAS = "sip:ocschat@contoso.test"
 DIALOGS = 60
 PORT = 5060
+PATIENCE = 2.0
+"""Seconds of silence after which a client turns to the other node."""
+LONGEST = 90.0
 
 
 class RovingClient(LegacyClient):
     """A client over UDP that turns to the other node when one does not answer."""
 
     def __init__(self, node: Address, other: Address, host: str) -> None:
-        super().__init__(node, transport="udp", host=host, timeout=1.2)
+        super().__init__(node, transport="udp", host=host, timeout=PATIENCE)
         self.other = other
-        self.moved = 0
+        self.has_moved = False
 
     async def request(self, request: Message) -> Message:
         try:
             return await super().request(request)
         except ClientError:
+            if self.has_moved:
+                raise
             assert isinstance(self._socket, DatagramSocket)
-            if self.link.peer != self.other:
-                self.moved += 1
-                self._link = self._socket.link(self.other)
+            self._link = self._socket.link(self.other)
+            self.has_moved, self.timeout = True, 10.0
             return await super().request(request)
 
 
-async def hold(client: RovingClient, dialog: Dialog, seconds: float) -> str:
-    """An UPDATE each second, then BYE; what went wrong, or nothing."""
+async def hold(client: RovingClient, dialog: Dialog) -> str:
+    """An UPDATE each second, three more at the other node, BYE; what went wrong."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
+    end, left = loop.time() + LONGEST, 3
     try:
-        while loop.time() < end:
+        while left and loop.time() < end:
+            left -= client.has_moved
             answer = await client.request(client.compose("UPDATE", dialog))
             if answer.status != 200:
                 return f"UPDATE: {answer.start}"
@@ -69,7 +74,7 @@ async def register(client: RovingClient, user: str) -> bool:
         return False
 
 
-async def main(host: str, node: str, other: str, run: str, seconds: str) -> int:
+async def main(host: str, node: str, other: str, run: str) -> int:
     nodes = (node, PORT), (other, PORT)
     clients = [RovingClient(*nodes, host) for _ in range(DIALOGS)]
     calls = []
@@ -80,10 +85,7 @@ async def main(host: str, node: str, other: str, run: str, seconds: str) -> int:
             print(f"no dialog: {answer.start}")
             return 1
         calls.append((client, dialog))
-    holding = [
-        asyncio.ensure_future(hold(client, dialog, float(seconds)))
-        for client, dialog in calls
-    ]
+    holding = [asyncio.ensure_future(hold(*each)) for each in calls]
     registrar = RovingClient(*nodes, host)
     await registrar.connect()
     promised: list[str] = []
@@ -100,7 +102,7 @@ async def main(host: str, node: str, other: str, run: str, seconds: str) -> int:
         if answer.status != 200:
             lost.append(user)
     problems = [problem for problem in await asyncio.gather(*holding) if problem]
-    moved = sum(client.moved for client in clients)
+    moved = sum(client.has_moved for client in clients)
     print(
         f"dialogs {len(calls)}, carried on by the other node {moved}, "
         f"broken {len(problems)} {problems[:3] or ''}"

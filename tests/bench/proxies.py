@@ -36,14 +36,17 @@ BUILT = Path(__file__).parents[2] / ".venv-built" / "bin" / "waypost"
 
 
 @contextmanager
-def running(name: str, world: World, scenario: str) -> Iterator[int]:
-    """Start the proxy of that name for a scenario; its process id."""
+def running(name: str, world: World, scenario: str, more: str = "") -> Iterator[int]:
+    """Start the proxy of that name for a scenario; its process id.
+
+    ``more`` is added to Waypost's configuration.
+    """
     if name.startswith("waypost"):
         line = command() if name == "waypost-pure" else _built()
         extra = registrar.WAYPOST if scenario == "register" else ""
         extra += "" if name == "waypost-default" else SAME_WORK
         extra += "[server]\nworkers = 2\n" if name == "waypost-2" else ""
-        yield from _waypost(world, line, extra)
+        yield from _waypost(world, line, extra + more)
         return
     allocator, _, children = name.removeprefix("kamailio-").partition("-")
     if scenario == "register":

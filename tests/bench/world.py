@@ -20,8 +20,8 @@ CALLER = "127.0.0.13"
 INSIDE = "WAYPOST_BENCH_INSIDE"
 
 
-def enter(arguments: list[str]) -> None:
-    """Start this program again inside the namespace; returns when that cannot be."""
+def enter(arguments: list[str], module: str = "tests.bench") -> None:
+    """Start ``module`` again inside the namespace; returns when that cannot be."""
     if os.environ.get(INSIDE):
         return
     unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"]
@@ -31,7 +31,7 @@ def enter(arguments: list[str]) -> None:
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
         print("no namespaces here: Kamailio gets addresses instead of SRV records")
         return
-    line = [*unshare, sys.executable, "-m", "tests.bench", *arguments]
+    line = [*unshare, sys.executable, "-m", module, *arguments]
     sys.exit(subprocess.call(line, env={**os.environ, INSIDE: "1"}))
 
 

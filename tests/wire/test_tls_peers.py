@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from proxy.net.network import ListenOptions, Network
 from proxy.net.tls import server_end
 from tests.support.certificates import Authority
 from tests.support.recorder import Recorder
-from tests.wire.conftest import OpenNetwork
+from tests.wire.conftest import QUICK, OpenNetwork
 from tests.wire.test_stream import sip
 
 NAME = "proxy.contoso.test"
@@ -27,7 +28,10 @@ async def network(
     """A TLS listener that sends every message back."""
     authority = Authority(tmp_path)
     network = await open_network(
-        "tls", options={0: ListenOptions(tls=server_end(authority.issue(NAME)))}
+        "tls",
+        options={0: ListenOptions(tls=server_end(authority.issue(NAME)))},
+        # Who behaves may be slow where all share one busy machine.
+        streams=replace(QUICK, idle_established=60.0),
     )
 
     recorder.on_message = network.send
