@@ -94,7 +94,7 @@ soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, nod
 	@WAYPOST_SOAK_NODES=300x30 WAYPOST_SOAK_WORKERS=300x30 $(BIN)/python -m pytest -s tests/chaos
 
 clean: ## forget the virtual environment and every cache
-	@rm -rf $(VENV) $(BUILT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(BUILT) build .cache dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 -include docker/lab/lab.mk

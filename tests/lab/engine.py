@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("docker.io", "docker-compose", "debootstrap", "iptables")
 BASE = "waypost-test-base"
 # Kept between runs: making it takes most of a minute.
-CACHED_BASE = ROOT / "build" / "lab-base.tar"
+CACHED_BASE = ROOT / ".cache" / "lab-base.tar"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 INTERFACES = Path("/sys/class/net")
 BRIDGE = INTERFACES / "docker0"
@@ -76,7 +76,7 @@ class Engine:
             ("waypost-lab", "docker/lab/Dockerfile", "WAYPOST_IMAGE=waypost"),
         ):
             line = (*build, "-f", str(context / file), "--build-arg", argument)
-            self.run(*line, "-t", name, str(context), timeout=600)
+            self.run(*line, "-t", name, str(context), timeout=800)
 
 
 def copy_context(context: Path) -> None:
@@ -101,7 +101,7 @@ def base_tarball(directory: Path) -> Path:
     tree = directory / "base"
     packages = "--include=python3,python3-venv,ca-certificates"
     line = ["debootstrap", "--variant=minbase", packages, "bookworm", str(tree)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=700)
     if done.returncode:
         raise AssertionError(f"debootstrap: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     shutil.rmtree(tree / "var/cache/apt/archives", ignore_errors=True)

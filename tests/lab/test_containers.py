@@ -7,6 +7,7 @@ There a machine without an engine is a failure, not a skip.
 import json
 import os
 import re
+import subprocess
 import tempfile
 import time
 import urllib.error
@@ -32,11 +33,15 @@ def engine() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix="wp-", ignore_cleanup_errors=True) as name:
         try:
             with running_engine(Path(name)) as engine:
-                engine.build_images()
+                try:
+                    engine.build_images()
+                except (AssertionError, subprocess.TimeoutExpired) as error:
+                    # Every test would try again, for minutes each.
+                    pytest.exit(f"the images cannot be built: {error}", returncode=1)
                 yield engine
         except NoEngineError as error:
             if os.environ.get("CI"):
-                raise
+                pytest.exit(f"no container engine: {error}", returncode=1)
             pytest.skip(f"no container engine on this machine: {error}")
 
 
