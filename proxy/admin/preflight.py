@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.config import Config, ListenSection, TlsSection
+from proxy.config.keys import KeyFileError, read_keys
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.net.errors import NetError
 from proxy.net.rehearsal import rehearse
@@ -36,6 +37,7 @@ async def check(config: Config) -> list[Step]:
         Step("config", True, f"{config.path} is valid"),
         *map(_listener, config.listen),
         *_tls(config),
+        *_keys(config),
         *_boundary(config),
         _dns(config),
         _default_route(config),
@@ -150,6 +152,19 @@ def _dns(config: Config) -> Step:
         f"{RESOLV_CONF} names no server: in section [dns] write "
         'nameservers = ["10.1.0.53"]',
     )
+
+
+def _keys(config: Config) -> Iterator[Step]:
+    """The key file, when there is one."""
+    path = config.file(config.proxy.key_file or None)
+    if path is None:
+        return
+    try:
+        count = len(read_keys(path))
+    except KeyFileError as error:
+        yield Step("keys", False, str(error))
+    else:
+        yield Step("keys", True, f"{count} in {path}, the first one signs")
 
 
 def _default_route(config: Config) -> Step:

@@ -115,7 +115,7 @@ def _workers(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _nodes(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Of a service that shares its store with other machines."""
-    others = found["other_nodes"]
+    others = found.get("other_nodes")
     return [("Other nodes", " ".join(others))] if others else []
 
 

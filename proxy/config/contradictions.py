@@ -63,6 +63,7 @@ def find_contradictions(config: Config) -> list[Contradiction]:
     for number, name in enumerate(names):
         if name in names[:number]:
             found.append((("pool", number, "fqdn"), f"{name} stands here twice"))
+    found += _worker_ports(config)
     uri = config.routes.default_uri
     if uri is not None and (uri.host, uri.port or 5060) in config.own_addresses():
         found.append(
@@ -73,6 +74,25 @@ def find_contradictions(config: Config) -> list[Contradiction]:
             )
         )
     return found
+
+
+def _worker_ports(config: Config) -> list[Contradiction]:
+    """The workers' own UDP ports must be free of listeners."""
+    first, workers = config.server.worker_udp_port, config.server.worker_count
+    udp = [x for x in config.listen if x.transport == "udp"]
+    if not first or workers == 1:
+        return []
+    last = first + workers * len(udp) - 1
+    taken = [x.port for x in udp if first <= x.port <= last]
+    if not taken:
+        return []
+    return [
+        (
+            ("server", "worker_udp_port"),
+            f"{workers} workers take the UDP ports {first} to {last}, and [[listen]] "
+            f"has {taken[0]}: write worker_udp_port = {max(taken) + 1}",
+        )
+    ]
 
 
 def _tls_contradictions(

@@ -62,10 +62,11 @@ class ServerSection(Section):
     worker_udp_port: int = Field(default=0, ge=0, le=65_000)
     node_address: str = Field(default="", examples=["sip:10.1.2.3:5060;transport=tcp"])
 
-    @field_validator("workers")
+    @field_validator("workers", mode="before")
     @classmethod
-    def _check_workers(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and not 1 <= value <= MAX_WORKERS:
+    def _check_workers(cls, value: object) -> object:
+        is_count = isinstance(value, int) and 1 <= value <= MAX_WORKERS
+        if value != "auto" and not is_count:
             raise ValueError(
                 f"{value} is no number of processes: write workers = 2, at most "
                 f'{MAX_WORKERS}, or "auto" for one per core'

@@ -71,6 +71,7 @@ class Crew:
         self._tasks = Tasks()
         self._run = secrets.randbits(24)
         self._directory = mmap.mmap(-1, DIRECTORY_BYTES)
+        self._directory.write(bytes(DIRECTORY_BYTES))  # every page is there from now on
         self._was_up = False
 
     @property

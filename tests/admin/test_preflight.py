@@ -164,3 +164,11 @@ def _pair(name, passphrase=None):
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, lock)
     assert ssl.PEM_HEADER.encode() in certificate.public_bytes(pem)
     return certificate.public_bytes(pem), private
+
+
+async def test_the_key_file_is_read(tmp_path):
+    text = BASE.replace("[[listen]]", 'key_file = "route.key"\n[[listen]]', 1)
+    ((name, said),) = failed(await steps(tmp_path, text))
+    assert name == "keys" and "openssl rand -hex 32" in said
+    (tmp_path / "route.key").write_text("ab" * 32)
+    assert not failed(await steps(tmp_path, text))

@@ -1,5 +1,7 @@
 """[admin] and [server]: what is refused, and what to write instead."""
 
+import os
+
 import pytest
 
 from proxy.config import ConfigError, load_config
@@ -56,3 +58,30 @@ def test_the_token_file_stands_beside_the_database(tmp_path):
 
 def test_a_negative_drain_is_refused(tmp_path):
     assert "drain_seconds" in problem(tmp_path, "[server]\ndrain_seconds = -1\n")
+
+
+def test_workers_are_a_number_or_auto(tmp_path):
+    assert load(tmp_path, "").server.worker_count == 1
+    assert load(tmp_path, "[server]\nworkers = 3\n").server.worker_count == 3
+    auto = load(tmp_path, '[server]\nworkers = "auto"\n').server.worker_count
+    assert auto == min(len(os.sched_getaffinity(0)), 64)
+    for wrong in ("0", "65", '"many"'):
+        assert "workers = 2" in problem(tmp_path, f"[server]\nworkers = {wrong}\n")
+
+
+def test_own_ports_of_workers_must_be_free_of_listeners(tmp_path):
+    text = problem(tmp_path, "[server]\nworkers = 2\nworker_udp_port = 5059\n")
+    assert "UDP ports 5059 to 5060" in text and "worker_udp_port = 5061" in text
+    load(tmp_path, "[server]\nworkers = 2\nworker_udp_port = 5061\n")
+    load(tmp_path, "[server]\nworker_udp_port = 5060\n")  # one process needs none
+
+
+def test_a_node_is_reached_by_an_address(tmp_path):
+    more = '[server]\nnode_address = "sip:10.1.2.3:5060;transport=tcp"\n'
+    assert load(tmp_path, more).node_uri == "sip:10.1.2.3:5060;transport=tcp"
+    assert "write its address" in problem(
+        tmp_path, '[server]\nnode_address = "sip:sip.contoso.test"\n'
+    )
+    assert load(tmp_path, "").node_uri == ""
+    redis = '[store]\nurl = "redis://127.0.0.1:6379/0"\n'
+    assert load(tmp_path, redis).node_uri == "sip:127.0.0.5:5060;transport=udp"
