@@ -104,7 +104,7 @@ async def through_the_proxy(directory: Path, url: str) -> None:
     """An address that nobody knows: with a look-up in Redis, and without one."""
     node = Node(directory / "redis", url)
     start = time.perf_counter()
-    await node.start()
+    await node.service.start(node.address, timeout=60.0)
     held = node.metric("waypost_bindings")
     seconds = time.perf_counter() - start
     print(f"waypost serve is ready after {seconds:.2f} s and holds {held:.0f}")
