@@ -34,22 +34,7 @@ def find_contradictions(config: Config) -> list[Contradiction]:
             found.append((here, f"{listen.address} is used twice: write another port"))
         seen.add(socket)
         found += _tls_contradictions(config, number, listen)
-        if listen.trusted_peers and listen.verify_client == "none":
-            found.append(
-                (
-                    ("listen", number, "trusted_peers"),
-                    "nobody is asked for a certificate here: write "
-                    'verify_client = "required"',
-                )
-            )
-        if listen.first_hop and listen.transport == "udp":
-            found.append(
-                (
-                    ("listen", number, "first_hop"),
-                    "the clients that need it speak TLS or TCP: write it there, and "
-                    "remove it here",
-                )
-            )
+        found += _peer_contradictions(number, listen)
     serves_clients = config.registrar.enabled or any(x.first_hop for x in config.listen)
     if serves_clients and config.limits.idle_established <= KEEP_ALIVE:
         found.append(
@@ -93,6 +78,28 @@ def _worker_ports(config: Config) -> list[Contradiction]:
             f"has {taken[0]}: write worker_udp_port = {max(taken) + 1}",
         )
     ]
+
+
+def _peer_contradictions(number: int, listen: ListenSection) -> list[Contradiction]:
+    """What a listener says about who connects to it."""
+    found: list[Contradiction] = []
+    if listen.trusted_peers and listen.verify_client == "none":
+        found.append(
+            (
+                ("listen", number, "trusted_peers"),
+                "nobody is asked for a certificate here: write "
+                'verify_client = "required"',
+            )
+        )
+    if listen.first_hop and listen.transport == "udp":
+        found.append(
+            (
+                ("listen", number, "first_hop"),
+                "the clients that need it speak TLS or TCP: write it there, and "
+                "remove it here",
+            )
+        )
+    return found
 
 
 def _tls_contradictions(
