@@ -274,14 +274,14 @@ class ProxyCore:
         if flow.first_hop:
             self.first_hop.take_request(request, flow)
         decision = self.router.decide(request, routes, flow, now)
-        if decision is ASK:
-            self.look_ups.park(request, routes, flow, server)
-        elif (
+        if (
             isinstance(decision, Refusal)
             and self.handover is not None
             and self.handover.again(decision.status, request, flow, key)
         ):
             self.transactions.forget_server(server)
+        elif decision is ASK:
+            self.look_ups.park(request, routes, flow, server)
         else:
             self.decided(request, routes, flow, server, decision, now)
 
