@@ -172,7 +172,8 @@ async def test_many_reloads_under_load_fail_no_handshake_and_keep_memory_flat(
             _, writer, _ = await connect(network, installed.authority)
             writer.write(sip())
             writer.close()
-            await writer.wait_closed()
+            with suppress(ConnectionError):  # its end crossed the last message
+                await writer.wait_closed()
             recorder.calls.clear()  # it would keep every connection alive
             connected += 1
 
