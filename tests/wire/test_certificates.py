@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
