@@ -58,7 +58,7 @@ run: $(RUN) ## the proxy with a small lab around it, the legacy journey through 
 	@exec $(BIN)/waypost lab $(if $(ONCE),--once)
 
 test: packages $(DEV) ## every test; ARGS='tests/sip -k via' picks some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),bash .ci/suite $(BIN)/python)
 	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-built)
 
 test-built: $(STAMP) ## the tests of the message path against the compiled build
