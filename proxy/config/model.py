@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
 from proxy.config.section import Section
-from proxy.config.service import AdminSection, ServerSection
+from proxy.config.service import AdminSection, HealthSection, ServerSection
 from proxy.config.tls import TlsDefaults, TlsPaths, TlsSection
 from proxy.config.values import (
     HostPort,
@@ -271,6 +271,7 @@ class Config(Section):
     dns: DnsSection = DnsSection()
     routes: RoutesSection = RoutesSection()
     attempts: AttemptsSection = AttemptsSection()
+    health: HealthSection = HealthSection()
     log: LogSection = LogSection()
     limits: LimitsSection = LimitsSection()
     learned: LearnedSection = LearnedSection()

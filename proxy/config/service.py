@@ -1,4 +1,4 @@
-"""Sections about the process rather than about SIP: ``[admin]`` and ``[server]``."""
+"""Sections that are not about messages: ``[admin]``, ``[health]`` and ``[server]``."""
 
 import os
 from ipaddress import ip_address
@@ -52,6 +52,12 @@ class AdminSection(Section):
     def is_chosen(self) -> bool:
         """True when somebody wrote the address, False for the default."""
         return "listen" in self.model_fields_set
+
+
+class HealthSection(Section):
+    """How often a front end that calls found wanting is probed; 0: never."""
+
+    probe: float = Field(default=10.0, ge=0, le=60)
 
 
 class ServerSection(Section):

@@ -81,6 +81,10 @@ class Connector:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def tls_end(self, name: str) -> TlsEnd | None:
+        """Our end of TLS towards the pool of this name; None without any."""
+        return self._tls_of_pools.get(name.lower(), self._tls)
+
     def close(self) -> None:
         """Give up all attempts; nobody is told."""
         for task in self._tasks:
@@ -115,7 +119,7 @@ class Connector:
         self, connection: "OpenedConnection", key: _Key, listener: Listener
     ) -> None:
         transport, host, port, name = key
-        end = self._tls_of_pools.get(name.lower(), self._tls)
+        end = self.tls_end(name)
         # By reference: the context in force at this moment.
         context = end.context if end and transport == "tls" else None
         if transport == "tls" and context is None:

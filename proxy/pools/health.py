@@ -2,7 +2,8 @@
 
 A front end with three transport failures in a row is *ejected*: tried last, not never,
 and only for a while.  Kept per address, so that one machine under two names is one.
-Pure: time is an argument, probing is `prober.py`, the order is `selection.py`.
+Pure: time is an argument, the order is `selection.py`.  What probes have to say is
+worked out in `probing.py`, which prolongs and ends ejections here.
 
 One request's failure below the threshold changes nothing for any other request.
 """
@@ -49,6 +50,7 @@ class Health(NamedTuple):
 class Ejection(NamedTuple):
     """News for the other workers of a node: out until an instant, or back (0).
 
+    An instant that is not after ``at`` ends the ejection and forgets nothing else.
     Core seconds; all processes of a machine have one clock.
     """
 
@@ -127,6 +129,31 @@ class HealthBook:
             self.on_change(Ejection(key, now, suspect.until, times, reason))
         return True
 
+    def prolong(self, key: Key, reason: str, until: float, now: float) -> None:
+        """Keep a front end out until then, or put it out again: a call would fail.
+
+        Does not count as a failure, and the next ejection is no longer for it.
+        """
+        suspect = self.suspects.get(key)
+        if suspect is None or key not in self.ejected or until <= suspect.until:
+            return
+        if now >= suspect.until:
+            self._note(key, now, "ejected", reason)
+        suspect.until = until
+        if self.on_change is not None:
+            times = suspect.times_ejected
+            self.on_change(Ejection(key, now, until, times, reason))
+
+    def end_ejection(self, key: Key, reason: str, now: float) -> None:
+        """Back among the others, on trial: a single failure more ejects again."""
+        if self.is_ejected(key, now):
+            suspect = self.suspects[key]
+            suspect.until = now
+            self._note(key, now, "suspect", reason)
+            if self.on_change is not None:
+                times = suspect.times_ejected
+                self.on_change(Ejection(key, now, now, times, reason))
+
     def take_over(self, news: Ejection) -> None:
         """Another worker has found a front end dead, or alive again."""
         key, at, until, times, reason = news
@@ -135,6 +162,11 @@ class HealthBook:
             if key in self.ejected:
                 self.ejected.discard(key)
                 self._note(key, at, "healthy", reason)
+            return
+        if until <= at:
+            if self.is_ejected(key, at):
+                self.suspects[key].until = until
+                self._note(key, at, "suspect", reason)
             return
         suspect = self.suspects.get(key)
         if suspect is None:
@@ -145,9 +177,10 @@ class HealthBook:
         suspect.failures = max(suspect.failures, FAILURES_TO_EJECT)
         suspect.times_ejected = max(suspect.times_ejected, times)
         suspect.last_failure = max(suspect.last_failure, at)
+        if at >= suspect.until:  # else it is prolonged
+            self._note(key, at, "ejected", reason)
         suspect.until = until
         self.ejected.add(key)
-        self._note(key, at, "ejected", reason)
 
     def is_ejected(self, key: Key, now: float) -> bool:
         """True while this front end should be tried last."""

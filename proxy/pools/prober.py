@@ -1,7 +1,8 @@
 """Tries one front end for real: connect, TLS handshake, OPTIONS, each with its time.
 
-For the doctor: what the proxy would do to a front end, without the proxy.  It judges
-nothing; results are plain values.  Blocking nothing: asyncio throughout.
+For the doctor and for the service's own probes: what the proxy would do to a front end,
+without the proxy.  It judges nothing; results are plain values.  Blocking nothing:
+asyncio throughout.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import socket
 import ssl
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.pools.front_end import FrontEnd
@@ -61,8 +62,13 @@ async def probe(
     context: ssl.SSLContext | None = None,
     source: str | None = None,
     timeout: float = TIMEOUT,
+    reads_names: bool = True,
 ) -> Probe:
-    """Try one front end; ``source`` is the address to send from."""
+    """Try one front end; ``source`` is the address to send from.
+
+    ``reads_names`` looks at a certificate whose name does not fit with a ``context``
+    that is relaxed for it: never with one that others use at the same time.
+    """
     if front_end.transport == "udp":
         options = await _options_udp(front_end, source, timeout)
         return Probe(front_end, options=options)
@@ -74,7 +80,11 @@ async def probe(
         options = await _options_stream(front_end, reader, writer, timeout)
         return Probe(front_end, connect, options=options)
     assert context is not None, "a TLS front end needs a context"
-    return await _probe_tls(front_end, connect, opened, context, source, timeout)
+    result = await _probe_tls(front_end, connect, opened, context, timeout)
+    if reads_names and result.tls is not None and result.tls.problem == "name":
+        found = await _names_of(front_end, context, source, timeout)
+        return replace(result, certificate=found)
+    return result
 
 
 async def _connect(
@@ -121,7 +131,6 @@ async def _probe_tls(
     connect: Reading,
     opened: socket.socket,
     context: ssl.SSLContext,
-    source: str | None,
     timeout: float,
 ) -> Probe:
     name = front_end.pool or front_end.name or front_end.host
@@ -137,8 +146,7 @@ async def _probe_tls(
             reading = Reading("chain", _since(started), error.verify_message)
             return Probe(front_end, connect, reading)
         reading = Reading("name", _since(started), f"not for {name}")
-        found = await _names_of(front_end, context, source, timeout)
-        return Probe(front_end, connect, reading, found)
+        return Probe(front_end, connect, reading)
     except ssl.SSLError as error:
         opened.close()
         return Probe(front_end, connect, _tls_failed(error, started))
@@ -297,6 +305,6 @@ def options_request(front_end: FrontEnd, host: str, port: int) -> bytes:
         f"branch=z9hG4bK{unique}\r\n"
         f"Max-Forwards: 70\r\nFrom: <sip:waypost@{target}>;tag={unique}\r\n"
         f"To: <sip:{target}>\r\nCall-ID: {unique}\r\nCSeq: 1 OPTIONS\r\n"
-        f"Contact: <sip:waypost@{own}>\r\nUser-Agent: waypost doctor\r\n"
+        f"Contact: <sip:waypost@{own}>\r\nUser-Agent: waypost probe\r\n"
         "Content-Length: 0\r\n\r\n"
     ).encode()

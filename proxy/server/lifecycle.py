@@ -30,6 +30,7 @@ from proxy.server.ledger import LedgerWriter
 from proxy.server.look_ups import LookUps
 from proxy.server.nodes import follow_nodes, join, leave
 from proxy.server.notify import Notifier
+from proxy.server.probes import FrontEndProber
 from proxy.server.registrar import start_registrar
 from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
@@ -207,6 +208,8 @@ def _run_beside(
     if is_first:
         start(watch_cutover(store, runtime), "watch-cutover")
         start(_forget_learned(store, config.learned.ttl), "forget-learned")
+        if config.health.probe:
+            start(FrontEndProber(runtime, config.health.probe).run(), "probes")
 
 
 def _access_log(config: Config, stream: TextIO, workers: int) -> AccessLog:

@@ -105,6 +105,8 @@ def _network(runtime: Runtime) -> Iterator[_Row]:
     yield "udp_flows", len(network.flows.udp_flows)
     yield "dns_queries_total", runtime.resolver.dns.queries
     yield "dns_failures_total", runtime.resolver.dns.failures
+    for result, count in runtime.probes.items():
+        yield "probes_total", count, result
 
 
 def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:

@@ -94,6 +94,7 @@ class Runtime:
         self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
         self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
         self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
+        self.probes = {"ok": 0, "failed": 0}
         self.used_uris: set[str] = set()
         self._wall_offset = clock.wall() - self.loop.time()
         self.core.location.wall_offset = self._wall_offset
@@ -126,10 +127,7 @@ class Runtime:
 
     def pin_pools(self) -> None:
         """Keep every pool of the table, and the default route, resolved."""
-        lookups = list(self.pool_lookups().values())
-        default = self.core.settings.default_route
-        if default:
-            lookups.append(lookup_of(parse_uri(default)))
+        lookups = self.lookups()
         self.resolver.pin(lookups)
         # What is cached already causes no change, but the core may not have seen it.
         now = self.loop.time()
@@ -137,6 +135,14 @@ class Runtime:
             known = self.resolver.cached(lookup, now)
             if known is not None:
                 self.step(events.Resolved(lookup, known))
+
+    def lookups(self) -> list[Lookup]:
+        """What is asked of DNS for all pools and the default route."""
+        lookups = list(self.pool_lookups().values())
+        default = self.core.settings.default_route
+        if default:
+            lookups.append(lookup_of(parse_uri(default)))
+        return lookups
 
     def pool_lookups(self) -> dict[str, Lookup]:
         """What is asked of DNS for each pool of the table, by FQDN."""

@@ -78,6 +78,7 @@ _COUNTERS: Final = (
     ("handshakes_failed_total", "", "TLS handshakes of clients that failed"),
     ("dns_queries_total", "", "Questions to name servers"),
     ("dns_failures_total", "", "Questions that no name server answered"),
+    ("probes_total", "result", "Probes of front ends that calls found wanting"),
     ("registrations_total", "result", "REGISTERs answered here: accepted or refused"),
     ("conflicts_total", "", "REGISTERs for an address that is an endpoint"),
     ("look_ups_total", "result", "Addresses unknown here that the store was asked for"),

@@ -85,3 +85,10 @@ def test_a_node_is_reached_by_an_address(tmp_path):
     assert load(tmp_path, "").node_uri == ""
     redis = '[store]\nurl = "redis://127.0.0.1:6379/0"\n'
     assert load(tmp_path, redis).node_uri == "sip:127.0.0.5:5060;transport=udp"
+
+
+def test_front_ends_are_probed_unless_it_is_switched_off(tmp_path):
+    assert load(tmp_path, "").health.probe == 10.0
+    assert load(tmp_path, "[health]\nprobe = 0\n").health.probe == 0
+    for wrong in (-1, 61, '"often"'):
+        assert "probe" in problem(tmp_path, f"[health]\nprobe = {wrong}\n")

@@ -112,3 +112,40 @@ def test_the_book_does_not_grow_with_addresses_that_come_and_go():
         fail(book, key, 1.0, 2.0, 3.0)
     assert len(book.known()) == MAX_KNOWN
     assert len(book.suspects) == len(book.ejected) == MAX_KNOWN
+
+
+def test_an_ejection_is_prolonged_without_counting_again():
+    book = HealthBook()
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    book.prolong(FE1, "refused", 30.0, 10.0)
+    book.prolong(FE1, "refused", 20.0, 11.0)
+    assert book.is_ejected(FE1, 29.9) and not book.is_ejected(FE1, 30.0)
+    assert book.health(FE1, 29.0)[:6] == ("ejected", 3.0, "refused", 3, 1, 30.0)
+    book.prolong(FE1, "timeout", 50.0, 35.0)
+    assert book.health(FE1, 36.0)[:3] == ("ejected", 35.0, "timeout")
+    assert fail(book, FE1, 51.0) == [True]
+    assert book.ejected_until(FE1) == 71.0
+
+
+def test_nobody_is_ejected_by_prolonging():
+    book = HealthBook()
+    fail(book, FE1, 1.0)
+    book.prolong(FE1, "refused", 30.0, 2.0)
+    book.prolong(FE2, "refused", 30.0, 2.0)
+    assert not book.ejected and not book.is_ejected(FE1, 3.0)
+
+
+def test_an_ejection_that_is_ended_leaves_the_front_end_on_trial():
+    book, sibling, news = HealthBook(), HealthBook(), []
+    book.on_change = news.append
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    book.end_ejection(FE1, "answers", 5.0)
+    book.end_ejection(FE1, "answers", 6.0)
+    for each in news:
+        sibling.take_over(each)
+    assert len(news) == 2
+    for one in (book, sibling):
+        assert not one.is_ejected(FE1, 5.0)
+        assert one.health(FE1, 6.0)[:3] == ("suspect", 5.0, "answers")
+        assert fail(one, FE1, 7.0) == [True]
+        assert one.ejected_until(FE1) == 27.0

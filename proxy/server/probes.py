@@ -1,0 +1,141 @@
+"""Probes suspect front ends beside the messages: the loop around `pools/probing.py`.
+
+Runs once per node; the siblings hear of what it changes as they hear of ejections.
+Every way that a call could take is tried: from each address that we send from, under
+each name that a certificate must cover.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from proxy.pools.front_end import FrontEnd
+from proxy.pools.health import Key
+from proxy.pools.prober import probe
+from proxy.pools.probing import Outcome, Probing, best_of, outcome_of, worst_of
+from proxy.pools.srv import numeric_resolution
+from proxy.server.runtime import Runtime
+
+log = structlog.get_logger()
+
+TIMEOUT: Final = 2.0
+"""Seconds for each of connection, TLS and OPTIONS; calls that may wait longer for a
+connection have probes that do."""
+_STEPS: Final = 3
+_WILDCARDS: Final = ("0.0.0.0", "::")
+
+
+class FrontEndProber:
+    """Looks for suspects all the time and sees to it that they are probed."""
+
+    def __init__(self, runtime: Runtime, interval: float) -> None:
+        self._runtime = runtime
+        self._probing = Probing(runtime.core.health, interval)
+        self._tick = min(1.0, interval / 5)
+        self._said: dict[Key, tuple[str, str, str]] = {}
+
+    async def run(self) -> None:
+        """Never ends."""
+        while True:
+            await asyncio.sleep(self._tick)
+            now = self._runtime.loop.time()
+            if not self._runtime.core.health.suspects:
+                self._said.clear()
+            if not self._probing.waiting(now):
+                continue
+            known = self._front_ends()
+            for key in self._probing.due(known, now):
+                self._runtime.tasks.start(self._probe(key, known[key]), "probe")
+
+    def _front_ends(self) -> dict[Key, list[FrontEnd]]:
+        """What the pools and the default route lead to, by address."""
+        runtime, found = self._runtime, dict[Key, list[FrontEnd]]()
+        now = runtime.loop.time()
+        transports = {x.transport for x in runtime.core.flows.listeners}
+        for lookup in runtime.lookups():
+            resolution = numeric_resolution(
+                lookup, transports
+            ) or runtime.resolver.cached(lookup, now)
+            for front_end in [] if resolution is None else resolution.front_ends():
+                found.setdefault(front_end.key, []).append(front_end)
+        return found
+
+    async def _probe(self, key: Key, front_ends: list[FrontEnd]) -> None:
+        """One probe and what follows from it.  Never raises."""
+        runtime = self._runtime
+        timeout = max(TIMEOUT, runtime.core.settings.attempts.connect)
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._outcome(key, front_ends, timeout)
+        except (OSError, ValueError) as error:
+            # No socket to be had, or a name that ssl cannot take: not its fault.
+            log.warning("frontend.not_probed", reason=str(error))
+        finally:
+            if outcome is None:
+                self._probing.give_up(key, runtime.loop.time())
+        if outcome is None:
+            return
+        runtime.probes["ok" if outcome.is_alive else "failed"] += 1
+        now = runtime.loop.time()
+        self._probing.record(key, outcome, _STEPS * timeout, now)
+        self._say(key, front_ends[0], outcome)
+
+    async def _outcome(
+        self, key: Key, front_ends: list[FrontEnd], timeout: float
+    ) -> Outcome | None:
+        """None when there is nowhere to send from."""
+        names = {x.server_name: x for x in front_ends}
+        chosen = list(names.values()) if key[0] == "tls" else front_ends[:1]
+        sources = self._sources(key)
+        if not sources:
+            return None
+        outcomes = []
+        for front_end in chosen:
+            ways = [self._one(front_end, source, timeout) for source in sources]
+            outcomes.append(best_of(await asyncio.gather(*ways)))
+        return worst_of(outcomes)
+
+    async def _one(
+        self, front_end: FrontEnd, source: str | None, timeout: float
+    ) -> Outcome:
+        context = None
+        if front_end.transport == "tls":
+            end = self._runtime.network.connector.tls_end(front_end.server_name)
+            if end is None:
+                return Outcome(False, False, "tls")
+            context = end.context
+        result = await probe(front_end, context, source, timeout, reads_names=False)
+        codes = self._runtime.core.settings.attempts.failover_codes
+        return outcome_of(result, codes)
+
+    def _sources(self, key: Key) -> list[str | None]:
+        """The addresses that calls to this front end are sent from; None: any."""
+        transport, host, _ = key
+        return list(
+            {
+                None if x.host in _WILDCARDS else x.host: None
+                for x in self._runtime.core.flows.listeners
+                if x.transport == transport and (":" in x.host) == (":" in host)
+            }
+        )
+
+    def _say(self, key: Key, front_end: FrontEnd, outcome: Outcome) -> None:
+        """A line for the log when anything is not as it was."""
+        now = self._runtime.loop.time()
+        health = self._runtime.core.health.health(key, now)
+        said = (outcome.reason, health.state, health.reason)
+        if self._said.get(key) == said:
+            return
+        self._said[key] = said
+        transport, host, port = key
+        log.info(
+            "frontend.probed",
+            front_end=front_end.name or host,
+            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            transport=transport,
+            result=outcome.reason,
+            is_alive=outcome.is_alive,
+            state=health.state,
+            reason=health.reason,
+        )
