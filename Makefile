@@ -16,13 +16,15 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT  := .venv-built
 STAMP  := $(BUILT)/.stamp
 BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property \
-               tests/torture tests/wire/test_stream.py tests/wire/test_udp.py
+               tests/torture tests/wire/test_stream.py tests/wire/test_tls_transport.py \
+               tests/wire/test_udp.py
 SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '*.py')
 
 # What `make test` and `make bench` need besides Python.
 PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
             dnsmasq sipsak redis-server openssl \
             iproute2 util-linux
+BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-built check bench bench-store soak format clean packages
@@ -77,6 +79,7 @@ format: $(DEV) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+bench: PACKAGES += $(BENCH_PACKAGES)
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
 

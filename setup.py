@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
-_NET = ("outbox", "plain_transport", "stream_flow", "turns", "udp")
+_NET = ("outbox", "plain_transport", "stream_flow", "tls_transport", "turns", "udp")
 HOT = [
     *glob("proxy/sip/*.py"),
     *glob("proxy/transaction/*.py"),

@@ -14,7 +14,7 @@ from typing import Any, Final
 from proxy.net.admission import Admission
 from proxy.net.errors import bind_error
 from proxy.net.settings import AdmissionSettings
-from proxy.net.stream import StreamConnection, Streams, plain, tune
+from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
 from proxy.net.tls import TlsEnd, is_trusted
 from proxy.sip.flow import Listener
 
@@ -140,8 +140,13 @@ class Acceptor:
         context = self._tls.context if self._tls else None
         timeout = self._streams.settings.tls_handshake if context else None
         try:
-            if context is None and plain(self._loop, opened, connection):
-                return
+            if context is None:
+                if plain(self._loop, opened, connection):
+                    return
+            else:
+                async with asyncio.timeout(timeout):
+                    if await encrypted(self._loop, opened, connection, context):
+                        return
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 opened,

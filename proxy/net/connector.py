@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from proxy.net.errors import reason as told
 from proxy.net.settings import AdmissionSettings
-from proxy.net.stream import StreamConnection, Streams, plain, tune
+from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Listener
@@ -135,21 +135,24 @@ class Connector:
         except BaseException:
             opened.close()
             raise
-        if context is None and plain(self._loop, opened, connection):
-            return
+        if context is None:
+            if plain(self._loop, opened, connection):
+                return
+        else:
+            # The name that is verified (RFC 5922 section 7.2), whatever else it has.
+            connection.flow.peer_name = name
+            connection.flow.peer_names = (name,)
+            if end and end.files.certificate is not None:
+                # The peer knows who we are and may send requests back on it.
+                connection.flow.via_prefix = listener.via_prefix_alias
+            if await encrypted(self._loop, opened, connection, context, name):
+                return
         await self._loop.create_connection(
             lambda: connection,
             sock=opened,
             ssl=context,
             server_hostname=name if context else None,
         )
-        if context:
-            # The name that was verified (RFC 5922 section 7.2), whatever else it has.
-            connection.flow.peer_name = name
-            connection.flow.peer_names = (name,)
-            if end and end.files.certificate is not None:
-                # The peer knows who we are and may send requests back on it.
-                connection.flow.via_prefix = listener.via_prefix_alias
 
     def _failed(self, key: _Key, error: OSError, timeout: float) -> None:
         self.failed += 1

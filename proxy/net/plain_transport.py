@@ -1,8 +1,8 @@
 """A TCP connection served straight from the loop's wait, without asyncio's transport.
 
-It is what ``StreamConnection`` needs of a transport and no more; TLS keeps asyncio's.
-Like there, the protocol hears of an end from the loop's next turn, never from inside
-``write``, ``close`` or ``abort``.
+It is what ``StreamConnection`` needs of a transport and no more; ``tls_transport.py``
+is the same for TLS.  As with asyncio's, the protocol hears of an end from the loop's
+next turn, never from inside ``write``, ``close`` or ``abort``.
 """
 
 import asyncio

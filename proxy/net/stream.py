@@ -21,6 +21,7 @@ from proxy.net.settings import DEFAULT_STREAM, StreamSettings
 from proxy.net.sink import Sink
 from proxy.net.stream_flow import StreamFlow
 from proxy.net.tls import peer_names
+from proxy.net.tls_transport import Session, TlsTransport, shake_hands
 from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import FramingError, StreamFramer
 
@@ -29,7 +30,7 @@ _TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux 
 
 
 class Wire(Protocol):
-    """What a connection needs of its transport, asyncio's or ``PlainTransport``."""
+    """What a connection needs of its transport, asyncio's or one of ours."""
 
     def write(self, data: bytes) -> None: ...
     def close(self) -> None: ...
@@ -287,6 +288,29 @@ def plain(loop: asyncio.AbstractEventLoop, opened: socket.socket, made: Any) -> 
     if not isinstance(loop, DirectEventLoop):
         return False
     PlainTransport(loop, loop.turns, opened, made).start()
+    return True
+
+
+async def encrypted(
+    loop: asyncio.AbstractEventLoop,
+    opened: socket.socket,
+    made: Any,
+    context: ssl.SSLContext,
+    server_name: str | None = None,
+) -> bool:
+    """The same for TLS, after a handshake; we are the server without a name.
+
+    Raises OSError when the handshake fails; the socket is closed then.
+    """
+    if not isinstance(loop, DirectEventLoop):
+        return False
+    try:
+        session = Session(context, server_name is None, server_name)
+        await shake_hands(loop, opened, session)
+    except BaseException:
+        opened.close()
+        raise
+    TlsTransport(loop, loop.turns, opened, made, session).start()
     return True
 
 

@@ -67,7 +67,7 @@ def measure(
     rate, seconds = options.rate, options.seconds
     with (
         front_end_for(world, scenario, transport),
-        running(name, world, scenario) as pid,
+        running(name, world, scenario, transport) as pid,
     ):
         load(world, scenario, transport, (rate, options.warm), options.clients)
         wait_for_quiet(options.patience)

@@ -40,10 +40,10 @@ def main(calls: int) -> int:
     with (
         World() as world,
         front_end_for(world, "invite", "udp"),
-        running("waypost-default", world, "invite", admin) as pid,
+        running("waypost-default", world, "invite", "udp", admin) as pid,
     ):
         for done in range(RATE * CHUNK, calls + 1, RATE * CHUNK):
-            failed += load(world, "invite", "udp", RATE, CHUNK).failed
+            failed += load(world, "invite", "udp", (RATE, CHUNK)).failed
             memory.append(memory_mib(tree(pid)))
             print(
                 f"{done:>7} calls, {failed} failed: {memory[-1]:.0f} MiB,"

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.world import CALLER, FRONT_ENDS, PROXY, World
+from tests.bench.tunnel import secured, tunnel
+from tests.bench.world import CALLER, FRONT_ENDS, PROXY, TUNNEL, World
 
 HERE = Path(__file__).parent
-TRANSPORT = {"udp": "u1", "tcp": "t1"}
+TRANSPORT = {"udp": "u1", "tcp": "t1", "tls": "t1"}  # TLS is stunnel's work
 
 
 @dataclass(slots=True)
@@ -25,10 +26,13 @@ class Load:
     times: list[float]
 
 
-def sipp(scenario: str, transport: str, *rest: str) -> list[str]:
+def sipp(world: World, scenario: str, transport: str, *rest: str) -> list[str]:
     """A sipp command line."""
+    path = HERE / f"{scenario}.xml"
+    if transport == "tls":
+        path = secured(path, world)
     return [
-        *("sipp", "-sf", str(HERE / f"{scenario}.xml"), "-t", TRANSPORT[transport]),
+        *("sipp", "-sf", str(path), "-t", TRANSPORT[transport]),
         # New calls on a grid of 1 ms.  sipp's own is 10 ms: calls then come in bunches
         # of ten, and a wake-up looks ten times cheaper than it is.
         *("-nostdin", "-max_socket", "1000", "-timer_resol", "1"),
@@ -96,13 +100,14 @@ def _caller(
     calls, statistics_file = rate * seconds // clients, _statistics(world, client)
     statistics_file.unlink(missing_ok=True)
     line = sipp(
+        world,
         f"uac_{scenario}",
         transport,
         *("-i", CALLER, "-p", str(5070 + 2 * client), "-m", str(calls)),
         *("-r", str(rate), "-rp", str(1000 * clients), "-l", str(calls)),
         *("-trace_stat", "-stf", str(statistics_file), "-fd", "1"),
         *("-trace_rtt", "-rtt_freq", "100", "-recv_timeout", "8000"),
-        "{}:{}".format(*PROXY),
+        "{}:{}".format(*(TUNNEL if transport == "tls" else PROXY)),
     )
     return subprocess.Popen(
         line,
@@ -116,13 +121,26 @@ def _caller(
 
 @contextmanager
 def front_end_for(world: World, scenario: str, transport: str) -> Iterator[None]:
-    """The sipp that answers behind the proxy; a REGISTER goes no further."""
+    """The sipp that answers behind the proxy; a REGISTER goes no further.
+
+    For TLS the stunnel that callers and front end need as well.
+    """
+    if transport == "tls":
+        with tunnel(world), _front_end(world, scenario, transport):
+            yield
+    else:
+        with _front_end(world, scenario, transport):
+            yield
+
+
+@contextmanager
+def _front_end(world: World, scenario: str, transport: str) -> Iterator[None]:
     if scenario == "register":
         yield
         return
     host, port = FRONT_ENDS[0]
     front_end = subprocess.Popen(
-        sipp(f"uas_{scenario}", transport, "-i", host, "-p", str(port)),
+        sipp(world, f"uas_{scenario}", transport, "-i", host, "-p", str(port)),
         cwd=world.directory,
         env=environment(world),
         stdin=subprocess.DEVNULL,

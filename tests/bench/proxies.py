@@ -9,7 +9,7 @@ from pathlib import Path
 
 from proxy.lab.service import command
 from proxy.lab.setting import ALIAS, CONFIG
-from tests.bench import registrar
+from tests.bench import registrar, tunnel
 from tests.bench.world import DOMAIN, POOL, PROXY, World
 from tests.support.kamailio import Kamailio
 from tests.support.sip_probe import answers_options
@@ -36,17 +36,21 @@ BUILT = Path(__file__).parents[2] / ".venv-built" / "bin" / "waypost"
 
 
 @contextmanager
-def running(name: str, world: World, scenario: str, more: str = "") -> Iterator[int]:
+def running(
+    name: str, world: World, scenario: str, transport: str, more: str = ""
+) -> Iterator[int]:
     """Start the proxy of that name for a scenario; its process id.
 
     ``more`` is added to Waypost's configuration.
     """
+    is_secure = transport == "tls"
     if name.startswith("waypost"):
         line = command() if name == "waypost-pure" else _built()
         extra = registrar.WAYPOST if scenario == "register" else ""
         extra += "" if name == "waypost-default" else SAME_WORK
         extra += "[server]\nworkers = 2\n" if name == "waypost-2" else ""
-        yield from _waypost(world, line, extra + more)
+        extra += tunnel.waypost(world) if is_secure else ""
+        yield from _waypost(world, line, extra + more, is_secure)
         return
     allocator, _, children = name.removeprefix("kamailio-").partition("-")
     if scenario == "register":
@@ -61,6 +65,8 @@ def running(name: str, world: World, scenario: str, more: str = "") -> Iterator[
             memory_mib=2000,
             children=int(children or 1),
         )
+    if is_secure:
+        kamailio.template = tunnel.kamailio(world, kamailio.template)
     kamailio.start()
     try:
         yield kamailio.pid
@@ -75,7 +81,9 @@ def _built() -> list[str]:
     return [str(BUILT)]
 
 
-def _waypost(world: World, waypost: list[str], extra: str) -> Iterator[int]:
+def _waypost(
+    world: World, waypost: list[str], extra: str, is_secure: bool
+) -> Iterator[int]:
     config = world.directory / "waypost.toml"
     store = world.directory / "waypost.db"
     for path in world.directory.glob(f"{store.name}*"):
@@ -93,9 +101,12 @@ def _waypost(world: World, waypost: list[str], extra: str) -> Iterator[int]:
         )
         + extra
     )
-    line = [*waypost, "--config", str(config), "endpoint", "new"]
-    words = ["--sip-address", ALIAS, "--pool-fqdn", POOL]
-    subprocess.run([*line, *words], check=True, stdout=subprocess.DEVNULL)
+    orders = [["endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", POOL]]
+    if is_secure:
+        orders.append(["pool", "set", POOL, "--transport", "tls"])
+    for words in orders:
+        line = [*waypost, "--config", str(config), *words]
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
     log = world.directory / "waypost.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -12,11 +12,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.support.certificates import Authority
+
 DOMAIN = "contoso.test"
 POOL = f"pcpool.{DOMAIN}"
 PROXY = ("127.0.0.10", 5060)
+PROXY_TLS = ("127.0.0.10", 5061)
 FRONT_ENDS = (("127.0.0.11", 5080), ("127.0.0.12", 5082))
+SECURE_FRONT_ENDS = (("127.0.0.11", 5081), ("127.0.0.12", 5083))
 CALLER = "127.0.0.13"
+TUNNEL = ("127.0.0.14", 5061)  # where the callers' stunnel listens
 INSIDE = "WAYPOST_BENCH_INSIDE"
 
 
@@ -43,6 +48,7 @@ class World:
         self.dns = ("127.0.0.1", 53) if self.isolated else ("127.0.0.53", 5454)
         self._temporary = tempfile.TemporaryDirectory(prefix="waypost-bench-")
         self.directory = Path(self._temporary.name)
+        self.authority: Authority | None = None  # made for the first that wants TLS
 
     @property
     def kamailio_target(self) -> str:
@@ -87,6 +93,8 @@ class World:
                 f"srv-host={service}.{POOL},{name},{port},{number * 10},60"
                 for service in ("_sip._udp", "_sip._tcp")
             ]
+            secure = SECURE_FRONT_ENDS[number - 1][1]
+            lines.append(f"srv-host=_sips._tcp.{POOL},{name},{secure},{number * 10},60")
         path = self.directory / "dnsmasq.conf"
         path.write_text("\n".join(lines) + "\n")
         return path

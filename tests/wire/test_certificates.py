@@ -19,6 +19,7 @@ from proxy.net.network import ListenOptions, Network
 from proxy.net.tls import TlsFiles, client_end, server_end
 from proxy.server.certificates import Certificates
 from tests.support.certificates import Authority
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 from tests.support.service import HOST, ServiceProcess, new_service
 from tests.support.sip_probe import free_port

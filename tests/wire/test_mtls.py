@@ -15,6 +15,7 @@ from proxy.net.network import ListenOptions, Network
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsFiles, client_end, peer_names, server_end
 from tests.support.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 from tests.support.transports import FRONT_END, between, values
 from tests.support.transports import NAME as PROXY

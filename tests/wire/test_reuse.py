@@ -7,6 +7,7 @@ import pytest
 
 from proxy.net.tls import TlsFiles
 from tests.support.certificates import Authority
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.proxy import ANSWER_IN, running_proxy
 from tests.support.transports import (
     FRONT_END,

@@ -11,8 +11,10 @@ import pytest
 from proxy.net.errors import NetError
 from proxy.net.network import ListenOptions
 from proxy.net.tls import TlsFiles, client_end, server_context, server_end
+from proxy.net.tls_transport import TlsTransport
 from proxy.pools.front_end import FrontEnd
 from tests.support.certificates import Authority
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 from tests.wire.conftest import OpenNetwork
 from tests.wire.test_stream import sip
@@ -99,12 +101,15 @@ async def test_tls_towards_a_plain_listener_fails_as_tls(
 async def test_an_ended_connection_frees_its_buffers_at_once(
     open_tls, authority: Authority, recorder: Recorder
 ):
-    """The service collects garbage rarely, and TLS holds 256 KiB a connection."""
+    """The service collects garbage rarely, and asyncio's TLS holds 256 KiB of them."""
     network = await open_tls(authority.issue(POOL))
     network.connect(*itself(network))
     [(_, flow)] = await recorder.wait("flow_opened")
     gc.disable()
     try:
+        async with asyncio.timeout(3):
+            while len(network.streams.connections) < 2:  # the other end stands as well
+                await asyncio.sleep(0.02)
         before = _count_of_tls()
         network.close_flow(flow, "done")
         await recorder.wait("flow_closed", 2)
@@ -116,7 +121,9 @@ async def test_an_ended_connection_frees_its_buffers_at_once(
 
 
 def _count_of_tls() -> int:
-    return sum(isinstance(each, SSLProtocol) for each in gc.get_objects())
+    return sum(
+        isinstance(each, SSLProtocol | TlsTransport) for each in gc.get_objects()
+    )
 
 
 def test_files_that_do_not_exist_are_named():

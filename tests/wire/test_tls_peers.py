@@ -13,6 +13,7 @@ import pytest
 from proxy.net.network import ListenOptions, Network
 from proxy.net.tls import server_end
 from tests.support.certificates import Authority
+from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 from tests.wire.conftest import QUICK, OpenNetwork
 from tests.wire.test_stream import sip

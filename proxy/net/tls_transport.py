@@ -1,0 +1,322 @@
+"""A TLS connection served straight from the loop's wait, like ``PlainTransport``.
+
+asyncio's own TLS makes two buffers of 256 KiB for each connection and walks through
+two protocols and a transport for each record.  Here a read takes all that the kernel
+has, decrypts every record in it, and hands that on as one; a write is one record and
+one ``send``.  OpenSSL works in memory: nothing of it ever waits.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from typing import Any, Final
+
+from proxy.net.turns import Turns
+
+_HANDSHAKE_READ: Final = 16 * 1024
+
+
+class Session:
+    """OpenSSL's end of one connection, and what goes into it and comes out."""
+
+    __slots__ = ("incoming", "outgoing", "tls")
+
+    def __init__(
+        self, context: ssl.SSLContext, is_server: bool, server_name: str | None
+    ) -> None:
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(
+            self.incoming, self.outgoing, is_server, server_name
+        )
+
+
+async def shake_hands(
+    loop: asyncio.AbstractEventLoop, opened: socket.socket, session: Session
+) -> None:
+    """The handshake on a connected, non-blocking socket; the caller sets a deadline.
+
+    Raises OSError (ssl.SSLError is one).  The peer hears why it failed: a fatal alert.
+    """
+    while True:
+        is_done = False
+        try:
+            session.tls.do_handshake()
+            is_done = True
+        except ssl.SSLWantReadError:
+            pass
+        except OSError:
+            with contextlib.suppress(OSError):  # the cause is worth more
+                await loop.sock_sendall(opened, session.outgoing.read())
+            raise
+        data = session.outgoing.read()
+        if data:
+            await loop.sock_sendall(opened, data)
+        if is_done:
+            return
+        data = await loop.sock_recv(opened, _HANDSHAKE_READ)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "closed in the handshake")
+        session.incoming.write(data)
+
+
+class TlsTransport:
+    """One connection after its handshake; ``protocol`` is a BufferedProtocol."""
+
+    __slots__ = (
+        "_backlog",
+        "_descriptor",
+        "_has_ended",
+        "_high",
+        "_incoming",
+        "_is_closing",
+        "_is_lost",
+        "_is_paused",
+        "_loop",
+        "_outgoing",
+        "_protocol",
+        "_recv_into",
+        "_send",
+        "_socket",
+        "_tls",
+        "_turns",
+        "_unsent",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        turns: Turns,
+        opened: socket.socket,
+        protocol: Any,
+        session: Session,
+    ) -> None:
+        self._loop = loop
+        self._turns = turns
+        self._socket = opened
+        self._descriptor = opened.fileno()
+        self._recv_into = opened.recv_into
+        self._send = opened.send
+        self._protocol = protocol
+        self._tls: Any = session.tls
+        self._incoming = session.incoming
+        self._outgoing = session.outgoing
+        self._backlog: list[bytes] = []  # not encrypted yet: a renegotiation
+        self._unsent = bytearray()
+        self._high = 64 * 1024
+        self._is_paused = self._is_closing = self._is_lost = False
+        self._has_ended = False  # the peer sends no more
+
+    def start(self) -> None:
+        """Tell the protocol, and begin to read."""
+        self._turns.serve(self._descriptor, self._readable, self._writable)
+        self._protocol.connection_made(self)
+        if self._incoming.pending:  # it came with the last part of the handshake
+            self._loop.call_soon(self._decrypt)
+
+    # -- what the protocol asks for ----------------------------------------------
+
+    def get_extra_info(self, name: str) -> Any:
+        """``socket``, ``ssl_object`` or ``peercert``."""
+        if name == "ssl_object":
+            return self._tls
+        if name == "peercert":
+            return self._tls.getpeercert()
+        return self._socket if name == "socket" else None
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Call ``pause_writing`` when more than this is waiting, in bytes."""
+        self._high = high
+
+    def pause_reading(self) -> None:
+        """Hand on nothing more; there is no way back."""
+        self._is_paused = True
+        if not self._is_closing:
+            self._turns.change(self._descriptor, False, bool(self._unsent))
+
+    def write(self, data: bytes) -> None:
+        """Send now what the kernel takes, and the rest as soon as it does."""
+        if self._is_closing:
+            return
+        self._backlog.append(data)
+        if self._encrypt():
+            self._push()
+
+    def close(self) -> None:
+        """Send everything and our close_notify; close when the peer has sent its own.
+
+        Whoever calls it watches the time: the peer may never send one.
+        """
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._turns.change(self._descriptor, True, bool(self._unsent))
+        self._shut_down()
+
+    def abort(self) -> None:
+        """Close at once; what is waiting is lost."""
+        self._lose(None)
+
+    # -- what the wait tells -----------------------------------------------------
+
+    def _readable(self) -> None:
+        if self._is_paused and not self._is_closing:
+            self._lose(None)  # nobody asked for data: the peer has hung up
+            return
+        buffer = self._protocol.get_buffer(-1)
+        try:
+            size: int = self._recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if size:
+            self._incoming.write(buffer[:size])
+            self._decrypt()
+        else:
+            self._ended()
+
+    def _writable(self) -> None:
+        try:
+            sent: int = self._send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        del self._unsent[:sent]
+        if self._unsent:
+            return
+        if self._has_ended:
+            self._lose(None)
+        else:
+            reads = not self._is_paused or self._is_closing
+            self._turns.change(self._descriptor, reads, False)
+
+    # -- between the two ---------------------------------------------------------
+
+    def _decrypt(self) -> None:
+        """Hand on all that has come, and let OpenSSL answer what is its own."""
+        while not self._is_lost:
+            buffer = self._protocol.get_buffer(-1)
+            room = len(buffer)
+            size, has_ended = 0, False
+            try:
+                while size < room and (self._incoming.pending or self._tls.pending()):
+                    count: int = self._tls.read(room - size, buffer[size:])
+                    if not count:
+                        has_ended = True
+                        break
+                    size += count
+            except ssl.SSLWantReadError:
+                pass  # half a record, or one for OpenSSL itself
+            except ssl.SSLZeroReturnError:
+                has_ended = True
+            except OSError as error:  # ssl.SSLError is one
+                self._push()  # the alert that says why
+                self._lose(error)
+                return
+            if self._backlog and not self._encrypt():
+                return
+            if self._outgoing.pending:
+                self._push()
+            if size and not self._is_closing:
+                self._protocol.buffer_updated(size)
+            if has_ended:
+                self._ended()
+                return
+            if size < room:
+                return
+
+    def _ended(self) -> None:
+        """The peer sends no more: it gets what is queued for it, and our goodbye."""
+        if self._is_lost:
+            return
+        if self._has_ended:
+            self._lose(None)  # reported without being asked for: it has hung up
+            return
+        self._has_ended = True
+        if self._is_closing:
+            self._finish()
+        else:
+            self._protocol.eof_received()
+            self.close()
+
+    def _encrypt(self) -> bool:
+        """Encrypt the backlog, as far as OpenSSL does it now; False: we have failed."""
+        backlog = self._backlog
+        try:
+            while backlog:
+                data = backlog[0]
+                count: int = self._tls.write(data)
+                if count < len(data):
+                    backlog[0] = data[count:]
+                else:
+                    del backlog[0]
+        except ssl.SSLWantReadError:
+            pass  # after the peer's part of a renegotiation
+        except OSError as error:
+            self._lose(error)
+            return False
+        return True
+
+    def _push(self) -> None:
+        """Send what OpenSSL has written, behind what still waits."""
+        if self._is_lost:
+            return
+        data = self._outgoing.read()
+        sent = 0
+        if data and not self._unsent:
+            try:
+                sent = self._send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._lose(error)
+                return
+            if sent < len(data):
+                reads = not self._is_paused or self._is_closing
+                self._turns.change(self._descriptor, reads, True)
+        if sent < len(data):
+            self._unsent += data[sent:]
+        waiting = len(self._unsent)
+        for each in self._backlog:
+            waiting += len(each)
+        if waiting > self._high and not self._is_closing:
+            self._protocol.pause_writing()
+
+    def _shut_down(self) -> None:
+        """Say goodbye; done when the peer has said it already."""
+        # It has not, or something is to be read before, or it was renegotiating.
+        with contextlib.suppress(OSError):
+            self._tls.unwrap()
+            self._has_ended = True
+        self._push()
+        if self._has_ended:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Both have said goodbye: close, after what is still to be sent."""
+        if self._unsent and not self._is_lost:
+            self._turns.change(self._descriptor, False, True)
+        else:
+            self._lose(None)
+
+    def _lose(self, error: OSError | None) -> None:
+        if self._is_lost:
+            return
+        self._is_lost = self._is_closing = True
+        self._unsent.clear()
+        self._backlog.clear()
+        self._turns.forget(self._descriptor)
+        self._loop.call_soon(self._lost, error)
+
+    def _lost(self, error: OSError | None) -> None:
+        try:
+            self._protocol.connection_lost(error)
+        finally:
+            self._socket.close()
+            self._protocol = None
