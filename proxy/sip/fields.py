@@ -9,10 +9,15 @@ from typing import Final
 
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.grammar import (
+    BACKSLASH,
+    COMMA,
+    CR,
+    GREATER_THAN,
     LESS_THAN,
     QUOTE,
     SEMICOLON,
     SPACE,
+    TAB,
     TOKEN,
     parse_parameters,
     split_values,
@@ -197,7 +202,8 @@ def parse_name_addr(value: bytes) -> NameAddr:
     return NameAddr(display.strip(), uri.strip(), parameters)
 
 
-# The form that nearly every From and To has; whatever differs is read in full.
+# The form that nearly every From and To has; whatever differs is read in full.  Those
+# without a display name do not even need the expression.
 _PLAIN_ADDRESS: Final = re.compile(
     rb'[A-Za-z]+: *+(?:"[^"\\\r]*" ?)?<sips?:[^<>",\s]+>(?:;[^",<>\s\\]*)?\Z'
 )
@@ -216,10 +222,36 @@ def tag_of_line(line: bytes) -> bytes | None:
 
 
 def _read_tag(line: bytes) -> bytes | None:
+    front, found, tail = line.partition(b">;tag=")
+    if found and _is_plain_uri(front) and _is_plain_text(tail):
+        return tail.partition(b";")[0]
     if _PLAIN_ADDRESS.match(line):
         return tag_of(line)
     value = unfold(line.partition(b":")[2].strip())
     return parse_name_addr(value).parameters.get("tag")
+
+
+def _is_plain_uri(front: bytes) -> bool:
+    """Whether a line up to its ``>`` has no display name and nothing odd in its URI."""
+    if front.startswith(b"From: <sip:"):
+        return len(front) > 11 and _is_plain_text(front[11:])
+    return (
+        front.startswith(b"To: <sip:") and len(front) > 9 and _is_plain_text(front[9:])
+    )
+
+
+def _is_plain_text(text: bytes) -> bool:
+    """Whether it holds nothing that could end, quote or hide a part of a line."""
+    return not (
+        SPACE in text
+        or QUOTE in text
+        or COMMA in text
+        or LESS_THAN in text
+        or GREATER_THAN in text
+        or BACKSLASH in text
+        or TAB in text
+        or CR in text
+    )
 
 
 def tag_of(value: bytes) -> bytes | None:

@@ -87,6 +87,7 @@ DOT: Final = 0x2E
 COLON: Final = 0x3A
 SEMICOLON: Final = 0x3B
 LESS_THAN: Final = 0x3C
+GREATER_THAN: Final = 0x3E
 AT: Final = 0x40
 BACKSLASH: Final = 0x5C
 

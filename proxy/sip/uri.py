@@ -20,7 +20,11 @@ _HOST: Final = re.compile(
 _USER: Final = re.compile(rb"[A-Za-z0-9\-_.!~*'()%&=+$,;?/:#\[\]\x80-\xff]*\Z")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x20<>\"\x7f]")
-
+# The form that nearly every URI has; whatever differs is read in full.
+_PLAIN: Final = re.compile(
+    rb"sip:([A-Za-z0-9\-_.]++)@([A-Za-z0-9](?:[A-Za-z0-9\-.]*[A-Za-z0-9])?)"
+    rb"(?::([0-9]{1,5}))?(;[!#-;=A-~]*)?\Z"
+)
 
 _uris: Final[dict[bytes, "SipUri"]] = {}
 
@@ -98,6 +102,26 @@ def parse_uri(raw: bytes) -> SipUri:
 
 
 def _read_uri(raw: bytes) -> SipUri:
+    plain = _PLAIN.match(raw)
+    if plain is not None:
+        user, name, number, text = plain.groups()
+        port = int(number) if number else None
+        parameters = parse_parameters(text) if text else {}
+        if parameters is not None and (port is None or 0 < port < 65_536):
+            return SipUri(
+                raw,
+                "sip",
+                user.decode("ascii"),
+                name.decode("ascii").lower(),
+                port,
+                parameters,
+                b"",
+            )
+    return _read_carefully(raw)
+
+
+def _read_carefully(raw: bytes) -> SipUri:
+    """Every form of a URI, and every refusal."""
     if _FORBIDDEN.search(raw):
         raise MalformedMessage("URI contains a forbidden character")
     scheme = scheme_of(raw)

@@ -6,7 +6,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.fields import parse_cseq, parse_name_addr, parse_routes, parse_via
+from proxy.sip.fields import (
+    parse_cseq,
+    parse_name_addr,
+    parse_routes,
+    parse_via,
+    tag_of_line,
+)
+from proxy.sip.grammar import unfold
 from proxy.sip.limits import DEFAULT_LIMITS
 from proxy.sip.message import (
     Request,
@@ -15,7 +22,7 @@ from proxy.sip.message import (
     parse_message,
 )
 from proxy.sip.plain_response import read_plain_response
-from proxy.sip.uri import parse_uri
+from proxy.sip.uri import _read_carefully, _read_uri, parse_uri
 from tests.property.strategies import broken, requests, responses
 from tests.support.messages import request
 
@@ -110,3 +117,45 @@ def test_the_key_of_a_uri_can_always_be_written_down(noise, text):
 @given(st.sampled_from([b"sip:\xff@contoso.test", b"sip:%C3%28@contoso.test"]))
 def test_a_user_part_that_is_no_text_can_be_written_down(raw):
     parse_uri(raw).key.encode()
+
+
+pieces = st.lists(
+    st.sampled_from(
+        (*'aZ09.-_@:;,?<>[]%"\\ \t=&', "sip:", "sips:", "h.test", ":5060", ";lr", "%41")
+    ),
+    max_size=12,
+).map("".join)
+
+
+def uri_outcome(read, raw):
+    try:
+        uri = read(raw)
+    except MalformedMessage as error:
+        return (error.status, error.reason)
+    return {name: getattr(uri, name) for name in type(uri).__slots__}
+
+
+@given(st.one_of(pieces, pieces.map("sip:a@h".__add__), pieces.map("sip:".__add__)))
+@example("sip:alice@127.0.0.1:5060;transport=udp")
+@example("sip:a@h.test:65536")
+@example("sip:a@h.test;")
+@example("sip:a@h.test;x@y")
+def test_a_plain_uri_is_read_as_any_other(text):
+    raw = text.encode()
+    assert uri_outcome(_read_uri, raw) == uri_outcome(_read_carefully, raw)
+
+
+@given(st.sampled_from(["From: ", "To: "]), pieces, pieces)
+@example("From: ", "a@h", "=1;epid=2")
+@example("From: ", 'a>;tag="', "=1")
+@example("To: ", "", "=1")
+def test_a_tag_found_quickly_is_the_tag(name, uri, tail):
+    line = f"{name}<sip:{uri}>;tag{tail}".encode()
+    try:
+        careful = parse_name_addr(unfold(line.partition(b":")[2].strip()))
+    except MalformedMessage:
+        return
+    try:
+        assert tag_of_line(line) == careful.parameters["tag"]
+    except KeyError:
+        return  # ";tag" grew into another name
