@@ -168,7 +168,8 @@ class Registrar:
         """The store has them: bind, answer, and go on with whoever waited."""
         for ticket in tickets:
             assert isinstance(ticket, Registration)
-            self.location.apply(ticket.changes)
+            # Another node may have saved the same contact since, and be known already.
+            self.location.take_over(ticket.changes)
             self._accept(ticket, now)
             self._next(ticket.aor, now)
 

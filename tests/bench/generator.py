@@ -26,8 +26,10 @@ class Load:
     times: list[float]
 
 
-def sipp(world: World, scenario: str, transport: str, *rest: str) -> list[str]:
-    """A sipp command line."""
+def sipp(
+    world: World, scenario: str, transport: str, *rest: str, grid: int = 1
+) -> list[str]:
+    """A sipp command line; ``grid`` are the milliseconds between two looks at calls."""
     path = HERE / f"{scenario}.xml"
     if transport == "tls":
         path = secured(path, world)
@@ -35,7 +37,7 @@ def sipp(world: World, scenario: str, transport: str, *rest: str) -> list[str]:
         *("sipp", "-sf", str(path), "-t", TRANSPORT[transport]),
         # New calls on a grid of 1 ms.  sipp's own is 10 ms: calls then come in bunches
         # of ten, and a wake-up looks ten times cheaper than it is.
-        *("-nostdin", "-max_socket", "1000", "-timer_resol", "1"),
+        *("-nostdin", "-max_socket", "1000", "-timer_resol", str(grid)),
         *("-buff_size", "4194304", "-deadcall_wait", "4000", *rest),
     ]
 
@@ -108,6 +110,9 @@ def _caller(
         *("-trace_stat", "-stf", str(statistics_file), "-fd", "1"),
         *("-trace_rtt", "-rtt_freq", "100", "-recv_timeout", "8000"),
         "{}:{}".format(*(TUNNEL if transport == "tls" else PROXY)),
+        # Many clients that look at their few calls each millisecond are a load of
+        # their own; with so few calls each, nothing comes in bunches.
+        grid=1 if clients < 16 else 8,
     )
     return subprocess.Popen(
         line,

@@ -6,6 +6,7 @@ The themes follow the registrar cases of resiprocate's repro tests.
 import pytest
 
 from proxy.core import events
+from proxy.location.binding import FIELDS, Binding, BindingChange
 from tests.support.messages import request
 from tests.support.playbook import endpoint
 from tests.support.registry import ALICE, Registry
@@ -224,6 +225,18 @@ def test_requests_for_one_address_are_taken_one_after_the_other(registry):
     registry.saves()
     assert registry.bound() == []
     assert registry.core.registrar.waiting == 0
+
+
+def test_what_another_node_has_saved_since_is_not_overwritten(registry):
+    """Workers are told before we bind, and meanwhile news may come from a node."""
+    registry.send_register(HOME, cseq=1)
+    command = registry.unsaved[0]
+    ours = command.changes[0].after
+    fields = dict(zip(FIELDS, ours.row(), strict=True))
+    later = Binding(**{**fields, "cseq": 2, "uri": b"sip:alice@10.1.0.77:5060"})
+    registry.others_save(BindingChange(ours.aor, ours.key, later))
+    registry.saves()
+    assert registry.bound() == ["sip:alice@10.1.0.77:5060"]
 
 
 def test_addresses_do_not_wait_for_each_other(registry):
