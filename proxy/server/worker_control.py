@@ -100,6 +100,7 @@ async def _obey(
             case "drain":
                 state.phase, runtime.core.is_draining = "draining", True
                 answer = open_transactions(runtime.core)
+                log.info("worker.draining", pid=os.getpid(), transactions=answer)
             case "metrics":
                 answer = _snapshot(runtime, state).to_json()
             case "status":

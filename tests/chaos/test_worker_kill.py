@@ -6,6 +6,7 @@ Short in the suite; `make soak` runs it longer.
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -53,6 +54,34 @@ async def test_no_call_fails_while_workers_die(tmp_path: Path) -> None:
         f"{1000 * max(call.slowest for call in calls):.0f} ms; workers back after "
         + " and ".join(f"{1000 * pause:.0f} ms" for pause in pauses)
     )
+
+
+# The service, with less patience than the 15 s of real life.
+IMPATIENT = """
+import sys
+from proxy.cli.main import main
+from proxy.server import crew
+crew.HUNG_AFTER = 2.0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
+    service = new_service(tmp_path, **WORKERS)
+    service.waypost = [sys.executable, "-c", IMPATIENT]
+    try:
+        service.start()
+        hung, other = (each["pid"] for each in status(service)["workers"])
+        os.kill(hung, signal.SIGSTOP)
+        pause = replaced(service, hung)
+        assert pause >= 1.0, "a worker is not killed for a short pause"
+        assert '"worker.hung"' in service.log
+        assert other in [each["pid"] for each in status(service)["workers"]]
+        assert not Path(f"/proc/{hung}").exists()
+        service.signal(signal.SIGTERM)
+        assert service.wait(10) == 0
+    finally:
+        service.end()
 
 
 def replaced(service, pid: int) -> float:

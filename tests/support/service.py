@@ -42,7 +42,10 @@ drain_seconds = {drain}
 
 @dataclass
 class ServiceProcess:
-    """One process; `start` waits until it is ready unless told otherwise."""
+    """One process; `start` waits until it is ready unless told otherwise.
+
+    ``waypost`` is the command, without a word behind it.
+    """
 
     directory: Path
     port: int
@@ -50,6 +53,7 @@ class ServiceProcess:
     environment: dict[str, str] = field(default_factory=dict)
     sockets: list[socket.socket] = field(default_factory=list)
     child: "subprocess.Popen[bytes] | None" = None
+    waypost: list[str] = field(default_factory=command)
 
     @property
     def config(self) -> Path:
@@ -61,7 +65,7 @@ class ServiceProcess:
 
     def start(self, is_ready: bool = True) -> None:
         """Start it, handing over ``sockets`` as a service manager does."""
-        line = command("--config", str(self.config), "serve")
+        line = [*self.waypost, "--config", str(self.config), "serve"]
         if self.sockets:
             line = [sys.executable, "-c", _HAND_OVER, str(len(self.sockets)), *line]
         with (self.directory / "log").open("ab") as log:

@@ -295,8 +295,10 @@ async def test_a_cutover_counts_at_all_nodes_within_a_second_and_nobody_sees_hal
             seen = [caller.server(number) for number in sorted(moment)]
             first = seen.index("new")
             assert seen == ["old"] * first + ["new"] * (len(seen) - first), "mixed"
+            after = moment[first + 1] - applied
+            print(f"the cutover counts after {1000 * after:.0f} ms")
             # Promised is 1 s; another second for a machine that is busy.
-            assert moment[first + 1] - applied < 1.0 + 1.0
+            assert after < 1.0 + 1.0
     finally:
         for each in (*callers, *pools.values()):
             each.close()

@@ -35,7 +35,7 @@ def test_a_drain_keeps_every_worker_until_the_last_request_has_its_answer(
         while service.get("/ready")[0] != 503:
             time.sleep(0.01)
         assert service.get("/health")[0] == 200
-        time.sleep(1.0)  # the node is not ready at once; its workers are told by then
+        wait_for_log(service, "worker.draining", 2)  # the node itself says so before
         for number, client in enumerate(clients[1:]):
             refused = sip_request("INVITE", branch=f"w{number}n", port=port(client))
             assert ask(client, service, refused).startswith(b"SIP/2.0 503")
