@@ -12,7 +12,10 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
-_NET = ("outbox", "plain_transport", "stream_flow", "tls_transport", "turns", "udp")
+_NET = (
+    *("direct_transport", "plain_transport", "tls_transport"),
+    *("outbox", "stream_flow", "turns", "udp"),
+)
 HOT = [
     *glob("proxy/sip/*.py"),
     *glob("proxy/transaction/*.py"),

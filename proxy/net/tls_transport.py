@@ -13,6 +13,7 @@ import socket
 import ssl
 from typing import Any, Final
 
+from proxy.net.direct_transport import DirectTransport
 from proxy.net.turns import Turns
 
 _HANDSHAKE_READ: Final = 16 * 1024
@@ -62,28 +63,10 @@ async def shake_hands(
         session.incoming.write(data)
 
 
-class TlsTransport:
-    """One connection after its handshake; ``protocol`` is a BufferedProtocol."""
+class TlsTransport(DirectTransport):
+    """One connection after its handshake."""
 
-    __slots__ = (
-        "_backlog",
-        "_descriptor",
-        "_has_ended",
-        "_high",
-        "_incoming",
-        "_is_closing",
-        "_is_lost",
-        "_is_paused",
-        "_loop",
-        "_outgoing",
-        "_protocol",
-        "_recv_into",
-        "_send",
-        "_socket",
-        "_tls",
-        "_turns",
-        "_unsent",
-    )
+    __slots__ = ("_backlog", "_has_ended", "_incoming", "_outgoing", "_tls")
 
     def __init__(
         self,
@@ -93,26 +76,16 @@ class TlsTransport:
         protocol: Any,
         session: Session,
     ) -> None:
-        self._loop = loop
-        self._turns = turns
-        self._socket = opened
-        self._descriptor = opened.fileno()
-        self._recv_into = opened.recv_into
-        self._send = opened.send
-        self._protocol = protocol
+        super().__init__(loop, turns, opened, protocol)
         self._tls: Any = session.tls
         self._incoming = session.incoming
         self._outgoing = session.outgoing
         self._backlog: list[bytes] = []  # not encrypted yet: a renegotiation
-        self._unsent = bytearray()
-        self._high = 64 * 1024
-        self._is_paused = self._is_closing = self._is_lost = False
         self._has_ended = False  # the peer sends no more
 
     def start(self) -> None:
         """Tell the protocol, and begin to read."""
-        self._turns.serve(self._descriptor, self._readable, self._writable)
-        self._protocol.connection_made(self)
+        super().start()
         if self._incoming.pending:  # it came with the last part of the handshake
             self._loop.call_soon(self._decrypt)
 
@@ -125,16 +98,6 @@ class TlsTransport:
         if name == "peercert":
             return self._tls.getpeercert()
         return self._socket if name == "socket" else None
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        """Call ``pause_writing`` when more than this is waiting, in bytes."""
-        self._high = high
-
-    def pause_reading(self) -> None:
-        """Hand on nothing more; there is no way back."""
-        self._is_paused = True
-        if not self._is_closing:
-            self._turns.change(self._descriptor, False, bool(self._unsent))
 
     def write(self, data: bytes) -> None:
         """Send now what the kernel takes, and the rest as soon as it does."""
@@ -154,10 +117,6 @@ class TlsTransport:
         self._is_closing = True
         self._turns.change(self._descriptor, True, bool(self._unsent))
         self._shut_down()
-
-    def abort(self) -> None:
-        """Close at once; what is waiting is lost."""
-        self._lose(None)
 
     # -- what the wait tells -----------------------------------------------------
 
@@ -180,15 +139,7 @@ class TlsTransport:
             self._ended()
 
     def _writable(self) -> None:
-        try:
-            sent: int = self._send(self._unsent)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._lose(error)
-            return
-        del self._unsent[:sent]
-        if self._unsent:
+        if not self._send_waiting():
             return
         if self._has_ended:
             self._lose(None)
@@ -270,12 +221,8 @@ class TlsTransport:
         data = self._outgoing.read()
         sent = 0
         if data and not self._unsent:
-            try:
-                sent = self._send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError as error:
-                self._lose(error)
+            sent = self._send_now(data)
+            if sent < 0:
                 return
             if sent < len(data):
                 reads = not self._is_paused or self._is_closing
@@ -306,17 +253,5 @@ class TlsTransport:
             self._lose(None)
 
     def _lose(self, error: OSError | None) -> None:
-        if self._is_lost:
-            return
-        self._is_lost = self._is_closing = True
-        self._unsent.clear()
         self._backlog.clear()
-        self._turns.forget(self._descriptor)
-        self._loop.call_soon(self._lost, error)
-
-    def _lost(self, error: OSError | None) -> None:
-        try:
-            self._protocol.connection_lost(error)
-        finally:
-            self._socket.close()
-            self._protocol = None
+        super()._lose(error)

@@ -1,0 +1,116 @@
+"""What TCP and TLS connections that are served straight from the loop's wait share.
+
+It is what ``StreamConnection`` needs of a transport and no more.  As with asyncio's
+own, the protocol hears of an end from the loop's next turn, never from inside
+``write``, ``close`` or ``abort``.
+"""
+
+import asyncio
+import socket
+from typing import Any
+
+from proxy.net.turns import Turns
+
+
+class DirectTransport:
+    """One connected, non-blocking socket; ``protocol`` is a BufferedProtocol.
+
+    ``PlainTransport`` and ``TlsTransport`` say what is read and written.
+    """
+
+    __slots__ = (
+        "_descriptor",
+        "_high",
+        "_is_closing",
+        "_is_lost",
+        "_is_paused",
+        "_loop",
+        "_protocol",
+        "_recv_into",
+        "_send",
+        "_socket",
+        "_turns",
+        "_unsent",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        turns: Turns,
+        opened: socket.socket,
+        protocol: Any,
+    ) -> None:
+        self._loop = loop
+        self._turns = turns
+        self._socket = opened
+        self._descriptor = opened.fileno()
+        self._recv_into = opened.recv_into
+        self._send = opened.send
+        self._protocol = protocol
+        self._unsent = bytearray()
+        self._high = 64 * 1024
+        self._is_paused = self._is_closing = self._is_lost = False
+
+    def start(self) -> None:
+        """Tell the protocol, and begin to read."""
+        self._turns.serve(self._descriptor, self._readable, self._writable)
+        self._protocol.connection_made(self)
+
+    # -- what the protocol asks for ----------------------------------------------
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Call ``pause_writing`` when more than this is waiting, in bytes."""
+        self._high = high
+
+    def pause_reading(self) -> None:
+        """Hand on nothing more; there is no way back."""
+        self._is_paused = True
+        if not self._is_closing:
+            self._turns.change(self._descriptor, False, bool(self._unsent))
+
+    def abort(self) -> None:
+        """Close at once; what is waiting is lost."""
+        self._lose(None)
+
+    # -- what the wait tells -----------------------------------------------------
+
+    def _readable(self) -> None:
+        raise NotImplementedError
+
+    def _writable(self) -> None:
+        raise NotImplementedError
+
+    # -- the socket ----------------------------------------------------------------
+
+    def _send_now(self, data: bytes | bytearray) -> int:
+        """Bytes that the kernel takes at once; -1 when the connection has been lost."""
+        try:
+            return self._send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._lose(error)
+            return -1
+
+    def _send_waiting(self) -> bool:
+        """Send what has waited; True when all of it is gone, and the socket is not."""
+        sent = self._send_now(self._unsent)
+        if sent > 0:
+            del self._unsent[:sent]
+        return not self._unsent and not self._is_lost
+
+    def _lose(self, error: OSError | None) -> None:
+        """The connection is at its end; the protocol hears of it in the next turn."""
+        if self._is_lost:
+            return
+        self._is_lost = self._is_closing = True
+        self._unsent.clear()
+        self._turns.forget(self._descriptor)
+        self._loop.call_soon(self._lost, error)
+
+    def _lost(self, error: OSError | None) -> None:
+        try:
+            self._protocol.connection_lost(error)
+        finally:
+            self._socket.close()
+            self._protocol = None
