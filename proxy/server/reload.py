@@ -10,9 +10,9 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from proxy.config.file import ConfigError
 from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
+from proxy.config.problems import ConfigError
 from proxy.core.settings import CoreSettings
 from proxy.server import wiring
 from proxy.server.drain import Drain
@@ -89,21 +89,16 @@ class Reloader:
 
 def reloaded(config: Config, fresh: Config) -> Config:
     """What is in force after a reload: of ``fresh`` only what may change."""
-    server = config.server.model_copy(
-        update={"drain_seconds": fresh.server.drain_seconds}
-    )
-    limits = config.limits.model_copy(
-        update={"transactions": fresh.limits.transactions}
-    )
-    proxy = config.proxy.model_copy(update={"key_file": fresh.proxy.key_file})
-    return config.model_copy(
-        update={
-            "proxy": proxy,
-            "log": fresh.log,
-            "attempts": fresh.attempts,
-            "server": server,
-            "limits": limits,
-        }
+    server = replace(config.server, drain_seconds=fresh.server.drain_seconds)
+    limits = replace(config.limits, transactions=fresh.limits.transactions)
+    proxy = replace(config.proxy, key_file=fresh.proxy.key_file)
+    return replace(
+        config,
+        proxy=proxy,
+        log=fresh.log,
+        attempts=fresh.attempts,
+        server=server,
+        limits=limits,
     )
 
 
@@ -127,7 +122,7 @@ def changes(old: Config, new: Config) -> set[str]:
 
 def _flat(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for section, table in config.model_dump().items():
+    for section, table in config.as_table().items():
         if isinstance(table, dict):
             flat |= {f"{section}.{key}": value for key, value in table.items()}
         else:

@@ -13,8 +13,8 @@ import structlog
 
 from proxy import __version__
 from proxy.admin.http import Page, Reply
-from proxy.config.file import ConfigError
 from proxy.config.model import Config
+from proxy.config.problems import ConfigError
 from proxy.net.errors import NetError
 from proxy.server import wiring
 from proxy.server.activation import passed_sockets
