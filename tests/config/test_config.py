@@ -252,7 +252,7 @@ def test_no_file_at_all_says_how_to_name_one(tmp_path, monkeypatch):
 def test_what_a_section_knows_about_itself_is_no_key(tmp_path):
     found = problems(tmp_path, f'path = "x"\n{SMALL}[admin]\nis_chosen = true\n')
     assert found[0].startswith("/waypost.toml:1: path: unknown section")
-    assert found[1].startswith("/waypost.toml:8: admin.is_chosen: unknown key")
+    assert found[1].startswith("/waypost.toml:9: admin.is_chosen: unknown key")
     assert len(found) == 2
     assert load(tmp_path, SMALL).path == tmp_path / "waypost.toml"
 
