@@ -1,0 +1,151 @@
+"""The configuration file, read by a process of its own: how the service reads it.
+
+Checking a file loads pydantic, 14 MB that would stay in the service for ever.  A
+process that ends takes them with it; what it hands over is the checked configuration,
+or everything that is wrong, as JSON on its standard output.
+"""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, get_args, get_origin
+
+from proxy.config.model import Config
+from proxy.config.problems import ConfigError, Problem
+from proxy.config.section import Section
+
+PATIENCE: Final = 60.0
+"""Seconds that a file may take; on a file system that is gone reading never ends."""
+
+
+class Reading:
+    """A file that is being read while we do something else; to be used with ``with``.
+
+    Raises ConfigError when the process cannot be started.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._child = subprocess.Popen(_line(path), **_OPTIONS)
+        except OSError as error:
+            raise _not_started(path, error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nobody stays behind when we leave before the end."""
+        with self._child:  # its end is waited for, its pipes closed
+            self._child.kill()
+
+    def result(self) -> Config:
+        """Wait for the end; raises ConfigError."""
+        try:
+            said, complaint = self._child.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise _too_slow(self._path) from None
+        return _outcome(self._path, self._child.returncode, said, complaint)
+
+
+async def read(path: Path) -> Config:
+    """The same from an event loop that has other things to do; raises ConfigError."""
+    try:
+        child = await asyncio.create_subprocess_exec(*_line(path), **_OPTIONS)
+    except OSError as error:
+        raise _not_started(path, error) from None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            said, complaint = await child.communicate()
+    except TimeoutError:
+        raise _too_slow(path) from None
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+    return _outcome(path, child.returncode, said, complaint)
+
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.PIPE,
+    # Ctrl-C is for us; we end it ourselves.  Sockets of ours or of the service
+    # manager are closed there: ``close_fds`` is the default.
+    "start_new_session": True,
+}
+
+
+def _line(path: Path) -> list[str]:
+    # -P: a service has no reason to import from where it happens to stand.
+    return [sys.executable, "-P", "-m", __name__, str(path)]
+
+
+def _outcome(path: Path, code: int | None, said: bytes, complaint: bytes) -> Config:
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        how = f"killed by signal {-code}" if code and code < 0 else f"exit code {code}"
+        because = f"{how}: {last}" if last else how
+        text = f"could not be read, the process that reads it failed ({because})"
+        raise ConfigError([Problem(str(path), None, "", text)]) from None
+    if "problems" in answer:
+        raise ConfigError([Problem(**each) for each in answer["problems"]])
+    return unpack(answer["config"])
+
+
+def _not_started(path: Path, error: OSError) -> ConfigError:
+    text = f"cannot be read, a process for that could not be started ({error})"
+    return ConfigError([Problem(str(path), None, "", text)])
+
+
+def _too_slow(path: Path) -> ConfigError:
+    text = f"was not read within {PATIENCE:.0f} s: is its file system there?"
+    return ConfigError([Problem(str(path), None, "", text)])
+
+
+def pack(config: Config) -> Any:
+    """All of a checked configuration as what JSON knows."""
+    return {**asdict(config), "path": str(config.path)}
+
+
+def unpack(packed: Any) -> Config:
+    """The reverse."""
+    config: Config = _unpacked(Config, packed)
+    return config
+
+
+def _unpacked(kind: Any, value: Any) -> Any:
+    if get_origin(kind) is list:
+        return [_unpacked(get_args(kind)[0], item) for item in value]
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return kind(**{x.name: _unpacked(x.type, value[x.name]) for x in fields(kind)})
+    return Path(value) if kind is Path else value
+
+
+def main() -> None:
+    """What the process does."""
+    from proxy.config.file import load_config
+
+    answer: dict[str, Any]
+    try:
+        answer = {"config": pack(load_config(Path(sys.argv[1])))}
+    except ConfigError as error:
+        answer = {"problems": [asdict(problem) for problem in error.problems]}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
