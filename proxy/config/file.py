@@ -5,7 +5,6 @@ write.  The environment overrides single keys: ``WAYPOST_<SECTION>_<KEY>``.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +53,9 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
 
     Raises ConfigError with all problems.
     """
+    # Neither is needed to serve.
+    import tomllib
+
     from proxy.config.validation import Invalid, validate
 
     text = _read(path)
@@ -87,7 +89,7 @@ def _read(path: Path) -> str:
     raise ConfigError([Problem(str(path), None, "", text)])
 
 
-def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Problem:
+def _syntax_problem(path: Path, text: str, error: ValueError) -> Problem:
     what, _, place = str(error).partition(" (at ")
     words = place.rstrip(")").replace(",", "").split()
     line = int(words[1]) if words[:1] == ["line"] else text.count("\n") + 1
@@ -130,6 +132,8 @@ def _from_environment(wanted: Any, text: str) -> Any:
         if get_origin(wanted) is list:
             return [part.strip() for part in text.split(",") if part.strip()]
         return text
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
