@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args, get_origin
 
+from proxy import __version__
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.config.section import Section
@@ -101,6 +102,12 @@ def _outcome(path: Path, code: int | None, said: bytes, complaint: bytes) -> Con
         because = f"{how}: {last}" if last else how
         text = f"could not be read, the process that reads it failed ({because})"
         raise ConfigError([Problem(str(path), None, "", text)]) from None
+    if answer["version"] != __version__:
+        text = (
+            f"was read by Waypost {answer['version']}, which is installed by now, and "
+            f"{__version__} runs: restart the service"
+        )
+        raise ConfigError([Problem(str(path), None, "", text)])
     if "problems" in answer:
         raise ConfigError([Problem(**each) for each in answer["problems"]])
     return unpack(answer["config"])
@@ -139,11 +146,11 @@ def main() -> None:
     """What the process does."""
     from proxy.config.file import load_config
 
-    answer: dict[str, Any]
+    answer: dict[str, Any] = {"version": __version__}
     try:
-        answer = {"config": pack(load_config(Path(sys.argv[1])))}
+        answer["config"] = pack(load_config(Path(sys.argv[1])))
     except ConfigError as error:
-        answer = {"problems": [asdict(problem) for problem in error.problems]}
+        answer["problems"] = [asdict(problem) for problem in error.problems]
     print(json.dumps(answer))
 
 
