@@ -14,7 +14,7 @@ import structlog
 from proxy import __version__
 from proxy.admin.http import Page, Reply
 from proxy.config.model import Config
-from proxy.config.reader import pack
+from proxy.config.packed import pack
 from proxy.net.errors import NetError
 from proxy.server import wiring
 from proxy.server.activation import passed_sockets

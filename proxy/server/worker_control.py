@@ -9,7 +9,7 @@ import structlog
 
 from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
-from proxy.config.reader import unpack
+from proxy.config.packed import unpack
 from proxy.net.errors import NetError
 from proxy.server.admin_pages import status
 from proxy.server.channel import Channel

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from proxy.config import Config, ConfigError, load_config, reader
-from proxy.config.reader import Reading, pack, unpack
+from proxy.config.packed import pack, unpack
+from proxy.config.reader import Reading
 
 SHIPPED = Path(__file__).parents[2] / "config" / "waypost.toml"
 SMALL = """
@@ -164,7 +165,8 @@ def test_a_service_that_stands_in_a_foreign_directory_imports_nothing_from_it(
 
 
 def test_what_is_said_is_one_line_of_json(tmp_path):
-    line = [sys.executable, "-m", "proxy.config.reader", tmp_path / "absent.toml"]
+    program = "from proxy.config.packed import main; main()"
+    line = [sys.executable, "-c", program, tmp_path / "absent.toml"]
     done = subprocess.run(line, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     (said,) = done.stdout.splitlines()
