@@ -8,6 +8,7 @@ or everything that is wrong, as JSON on its standard output (``packed.py``).
 import asyncio
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +32,21 @@ class Reading:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            self._child = subprocess.Popen(_line(path), **_OPTIONS)
-        except OSError as error:
-            raise _not_started(path, error) from None
+        self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        # SIGTERM, which ends a start by an exception, waits until we know the child.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            try:
+                self._child = subprocess.Popen(_line(self._path), **_OPTIONS)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except OSError as error:
+            raise _not_started(self._path, error) from None
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -45,12 +55,17 @@ class Reading:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nobody stays behind when we leave before the end."""
-        with self._child:  # its end is waited for, its pipes closed
-            self._child.kill()
+        self._end()
+
+    def _end(self) -> None:
+        """Leave nobody behind."""
+        if self._child is not None:
+            with self._child:  # its end is waited for, its pipes closed
+                self._child.kill()
 
     def result(self) -> Config:
         """Wait for the end; raises ConfigError."""
+        assert self._child is not None, "inside ``with``"
         try:
             said, complaint = self._child.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:

@@ -110,7 +110,7 @@ def test_a_process_that_fails_is_told(python, script, expected):
 def test_a_process_that_cannot_be_started_is_told(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(ConfigError, match=r"could not be started.*No such file"):
-        Reading(SHIPPED)
+        in_a_process(SHIPPED)
     with pytest.raises(ConfigError, match=r"could not be started.*No such file"):
         asyncio.run(reader.read(SHIPPED))
 
