@@ -1,6 +1,6 @@
 """The configuration file, read by a process of its own: how the service reads it.
 
-Checking a file loads pydantic, 14 MB that would stay in the service for ever.  A
+Checking a file loads pydantic, 12 MB that would stay in the service for ever.  A
 process that ends takes them with it; what it hands over is the checked configuration,
 or everything that is wrong, as JSON on its standard output (``packed.py``).
 """
@@ -118,15 +118,16 @@ def _outcome(path: Path, code: int | None, said: bytes, complaint: bytes) -> Con
         because = f"{how}: {last}" if last else how
         text = f"could not be read, the process that reads it failed ({because})"
         raise ConfigError([Problem(str(path), None, "", text)]) from None
-    if answer["version"] != __version__:
-        text = (
-            f"was read by Waypost {answer['version']}, which is installed by now, and "
-            f"{__version__} runs: restart the service"
-        )
-        raise ConfigError([Problem(str(path), None, "", text)])
-    if "problems" in answer:
-        raise ConfigError([Problem(**each) for each in answer["problems"]])
-    return unpack(answer["config"])
+    if answer.get("version") == __version__:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if "problems" not in answer:
+                return unpack(answer["config"])
+            raise ConfigError([Problem(**each) for each in answer["problems"]])
+    text = (
+        f"was read by another Waypost than the {__version__} that runs, which was "
+        "replaced on the disk: restart the service"
+    )
+    raise ConfigError([Problem(str(path), None, "", text)])
 
 
 def _not_started(path: Path, error: OSError) -> ConfigError:

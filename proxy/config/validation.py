@@ -1,6 +1,6 @@
 """Checks a table against the sections, with pydantic, and words what is wrong.
 
-The only module that loads pydantic, which is 14 MB: the running service reads its
+The only module that loads pydantic, which is 12 MB: the running service reads its
 configuration in a process of its own (``reader.py``) and never comes here.
 """
 

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from proxy import clock
+from proxy.admin.cutover import roll_back_overdue
 from proxy.server.runtime import Runtime
 from proxy.store.interface import Store, StoreError
 
@@ -22,12 +23,6 @@ LOOK: Final = 0.25
 async def roll_back(store: Store) -> bool:
     """Undo the newest cutover when it is overdue; True when this did it."""
     try:
-        armed = (await store.load_table()).cutover
-        if armed is None or not armed.is_overdue(clock.wall()):
-            return False
-        # The verbs of the command line, half a megabyte for what hardly ever happens.
-        from proxy.admin.cutover import roll_back_overdue
-
         undone = await roll_back_overdue(store, clock.wall())
     except StoreError as error:
         log.error("cutover.not_rolled_back", reason=str(error))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy import __version__
 from proxy.config import Config, ConfigError, load_config, reader
 from proxy.config.packed import pack, unpack
 from proxy.config.reader import Reading
@@ -95,6 +96,7 @@ def test_reading_in_an_event_loop_is_the_same(tmp_path):
         ("echo half; echo no memory >&2; exit 1", "failed (exit code 1: no memory)"),
         ("kill -9 $$", "failed (killed by signal 9)"),
         ("""echo '{"version": "0"}'""", "restart the service"),
+        (f"""echo '{{"version": "{__version__}", "config": {{}}}}'""", "replaced on"),
     ],
 )
 def test_a_process_that_fails_is_told(python, script, expected):

@@ -19,7 +19,7 @@ from tests.wire.test_service import ask, wait_for_log
 UNWANTED = (
     # what checks a file or a command line, in other processes
     *("pydantic", "pydantic_core", "typer", "click", "rich", "pygments", "tomllib"),
-    *("proxy.config.validation", "proxy.cli.app", "proxy.admin.control"),
+    *("proxy.config.validation", "proxy.cli.app"),
     # what libraries bring along and nobody uses
     *("importlib.metadata", "zipfile", "email", "csv", "http.client", "http.server"),
     *("urllib.request", "prometheus_client", "difflib", "redis"),
