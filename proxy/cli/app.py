@@ -80,7 +80,7 @@ def options(
 @app.command()
 def serve(context: typer.Context) -> None:
     """Run the proxy in the foreground until SIGTERM or SIGINT."""
-    raise typer.Exit(serve_command(context.obj))
+    raise typer.Exit(serve_command(context.obj.config_file))
 
 
 @app.command()

@@ -68,7 +68,7 @@ def _sections(name: str, table: Any) -> Iterator[list[str]]:
 
 
 def _keys(table: dict[str, Any]) -> list[str]:
-    from proxy.config.file import toml_value
+    from proxy.config.values import toml_value
 
     return [
         f"# {key} is not set" if value is None else f"{key} = {toml_value(value)}"

@@ -47,9 +47,8 @@ def _dispatch(front: list[str], rest: list[str]) -> int:
         # stop in the first instants would be lost and the container be killed later.
         signal.signal(signal.SIGTERM, _leave)
         from proxy.cli.serve import serve_command
-        from proxy.cli.session import Session
 
-        return serve_command(Session(_config_of(front), "--json" in front))
+        return serve_command(_config_of(front))
     from proxy.cli.app import app
 
     try:

@@ -1,15 +1,14 @@
 """``waypost serve``, kept apart so that the service never loads the command line.
 
-Its memory and its start are measured: neither Typer nor Rich is imported on this way.
+Its memory and its start are measured: neither Typer nor Rich is imported on this way,
+nor pydantic, which checks the configuration in a process of its own.
 """
 
 import gc
 import sys
 
-from proxy.cli.session import Session
 
-
-def serve_command(session: Session) -> int:
+def serve_command(config_file: str | None) -> int:
     """Load the configuration and run the proxy; the exit code.
 
     Raises ConfigError and StoreError.
@@ -19,7 +18,13 @@ def serve_command(session: Session) -> int:
     # Imports and the rows of the store make many objects and no garbage; a service
     # that runs has the collector off anyway (server/lifecycle.py).
     gc.disable()
-    config = session.config()
-    from proxy.server.runtime import serve
+    from proxy.config.file import find_config
+    from proxy.config.reader import Reading
 
+    with Reading(find_config(config_file)) as reading:
+        # Both take about as long, and we have more than one core.
+        import proxy.server.lifecycle  # noqa: F401
+        from proxy.server.runtime import serve
+
+        config = reading.result()
     return serve(config)

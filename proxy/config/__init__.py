@@ -1,10 +1,11 @@
 """The configuration: what an administrator may write, and how it is read.
 
-``model.py`` has one class per section, ``file.py`` finds and loads the file and words
-its errors.
+``model.py`` has one class per section, ``file.py`` finds and loads the file,
+``validation.py`` checks it and words what is wrong.  ``reader.py`` does all that in a
+process of its own, for the service.
 """
 
-from proxy.config.file import ConfigError, Problem, find_config, load_config
+from proxy.config.file import find_config, load_config
 from proxy.config.model import (
     AttemptsSection,
     Config,
@@ -12,6 +13,7 @@ from proxy.config.model import (
     ListenSection,
     LogSection,
 )
+from proxy.config.problems import ConfigError, Problem
 from proxy.config.tls import TlsPaths, TlsSection
 from proxy.config.values import HostPort, parse_host_port
 

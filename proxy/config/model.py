@@ -1,22 +1,20 @@
 """The configuration: what an administrator may write, checked as a whole.
 
 One class per section of the TOML file; a new section is one class and one line in
-``Config``.  Reading the file and wording its errors is ``file.py``; what can
-only be known with the machine at hand (certificates, the store) is checked by
-``proxy/admin/preflight.py``.  Durations are seconds, sizes bytes.
+``Config``.  Reading the file and wording its errors is ``file.py`` and
+``validation.py``; what can only be known with the machine at hand (certificates, the
+store) is checked by ``proxy/admin/preflight.py``.  Durations are seconds, sizes bytes.
 """
 
 import re
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, Self
-
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from typing import Any, Literal
 
 from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
-from proxy.config.section import Section
+from proxy.config.section import Section, aside, section, setting
 from proxy.config.service import AdminSection, HealthSection, ServerSection
 from proxy.config.tls import TlsDefaults, TlsPaths, TlsSection
 from proxy.config.values import (
@@ -30,68 +28,70 @@ from proxy.sip.flow import Transport
 from proxy.sip.limits import MessageLimits
 from proxy.sip.uri import SipUri
 
-_Seconds = partial(Field, gt=0, le=86_400)
-_Bytes = partial(Field, ge=256, le=16 * 1024 * 1024)
-_Count = partial(Field, ge=1, le=10_000_000)
+_seconds = partial(setting, gt=0, le=86_400)
+_bytes = partial(setting, ge=256, le=16 * 1024 * 1024)
+_count = partial(setting, ge=1, le=10_000_000)
 
 
+def _advertised_host(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        address = ip_address(value.strip("[]"))
+    except ValueError:
+        return host_name(value, "proxy.contoso.test")
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _domains(value: list[str]) -> list[str]:
+    return list(dict.fromkeys(host_name(name, "contoso.test") for name in value))
+
+
+@section
 class ProxySection(Section):
     """Who we are."""
 
-    advertised_host: str | None = Field(default=None, examples=["proxy.contoso.test"])
-    key_file: str = Field(default="", examples=["/etc/waypost/route.key"])
-    domains: list[str] = Field(min_length=1, examples=[["contoso.test"]])
-
-    @field_validator("advertised_host")
-    @classmethod
-    def _check_host(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            address = ip_address(value.strip("[]"))
-        except ValueError:
-            return host_name(value, "proxy.contoso.test")
-        return f"[{address}]" if address.version == 6 else str(address)
-
-    @field_validator("domains")
-    @classmethod
-    def _check_domains(cls, value: list[str]) -> list[str]:
-        return list(dict.fromkeys(host_name(name, "contoso.test") for name in value))
+    advertised_host: str | None = setting(
+        default=None, example="proxy.contoso.test", check=_advertised_host
+    )
+    key_file: str = setting(default="", example="/etc/waypost/route.key")
+    domains: list[str] = setting(min_length=1, example=["contoso.test"], check=_domains)
 
 
+def _fqdn(value: str) -> str:
+    return host_name(value, "pcpool.contoso.test")
+
+
+@section
 class PoolSection(TlsSection):
     """How we show ourselves to one pool, and whom we trust to be it."""
 
-    fqdn: str = Field(examples=["pcpool.contoso.test"])
-
-    @field_validator("fqdn")
-    @classmethod
-    def _check_fqdn(cls, value: str) -> str:
-        return host_name(value, "pcpool.contoso.test")
+    fqdn: str = setting(example="pcpool.contoso.test", check=_fqdn)
 
 
+def _peers(value: list[str]) -> list[str]:
+    example = "fepool.contoso.test"
+    return [
+        "*." * name.startswith("*.") + host_name(name.removeprefix("*."), example)
+        for name in value
+    ]
+
+
+def _address(value: str) -> str:
+    return str(parse_host_port(value))
+
+
+@section
 class ListenSection(TlsSection):
     """One address that we answer on; TLS files default to those of ``[tls]``."""
 
-    transport: Transport = Field(examples=["udp"])
-    address: str = Field(examples=["127.0.0.5:5060"])
+    transport: Transport = setting(example="udp")
+    address: str = setting(example="127.0.0.5:5060", check=_address)
     verify_client: Literal["none", "optional", "required"] = "none"
-    trusted_peers: list[str] = Field(default=[], examples=[["fepool.contoso.test"]])
+    trusted_peers: list[str] = setting(
+        default=[], example=["fepool.contoso.test"], check=_peers
+    )
     first_hop: bool = False
-
-    @field_validator("trusted_peers")
-    @classmethod
-    def _check_peers(cls, value: list[str]) -> list[str]:
-        example = "fepool.contoso.test"
-        return [
-            "*." * name.startswith("*.") + host_name(name.removeprefix("*."), example)
-            for name in value
-        ]
-
-    @field_validator("address")
-    @classmethod
-    def _check_address(cls, value: str) -> str:
-        return str(parse_host_port(value))
 
     @property
     def host(self) -> str:
@@ -104,45 +104,46 @@ class ListenSection(TlsSection):
         return parse_host_port(self.address).port
 
 
+def _store_url(value: str) -> str:
+    if value.startswith("sqlite:"):
+        if not re.match(r"sqlite:///[^?#]+\Z", value):
+            raise ValueError(
+                "an sqlite URL is sqlite:/// and a file name: write "
+                '"sqlite:////var/lib/waypost/waypost.db" (four slashes: absolute) '
+                'or "sqlite:///waypost.db" (three: relative to this file)'
+            )
+        return value
+    scheme = value.partition(":")[0]
+    if scheme in SCHEMES:
+        return check_redis_url(value)
+    raise ValueError(
+        f'the store "{scheme}" is not known: write '
+        '"sqlite:////var/lib/waypost/waypost.db", '
+        '"redis://user:password@host:6379/0", "redis+sentinel://..." or '
+        '"redis+cluster://..."'
+    )
+
+
+@section
 class StoreSection(Section):
     """Where the endpoint table lives."""
 
-    url: str = Field(
-        default="sqlite:////var/lib/waypost/waypost.db",
-        examples=["sqlite:////var/lib/waypost/waypost.db"],
+    url: str = setting(
+        default="sqlite:////var/lib/waypost/waypost.db", check=_store_url
     )
 
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        if value.startswith("sqlite:"):
-            if not re.match(r"sqlite:///[^?#]+\Z", value):
-                raise ValueError(
-                    "an sqlite URL is sqlite:/// and a file name: write "
-                    '"sqlite:////var/lib/waypost/waypost.db" (four slashes: absolute) '
-                    'or "sqlite:///waypost.db" (three: relative to this file)'
-                )
-            return value
-        scheme = value.partition(":")[0]
-        if scheme in SCHEMES:
-            return check_redis_url(value)
-        raise ValueError(
-            f'the store "{scheme}" is not known: write '
-            '"sqlite:////var/lib/waypost/waypost.db", '
-            '"redis://user:password@host:6379/0", "redis+sentinel://..." or '
-            '"redis+cluster://..."'
-        )
+
+def _nameservers(value: list[str]) -> list[str]:
+    return [str(parse_host_port(item, 53)) for item in value]
 
 
+@section
 class DnsSection(Section):
     """Whom we ask; empty is the system's resolver."""
 
-    nameservers: list[str] = Field(default=[], examples=[["127.0.0.1:5353"]])
-
-    @field_validator("nameservers")
-    @classmethod
-    def _check_nameservers(cls, value: list[str]) -> list[str]:
-        return [str(parse_host_port(item, 53)) for item in value]
+    nameservers: list[str] = setting(
+        default=[], example=["127.0.0.1:5353"], check=_nameservers
+    )
 
     @property
     def addresses(self) -> list[HostPort]:
@@ -150,19 +151,19 @@ class DnsSection(Section):
         return [parse_host_port(item) for item in self.nameservers]
 
 
+def _route(value: str | None) -> str | None:
+    if value is not None:
+        parse_route(value)
+    return value
+
+
+@section
 class RoutesSection(Section):
     """Where requests go that are not for an endpoint."""
 
-    default: str | None = Field(
-        default=None, examples=["sip:fe.contoso.test:5060;transport=tcp"]
+    default: str | None = setting(
+        default=None, example="sip:fe.contoso.test:5060;transport=tcp", check=_route
     )
-
-    @field_validator("default")
-    @classmethod
-    def _check_default(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_route(value)
-        return value
 
     @property
     def default_uri(self) -> SipUri | None:
@@ -170,36 +171,35 @@ class RoutesSection(Section):
         return None if self.default is None else parse_route(self.default)
 
 
+def _codes(value: list[int]) -> list[int]:
+    for code in value:
+        if not 400 <= code <= 699 or code in (401, 407, 487):
+            raise ValueError(
+                f"{code} cannot be a reason to try the next front end: write codes "
+                "from 400 to 699 other than 401, 407 and 487"
+            )
+    return value
+
+
+@section
 class AttemptsSection(Section):
     """The one budget of a request, and what makes us try the next front end."""
 
-    connect: float = _Seconds(default=2.0)
-    first_answer: float = _Seconds(default=4.0)
-    total: float = _Seconds(default=12.0)
-    failover_codes: list[int] = Field(default=[503], examples=[[503]])
+    connect: float = _seconds(default=2.0)
+    first_answer: float = _seconds(default=4.0)
+    total: float = _seconds(default=12.0)
+    failover_codes: list[int] = setting(default=[503], check=_codes)
 
-    @field_validator("failover_codes")
-    @classmethod
-    def _check_codes(cls, value: list[int]) -> list[int]:
-        for code in value:
-            if not 400 <= code <= 699 or code in (401, 407, 487):
-                raise ValueError(
-                    f"{code} cannot be a reason to try the next front end: write codes "
-                    "from 400 to 699 other than 401, 407 and 487"
-                )
-        return value
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
+    def __post_init__(self) -> None:
         longest = max(self.connect, self.first_answer)
         if self.total < longest:
             raise ValueError(
                 f"total = {self.total} is shorter than one attempt: "
                 f"write total = {3 * longest}"
             )
-        return self
 
 
+@section
 class LogSection(Section):
     """``auto`` is console on a terminal and JSON elsewhere."""
 
@@ -208,36 +208,32 @@ class LogSection(Section):
     access: bool = True
 
 
+@section
 class LimitsSection(Section):
     """What a stranger can make us hold."""
 
-    datagram: int = _Bytes(default=65_535)
-    header_block: int = _Bytes(default=16 * 1024)
-    header_lines: int = _Count(default=128)
-    header_line: int = _Bytes(default=8 * 1024)
-    body: int = Field(default=64 * 1024, ge=0, le=16 * 1024 * 1024)
-    uri: int = _Bytes(default=1024)
-    via_hops: int = _Count(default=70)
-    route_entries: int = _Count(default=40)
-    connections: int = _Count(default=4096)
-    connections_per_source: int = _Count(default=128)
-    first_byte: float = _Seconds(default=5.0)
-    message: float = _Seconds(default=10.0)
-    idle: float = _Seconds(default=120.0)
-    idle_established: float = _Seconds(default=3600.0)
-    write_queue: int = _Bytes(default=256 * 1024)
-    handshake: float = _Seconds(default=5.0)
-    handshakes: int = _Count(default=64)
-    handshakes_per_source: int = _Count(default=16)
-    transactions: int = _Count(default=200_000)
-    trusted_networks: list[str] = Field(
-        default=["127.0.0.0/8", "::1/128"], examples=[["10.1.0.0/16"]]
+    datagram: int = _bytes(default=65_535)
+    header_block: int = _bytes(default=16 * 1024)
+    header_lines: int = _count(default=128)
+    header_line: int = _bytes(default=8 * 1024)
+    body: int = setting(default=64 * 1024, ge=0, le=16 * 1024 * 1024)
+    uri: int = _bytes(default=1024)
+    via_hops: int = _count(default=70)
+    route_entries: int = _count(default=40)
+    connections: int = _count(default=4096)
+    connections_per_source: int = _count(default=128)
+    first_byte: float = _seconds(default=5.0)
+    message: float = _seconds(default=10.0)
+    idle: float = _seconds(default=120.0)
+    idle_established: float = _seconds(default=3600.0)
+    write_queue: int = _bytes(default=256 * 1024)
+    handshake: float = _seconds(default=5.0)
+    handshakes: int = _count(default=64)
+    handshakes_per_source: int = _count(default=16)
+    transactions: int = _count(default=200_000)
+    trusted_networks: list[str] = setting(
+        default=["127.0.0.0/8", "::1/128"], example=["10.1.0.0/16"], check=networks
     )
-
-    @field_validator("trusted_networks")
-    @classmethod
-    def _check_networks(cls, value: list[str]) -> list[str]:
-        return networks(value)
 
     def message_limits(self) -> MessageLimits:
         """The part that ``proxy/sip`` applies to one message."""
@@ -245,10 +241,11 @@ class LimitsSection(Section):
         return MessageLimits(**{name: getattr(self, name) for name in names})
 
 
+@section
 class LearnedSection(Section):
     """Service URIs that pools hand out."""
 
-    ttl_days: float = Field(default=30.0, gt=0, le=3650)
+    ttl_days: float = setting(default=30.0, gt=0, le=3650)
 
     @property
     def ttl(self) -> float:
@@ -256,17 +253,19 @@ class LearnedSection(Section):
         return self.ttl_days * 86_400
 
 
+@section
 class UsageSection(Section):
     """The usage ledger: who still dials an endpoint."""
 
     ledger: bool = True
 
 
+@section
 class Config(Section):
     """The whole file, valid.  ``path`` is where it came from."""
 
     proxy: ProxySection
-    listen: list[ListenSection] = Field(min_length=1)
+    listen: list[ListenSection] = setting(min_length=1)
     store: StoreSection = StoreSection()
     dns: DnsSection = DnsSection()
     routes: RoutesSection = RoutesSection()
@@ -278,11 +277,10 @@ class Config(Section):
     usage: UsageSection = UsageSection()
     registrar: RegistrarSection = RegistrarSection()
     tls: TlsDefaults = TlsDefaults()
-    pool: list[PoolSection] = Field(default=[])
+    pool: list[PoolSection] = setting(default=[])
     admin: AdminSection = AdminSection()
     server: ServerSection = ServerSection()
-
-    _path: Path = PrivateAttr(default=Path("waypost.toml"))
+    path: Path = aside(default=Path("waypost.toml"))
 
     @classmethod
     def load(cls, path: str | Path) -> "Config":
@@ -293,11 +291,6 @@ class Config(Section):
         from proxy.config.file import load_config
 
         return load_config(Path(path))
-
-    @property
-    def path(self) -> Path:
-        """The file this came from."""
-        return self._path
 
     @property
     def advertised_host(self) -> str | None:
@@ -320,11 +313,11 @@ class Config(Section):
         name = self.store.url.removeprefix("sqlite:///")
         if name == self.store.url or name.startswith("/"):
             return self.store.url
-        return f"sqlite:///{(self._path.absolute().parent / name).resolve()}"
+        return f"sqlite:///{(self.path.absolute().parent / name).resolve()}"
 
     def file(self, name: str | None) -> Path | None:
         """A file named in the configuration; relative is to the configuration."""
-        return None if name is None else self._path.absolute().parent / name
+        return None if name is None else self.path.absolute().parent / name
 
     def tls_files(self, section: TlsSection | None = None) -> "TlsPaths":
         """The TLS files of a listener or a pool, or those of ``[tls]``."""
@@ -365,7 +358,7 @@ class Config(Section):
 
     def effective(self) -> dict[str, Any]:
         """Every value in force, without secrets, as plain JSON types."""
-        values = self.model_dump(mode="json")
+        values = self.as_table()
         values["admin"]["token"] = "***" if self.admin.token else ""
         url = re.sub(r"//[^@/]*@", "//***@", self.store_url)
         values["store"]["url"] = re.sub(r"(_password=)[^&]*", r"\1***", url)

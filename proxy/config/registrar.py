@@ -1,64 +1,55 @@
 """The section ``[registrar]``: who may register here, and for how long."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Self
 
-from pydantic import Field, field_validator, model_validator
-
-from proxy.config.section import Section
+from proxy.config.section import Section, section, setting
 from proxy.config.values import networks
 from proxy.sip.digest import ALGORITHMS, is_available
 
 
+def _realm(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or '"' in value:
+        raise ValueError(
+            f'"{value}" cannot be a realm: write plain text such as "contoso.test"'
+        )
+    return value
+
+
+def _algorithms(value: list[str]) -> list[str]:
+    names = list(dict.fromkeys(item.upper() for item in value))
+    for name in names:
+        if name not in ALGORITHMS:
+            raise ValueError(
+                f'"{name}" is not known: write some of {", ".join(ALGORITHMS)}'
+            )
+        if not is_available(name):
+            raise ValueError(f'this system cannot do "{name}": leave it out')
+    if not names:
+        raise ValueError('write at least one: algorithms = ["SHA-256"]')
+    return names
+
+
+@section
 class RegistrarSection(Section):
     """Off unless switched on; then nobody may register who is not named here."""
 
     enabled: bool = False
-    trusted_networks: list[str] = Field(default=[], examples=[["10.1.0.0/16"]])
-    realm: str = Field(default="", examples=["contoso.test"])
-    algorithms: list[str] = Field(default=["SHA-256"], examples=[["SHA-256"]])
-    min_expires: int = Field(default=60, ge=1, le=86_400)
-    default_expires: int = Field(default=3600, ge=1, le=86_400)
-    max_expires: int = Field(default=7200, ge=1, le=604_800)
-    max_contacts: int = Field(default=10, ge=1, le=100)
+    trusted_networks: list[str] = setting(
+        default=[], example=["10.1.0.0/16"], check=networks
+    )
+    realm: str = setting(default="", example="contoso.test", check=_realm)
+    algorithms: list[str] = setting(default=["SHA-256"], check=_algorithms)
+    min_expires: int = setting(default=60, ge=1, le=86_400)
+    default_expires: int = setting(default=3600, ge=1, le=86_400)
+    max_expires: int = setting(default=7200, ge=1, le=604_800)
+    max_contacts: int = setting(default=10, ge=1, le=100)
 
-    @field_validator("trusted_networks")
-    @classmethod
-    def _check_networks(cls, value: list[str]) -> list[str]:
-        return networks(value)
-
-    @field_validator("realm")
-    @classmethod
-    def _check_realm(cls, value: str) -> str:
-        if not value.isascii() or not value.isprintable() or '"' in value:
-            raise ValueError(
-                f'"{value}" cannot be a realm: write plain text such as "contoso.test"'
-            )
-        return value
-
-    @field_validator("algorithms")
-    @classmethod
-    def _check_algorithms(cls, value: list[str]) -> list[str]:
-        names = list(dict.fromkeys(item.upper() for item in value))
-        for name in names:
-            if name not in ALGORITHMS:
-                raise ValueError(
-                    f'"{name}" is not known: write some of {", ".join(ALGORITHMS)}'
-                )
-            if not is_available(name):
-                raise ValueError(f'this system cannot do "{name}": leave it out')
-        if not names:
-            raise ValueError('write at least one: algorithms = ["SHA-256"]')
-        return names
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
+    def __post_init__(self) -> None:
         if not self.min_expires <= self.default_expires <= self.max_expires:
             raise ValueError(
                 "min_expires, default_expires and max_expires must not decrease: "
                 "write 60, 3600 and 7200"
             )
-        return self
 
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

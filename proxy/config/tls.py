@@ -3,27 +3,28 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field
-
-from proxy.config.section import Section
+from proxy.config.section import Section, section, setting
 
 MinimumVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
 
+@section
 class TlsFiles(Section):
     """Certificate chain, private key and trusted authorities, as PEM files."""
 
-    certificate: str | None = Field(default=None, examples=["/etc/waypost/proxy.pem"])
-    key: str | None = Field(default=None, examples=["/etc/waypost/proxy.key"])
-    ca: str | None = Field(default=None, examples=["/etc/waypost/ca.pem"])
+    certificate: str | None = setting(default=None, example="/etc/waypost/proxy.pem")
+    key: str | None = setting(default=None, example="/etc/waypost/proxy.key")
+    ca: str | None = setting(default=None, example="/etc/waypost/ca.pem")
 
 
+@section
 class TlsDefaults(TlsFiles):
     """``[tls]``: the files of whoever names none, and the oldest version we speak."""
 
     minimum_version: MinimumVersion = "TLSv1.2"
 
 
+@section
 class TlsSection(TlsFiles):
     """What a listener or a pool may name; the rest is that of ``[tls]``."""
 

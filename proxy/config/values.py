@@ -5,7 +5,7 @@ Each reader raises ValueError with a sentence that says what to write.
 
 import re
 from ipaddress import ip_address, ip_network
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from proxy.sip.errors import SipError
 from proxy.sip.uri import SipUri, parse_uri
@@ -93,3 +93,12 @@ def networks(texts: list[str]) -> list[str]:
         except ValueError as error:
             raise ValueError(f'{error}: write networks such as "10.1.0.0/16"') from None
     return texts
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML spells it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

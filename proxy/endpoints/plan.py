@@ -13,9 +13,7 @@ Every mistake is named at once.  Knows nothing of the endpoint table.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
 from proxy.endpoints.address import Refused, normalise_fqdn
@@ -63,6 +61,8 @@ class Plan:
 
 def parse_plan(text: str, name: str) -> Plan:
     """Read a plan; ``name`` is the file's.  Raises Refused with every mistake."""
+    import tomllib  # a server that may roll a cutover back reads no plans
+
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -123,6 +123,8 @@ _WORDS: Final = {str: "text in quotes", bool: "true or false", list: "a list of 
 
 
 def _unknown(key: str, known: tuple[str, ...]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(key, known, 1)
     hint = f'did you mean "{close[0]}"?' if close else f"use {', '.join(known)}"
     return f"{key}: unknown key; {hint}"

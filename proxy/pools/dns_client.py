@@ -9,15 +9,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.nameserver
-import dns.rdatatype
-import dns.resolver
-
 from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, Record
+from proxy.pools.light_import import without_optional_packages
 from proxy.pools.srv import NaptrRecord, SrvRecord, is_numeric
+
+with without_optional_packages():
+    import dns.asyncresolver
+    import dns.exception
+    import dns.name
+    import dns.nameserver
+    import dns.rdatatype
+    import dns.resolver
 
 DNS_PORT = 53
 # One try at one server takes this part of the budget: a dead first server and a lost

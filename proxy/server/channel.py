@@ -52,16 +52,17 @@ class Channel:
             if not answered.done():
                 answered.set_result(message["value"])
 
-    async def ask(self, question: str, timeout: float) -> Any:
+    async def ask(self, question: str, timeout: float, **about: Any) -> Any:
         """Ask, and wait for the answer; None when none comes.
 
-        Somebody must be in ``receive`` meanwhile.
+        ``about`` is what the question is about.  Somebody must be in ``receive``
+        meanwhile.
         """
         self._serial += 1
         serial = self._serial
         waiting = asyncio.get_running_loop().create_future()
         self._asked[serial] = waiting
-        self.send({"ask": question, "serial": serial})
+        self.send({"ask": question, "serial": serial, **about})
         try:
             return await asyncio.wait_for(waiting, timeout)
         except TimeoutError:

@@ -99,11 +99,11 @@ class Crew:
 
     # -- questions -----------------------------------------------------------------
 
-    async def ask(self, question: str) -> list[tuple[Worker, Any]]:
+    async def ask(self, question: str, **about: Any) -> list[tuple[Worker, Any]]:
         """What each worker that serves says; those that do not answer are left out."""
         asked = [x for x in self.ready if x.channel is not None]
         answers = await asyncio.gather(
-            *(x.channel.ask(question, ANSWER_IN) for x in asked if x.channel)
+            *(x.channel.ask(question, ANSWER_IN, **about) for x in asked if x.channel)
         )
         found = zip(asked, answers, strict=True)
         return [(worker, answer) for worker, answer in found if answer is not None]

@@ -32,7 +32,7 @@ from proxy.server.nodes import follow_nodes, join, leave
 from proxy.server.notify import Notifier
 from proxy.server.probes import FrontEndProber
 from proxy.server.registrar import start_registrar
-from proxy.server.reload import Reloader
+from proxy.server.reload import Reloader, ReloadSignal
 from proxy.server.runtime import Runtime
 from proxy.server.sibling_news import start_links
 from proxy.server.state import ServiceState
@@ -81,7 +81,12 @@ async def run(config: Config, stream: TextIO) -> int:
             await store.close()
         return EXIT_CONFIG
     reloader = Reloader(config, runtime, drain, stream)
-    loop.add_signal_handler(signal.SIGHUP, _reload, reloader, notifier)
+
+    async def take(fresh: Config) -> None:
+        reloader.take(fresh)
+
+    reload = ReloadSignal(config.path, take, runtime.tasks, notifier, state)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     settle_memory()
     drain.runtime, state.phase = runtime, "ready"
     runtime.tasks.start(notifier.feed_watchdog(), "watchdog")
@@ -105,12 +110,6 @@ async def run(config: Config, stream: TextIO) -> int:
         await store.close()
         log.info("service.stopped")
     return EXIT_OK
-
-
-def _reload(reloader: Reloader, notifier: Notifier) -> None:
-    notifier.reloading()
-    reloader.reload()
-    notifier.tell("READY=1")
 
 
 async def start_runtime(

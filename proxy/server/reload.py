@@ -1,22 +1,28 @@
 """SIGHUP: read the configuration again and apply what can change while we run.
 
 A file that does not load changes nothing and is logged with every problem.  What
-needs a restart is named, and stays as it was.
+needs a restart is named, and stays as it was.  The file is read by a process of its
+own (``config/reader.py``), while messages go on.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import structlog
 
-from proxy.config.file import ConfigError
 from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
+from proxy.config.problems import ConfigError
+from proxy.config.reader import read
 from proxy.core.settings import CoreSettings
 from proxy.server import wiring
 from proxy.server.drain import Drain
+from proxy.server.notify import Notifier
 from proxy.server.runtime import Runtime
+from proxy.server.state import ServiceState
+from proxy.server.tasks import Tasks
 from proxy.telemetry.logs import set_up_logs
 
 log = structlog.get_logger()
@@ -32,6 +38,55 @@ LIVE: Final = frozenset(
 """Keys that a reload applies; every other one needs a restart."""
 
 
+class ReloadSignal:
+    """What SIGHUP calls: the file is read, and ``take`` gets what it says.
+
+    One reading at a time; a signal that comes meanwhile has the file read once more
+    afterwards, because what is being read may be older than the signal.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        take: Callable[[Config], Awaitable[None]],
+        tasks: Tasks,
+        notifier: Notifier,
+        state: ServiceState,
+    ) -> None:
+        self._path = path
+        self._take = take
+        self._tasks = tasks
+        self._notifier = notifier
+        self._state = state
+        self._is_wanted = self._is_busy = False
+
+    def __call__(self) -> None:
+        self._is_wanted = True
+        if not self._is_busy:
+            self._is_busy = True
+            self._tasks.start(self._run(), "reload")
+
+    async def _run(self) -> None:
+        try:
+            while self._is_wanted:
+                self._is_wanted = False
+                self._notifier.reloading()
+                await self._reload()
+                if self._state.is_ready:  # and not draining by now
+                    self._notifier.tell("READY=1")
+        finally:
+            self._is_busy = False
+
+    async def _reload(self) -> None:
+        try:
+            fresh = await read(self._path)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("config.refused", problem=str(problem))
+        else:
+            await self._take(fresh)
+
+
 @dataclass(slots=True)
 class Reloader:
     """Knows the configuration in force."""
@@ -44,14 +99,8 @@ class Reloader:
     is_quiet: bool = False
     """Of several workers the first one speaks for all."""
 
-    def reload(self) -> bool:
-        """Read the file again; False when it was refused.  Never raises."""
-        try:
-            fresh = Config.load(Path(self.config.path))
-        except ConfigError as error:
-            for problem in error.problems:
-                log.error("config.refused", problem=str(problem))
-            return False
+    def take(self, fresh: Config) -> bool:
+        """Apply a file that was read; False when it was refused.  Never raises."""
         core = self.runtime.core
         try:
             # The store's own key is always the last one.
@@ -89,21 +138,16 @@ class Reloader:
 
 def reloaded(config: Config, fresh: Config) -> Config:
     """What is in force after a reload: of ``fresh`` only what may change."""
-    server = config.server.model_copy(
-        update={"drain_seconds": fresh.server.drain_seconds}
-    )
-    limits = config.limits.model_copy(
-        update={"transactions": fresh.limits.transactions}
-    )
-    proxy = config.proxy.model_copy(update={"key_file": fresh.proxy.key_file})
-    return config.model_copy(
-        update={
-            "proxy": proxy,
-            "log": fresh.log,
-            "attempts": fresh.attempts,
-            "server": server,
-            "limits": limits,
-        }
+    server = replace(config.server, drain_seconds=fresh.server.drain_seconds)
+    limits = replace(config.limits, transactions=fresh.limits.transactions)
+    proxy = replace(config.proxy, key_file=fresh.proxy.key_file)
+    return replace(
+        config,
+        proxy=proxy,
+        log=fresh.log,
+        attempts=fresh.attempts,
+        server=server,
+        limits=limits,
     )
 
 
@@ -127,7 +171,7 @@ def changes(old: Config, new: Config) -> set[str]:
 
 def _flat(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for section, table in config.model_dump().items():
+    for section, table in config.as_table().items():
         if isinstance(table, dict):
             flat |= {f"{section}.{key}": value for key, value in table.items()}
         else:

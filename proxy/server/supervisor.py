@@ -13,8 +13,8 @@ import structlog
 
 from proxy import __version__
 from proxy.admin.http import Page, Reply
-from proxy.config.file import ConfigError
 from proxy.config.model import Config
+from proxy.config.packed import pack
 from proxy.net.errors import NetError
 from proxy.server import wiring
 from proxy.server.activation import passed_sockets
@@ -25,8 +25,9 @@ from proxy.server.node_sockets import NodeSockets, open_sockets
 from proxy.server.node_totals import Snapshot
 from proxy.server.notify import Notifier
 from proxy.server.readings import process_readings
-from proxy.server.reload import reloaded
+from proxy.server.reload import ReloadSignal, reloaded
 from proxy.server.state import ServiceState
+from proxy.server.tasks import Tasks
 from proxy.telemetry.logs import set_up_logs
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics, Reading
 
@@ -70,7 +71,7 @@ class Supervisor:
         self._stream = stream
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._background: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
 
     async def run(self) -> int:
         """From the first fork to the last exit."""
@@ -92,9 +93,12 @@ class Supervisor:
             log.error("service.failed", reason=str(error))
             await self.crew.stop(STOP_PATIENCE)
             return EXIT_CONFIG
-        self._loop.add_signal_handler(signal.SIGHUP, self._spawn, self._reload)
+        reload = ReloadSignal(
+            self.config.path, self._take, self._tasks, self.notifier, self.state
+        )
+        self._loop.add_signal_handler(signal.SIGHUP, reload)
         self.state.phase = "ready"
-        self._spawn(self.notifier.feed_watchdog)
+        self._tasks.start(self.notifier.feed_watchdog(), "watchdog")
         self.notifier.tell("READY=1", "STATUS=serving")
         log.info(
             "service.started",
@@ -108,16 +112,10 @@ class Supervisor:
         self.notifier.tell("STOPPING=1")
         if admin is not None:
             await admin.close()
-        for task in list(self._background):
-            task.cancel()
+        await self._tasks.close()
         await self.crew.stop(STOP_PATIENCE)
         log.info("service.stopped")
         return EXIT_OK
-
-    def _spawn(self, work: Any) -> None:
-        task = self._loop.create_task(work())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     # -- the end -------------------------------------------------------------------
 
@@ -126,7 +124,7 @@ class Supervisor:
         if self.state.phase == "draining" or not self.crew.ready:
             self._stop()
         else:
-            self._spawn(self.drain)
+            self._tasks.start(self.drain(), "drain")
 
     def _stop(self) -> None:
         self._ended.set()
@@ -142,7 +140,7 @@ class Supervisor:
         limit = self.config.server.drain_seconds
         log.info("service.draining", limit=limit, transactions=left)
         self.notifier.tell("STOPPING=1", f"STATUS=draining, {left} left")
-        self._spawn(self._wait_idle)
+        self._tasks.start(self._wait_idle(), "wait-idle")
         return left
 
     async def _wait_idle(self) -> None:
@@ -158,19 +156,11 @@ class Supervisor:
 
     # -- reload --------------------------------------------------------------------
 
-    async def _reload(self) -> None:
-        self.notifier.reloading()
-        try:
-            fresh = Config.load(self.config.path)
-        except ConfigError as error:
-            for problem in error.problems:
-                log.error("config.refused", problem=str(problem))
-        else:
-            await self.crew.ask("reload")
-            # Who is forked from now on has what a reload may change, and no more.
-            self.config = self.crew.config = reloaded(self.config, fresh)
-            set_up_logs(fresh.log.format, fresh.log.level, self._stream)
-        self.notifier.tell("READY=1")
+    async def _take(self, fresh: Config) -> None:
+        await self.crew.ask("reload", config=pack(fresh))
+        # Who is forked from now on has what a reload may change, and no more.
+        self.config = self.crew.config = reloaded(self.config, fresh)
+        set_up_logs(fresh.log.format, fresh.log.level, self._stream)
 
     # -- pages ---------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import structlog
 
 from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
+from proxy.config.packed import unpack
 from proxy.net.errors import NetError
 from proxy.server.admin_pages import status
 from proxy.server.channel import Channel
@@ -106,7 +107,7 @@ async def _obey(
             case "status":
                 answer = {"pid": os.getpid(), **status(runtime, state)}
             case "reload":
-                answer = reloader.reload()
+                answer = reloader.take(unpack(message["config"]))
         channel.answer(message, answer)
     # The supervisor was killed: whoever comes next wants our addresses, and now.
     log.error("worker.orphaned")

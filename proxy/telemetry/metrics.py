@@ -8,14 +8,6 @@ two.  Values are read from plain integers at the moment of a scrape
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-
 from proxy.telemetry.tally import BOUNDS, AccessTally
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -132,6 +124,7 @@ _GAUGES: Final = (
     ("process_resident_bytes", "", "Resident memory"),
     ("process_open_files", "", "Open file descriptors"),
 )
+_DURATION: Final = "waypost_request_duration_seconds"
 _HISTOGRAMS: Final = (
     (
         "request_duration_seconds",
@@ -156,43 +149,39 @@ CATALOGUE: Final = {each.name: each for each in _described()}
 
 
 class Metrics:
-    """The collector; ``exposition`` is the body of a scrape."""
+    """Reads everything; ``exposition`` is the body of a scrape."""
 
     def __init__(self, read: Read, tally: AccessTally) -> None:
         self._read = read
         self._tally = tally
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
 
     def exposition(self) -> bytes:
-        """Every value, in Prometheus's text format."""
-        return generate_latest(self._registry)
+        """Every value, in Prometheus's text format 0.0.4.
 
-    def describe(self) -> list[Metric]:
-        """Nothing: the registry then asks for no values at registration."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Read everything; raises KeyError for a name outside the catalogue."""
-        families = {
-            name: _family(each)
-            for name, each in CATALOGUE.items()
-            if each.kind != "histogram"
-        }
-        for reading in (*self._read(), *_tallied(self._tally)):
-            families[reading.name].add_metric(reading.labels, reading.value)
-        duration = HistogramMetricFamily(
-            "waypost_request_duration_seconds",
-            CATALOGUE["waypost_request_duration_seconds"].help,
-        )
-        duration.add_metric([], *_histogram(self._tally))
-        yield from families.values()
-        yield duration
+        Raises KeyError for a name outside the catalogue.
+        """
+        samples: dict[str, list[str]] = {name: [] for name in CATALOGUE}
+        for name, value, labels in (*self._read(), *_tallied(self._tally)):
+            pairs = zip(CATALOGUE[name].labels, labels, strict=True)
+            samples[name].append(_sample(name, value, *pairs))
+        samples[_DURATION] += _histogram(self._tally)
+        lines = []
+        for name, each in CATALOGUE.items():
+            lines.append(f"# HELP {name} {each.help}\n# TYPE {name} {each.kind}\n")
+            lines += samples[name]
+        return "".join(lines).encode()
 
 
-def _family(each: Description) -> CounterMetricFamily | GaugeMetricFamily:
-    kind = CounterMetricFamily if each.kind == "counter" else GaugeMetricFamily
-    return kind(each.name, each.help, labels=each.labels)
+def _sample(name: str, value: float, *labels: tuple[str, str]) -> str:
+    """A line: ``name{label="value"} 1.0``, labels in the order of their names."""
+    pairs = ",".join(f'{label}="{_escaped(text)}"' for label, text in sorted(labels))
+    return (
+        f"{name}{{{pairs}}} {float(value)}\n" if pairs else f"{name} {float(value)}\n"
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _tallied(tally: AccessTally) -> Iterator[Reading]:
@@ -204,11 +193,12 @@ def _tallied(tally: AccessTally) -> Iterator[Reading]:
         yield Reading("waypost_failovers_total", count, (pool,))
 
 
-def _histogram(tally: AccessTally) -> tuple[list[tuple[str, float]], float]:
-    """Cumulative buckets with their bounds as text, and the sum."""
+def _histogram(tally: AccessTally) -> Iterator[str]:
+    """Cumulative buckets with their bounds, their count and the sum."""
     bounds = [f"{bound:g}" for bound in BOUNDS] + ["+Inf"]
-    total, buckets = 0, []
+    total = 0
     for bound, count in zip(bounds, tally.buckets, strict=True):
         total += count
-        buckets.append((bound, float(total)))
-    return buckets, tally.seconds
+        yield _sample(f"{_DURATION}_bucket", total, ("le", bound))
+    yield _sample(f"{_DURATION}_count", total)
+    yield _sample(f"{_DURATION}_sum", tally.seconds)

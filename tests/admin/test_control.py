@@ -4,7 +4,7 @@ import pytest
 
 from proxy.admin import control
 from proxy.admin.control import ControlError, Operator
-from proxy.config import Config
+from proxy.config.validation import validate
 from proxy.endpoints.changes import EndpointFields, Rules
 from proxy.store import Actor, open_store
 
@@ -120,7 +120,7 @@ async def test_pools_are_listed_with_their_endpoints(operator):
 
 
 def test_the_rules_come_from_the_configuration():
-    config = Config.model_validate(
+    config = validate(
         {
             "proxy": {"domains": ["a.test"], "advertised_host": "p.a.test"},
             "listen": [{"transport": "udp", "address": "127.0.0.5:5060"}],

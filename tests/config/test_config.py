@@ -2,12 +2,14 @@
 
 import re
 import tomllib
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
-from proxy.config import Config, ConfigError, find_config, load_config
+from proxy.config import AttemptsSection, Config, ConfigError, find_config, load_config
 from proxy.config.file import default_text
+from proxy.config.section import keys_of
 from proxy.sip.limits import DEFAULT_LIMITS
 
 SHIPPED = Path(__file__).parents[2] / "config" / "waypost.toml"
@@ -46,16 +48,16 @@ def test_a_checkout_knows_the_default_file_too():
 
 def test_the_shipped_file_shows_every_key_and_every_default():
     text = SHIPPED.read_text()
-    for section, field in Config.model_fields.items():
+    for section, field in keys_of(Config).items():
         assert f"[{section}]" in text
-        model = field.annotation
+        model = field.type
         if section in ("listen", "pool"):
             model = model.__args__[0]
-        for key in model.model_fields:
+        for key in keys_of(model):
             assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), (section, key)
     shown = tomllib.loads(text)
     for section in ("attempts", "log", "limits", "learned", "dns"):
-        model = Config.model_fields[section].annotation
+        model = keys_of(Config)[section].type
         assert model(**shown[section]) == model()
 
 
@@ -245,3 +247,23 @@ def test_no_file_at_all_says_how_to_name_one(tmp_path, monkeypatch):
         find_config(None, {})
     with pytest.raises(ConfigError, match="no such file"):
         Config.load(tmp_path / "absent.toml")
+
+
+def test_what_a_section_knows_about_itself_is_no_key(tmp_path):
+    found = problems(tmp_path, f'path = "x"\n{SMALL}[admin]\nis_chosen = true\n')
+    assert found[0].startswith("/waypost.toml:1: path: unknown section")
+    assert found[1].startswith("/waypost.toml:9: admin.is_chosen: unknown key")
+    assert len(found) == 2
+    assert load(tmp_path, SMALL).path == tmp_path / "waypost.toml"
+
+
+def test_a_value_in_place_of_a_section_is_told(tmp_path):
+    (found,) = problems(tmp_path, f"log = 1\n{SMALL}")
+    assert found.endswith(":1: log: is 1 but should be a table: write a section [log]")
+
+
+def test_a_section_made_by_hand_is_checked_as_a_whole_and_cannot_be_changed():
+    with pytest.raises(ValueError, match=r"write total = 12\.0"):
+        AttemptsSection(total=1.0)
+    with pytest.raises(FrozenInstanceError):
+        AttemptsSection().total = 1.0

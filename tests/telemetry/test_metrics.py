@@ -1,9 +1,18 @@
 """The catalogue, its page, the alert rules, and the text of a scrape."""
 
 import re
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.telemetry.metrics import CATALOGUE, Metrics, Reading
@@ -67,3 +76,57 @@ def test_latency_buckets_are_cumulative_and_end_with_everything():
     assert found[bucket, ("le", f"{BOUNDS[-1]:g}")] == 2
     assert found[bucket, ("le", "+Inf")] == 3
     assert found[("waypost_request_duration_seconds_sum",)] == 20.5
+
+
+def as_the_library_writes_it(readings, tally):
+    """The same scrape by prometheus_client."""
+    kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+    families = {
+        name: kinds[each.kind](each.name, each.help, labels=each.labels)
+        for name, each in CATALOGUE.items()
+        if each.kind != "histogram"
+    }
+    for reading in readings:
+        families[reading.name].add_metric(reading.labels, reading.value)
+    name = "waypost_request_duration_seconds"
+    duration = HistogramMetricFamily(name, CATALOGUE[name].help)
+    bounds = [*(f"{x:g}" for x in BOUNDS), "+Inf"]
+    buckets = list(zip(bounds, accumulate(tally.buckets), strict=True))
+    duration.add_metric([], buckets, tally.seconds)
+    registry = CollectorRegistry()
+
+    class Collector:
+        def collect(self):
+            return [*families.values(), duration]
+
+    registry.register(Collector())
+    return generate_latest(registry)
+
+
+@given(
+    st.lists(
+        st.sampled_from(list(CATALOGUE.values()))
+        .filter(lambda each: each.kind != "histogram")
+        .flatmap(
+            lambda each: st.builds(
+                Reading,
+                st.just(each.name),
+                st.floats(-1e5, 1e5) | st.booleans(),
+                st.tuples(*(st.text() for _ in each.labels)),
+            )
+        ),
+        max_size=20,
+    ),
+    st.lists(st.integers(0, 99), min_size=len(BOUNDS) + 1, max_size=len(BOUNDS) + 1),
+)
+def test_a_scrape_is_byte_for_byte_what_prometheus_client_writes(readings, buckets):
+    tally = AccessTally()
+    tally.buckets, tally.seconds = buckets, 1.25 * sum(buckets)
+    ours = Metrics(lambda: readings, tally).exposition()
+    assert ours == as_the_library_writes_it(readings, tally)
+
+
+@given(st.floats(allow_nan=False))
+def test_any_number_is_read_as_what_it_was(value):
+    found = scrape([Reading("waypost_up_seconds", value)])
+    assert found[("waypost_up_seconds",)] == value
