@@ -26,5 +26,6 @@ def serve_command(config_file: str | None) -> int:
         import proxy.server.lifecycle  # noqa: F401
         from proxy.server.runtime import serve
 
+        gc.collect()  # what imports left behind, before there is more; we wait anyway
         config = reading.result()
     return serve(config)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, Record
-from proxy.pools.light_import import without_optional_packages
+from proxy.pools.light_import import without_what_is_unused
 from proxy.pools.srv import NaptrRecord, SrvRecord, is_numeric
 
-with without_optional_packages():
+with without_what_is_unused():
     import dns.asyncresolver
     import dns.exception
     import dns.name

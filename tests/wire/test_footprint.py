@@ -22,7 +22,7 @@ UNWANTED = (
     *("proxy.config.validation", "proxy.cli.app"),
     # what libraries bring along and nobody uses
     *("importlib.metadata", "zipfile", "email", "csv", "http.client", "http.server"),
-    *("urllib.request", "prometheus_client", "difflib", "redis"),
+    *("urllib.request", "prometheus_client", "difflib", "redis", "dns._ddr"),
 )
 MOST = 30 * 1024
 """KiB that one idle process may hold for itself: 22,000 when this was written, 34,000
