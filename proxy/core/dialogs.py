@@ -7,7 +7,6 @@ The lookup server answers ``cmd:requri`` with an INFO whose XCCOS body carries
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import TYPE_CHECKING, Final
 
 from proxy.core.commands import LearnUri
@@ -33,6 +32,8 @@ def learned_uri(body: bytes, domains: frozenset[str]) -> str | None:
     match = _URI.search(body)
     if match is None:
         return None
+    from html import unescape  # its table of names is large, and this is rare
+
     text = unescape(match[1].decode("utf-8", "replace")).strip()
     try:
         uri = parse_uri(text.encode())
