@@ -8,7 +8,7 @@ it is stale by then.
 from typing import Final, TypeVar
 
 Value = TypeVar("Value")
-KEPT: Final = 4096
+KEPT: Final = 1024
 _LONGEST: Final = 1024
 
 

@@ -3,7 +3,8 @@
 Nearly every transaction is over before its first timer matters, so a timer must cost
 nothing to forget.  Timers are never cancelled: one that fires in a state that does
 not list it is ignored by the state table.  Constant delays (T1, T4, 64*T1) live in
-first-in first-out queues, which need no ordering; the others in a heap.
+first-in first-out queues, one per name, which need no ordering and hold no more than
+the instant and whom to tell; the others in a heap.
 """
 
 import heapq
@@ -32,29 +33,45 @@ class TimerOwner(Protocol):
         """Timer ``name`` fired; ``now`` is not before its deadline."""
 
 
+class _Queue:
+    """Timers of one name and delay, the earliest first."""
+
+    __slots__ = ("dues", "name", "owners")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        # Two queues and not one of pairs: over UDP tens of thousands wait for 32 s.
+        self.dues: deque[float] = deque()
+        self.owners: deque[TimerOwner] = deque()
+
+
 class Timers:
     """Deadlines and who is told; ``deadline()`` is the earliest one."""
 
-    __slots__ = ("_earliest", "_heap", "_queues", "_serial")
+    __slots__ = ("_all", "_by_delay", "_earliest", "_heap", "_serial")
 
     def __init__(self) -> None:
-        self._queues: dict[float, deque[tuple[float, str, TimerOwner]]] = {
-            delay: deque() for delay in _QUEUED
-        }
+        self._by_delay: dict[float, dict[str, _Queue]] = {x: {} for x in _QUEUED}
+        self._all: list[_Queue] = []
         self._heap: list[tuple[float, int, str, TimerOwner]] = []
         self._serial = 0
         # Nothing is taken back, so only a start can make it earlier.
         self._earliest = _NEVER
 
     def __len__(self) -> int:
-        return len(self._heap) + sum(map(len, self._queues.values()))
+        return len(self._heap) + sum(len(queue.dues) for queue in self._all)
 
     def start(self, name: str, delay: float, owner: TimerOwner, now: float) -> None:
         """Tell ``owner`` after ``delay`` seconds; it cannot be taken back."""
         due = now + delay
-        queue = self._queues.get(delay)
-        if queue is not None:
-            queue.append((due, name, owner))
+        queues = self._by_delay.get(delay)
+        if queues is not None:
+            queue = queues.get(name)
+            if queue is None:
+                queue = queues[name] = _Queue(name)
+                self._all.append(queue)
+            queue.dues.append(due)
+            queue.owners.append(owner)
         else:
             self._serial += 1
             heapq.heappush(self._heap, (due, self._serial, name, owner))
@@ -72,10 +89,11 @@ class Timers:
         is served too when it is already due.
         """
         fired = 0
-        for queue in self._queues.values():
-            while queue and queue[0][0] <= now:
-                _, name, owner = queue.popleft()
-                owner.timer_fired(name, now)
+        for queue in self._all:
+            dues, owners = queue.dues, queue.owners
+            while dues and dues[0] <= now:
+                dues.popleft()
+                owners.popleft().timer_fired(queue.name, now)
                 fired += 1
         heap = self._heap
         while heap and heap[0][0] <= now:
@@ -83,7 +101,7 @@ class Timers:
             owner.timer_fired(name, now)
             fired += 1
         self._earliest = heap[0][0] if heap else _NEVER
-        for queue in self._queues.values():
-            if queue:
-                self._earliest = min(self._earliest, queue[0][0])
+        for queue in self._all:
+            if queue.dues:
+                self._earliest = min(self._earliest, queue.dues[0])
         return fired
