@@ -27,7 +27,7 @@ PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules k
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check bench bench-store soak format clean packages
+.PHONY: help run test test-built check bench bench-capacity bench-store soak format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -82,6 +82,9 @@ format: $(DEV) ## let ruff put the code in order
 bench: PACKAGES += $(BENCH_PACKAGES)
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-capacity: packages $(DEV) $(STAMP) ## calls/s of one and of two processes, each held to the same part of a core (root)
+	@$(BIN)/python -m tests.bench.capacity $(ARGS)
 
 bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
 	@$(BIN)/python -m tests.bench.store $(ARGS)

@@ -1,7 +1,5 @@
-"""How many calls a second does each proxy carry, when every process of it has the same
-part of a core?
-
-    python -m tests.bench.capacity [--share 0.3] [--proxy NAME ...]
+"""`make bench-capacity`: the calls a second that each proxy carries, when every process
+of it has the same part of a core.
 
 sipp shares the machine, so on few cores two workers never get twice the processor.
 Here each process of a proxy is held to ``--share`` of a core (cgroup ``cpu``; needs
@@ -85,7 +83,8 @@ def highest(world: World, name: str, options: argparse.Namespace) -> int:
     rate = options.start
     while not bad and rate:
         if is_clean(world, name, rate, options):
-            good, rate = rate, int(rate * STEP)
+            good = rate
+            rate = int(rate * STEP)
         elif good:
             bad = rate
         else:
@@ -102,7 +101,7 @@ def highest(world: World, name: str, options: argparse.Namespace) -> int:
 def main(arguments: list[str]) -> int:
     """Measure each proxy in turn; a line for each at the end."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench.capacity",
+        prog="make bench-capacity ARGS=...",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
