@@ -36,14 +36,19 @@ def held(pids: set[int], share: float) -> Iterator[None]:
     parent = CGROUPS / "cpu" if is_old else CGROUPS
     groups = [parent / f"waypost-bench-{os.getpid()}-{pid}" for pid in sorted(pids)]
     try:
-        for group, pid in zip(groups, sorted(pids), strict=True):
-            group.mkdir()
-            if is_old:
-                (group / "cpu.cfs_period_us").write_text(str(PERIOD))
-                (group / "cpu.cfs_quota_us").write_text(str(quota))
-            else:
-                (group / "cpu.max").write_text(f"{quota} {PERIOD}")
-            (group / "cgroup.procs").write_text(str(pid))
+        try:
+            for group, pid in zip(groups, sorted(pids), strict=True):
+                group.mkdir()
+                if is_old:
+                    (group / "cpu.cfs_period_us").write_text(str(PERIOD))
+                    (group / "cpu.cfs_quota_us").write_text(str(quota))
+                else:
+                    (group / "cpu.max").write_text(f"{quota} {PERIOD}")
+                (group / "cgroup.procs").write_text(str(pid))
+        except OSError as error:
+            sys.exit(
+                f"cannot hold processes to a part of a core ({error}): run as root"
+            )
         yield
     finally:
         for group, pid in zip(groups, sorted(pids), strict=True):

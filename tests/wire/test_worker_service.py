@@ -1,11 +1,14 @@
 """Several workers as one service: drain, reload, sockets handed over, a bad start."""
 
+import os
 import re
 import secrets
 import signal
 import socket
 import time
 from contextlib import ExitStack
+
+import pytest
 
 from tests.support.service import HOST, new_service, sip_request
 from tests.wire.test_service import ask, bound, ok_to, port
@@ -18,6 +21,8 @@ from tests.wire.test_workers import (
     source_of,
     status,
 )
+
+NOBODY = 65534
 
 __all__ = ["clients", "next_hop"]  # fixtures
 
@@ -122,6 +127,37 @@ def test_workers_share_the_sockets_of_the_service_manager(tmp_path, clients) -> 
         assert len(status(service)["workers"]) == 2
         service.signal(signal.SIGTERM)
         assert service.wait(5) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+def test_a_datagram_socket_that_another_user_made_is_refused_and_explained(
+    tmp_path,
+) -> None:
+    """As systemd does: the kernel lets nobody else bind beside it."""
+    with socket_of(NOBODY) as udp:
+        service = new_service(tmp_path, sockets=[udp], **WORKERS)
+        config = service.config.read_text()
+        tcp = config[config.index('[[listen]]\ntransport = "tcp"') :]
+        tcp = tcp[: tcp.index("[store]")]
+        service.config.write_text(config.replace(tcp, ""))
+        service.start(is_ready=False)
+        assert service.wait(10) == 3
+    assert "ListenDatagram" in service.log
+
+
+def socket_of(user: int) -> socket.socket:
+    """A bound UDP socket that a process of this user has opened."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = os.fork()
+        if child == 0:
+            os.setuid(user)
+            opened = bound(socket.SOCK_DGRAM)
+            socket.send_fds(theirs, [b"x"], [opened.fileno()])
+            os._exit(0)
+        os.waitpid(child, 0)
+        _, found, _, _ = socket.recv_fds(ours, 1, 1)
+    return socket.socket(fileno=found[0])
 
 
 def test_an_address_that_is_taken_is_told_once_and_nobody_stays(tmp_path) -> None:
