@@ -31,7 +31,7 @@ class Affinity:
     its connection to come back.
     """
 
-    __slots__ = ("_clients", "_flows", "_front_ends", "_homes", "_out", "_timeout")
+    __slots__ = ("_clients", "_flows", "_front_ends", "_homes", "_out", "timeout")
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Affinity:
     ) -> None:
         self._flows = flows
         self._out = out
-        self._timeout = timeout
+        self.timeout = timeout
         self._front_ends: dict[Flow, FrontEnd] = {}
         self._clients: dict[Address, dict[Flow, None]] = {}
         self._homes: dict[str, Lookup] = {}
@@ -86,7 +86,7 @@ class Affinity:
             front_end.transport, front_end.host, client.listener
         )
         if listener is not None:
-            self._out(commands.Connect(front_end, listener, self._timeout))
+            self._out(commands.Connect(front_end, listener, self.timeout))
 
     def connect_failed(self, front_end: FrontEnd, reason: str) -> None:
         """``front_end`` cannot be reached: its clients sign in elsewhere."""

@@ -28,7 +28,7 @@ _TRYING: Final = 100
 class WayBack:
     """Responses that wait for a connection to their client."""
 
-    __slots__ = ("_flows", "_out", "_send", "_timeout", "_waiting")
+    __slots__ = ("_flows", "_out", "_send", "_waiting", "timeout")
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class WayBack:
         send: Callable[[Flow, bytes], None],
         out: list[commands.Command],
     ) -> None:
-        self._timeout = settings.attempts.connect
+        self.timeout = settings.attempts.connect
         self._flows = flows
         self._send = send
         self._out = out
@@ -60,7 +60,7 @@ class WayBack:
             return
         self._waiting[key] = [(transaction, transaction.response)]
         listener = transaction.flow.listener
-        self._out.append(commands.Connect(front_end, listener, self._timeout))
+        self._out.append(commands.Connect(front_end, listener, self.timeout))
 
     def opened(self, front_end: FrontEnd, flow: Flow) -> None:
         """A connection exists; perhaps somebody waited for it."""

@@ -16,6 +16,7 @@ from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError
 from proxy.config.reader import read
+from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
 from proxy.server import wiring
 from proxy.server.drain import Drain
@@ -127,13 +128,10 @@ class Reloader:
         return True
 
     def _apply(self, fresh: Config) -> None:
-        core = self.runtime.core
         set_up_logs(fresh.log.format, fresh.log.level, self.stream)
         self.runtime.access.writes = fresh.log.access
         self.drain.limit = fresh.server.drain_seconds
-        core.settings = with_live_values(core.settings, fresh, self.workers)
-        core.forwarder.settings = core.settings
-        core.forwarder.attempts = core.settings.attempts
+        give_live_values(self.runtime.core, fresh, self.workers)
 
 
 def reloaded(config: Config, fresh: Config) -> Config:
@@ -160,6 +158,15 @@ def with_live_values(
         attempts=wiring.attempts_of(fresh),
         max_transactions=wiring.share(fresh.limits.transactions, workers),
     )
+
+
+def give_live_values(core: ProxyCore, fresh: Config, workers: int = 1) -> None:
+    """Have the core go on with what a reload may change."""
+    core.settings = core.forwarder.settings = with_live_values(
+        core.settings, fresh, workers
+    )
+    attempts = core.forwarder.attempts = core.settings.attempts
+    core.way_back.timeout = core.first_hop.affinity.timeout = attempts.connect
 
 
 def changes(old: Config, new: Config) -> set[str]:

@@ -1,4 +1,4 @@
-"""Errors of the protocol code: always one of two leaves, so blame is never in doubt."""
+"""Errors of the protocol code: what a peer did wrong, and the status that says so."""
 
 
 class SipError(Exception):
@@ -15,10 +15,3 @@ class MalformedMessage(SipError):
 
     def __init__(self, reason: str, status: int = 400) -> None:
         super().__init__(status, reason)
-
-
-class MisuseError(SipError):
-    """We broke the rules: a bug of ours, never the peer's fault."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(500, reason)

@@ -9,9 +9,16 @@ from proxy.config.model import Config
 from proxy.config.section import keys_of
 from proxy.core.settings import CoreSettings
 from proxy.server.notify import Notifier
-from proxy.server.reload import LIVE, ReloadSignal, changes, with_live_values
+from proxy.server.reload import (
+    LIVE,
+    ReloadSignal,
+    changes,
+    give_live_values,
+    with_live_values,
+)
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
+from tests.support.playbook import Playbook
 
 SMALL = """
 [proxy]
@@ -57,6 +64,14 @@ def test_the_core_gets_the_live_values_and_keeps_the_others(tmp_path):
     assert changed.attempts.failover_codes == {500}
     assert changed.max_transactions == 7
     assert (changed.domains, changed.keys) == (settings.domains, settings.keys)
+
+
+def test_who_connects_hears_of_a_new_timeout(tmp_path):
+    core = Playbook().core
+    fresh = load(tmp_path, "[attempts]\nconnect = 1.25\n")
+    give_live_values(core, fresh)
+    assert core.forwarder.attempts.connect == 1.25
+    assert core.way_back.timeout == core.first_hop.affinity.timeout == 1.25
 
 
 async def test_signals_that_come_while_the_file_is_read_have_it_read_once_more(
