@@ -82,6 +82,16 @@ class DirectTransport:
 
     # -- the socket ----------------------------------------------------------------
 
+    def _receive(self, buffer: memoryview) -> int:
+        """Bytes that have come, 0 at the peer's end; -1 when there is nothing to do."""
+        try:
+            return self._recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            return -1
+        except OSError as error:
+            self._lose(error)
+            return -1
+
     def _send_now(self, data: bytes | bytearray) -> int:
         """Bytes that the kernel takes at once; -1 when the connection has been lost."""
         try:

@@ -47,16 +47,10 @@ class PlainTransport(DirectTransport):
         if self._is_paused or self._is_closing:
             self._lose(None)  # nobody asked for data: the peer has hung up
             return
-        try:
-            size = self._recv_into(self._protocol.get_buffer(-1))
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._lose(error)
-            return
-        if size:
+        size = self._receive(self._protocol.get_buffer(-1))
+        if size > 0:
             self._protocol.buffer_updated(size)
-        else:
+        elif size == 0:
             self._protocol.eof_received()
             self.close()
 

@@ -125,17 +125,11 @@ class TlsTransport(DirectTransport):
             self._lose(None)  # nobody asked for data: the peer has hung up
             return
         buffer = self._protocol.get_buffer(-1)
-        try:
-            size: int = self._recv_into(buffer)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._lose(error)
-            return
-        if size:
+        size = self._receive(buffer)
+        if size > 0:
             self._incoming.write(buffer[:size])
             self._decrypt()
-        else:
+        elif size == 0:
             self._ended()
 
     def _writable(self) -> None:

@@ -4,23 +4,16 @@ import pytest
 
 from proxy.admin.token import TokenError, make_token, read_token
 from proxy.config import load_config
+from tests.support.configuration import SMALL
 
-SMALL = """
-[proxy]
-domains = ["contoso.test"]
-[[listen]]
-transport = "udp"
-address = "127.0.0.5:5060"
-[store]
-url = "sqlite:///waypost.db"
-"""
+STORE = '[store]\nurl = "sqlite:///waypost.db"\n'
 
 
 @pytest.fixture
 def load(tmp_path):
     def load(more="", environ=None):
         path = tmp_path / "waypost.toml"
-        path.write_text(SMALL + more)
+        path.write_text(SMALL + STORE + more)
         return load_config(path, environ or {})
 
     return load

@@ -11,15 +11,9 @@ from proxy.config import AttemptsSection, Config, ConfigError, find_config, load
 from proxy.config.file import default_text
 from proxy.config.section import keys_of
 from proxy.sip.limits import DEFAULT_LIMITS
+from tests.support.configuration import SMALL
 
 SHIPPED = Path(__file__).parents[2] / "config" / "waypost.toml"
-SMALL = """
-[proxy]
-domains = ["contoso.test"]
-[[listen]]
-transport = "udp"
-address = "127.0.0.5:5060"
-"""
 
 
 def load(tmp_path, text, environ=None):

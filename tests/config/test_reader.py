@@ -13,15 +13,9 @@ from proxy import __version__
 from proxy.config import Config, ConfigError, load_config, reader
 from proxy.config.packed import pack, unpack
 from proxy.config.reader import Reading
+from tests.support.configuration import SMALL
 
 SHIPPED = Path(__file__).parents[2] / "config" / "waypost.toml"
-SMALL = """
-[proxy]
-domains = ["contoso.test"]
-[[listen]]
-transport = "udp"
-address = "127.0.0.5:5060"
-"""
 BROKEN = '[proxy]\ndomian = ["x"]\n[attempts]\ntotal = 1.0\n'
 
 

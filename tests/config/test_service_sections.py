@@ -5,14 +5,7 @@ import os
 import pytest
 
 from proxy.config import ConfigError, load_config
-
-SMALL = """
-[proxy]
-domains = ["contoso.test"]
-[[listen]]
-transport = "udp"
-address = "127.0.0.5:5060"
-"""
+from tests.support.configuration import SMALL
 
 
 def load(folder, more):

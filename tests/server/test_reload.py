@@ -18,15 +18,8 @@ from proxy.server.reload import (
 )
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
+from tests.support.configuration import SMALL
 from tests.support.playbook import Playbook
-
-SMALL = """
-[proxy]
-domains = ["contoso.test"]
-[[listen]]
-transport = "udp"
-address = "127.0.0.5:5060"
-"""
 
 
 def load(folder: Path, more: str = "", listen: str = "5060") -> Config:
