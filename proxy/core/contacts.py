@@ -24,7 +24,9 @@ from proxy.sip.uri import SipUri, parse_uri
 MARK: Final = "~"
 """Between token and user: no token holds one, and no Record-Route of ours does."""
 _PROXY: Final = re.compile(
-    rb'("(?:[^"\\]|\\.)*")|[ \t]*;[ \t]*proxy[ \t]*(?:=[^;"]*)?(?=;|\Z)', re.IGNORECASE
+    rb'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))'
+    rb'|(?<![ \t])[ \t]*+;[ \t]*+proxy[ \t]*+(?:=[^;"]*+)?(?=;|\Z)',
+    re.IGNORECASE | re.DOTALL,
 )
 _TRANSPORT: Final = re.compile(rb";transport=[^;]*", re.IGNORECASE)
 _MADDR: Final = re.compile(rb";maddr=[^;]*", re.IGNORECASE)

@@ -19,7 +19,9 @@ MAX_URI: Final = 1024  # bytes of a Contact's URI
 MAX_VALUE: Final = 2048  # bytes of a Contact value, of a Call-ID, of all Path values
 
 _EXPIRES: Final = re.compile(
-    rb'("(?:[^"\\]|\\.)*")|[ \t]*;[ \t]*expires[ \t]*=[ \t]*[^;"]*', re.IGNORECASE
+    rb'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))'
+    rb'|(?<![ \t])[ \t]*+;[ \t]*+expires[ \t]*+=[ \t]*+[^;"]*+',
+    re.IGNORECASE | re.DOTALL,
 )
 _Q: Final = re.compile(rb"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 # What a Contact may carry and a Request-URI may not (RFC 3261 section 19.1.1, table 1).

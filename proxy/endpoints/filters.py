@@ -32,7 +32,9 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "-match": lambda value, wanted: re.search(wanted, value) is not None,
     "-notmatch": lambda value, wanted: re.search(wanted, value) is None,
 }
-_TOKEN: Final = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([()!])|([^\s\"'()!]+))")
+_TOKEN: Final = re.compile(
+    r"(?<!\s)\s*+(?:\"([^\"]*)\"|'([^']*)'|([()!])|([^\s\"'()!]+))"
+)
 _EXAMPLE: Final = 'write for example {DisplayName -like "*chat*"}'
 _CONSTANTS: Final = {"$null": "", "$true": "true", "$false": "false"}
 MAX_DEPTH: Final = 20

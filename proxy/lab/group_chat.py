@@ -8,7 +8,7 @@ import re
 from proxy.lab.wire import xccos
 
 _COMMAND = re.compile(rb'<(?:cmd|grpchat) id="([^"]+)"')
-_CHAT = re.compile(rb"<chat>(.*?)</chat>", re.DOTALL)
+_CHAT = re.compile(rb"<chat>([^<]*)</chat>")
 _OK = '<resp code="200">SUCCESS_OK</resp>'
 
 

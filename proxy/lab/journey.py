@@ -18,7 +18,7 @@ REQURI = '<cmd id="cmd:requri" seqid="1"><data/></cmd>'
 BJOIN = '<cmd id="cmd:bjoin" seqid="1"><data><chanid key="0" value="r1"/></data></cmd>'
 CHAT = '<grpchat id="grpchat" seqid="1"><chat>{text}</chat></grpchat>'
 
-_UIB = re.compile(rb'<uib\b[^>]*\buri="([^"]+)"')
+_UIB = re.compile(rb'<uib\b[^<>]*\buri="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 Header = tuple[str, str]
 
-_URI = re.compile(r"<([^>]*)>")
+_URI = re.compile(r"<([^<>]*)>")
 _TAG = re.compile(r";\s*tag=([^;\s]+)")
 
 
