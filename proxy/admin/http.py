@@ -90,7 +90,7 @@ class HttpListener:
     async def open(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address bound.  Raises OSError."""
         self._server = await asyncio.start_server(
-            self._serve, host, port, limit=REQUEST_LIMIT
+            self._serve, host, port, limit=REQUEST_LIMIT, backlog=CONNECTIONS
         )
         name = self._server.sockets[0].getsockname()
         return name[0], name[1]
@@ -137,6 +137,8 @@ class HttpListener:
             reply = found if isinstance(found, Reply) else await found
         except HttpError as error:
             reply = Reply.text(error.status, str(error))
+        except (OSError, asyncio.IncompleteReadError):
+            raise  # the caller is gone: nothing of ours has failed
         except Exception:
             log.exception("admin.failed")
             reply = Reply.text(500, "a fault of ours; it is in the log")

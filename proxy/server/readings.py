@@ -12,7 +12,9 @@ from proxy import __version__, clock
 from proxy.pools.front_end import FrontEnd
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
+from proxy.telemetry.logs import repeats
 from proxy.telemetry.metrics import Reading
+from proxy.telemetry.outlet import Outlet
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STATES = ("healthy", "suspect", "ejected")
@@ -49,6 +51,7 @@ def _service(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     yield "errors_total", runtime.errors
     yield "access_lines_total", runtime.access.written, "written"
     yield "access_lines_total", runtime.access.dropped, "dropped"
+    yield from log_readings(runtime.access.outlet)
     certificates = runtime.certificates
     yield "certificate_reload_failures_total", certificates.failures
     for file, shown in certificates.shown.items():
@@ -155,6 +158,12 @@ def _front_end(
     for each in _STATES:
         labels = (pool, front_end.name or host, address, transport, each)
         yield "front_end_state", current == each, *labels
+
+
+def log_readings(outlet: Outlet) -> Iterator[tuple[str, float, str]]:
+    """What this process could not, or would not, write into its log."""
+    yield "log_lines_dropped_total", outlet.dropped, "reader"
+    yield "log_lines_dropped_total", repeats.held, "repeated"
 
 
 def process_readings() -> Iterator[tuple[str, float]]:

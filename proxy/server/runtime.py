@@ -32,6 +32,7 @@ from proxy.server.tasks import Tasks
 from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
+from proxy.telemetry.outlet import outlet_of
 
 log = structlog.get_logger()
 
@@ -258,12 +259,15 @@ class Runtime:
 
 def serve(config: Any) -> int:
     """Run the proxy until SIGTERM or SIGINT; the exit code of ``waypost serve``."""
-    if config.server.worker_count > 1:
-        from proxy.server.supervisor import supervise
+    try:
+        if config.server.worker_count > 1:
+            from proxy.server.supervisor import supervise
 
-        return asyncio.run(supervise(config, sys.stderr))
-    from proxy.server.lifecycle import run
+            return asyncio.run(supervise(config, sys.stderr))
+        from proxy.server.lifecycle import run
 
-    factory = DirectEventLoop if sys.platform == "linux" else None
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(run(config, sys.stderr))
+        factory = DirectEventLoop if sys.platform == "linux" else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(run(config, sys.stderr))
+    finally:
+        outlet_of(sys.stderr).drain()

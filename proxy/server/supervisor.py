@@ -24,12 +24,13 @@ from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
 from proxy.server.node_sockets import NodeSockets, open_sockets
 from proxy.server.node_totals import Snapshot
 from proxy.server.notify import Notifier
-from proxy.server.readings import process_readings
+from proxy.server.readings import log_readings, process_readings
 from proxy.server.reload import ReloadSignal, reloaded
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
 from proxy.telemetry.logs import set_up_logs
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics, Reading
+from proxy.telemetry.outlet import outlet_of
 
 log = structlog.get_logger()
 
@@ -198,6 +199,8 @@ class Supervisor:
     def _own_readings(self) -> list[Reading]:
         """What only the supervisor knows, and what it costs itself."""
         found = [Reading(f"waypost_{name}", x) for name, x in process_readings()]
+        for name, count, reason in log_readings(outlet_of(self._stream)):
+            found.append(Reading(f"waypost_{name}", count, (reason,)))
         found.append(Reading("waypost_ready", self.state.is_ready))
         found.append(Reading("waypost_draining", self.state.phase == "draining"))
         found.append(Reading("waypost_worker_restarts_total", self.crew.restarts))

@@ -10,16 +10,20 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, TextIO
+
+import structlog
 
 from proxy.core.siblings import Siblings
 from proxy.net.network import ListenOptions
 from proxy.net.selector import DirectEventLoop
 from proxy.server.node_sockets import WorkerSockets
 from proxy.sip.flow import NODE_BITS, WORKER_BITS, FlowTable
+from proxy.telemetry.outlet import outlet_of
+
+log = structlog.get_logger()
 
 LIVES: Final = 28
 """Connections of one life of a worker are counted below this bit."""
@@ -91,9 +95,9 @@ def become_worker(
         with asyncio.Runner(loop_factory=factory) as runner:
             code = runner.run(serve(part))
     except BaseException:
-        traceback.print_exc()
+        log.exception("worker.failed", worker=part.siblings.index)
     finally:
-        stream.flush()
+        outlet_of(stream).drain()
         # Never back into the supervisor's frames, which are still on our stack.
         os._exit(code)
 

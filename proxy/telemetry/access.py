@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TextIO
 from proxy.sip.flow import Flow
 from proxy.sip.grammar import visible
 from proxy.sip.message import Request
+from proxy.telemetry.outlet import outlet_of
 
 if TYPE_CHECKING:
     from proxy.telemetry.tally import AccessTally
@@ -21,6 +22,8 @@ MAX_PENDING = 20_000
 """Lines kept while nothing can be written; more are counted and dropped."""
 
 
+READ_AT_ONCE: Final = 16 * 1024
+"""Bytes of one write where nobody else writes."""
 SOON: Final = 32
 """Lines that are written without waiting for the next regular flush."""
 
@@ -100,10 +103,10 @@ class AccessLog:
 
     __slots__ = (
         "_pending",
-        "_stream",
         "console",
         "dropped",
         "ledger",
+        "outlet",
         "piece",
         "tally",
         "writes",
@@ -113,7 +116,7 @@ class AccessLog:
     def __init__(
         self, stream: TextIO, console: bool, tally: "AccessTally | None" = None
     ) -> None:
-        self._stream = stream
+        self.outlet = outlet_of(stream)
         self.console = console
         self.tally = tally
         self.ledger: Ledger | None = None
@@ -135,7 +138,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write everything kept, in one write."""
+        """Write everything kept, in one write; waits for no reader."""
         if not self._pending:
             return
         pending, self._pending = self._pending, []
@@ -148,14 +151,12 @@ class AccessLog:
         if not self.writes:
             return
         line = _console_line if self.console else _json_line
-        try:
-            lines = [line(access_fields(r, at)) for r, at in pending]
-            for text in _pieces(lines, self.piece) if self.piece else ("".join(lines),):
-                self._stream.write(text)
-                self._stream.flush()
-            self.written += len(pending)
-        except OSError:
-            self.dropped += len(pending)
+        lines = [line(access_fields(r, at)) for r, at in pending]
+        for text in _pieces(lines, self.piece or READ_AT_ONCE):
+            if self.outlet.put(text):
+                self.written += text.count("\n")
+            else:
+                self.dropped += text.count("\n")
 
 
 def _pieces(lines: list[str], most: int) -> Iterator[str]:

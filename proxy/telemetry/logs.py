@@ -7,12 +7,13 @@ writer of their own (``access.py``): a log call per message would be too dear.
 
 import logging
 import sys
-from contextlib import suppress
 from typing import TextIO, cast
 
 import structlog
 
 from proxy.sip.grammar import visible
+from proxy.telemetry.outlet import outlet_of
+from proxy.telemetry.repeats import Repeats
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -20,28 +21,30 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+repeats = Repeats()
+"""The one of this process: a reload must not make it tell everything again."""
 
 
-class Unfailing:
-    """A stream whose reader may go away: its lines are lost then, nothing else.
+class Bridge(logging.Handler):
+    """What libraries tell through ``logging``, asyncio before all others.
 
-    An exception from a log call would end whatever wanted to tell something: the
-    drain after SIGTERM, the task that follows the store.
+    Left to itself it would be written straight to standard error, which may wait for
+    its reader, and once for each of a thousand equal events.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """As a stream does; never raises."""
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """As a stream does; never raises."""
-        with suppress(OSError):
-            self._stream.flush()
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line of ours; never raises."""
+        try:
+            first = record.getMessage().partition("\n")[0]
+            structlog.get_logger().log(
+                record.levelno,
+                "library.complained",
+                library=record.name,
+                reason=first,
+                exc_info=record.exc_info,
+            )
+        except Exception:
+            self.handleError(record)
 
 
 def is_console(log_format: str, stream: TextIO) -> bool:
@@ -52,22 +55,29 @@ def is_console(log_format: str, stream: TextIO) -> bool:
 def set_up_logs(log_format: str, level: str, stream: TextIO = sys.stderr) -> None:
     """Configure structlog for this process; ``log_format`` is auto, json or console."""
     renderer: structlog.types.Processor
-    if is_console(log_format, stream):
+    outlet = outlet_of(stream)
+    outlet.is_console = is_console(log_format, stream)
+    if outlet.is_console:
         renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
     else:
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            repeats,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _on_one_line,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, Unfailing(stream))),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, outlet)),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    for handler in [x for x in root.handlers if isinstance(x, Bridge)]:
+        root.removeHandler(handler)
+    root.addHandler(Bridge(logging.WARNING))
 
 
 def _on_one_line(

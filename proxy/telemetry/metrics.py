@@ -76,6 +76,12 @@ _COUNTERS: Final = (
     ("look_ups_total", "result", "Addresses unknown here that the store was asked for"),
     ("access_lines_total", "result", "Access lines written and dropped"),
     (
+        "log_lines_dropped_total",
+        "reason",
+        "Lines of the log that were not written: reader (it stands still or has "
+        "gone), repeated (told once already)",
+    ),
+    (
         "certificate_reload_failures_total",
         "",
         "New certificate files that were no good; the old ones stay",

@@ -1,6 +1,7 @@
 """Logs: one event per line, in both formats."""
 
 import io
+import logging
 
 import pytest
 import structlog
@@ -10,9 +11,10 @@ from proxy.telemetry.logs import set_up_logs
 
 @pytest.fixture(autouse=True)
 def restored():
-    before = structlog.get_config()
+    before, handlers = structlog.get_config(), list(logging.getLogger().handlers)
     yield
     structlog.configure(**before)
+    logging.getLogger().handlers[:] = handlers
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
