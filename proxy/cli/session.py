@@ -4,14 +4,17 @@ import asyncio
 import os
 import pwd
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from proxy import clock
 from proxy.admin.control import Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
 from proxy.config import Config, find_config
+from proxy.config.file import overshadowed
 from proxy.store import Actor, open_store
 
 T = TypeVar("T")
@@ -26,7 +29,10 @@ class Session:
 
     def config(self) -> Config:
         """The configuration; raises ConfigError."""
-        return Config.load(find_config(self.config_file))
+        path = find_config(self.config_file)
+        if not (self.config_file or os.environ.get("WAYPOST_CONFIG")):
+            _tell_once(overshadowed(path))
+        return Config.load(path)
 
     def operate(self, work: Callable[[Operator], Awaitable[T]]) -> T:
         """Run a verb on the configured store; raises ControlError, StoreError."""
@@ -41,6 +47,12 @@ class Session:
                 await store.close()
 
         return asyncio.run(run())
+
+
+@cache
+def _tell_once(note: str) -> None:
+    if note:
+        print(f"waypost: note: {note}", file=sys.stderr)
 
 
 def current_actor() -> Actor:

@@ -5,16 +5,18 @@ write.  The environment overrides single keys: ``WAYPOST_<SECTION>_<KEY>``.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Final
 
 from proxy.config.contradictions import Contradiction, find_contradictions
+from proxy.config.environment import override
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
-from proxy.config.section import Section, keys_of
 from proxy.config.toml_lines import KeyPath, line_of, locate_keys
+from proxy.sip.pasted import MARK, first_pasted, pasted_note
 
 SEARCHED: Final = (Path("config/waypost.toml"), Path("/etc/waypost/waypost.toml"))
 
@@ -48,6 +50,19 @@ def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) 
     raise ConfigError([Problem("", None, "", text)])
 
 
+def overshadowed(found: Path) -> str:
+    """What to say when a file won over another one that a service may be using."""
+    first, *others = SEARCHED
+    hidden = [str(each) for each in others if each.is_file()]
+    if found != first or not hidden:
+        return ""
+    return (
+        f"the configuration is {first.absolute()}, in this folder, and not "
+        f"{hidden[0]}: a service that uses that one knows nothing of changes made "
+        f"here (--config {hidden[0]} takes it)"
+    )
+
+
 def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """Read a file, apply the environment, check everything.
 
@@ -64,13 +79,16 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax_problem(path, text, error)]) from None
     lines = locate_keys(text)
-    overridden = _override(values, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    overridden, problems = override(values, environ)
     try:
         config = replace(validate(values), path=path)
     except Invalid as error:
-        problems = [_problem(path, lines, overridden, wrong) for wrong in error.wrong]
+        problems += [_problem(path, lines, overridden, wrong) for wrong in error.wrong]
         problems.sort(key=lambda problem: problem.line or 0)
         raise ConfigError(problems) from None
+    if problems:
+        raise ConfigError(problems)
     wrong = find_contradictions(config)
     if wrong:
         raise ConfigError([_problem(path, lines, {}, each) for each in wrong])
@@ -79,9 +97,15 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        data = path.read_bytes()
+        if data[:2] in _UTF_16:
+            text = 'is UTF-16 (Notepad\'s "Unicode"): save the file as UTF-8'
+            raise ConfigError([Problem(str(path), None, "", text)])
+        # Notepad puts a byte order mark before UTF-8; TOML knows none.
+        return data.decode("utf-8").removeprefix(MARK)
     except FileNotFoundError:
-        text = "no such file: check the name, or copy config/waypost.toml there"
+        note = pasted_note(str(path)) or "check the name"
+        text = f'no such file: {note}, or begin with "waypost config default"'
     except UnicodeDecodeError as error:
         text = f"not UTF-8 at byte {error.start}: save the file as UTF-8"
     except OSError as error:
@@ -89,55 +113,35 @@ def _read(path: Path) -> str:
     raise ConfigError([Problem(str(path), None, "", text)])
 
 
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|#.*")
+
+
 def _syntax_problem(path: Path, text: str, error: ValueError) -> Problem:
-    what, _, place = str(error).partition(" (at ")
-    words = place.rstrip(")").replace(",", "").split()
-    line = int(words[1]) if words[:1] == ["line"] else text.count("\n") + 1
-    shown = text.splitlines()[line - 1].strip() if text.splitlines()[line - 1 :] else ""
+    line, sentence = toml_mistake(text, error)
+    return Problem(str(path), line, "", sentence)
+
+
+def toml_mistake(text: str, error: ValueError) -> tuple[int, str]:
+    """The line and the sentence for what ``tomllib`` refuses."""
+    what = str(error)
+    place = _PLACE.search(what)
+    what = what[: place.start()] if place else what
+    lines = text.split("\n")
+    line = int(place[1]) if place and place[1] else len(lines)
+    source = lines[line - 1] if line <= len(lines) else ""
+    shown = source.strip()
+    at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
+    # Inside quotes and comments such characters may be meant.
+    note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))
+    if note:
+        return line, f"not TOML: {note}"
     hint = f" in `{shown}`" if shown else ""
-    return Problem(
-        str(path),
-        line,
-        "",
+    return line, (
         f"not TOML: {what}{hint}. Texts need quotes, lists brackets: "
-        'key = "text", key = ["a", "b"]',
+        'key = "text", key = ["a", "b"]'
     )
-
-
-def _override(values: dict[str, Any], environ: Mapping[str, str]) -> dict[KeyPath, str]:
-    """Put ``WAYPOST_STORE_URL`` and the like into ``values``; return who did what."""
-    done: dict[KeyPath, str] = {}
-    for name, text in sorted(environ.items()):
-        section, _, key = name.removeprefix("WAYPOST_").lower().partition("_")
-        kind = _section_named(section)
-        if not name.startswith("WAYPOST_") or not key or kind is None:
-            continue
-        table = values.setdefault(section, {})
-        if isinstance(table, dict):
-            known = keys_of(kind).get(key)
-            table[key] = _from_environment(known.type if known else str, text)
-            done[(section, key)] = name
-    return done
-
-
-def _section_named(name: str) -> type[Section] | None:
-    key = keys_of(Config).get(name)
-    kind = key.type if key else None
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
-
-
-def _from_environment(wanted: Any, text: str) -> Any:
-    """A text as the type that the key wants; a wrong one stays text and is refused."""
-    if wanted is str or str in get_args(wanted):
-        if get_origin(wanted) is list:
-            return [part.strip() for part in text.split(",") if part.strip()]
-        return text
-    import tomllib
-
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _dotted(path: KeyPath) -> str:

@@ -3,6 +3,7 @@
 One key a line, in hexadecimal; the first signs, all are accepted.
 """
 
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,8 @@ class KeyFileError(Exception):
 def read_keys(path: Path) -> tuple[bytes, ...]:
     """The keys in order; raises KeyFileError."""
     try:
-        text = path.read_text("ascii")
+        # Editors may put a byte order mark before it.
+        text = path.read_bytes().removeprefix(BOM_UTF8).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not ASCII"
         raise KeyFileError(

@@ -26,6 +26,7 @@ from proxy.config.model import Config
 from proxy.config.section import Section, keys_of, rules_of
 from proxy.config.toml_lines import KeyPath
 from proxy.config.values import toml_value
+from proxy.sip.pasted import pasted_note
 
 
 class Invalid(Exception):
@@ -41,7 +42,7 @@ def validate(values: dict[str, Any]) -> Config:
     try:
         config: Config = _builder(Config)(_model(Config).model_validate(values))
     except ValidationError as error:
-        raise Invalid([(x["loc"], _sentence(x)) for x in error.errors()]) from None
+        raise Invalid([(x["loc"], _noted(x)) for x in error.errors()]) from None
     return config
 
 
@@ -90,6 +91,14 @@ def _is_required(key: DataclassField[Any]) -> bool:
 
 
 # -- from pydantic's errors to sentences ---------------------------------------------
+
+
+def _noted(detail: ErrorDetails) -> str:
+    """The sentence, and which pasted character may be to blame."""
+    value = detail["input"]
+    texts = value if isinstance(value, list) else [value]
+    note = pasted_note("".join(x for x in texts if isinstance(x, str)))
+    return f"{_sentence(detail)} ({note})" if note else _sentence(detail)
 
 
 def _sentence(detail: ErrorDetails) -> str:

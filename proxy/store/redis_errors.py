@@ -37,10 +37,7 @@ def _sentence(error: Exception, text: str) -> str:
                 'section [store] with "ACL LIST" of Redis'
             )
         case exceptions.NoPermissionError():
-            return (
-                f"does not let our user do this ({text}): give it "
-                '"~{waypost}:* +@all -@admin -@dangerous" with ACL SETUSER'
-            )
+            return _NO_PERMISSION.format(text)
         case exceptions.BusyLoadingError():
             return "is still loading its data: it will be back by itself"
         case exceptions.ReadOnlyError():
@@ -57,6 +54,8 @@ def _sentence(error: Exception, text: str) -> str:
             return f"cannot be reached ({text}){_AMBIGUOUS}"
     if text.startswith(LOST):
         return LOST_DATA
+    if any(words in text for words in _REFUSED_IN_SCRIPT):
+        return _NO_PERMISSION.format(text)
     if text.startswith("NOREPLICAS"):
         return (
             "has fewer replicas than its min-replicas-to-write and takes no change: "
@@ -69,6 +68,16 @@ def _sentence(error: Exception, text: str) -> str:
     return f"does not work: {text}"
 
 
+_NO_PERMISSION = (
+    "does not let our user do this ({}): give it "
+    '"~{{waypost}}:* +@all -@admin -@dangerous" with ACL SETUSER'
+)
+_REFUSED_IN_SCRIPT = (
+    "ACL failure in script",  # Redis 7 and Valkey
+    "executing the script can't",  # Redis 6
+    "NOPERM",
+)
+"""A right that is missing inside a script comes as an error without a kind."""
 _AMBIGUOUS = (
     ": start Redis or mend the network; a change that was under way may have been "
     "made, so look before you make it again"

@@ -92,7 +92,9 @@ def test_the_installed_command_brings_a_commented_configuration(
     assert text == (ROOT / "config/waypost.toml").read_text()
     path = tmp_path / "waypost.toml"
     path.write_text(text)
-    assert "is valid" in run(str(waypost), "--config", str(path), "config", "check")
+    check = (str(waypost), "--config", str(path), "config", "check")
+    store = f"sqlite:///{tmp_path}/waypost.db"  # not /var/lib/waypost
+    assert "is valid" in run(*check, WAYPOST_STORE_URL=store)
 
 
 def test_the_installed_lab_plays_the_journey(waypost: Path) -> None:

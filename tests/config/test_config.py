@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import AttemptsSection, Config, ConfigError, find_config, load_config
-from proxy.config.file import default_text
+from proxy.config.file import default_text, overshadowed
 from proxy.config.section import keys_of
 from proxy.sip.limits import DEFAULT_LIMITS
 from tests.support.configuration import SMALL
@@ -30,10 +30,12 @@ def problems(tmp_path, text, environ=None):
     ]
 
 
-def test_the_shipped_file_loads_and_only_listens_on_loopback():
-    config = load_config(SHIPPED, {})
+def test_the_shipped_file_listens_where_others_reach_it_and_keeps_its_store(tmp_path):
+    """As docs/deploy.md says: printed into /etc/waypost, mounted into a container."""
+    config = load(tmp_path, SHIPPED.read_text())
     assert [listen.transport for listen in config.listen] == ["udp", "tcp"]
-    assert all(listen.host.startswith("127.") for listen in config.listen)
+    assert {listen.address for listen in config.listen} == {"0.0.0.0:5060"}
+    assert config.store_url == "sqlite:////var/lib/waypost/waypost.db"
 
 
 def test_a_checkout_knows_the_default_file_too():
@@ -49,10 +51,15 @@ def test_the_shipped_file_shows_every_key_and_every_default():
             model = model.__args__[0]
         for key in keys_of(model):
             assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), (section, key)
-    shown = tomllib.loads(text)
-    for section in ("attempts", "log", "limits", "learned", "dns"):
-        model = keys_of(Config)[section].type
-        assert model(**shown[section]) == model()
+
+
+def test_what_is_active_in_the_shipped_file_is_the_default():
+    shown = tomllib.loads(SHIPPED.read_text())
+    assert set(shown.pop("proxy")) == {"advertised_host", "domains"}
+    assert all(set(x) == {"transport", "address"} for x in shown.pop("listen"))
+    for name, table in shown.items():
+        default = keys_of(Config)[name].type().as_table()
+        assert table == {key: default[key] for key in table}, name
 
 
 def test_every_commented_key_of_the_shipped_file_is_accepted(tmp_path):
@@ -232,6 +239,21 @@ def test_the_file_is_the_one_named_then_the_environment_then_the_usual_places(
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "waypost.toml").touch()
     assert find_config(None, {}) == Path("config/waypost.toml")
+
+
+def test_a_file_of_this_folder_that_wins_over_the_service_s_is_told(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    there, absent = tmp_path / "etc.toml", tmp_path / "absent.toml"
+    there.touch()
+    here = Path("config/waypost.toml")
+    monkeypatch.setattr("proxy.config.file.SEARCHED", (here, there))
+    note = overshadowed(here)
+    assert str(tmp_path / here) in note and f"--config {there}" in note
+    assert overshadowed(there) == ""
+    monkeypatch.setattr("proxy.config.file.SEARCHED", (here, absent))
+    assert overshadowed(here) == ""
 
 
 def test_no_file_at_all_says_how_to_name_one(tmp_path, monkeypatch):
