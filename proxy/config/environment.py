@@ -17,15 +17,15 @@ from proxy.config.toml_lines import KeyPath
 
 PREFIX: Final = "WAYPOST_"
 _LINK: Final = re.compile(
-    r"WAYPOST(?:_[A-Z0-9_]+)?_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT"
-    r"|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)\Z"
+    r"_SERVICE_HOST\Z|_SERVICE_PORT(?:_|\Z)"
+    r"|_PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?\Z"
 )
 _PLACE: Final = re.compile(r"(?:tcp|udp|sctp)://", re.IGNORECASE)
 
 
 def is_service_link(name: str, value: str) -> bool:
     """Whether Kubernetes made a variable for a Service, as Docker's links did."""
-    if not _LINK.match(name):
+    if not _LINK.search(name):
         return False
     # A key of ours may end so as well; no value of ours looks like this one.
     return not name.endswith("_PORT") or not _key_of(name) or bool(_PLACE.match(value))
