@@ -25,6 +25,7 @@ from proxy.config.values import (
     parse_route,
 )
 from proxy.sip.flow import Transport
+from proxy.sip.host import canonical_host
 from proxy.sip.limits import MessageLimits
 from proxy.sip.uri import SipUri
 
@@ -368,5 +369,6 @@ class Config(Section):
         """Host and port pairs that lead back to us."""
         own = {(listen.host, listen.port) for listen in self.listen}
         if self.advertised_host:
-            own |= {(self.advertised_host, listen.port) for listen in self.listen}
+            host = canonical_host(self.advertised_host)
+            own |= {(host, listen.port) for listen in self.listen}
         return own

@@ -7,8 +7,9 @@ the loop detection part of RFC 3261 section 16.6 item 8 (RFC 5393 section 4.2).
 from collections.abc import Sequence
 from typing import Final
 
-from proxy.sip.flow import Listener
+from proxy.sip.flow import DEFAULT_PORT, Listener
 from proxy.sip.grammar import split_values
+from proxy.sip.host import canonical_host
 from proxy.sip.message import Request
 
 OWN_MARK: Final = b"z9hG4bKwp"
@@ -21,7 +22,7 @@ class Branches:
     ``more`` are further sent-by that are ours: those of the other workers.
     """
 
-    __slots__ = ("_own", "_sent_by", "_serial", "prefix")
+    __slots__ = ("_addresses", "_own", "_sent_by", "_serial", "prefix")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Branches:
         sent_by = [listener.outlet.sent_by for listener in listeners]
         sent_by += (listener.sent_by for listener in listeners)
         self._sent_by = list(dict.fromkeys((*sent_by, *more)))
+        self._addresses = {_address_of(each) for each in self._sent_by}
         self._own = {
             f"Via: SIP/2.0/{transport} ".encode() + each
             for each in self._sent_by
@@ -47,8 +49,15 @@ class Branches:
         return b"%b%x.%x" % (self.prefix, self._serial, _loop_mark(request))
 
     def is_own_via(self, text: bytes) -> bool:
-        """Section 18.1.2: the sent-by in this piece of a Via is one of ours."""
-        return text in self._own or any(text.find(x) >= 0 for x in self._sent_by)
+        """Section 18.1.2: the sent-by in this piece of a Via is one of ours.
+
+        A peer that takes messages apart may spell our address in its own way.
+        """
+        return (
+            text in self._own
+            or any(text.find(x) >= 0 for x in self._sent_by)
+            or _address_of(text) in self._addresses
+        )
 
     def is_looping(self, request: Request) -> bool:
         """Section 16.3 item 4: a Via of ours with the mark this request has now.
@@ -69,6 +78,20 @@ class Branches:
                     if branch.endswith(mark) and self.is_own_via(head):
                         return True
         return False
+
+
+def _address_of(text: bytes) -> tuple[str, int]:
+    """Host and port at the end of the part of a Via that is before its parameters."""
+    front = text.partition(b";")[0].strip()
+    host, _, digits = front.rpartition(b":")
+    number = digits.strip()
+    if number.isdigit() and len(number) < 6:
+        port = int(number)
+    else:
+        host = front
+        port = DEFAULT_PORT["tls" if front.find(b"/TLS ") >= 0 else "udp"]
+    written = host.strip().rpartition(b" ")[2].decode("latin-1")
+    return canonical_host(written), port
 
 
 def _loop_mark(request: Request) -> int:

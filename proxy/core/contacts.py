@@ -19,15 +19,11 @@ from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.grammar import split_values, unfold
 from proxy.sip.message import Message
+from proxy.sip.parameters import without
 from proxy.sip.uri import SipUri, parse_uri
 
 MARK: Final = "~"
 """Between token and user: no token holds one, and no Record-Route of ours does."""
-_PROXY: Final = re.compile(
-    rb'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))'
-    rb'|(?<![ \t])[ \t]*+;[ \t]*+proxy[ \t]*+(?:=[^;"]*+)?(?=;|\Z)',
-    re.IGNORECASE | re.DOTALL,
-)
 _TRANSPORT: Final = re.compile(rb";transport=[^;]*", re.IGNORECASE)
 _MADDR: Final = re.compile(rb";maddr=[^;]*", re.IGNORECASE)
 
@@ -87,10 +83,10 @@ def _replaced(value: bytes, flow: Flow, listener: Listener, tokens: TokenBox) ->
     )
     if b"<" not in value:
         tail = value[value.find(address.uri) + len(address.uri) :]
-        return b"<%b>%b" % (mine, _PROXY.sub(rb"\1", tail))
+        return b"<%b>%b" % (mine, without(tail, ("proxy",)))
     begin = value.find(b"<", value.find(address.display) + len(address.display))
     end = value.find(b">", begin)
-    tail = _PROXY.sub(rb"\1", value[end + 1 :])
+    tail = without(value[end + 1 :], ("proxy",))
     return b"%b<%b>%b" % (value[:begin], mine, tail)
 
 

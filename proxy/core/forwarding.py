@@ -4,7 +4,6 @@ Of a request only Request-URI, Via, Max-Forwards, Route and Record-Route change;
 response only the topmost Via goes.  All other bytes leave in the order they came.
 """
 
-import re
 from typing import Final
 
 from proxy.core.routes import RouteSet
@@ -14,10 +13,8 @@ from proxy.sip.fields import Via, parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable, Listener
 from proxy.sip.grammar import unfold
 from proxy.sip.message import Request
+from proxy.sip.parameters import with_value
 
-_RPORT: Final = re.compile(rb";\s*rport(?=\s*(?:;|\Z))", re.IGNORECASE)
-
-_KEEP: Final = re.compile(rb";\s*keep(?=\s*(?:;|\Z))", re.IGNORECASE)
 KEEP_SECONDS: Final = 120
 """How often a client that asks shall send CRLFCRLF (RFC 6223 section 4.3)."""
 
@@ -42,9 +39,8 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
     )
     if wants_keep:
         flow.wants_pong = True  # RFC 6223: our value says that we answer CRLFCRLF
-    host = flow.host.encode()
-    is_elsewhere = head.host != host and head.host.strip(b"[]") != host
-    if wants_rport or wants_keep or is_elsewhere:
+    is_elsewhere = head.address != flow.host
+    if wants_rport or wants_keep or is_elsewhere or "received" in via.parameters:
         _rewrite_via(request, via, flow, wants_rport)
     if wants_rport or flow.reliable:
         return flow
@@ -58,25 +54,26 @@ def note_alias(via: Via, flow: Flow, flows: FlowTable) -> None:
     Only for a TLS peer whose certificate has the name that stands in its Via.
     """
     port = via.head.port or DEFAULT_PORT["tls"]
-    if flow.alias_port != port:
-        host = via.head.host.decode("latin-1").lower()
-        if host in flow.peer_names:
-            flows.add_alias(flow, port)
+    if flow.alias_port != port and via.head.address in flow.peer_names:
+        flows.add_alias(flow, port)
 
 
 def _rewrite_via(request: Request, via: Via, flow: Flow, wants_rport: bool) -> None:
+    """Write what we have seen over whatever the client says of itself: the values of
+    ``received`` and ``rport`` are the source's (RFC 3261 section 18.2.1, RFC 3581)."""
     value = via.value
-    if wants_rport and via.parameters["rport"] is None:
-        value = _RPORT.sub(b"\\g<0>=%d" % flow.port, value, count=1)
+    start = value.find(b";")
+    front, text = (value, b"") if start < 0 else (value[:start], value[start:])
+    if wants_rport:
+        text = with_value(text, "rport", b"%d" % flow.port)
     if flow.wants_pong and "keep" in via.parameters:
-        value = _KEEP.sub(rb"\g<0>=%d" % KEEP_SECONDS, value, count=1)
-    if "received" not in via.parameters:
-        value += b";received=" + flow.host.encode()
+        text = with_value(text, "keep", b"%d" % KEEP_SECONDS)
+    text = with_value(text, "received", flow.host.encode())
     position = request.index["via"]
     line = request.lines[position]
     if via.value not in line:  # folded inside the value
         line = b"Via: " + unfold(line.partition(b":")[2].strip())
-    request.lines[position] = line.replace(via.value, value, 1)
+    request.lines[position] = line.replace(via.value, front + text, 1)
 
 
 def record_routes(

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands, events
 from proxy.core.credentials import Gate
+from proxy.core.extensions import extension_lines
 from proxy.core.first_hop import KEEP_ALIVE, asks_for_keep_alive
 from proxy.core.registration import (
     MAX_VALUE,
     Contact,
     comes_from,
     epid_of,
+    find_bound,
+    is_refreshed,
     read_contacts,
     read_path,
 )
@@ -244,7 +247,8 @@ class Registrar:
                 endpoint = self.router.table.endpoints.get(aor)
                 if endpoint is not None:
                     return self._conflict(registration, endpoint, contacts[0])
-            touched = [bound[c.key] for c in contacts if c.key in bound]
+            known = [find_bound(contact, bound) for contact in contacts]
+            touched = [binding for binding in known if binding is not None]
             for contact in contacts:
                 self._plan_contact(registration, contact, bound, now)
         for binding in touched:
@@ -263,7 +267,9 @@ class Registrar:
         now: float,
     ) -> None:
         """Add the change for one contact, and make it in ``bound``."""
-        known = bound.get(contact.key)
+        known = find_bound(contact, bound)
+        if known is not None:
+            contact.key = known.key
         changes, aor = registration.changes, registration.aor
         if contact.expires == 0:
             registration.granted = registration.granted or 0
@@ -293,7 +299,7 @@ class Registrar:
     ) -> Binding:
         request, flow = registration.request, registration.flow
         wall = now + self.location.wall_offset
-        is_refresh = known is not None and known.uri == contact.request_uri
+        is_refresh = known is not None and is_refreshed(known, contact)
         back = registration.server.flow
         has_way_back = comes_from(contact, request, flow)
         agent = request.value("user-agent") or b""
@@ -348,7 +354,7 @@ class Registrar:
             lines.append(b"Expires: %d" % registration.granted)
         lines += LEGACY_LINES
         lines.append(self._date_line(int(wall)))
-        lines += _extensions(request, registration)
+        lines += extension_lines(request, registration.changes, registration.flow)
         if asks_for_keep_alive(request, registration.flow):
             lines.append(KEEP_ALIVE)
         registration.server.respond(200, reply(request, 200, extra=lines), now)
@@ -379,21 +385,3 @@ class Registrar:
             line = instant.strftime("Date: %a, %d %b %Y %H:%M:%S GMT").encode()
             self._date = (second, line)
         return self._date[1]
-
-
-def _extensions(request: Request, registration: Registration) -> list[bytes]:
-    """Path (RFC 3327) and outbound (RFC 5626), for a client that understands them."""
-    has_path = "path" in request.index
-    has_flow = any(
-        change.after is not None and change.after.reg_id and change.after.flow
-        for change in registration.changes
-    )
-    lines: list[bytes] = []
-    if has_path or has_flow:
-        supported = parse_tokens(request.values("supported"))
-        if has_path and "path" in supported:
-            lines += [b"Path: " + value for value in request.values("path")]
-        if has_flow and "outbound" in supported:
-            lines.append(b"Require: outbound")
-            registration.flow.wants_pong = True
-    return lines

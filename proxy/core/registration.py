@@ -6,26 +6,26 @@ Nothing here knows what is bound already or who is asking.
 import re
 from typing import Final
 
+from proxy.core.extensions import keeps_flow
 from proxy.core.settings import RegistrarSettings
 from proxy.core.validation import Refusal
+from proxy.location.binding import Binding
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr, parse_routes, parse_tokens
 from proxy.sip.flow import Flow
 from proxy.sip.grammar import split_values
 from proxy.sip.message import Request
+from proxy.sip.parameters import without
 from proxy.sip.uri import SipUri, parse_uri
+from proxy.sip.uri_equality import is_same, uri_key
 
 MAX_URI: Final = 1024  # bytes of a Contact's URI
 MAX_VALUE: Final = 2048  # bytes of a Contact value, of a Call-ID, of all Path values
 
-_EXPIRES: Final = re.compile(
-    rb'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))'
-    rb'|(?<![ \t])[ \t]*+;[ \t]*+expires[ \t]*+=[ \t]*+[^;"]*+',
-    re.IGNORECASE | re.DOTALL,
-)
 _Q: Final = re.compile(rb"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 # What a Contact may carry and a Request-URI may not (RFC 3261 section 19.1.1, table 1).
 _METHOD: Final = re.compile(rb";[ \t]*method[ \t]*=[^;]*", re.IGNORECASE)
+_UUID: Final = b"<urn:uuid:"
 _EPID: Final = re.compile(rb";[ \t]*epid[ \t]*=[ \t]*([^;> \t]+)", re.IGNORECASE)
 
 
@@ -72,24 +72,51 @@ def instance_key(instance: bytes, reg_id: int) -> bytes:
     RFC 5626 wants ``reg-id`` too.  Legacy clients send an instance alone and a new
     port each time: without this their dead contacts would fill the AOR.
     """
+    if instance[:10].lower() == _UUID:
+        instance = instance.lower()  # RFC 4122 section 3: equal in any case
     return b"%b;%d" % (instance, reg_id) if instance and reg_id else instance
 
 
-def uri_key(uri: SipUri) -> bytes:
-    """Equal for URIs that are equal by RFC 3261 section 19.1.4.
+def find_bound(contact: Contact, bound: dict[bytes, Binding]) -> Binding | None:
+    """The binding that ``contact`` refreshes or removes (section 10.3 item 7).
 
-    Stricter in one point: parameters that only one of the two has always count.
+    Equal URIs can have unequal keys, so one that is not found by its key is compared.
     """
-    user = uri.raw[: uri.raw.rfind(b"@") + 1].partition(b":")[2]
-    port = uri.port or 0
-    head = b"%b:%b%b:%d" % (uri.scheme.encode(), user, uri.host.encode(), port)
-    if not uri.parameters:
-        return head
-    pairs = sorted(
-        b"%b=%b" % (name.encode("latin-1"), (value or b"").lower())
-        for name, value in uri.parameters.items()
-    )
-    return b";".join((head, *pairs))
+    known = bound.get(contact.key)
+    if known is not None or not bound:
+        return known
+    is_by_uri = contact.key == uri_key(contact.uri)
+    for binding in bound.values():
+        names = _instance_keys(binding)
+        if is_by_uri:
+            if binding.key not in names and is_same(_uri_of(binding), contact.uri):
+                return binding
+        elif contact.key in names and binding.key in names:
+            return binding
+    return None
+
+
+def _uri_of(binding: Binding) -> SipUri:
+    """The Contact's URI as it was sent; ``binding.uri`` has lost its header fields."""
+    try:
+        return parse_uri(parse_name_addr(binding.value).uri)
+    except MalformedMessage:  # written by a version that spoiled some values
+        return parse_uri(binding.uri)
+
+
+def is_refreshed(binding: Binding, contact: Contact) -> bool:
+    """Whether ``contact`` is where the binding led all along, however it is spelled."""
+    wanted = contact.request_uri
+    return binding.uri == wanted or is_same(parse_uri(binding.uri), parse_uri(wanted))
+
+
+def _instance_keys(binding: Binding) -> tuple[bytes, ...]:
+    """The keys of an instance: today's, and the one that kept the case of a UUID."""
+    instance, reg_id = binding.instance, binding.reg_id
+    if not instance:
+        return ()
+    as_written = b"%b;%d" % (instance, reg_id) if reg_id else instance
+    return instance_key(instance, reg_id), as_written
 
 
 def read_contacts(
@@ -127,14 +154,10 @@ def _flow_refusal(request: Request, contacts: list[Contact]) -> Refusal | None:
     """
     if sum(contact.expires != 0 for contact in contacts) > 1:
         raise MalformedMessage("reg-id with several contacts")
-    if request.names.count("via") < 2 or "outbound" not in parse_tokens(
-        request.values("supported")
-    ):
+    vias = [via for line in request.values("via") for via in split_values(line)]
+    if len(vias) < 2 or "outbound" not in parse_tokens(request.values("supported")):
         return None
-    path = parse_routes(request.values("path"))
-    if path and "ob" in parse_uri(parse_name_addr(path[-1]).uri).parameters:
-        return None
-    return Refusal(439)
+    return None if keeps_flow(request) else Refusal(439)
 
 
 def _contact(value: bytes, header: int | None) -> Contact:
@@ -160,7 +183,7 @@ def _contact(value: bytes, header: int | None) -> Contact:
     expires = header
     if "expires" in parameters:
         expires = _seconds(parameters["expires"])
-        value = value[:rest] + _EXPIRES.sub(rb"\1", value[rest:])
+        value = value[:rest] + without(value[rest:], ("expires",))
     instance = (parameters.get("+sip.instance") or b"").strip(b'"')
     # Without an instance it means nothing (RFC 5626 section 6).
     reg_id = _reg_id(parameters.get("reg-id")) if instance else 0
@@ -225,7 +248,7 @@ def comes_from(contact: Contact, request: Request, flow: Flow) -> bool:
     via = request.via
     assert via is not None
     uri = contact.uri
-    hosts = (via.head.host.decode("latin-1").lower().strip("[]"), flow.host)
+    hosts = (via.head.address, flow.host)
     is_same_host = uri.host in hosts or uri.target_host in hosts
     if flow.reliable:
         return is_same_host or bool(contact.instance)

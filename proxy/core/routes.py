@@ -10,6 +10,7 @@ from proxy.core.tokens import MIN_TOKEN, FlowToken, TokenBox
 from proxy.sip.fields import parse_name_addr, parse_routes
 from proxy.sip.flow import DEFAULT_PORT, Listener
 from proxy.sip.grammar import AT, COMMA, DOT
+from proxy.sip.host import canonical_host
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
@@ -19,10 +20,11 @@ class Identity:
 
     ``domains`` are served SIP domains: a URI with such a host and no user is for us,
     one with a user is somebody we look up.  ``node_address`` is where the other nodes
-    reach this one.
+    reach this one.  Hosts have the spelling of ``canonical_host``, as those of parsed
+    URIs and of flows do, so they are compared as addresses (RFC 5954 section 4.2).
     """
 
-    __slots__ = ("_addresses", "_own", "_ports", "domains", "own_tails")
+    __slots__ = ("_addresses", "_names", "_own", "_ports", "domains", "own_tails")
 
     def __init__(
         self,
@@ -33,16 +35,20 @@ class Identity:
     ) -> None:
         self.domains = domains
         self._own: set[tuple[str, int]] = set()
+        self._names: set[str] = set()
         self._ports: set[int] = set()
-        self._addresses = local_addresses
+        self._addresses = frozenset(map(canonical_host, local_addresses))
         self.own_tails: set[bytes] = set()
         if node_address is not None:
-            self._own.add(node_address)
+            self._own.add((canonical_host(node_address[0]), node_address[1]))
         for listener in listeners:
-            sent_host = listener.sent_host.strip("[]").lower()
-            self._own.add((listener.host, listener.port))
+            host = canonical_host(listener.host)
+            sent_host = canonical_host(listener.sent_host)
+            self._own.add((host, listener.port))
             self._own.add((sent_host, listener.sent_port))
-            self._own.add((listener.host, listener.outlet.port))
+            self._own.add((host, listener.outlet.port))
+            if ":" not in sent_host and not sent_host[-1:].isdigit():
+                self._names.add(sent_host)
             self.own_tails.add(listener.sent_by)
             if listener.host in ("0.0.0.0", "::"):
                 self._ports.add(listener.port)
@@ -51,8 +57,12 @@ class Identity:
         """True when this host and port reach one of our listeners.
 
         On one machine only the port may tell two servers apart, so the port always
-        counts.  A host without port stands for the default ports.
+        counts.  An address without port stands for the default ports; a name without
+        port is looked up by SRV (RFC 3263 section 4.2), which may name any port, so
+        ours is ours whatever we listen on.
         """
+        if port is None and host in self._names:
+            return True
         ports = (
             (port,)
             if port is not None

@@ -86,4 +86,4 @@ def _client_of(transaction: ServerTransaction) -> FrontEnd | None:
     except MalformedMessage:
         return None
     port = via.head.port or DEFAULT_PORT[flow.transport]
-    return FrontEnd(flow.transport, flow.host, port, via.head.host.decode())
+    return FrontEnd(flow.transport, flow.host, port, via.head.address)

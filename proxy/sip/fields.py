@@ -23,6 +23,7 @@ from proxy.sip.grammar import (
     split_values,
     unfold,
 )
+from proxy.sip.host import canonical_host
 from proxy.sip.kept import keep
 
 MAX_CSEQ: Final = 2**31 - 1
@@ -45,11 +46,12 @@ _UNREAD: Final = b"not read yet"
 class ViaHead:
     """The part of a Via before its branch: the same in all requests of one client.
 
-    ``host`` is as written, IPv6 in brackets; ``port`` None when absent; ``sent_by``
-    is both, as written; ``transport`` in upper case.
+    ``host`` is as written, IPv6 in brackets, and ``address`` in the one spelling that
+    hosts are compared in; ``port`` None when absent; ``sent_by`` is both, as written;
+    ``transport`` in upper case.
     """
 
-    __slots__ = ("host", "parameters", "port", "sent_by", "transport")
+    __slots__ = ("address", "host", "parameters", "port", "sent_by", "transport")
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class ViaHead:
     ) -> None:
         self.transport = transport
         self.host = host
+        self.address = canonical_host(host.decode("latin-1"))
         self.port = port
         self.sent_by = sent_by
         self.parameters = parameters

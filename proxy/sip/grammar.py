@@ -209,7 +209,7 @@ def split_values(value: bytes) -> list[bytes]:
     return [part.strip() for part in parts]
 
 
-_PARAMETER: Final = re.compile(
+PARAMETER: Final = re.compile(
     rb'[ \t]*+;[ \t]*+([^;=\s"]++)'
     rb'(?:[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^;"]*+))?+[ \t]*+(?=;|\Z)'
 )
@@ -238,7 +238,7 @@ def parse_parameters(text: bytes) -> dict[str, bytes | None] | None:
     position = 0
     stripped = text.rstrip()
     while position < len(stripped):
-        match = _PARAMETER.match(stripped, position)
+        match = PARAMETER.match(stripped, position)
         if match is None:
             return None
         value = (match[2] or b"").rstrip()

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.grammar import AT, PERCENT, parse_parameters
+from proxy.sip.host import canonical_host
 from proxy.sip.kept import keep
 
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*):")
@@ -32,11 +33,11 @@ _uris: Final[dict[bytes, "SipUri"]] = {}
 class SipUri:
     """One ``sip:`` or ``sips:`` URI.
 
-    ``user`` is unescaped and keeps its case; ``host`` is lower case, without brackets
-    or final dot; ``key`` is ``user@host`` in lower case without port and parameters,
-    the form in which endpoints, learned URIs and AORs are looked up.  ``target_host``
-    is ``maddr`` if there is one, else the host (RFC 3263 section 4); ``transport`` the
-    parameter in lower case.
+    ``user`` is unescaped and keeps its case; ``host`` has one spelling for each host
+    (``canonical_host``); ``key`` is ``user@host`` in lower case without port and
+    parameters, the form in which endpoints, learned URIs and AORs are looked up.
+    ``target_host`` is ``maddr`` if there is one, else the host (RFC 3263 section 4);
+    ``transport`` the parameter in lower case.
     """
 
     __slots__ = (
@@ -71,9 +72,7 @@ class SipUri:
         self.headers = headers
         self.key = f"{user.lower()}@{host}" if user is not None else host
         maddr, transport = parameters.get("maddr"), parameters.get("transport")
-        self.target_host = (
-            maddr.decode("latin-1").lower().strip("[]") if maddr else host
-        )
+        self.target_host = canonical_host(maddr.decode("latin-1")) if maddr else host
         self.transport = transport.decode("latin-1").lower() if transport else None
 
     def __repr__(self) -> str:
@@ -147,7 +146,7 @@ def _read_carefully(raw: bytes) -> SipUri:
         raw,
         scheme,
         _user_of(rest[:at]) if at >= 0 else None,
-        match[1].decode("ascii").lower().strip("[]").rstrip("."),
+        canonical_host(match[1].decode("ascii")),
         port,
         parameters,
         headers,

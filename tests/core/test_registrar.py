@@ -429,3 +429,106 @@ def test_a_draining_registrar_takes_nobody(registry):
     registry.core.is_draining = True
     registry.send_register(HOME)
     registry.sees("client < 503")
+
+
+# -- one contact, however it is spelled (section 19.1.4) ------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("<sip:bob@10.1.0.9:40000>", "<sip:b%6fb@10.1.0.9:40000>"),
+        (
+            "<sip:bob@[2001:db8::1]:5070>",
+            "<sip:bob@[2001:0DB8:0:0:0:0:0:1]:5070>",
+        ),
+        ("<sip:bob@phone.test;transport=tcp>", "<sip:bob@PHONE.test;Transport=TCP>"),
+        ("<sip:bob@phone.test>", "<sip:bob@phone.test;newparam=5>"),
+        ("<sip:bob@phone.test;newparam=5>", "<sip:bob@phone.test>"),
+        (
+            '<sip:bob@10.1.0.9>;+sip.instance="<urn:uuid:4B1682A8-F968>"',
+            '<sip:bob@10.1.0.9:7>;+sip.instance="<urn:uuid:4b1682a8-f968>"',
+        ),
+    ],
+)
+def test_two_spellings_of_a_contact_are_one_binding(registry, first, second):
+    registry.register(first)
+    answer = registry.register(second)
+    assert contacts(answer) == [f"{second};expires=3600"]
+    assert len(registry.bound()) == 1
+    assert contacts(registry.register(f"{first};expires=0")) == []
+
+
+def test_two_spellings_in_one_register_are_one_binding_too(registry):
+    answer = registry.register("<sip:b%6fb@phone.test>", "<sip:bob@phone.test;x=1>")
+    assert contacts(answer) == ["<sip:bob@phone.test;x=1>;expires=3600"]
+
+
+def test_a_refresh_in_another_spelling_is_a_refresh(registry):
+    registry.register("<sip:b%6fb@phone.test>")
+    registry.advance_quietly(10)
+    registry.register("<sip:bob@phone.test>")
+    (binding,) = registry.core.location.live("alice@contoso.test", registry.now)
+    assert binding.registered_at == 1000.0
+
+
+def test_a_binding_of_an_older_store_is_found_by_the_uuid_of_its_instance(registry):
+    """Keys of instances used to keep their case."""
+    instance = b"<urn:uuid:4B1682A8>"
+    old = Binding(
+        "alice@contoso.test",
+        instance + b";1",
+        b"sip:bob@10.1.0.7",
+        b'<sip:bob@10.1.0.7>;+sip.instance="<urn:uuid:4B1682A8>";reg-id=1',
+        1.0,
+        5000.0,
+        900.0,
+        b"old",
+        1,
+        instance,
+        1,
+    )
+    registry.others_save(BindingChange(old.aor, old.key, old))
+    new = '<sip:bob@10.1.0.8>;+sip.instance="<urn:uuid:4b1682a8>";reg-id=1'
+    assert contacts(registry.register(new)) == [f"{new};expires=3600"]
+
+
+# -- what comes back is well formed (section 7.3.1) -----------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ('<sip:bob@10.1.0.9>;expires="Sat, 01 Dec 2040 16:00:00 GMT"', ""),
+        ('<sip:bob@10.1.0.9>;expires="600"', ""),
+        ("<sip:bob@10.1.0.9>;expires", ""),
+        ('<sip:bob@10.1.0.9>;q=0.5;Expires = "1;2" ;ob', ";q=0.5;ob"),
+        ("<sip:bob@10.1.0.9>;ob ; expires ;q=0.5", ";ob ;q=0.5"),
+        ('<sip:bob@10.1.0.9>;a=";expires=1";expires', ';a=";expires=1"'),
+        ("sip:bob@10.1.0.9;expires=", ""),
+    ],
+)
+def test_expires_goes_as_it_was_read_and_comes_back_once(registry, written, kept):
+    """What cannot be read as seconds counts as not said (section 20.10)."""
+    answer = registry.register(written)
+    well_formed = f"<sip:bob@10.1.0.9>{kept}"
+    assert contacts(answer) == [f"{well_formed};expires=3600"]
+    (binding,) = registry.core.location.live("alice@contoso.test", registry.now)
+    assert binding.value.decode() == well_formed
+
+
+def test_a_value_that_an_older_version_spoiled_hurts_nobody(registry):
+    old = Binding(
+        "alice@contoso.test",
+        b"sip:bob@10.1.0.7:0",
+        b"sip:bob@10.1.0.7",
+        b'<sip:bob@10.1.0.7>"600"',
+        1.0,
+        5000.0,
+        900.0,
+        b"old",
+        1,
+    )
+    registry.others_save(BindingChange(old.aor, old.key, old))
+    answer = registry.register("<sip:bo%62@10.1.0.7>")
+    assert contacts(answer) == ["<sip:bo%62@10.1.0.7>;expires=3600"]

@@ -63,6 +63,73 @@ def test_rport_is_filled_in(play, given, filled):
     assert seen == f"Via: SIP/2.0/UDP 10.1.0.9:40000{filled}".encode()
 
 
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        (";branch=z9hG4bK-1;received=10.9.9.9", ";branch=z9hG4bK-1;received=10.1.0.9"),
+        (";received=10.9.9.9;branch=z9hG4bK-1", ";received=10.1.0.9;branch=z9hG4bK-1"),
+        (
+            ";branch=z9hG4bK-1; Received = 10.9.9.9 ;x;received=10.9.9.8",
+            ";branch=z9hG4bK-1; Received=10.1.0.9 ;x",
+        ),
+        (
+            ";branch=z9hG4bK-1;received",
+            ";branch=z9hG4bK-1;received=10.1.0.9",
+        ),
+        (
+            ';branch=z9hG4bK-1;x=";received=1";received=evil.test',
+            ';branch=z9hG4bK-1;x=";received=1";received=10.1.0.9',
+        ),
+        (
+            ";branch=z9hG4bK-1;rport=9;received=10.9.9.9",
+            ";branch=z9hG4bK-1;rport=40000;received=10.1.0.9",
+        ),
+        (
+            ";branch=z9hG4bK-1;rport=9;rport=7",
+            ";branch=z9hG4bK-1;rport=40000;received=10.1.0.9",
+        ),
+    ],
+)
+def test_what_a_client_says_of_its_source_is_written_over(play, given, seen):
+    """RFC 3261 section 18.2.1, RFC 3581 section 4: the values are the source's."""
+    via = f"SIP/2.0/UDP 10.1.0.9:40000{given}"
+    assert via_seen(play, via) == f"Via: SIP/2.0/UDP 10.1.0.9:40000{seen}".encode()
+
+
+def test_only_the_top_via_is_the_clients_own(play):
+    """What stands below was written by hops that we have not seen."""
+    top = "SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-1;received=10.9.9.9"
+    below = "SIP/2.0/UDP 10.2.0.1;branch=z9hG4bK-0;received=10.8.8.8"
+    assert via_seen(play, f"{top}, {below}") == (
+        b"Via: " + top.replace("10.9.9.9", "10.1.0.9").encode() + b", " + below.encode()
+    )
+
+
+def test_the_source_is_the_same_however_the_client_spells_it(playbook):
+    listener = Listener("udp", "2001:db8::5", 5060, index=0)
+    play = playbook(listeners=(Listener("udp", "10.0.0.5", 5060, index=1), listener))
+    flow = play.flows.udp(listener, "2001:db8::9", 40000)
+    via = "SIP/2.0/UDP [2001:DB8:0:0:0:0:0:9]:40000;branch=z9hG4bK-1"
+    data = request(f"SUBSCRIBE {ALIAS}", via=via)
+    (sent,) = play.core.handle(events.MessageReceived(flow, data), play.now)
+    assert lines_of(sent.data, "Via")[1] == f"Via: {via}".encode()
+
+
+def test_a_peer_that_spells_our_via_anew_is_understood(playbook):
+    """Java stacks write IPv6 addresses in full."""
+    play = playbook(
+        listeners=(Listener("udp", "::1", 5060, index=0),),
+        front_ends=(),
+        default_route=b"sip:[::2]:5060;transport=udp",
+    )
+    play.send("client", request("SUBSCRIBE sip:x@far.test"))
+    play.sees("::2 < SUBSCRIBE")
+    again = response(play.last("::2"), 200).replace(b"[::1]:", b"[0:0:0:0:0:0:0:1]:")
+    flow = play.flows.udp(play.flows.listeners[0], "::2", 5060)
+    play._handle(events.MessageReceived(flow, again))
+    play.sees("client < 200")
+
+
 def test_with_rport_the_answer_goes_to_the_source_port(play):
     """RFC 3581 section 4."""
     via = "SIP/2.0/UDP 10.1.0.9:5555;rport;branch=z9hG4bK-1"

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.endpoints.model import LearnedUri, Pool
 from proxy.endpoints.table import EndpointTable
+from proxy.sip.flow import Listener
 from tests.support.messages import ALIAS, line_of, read, request
 from tests.support.playbook import DOMAIN, OTHER_POOL, POOL, endpoint
 
@@ -298,3 +299,69 @@ def test_a_method_that_opens_no_dialog_gets_no_record_route(play, method):
     play.send("client", request(f"{method} {ALIAS}"))
     play.sees(f"fe1 < {method}")
     assert "record-route" not in read(play.last("fe1")).index
+
+
+# -- us, however we are spelled -------------------------------------------------------
+
+LONG = "[0:0:0:0:0:0:0:1]"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"sip:{LONG}:5070",
+        "sip:[::0001]:5070",
+        "sip:[::1]:5070",
+        "sip:PROXY.contoso.test.:5070",
+        "sip:proxy.contoso.test",  # by SRV, which may name any port (RFC 3263)
+        "sips:proxy.contoso.test",
+        "sip:proxy.contoso.test;transport=tcp",
+    ],
+)
+def test_our_address_is_ours_in_every_spelling(playbook, uri):
+    """RFC 5954 section 4.2: addresses are compared by value."""
+    play = playbook(
+        listeners=(
+            Listener("udp", "::1", 5070, index=0, advertised_host="proxy.contoso.test"),
+        )
+    )
+    play.send("client", request(f"OPTIONS {uri}"))
+    play.sees("client < 200")
+
+
+@pytest.mark.parametrize(
+    "uri", ["sip:[::2]:5070", "sip:[::1]", "sip:proxy.contoso.test:5071"]
+)
+def test_another_address_or_port_is_not_ours(playbook, uri):
+    play = playbook(
+        listeners=(
+            Listener("udp", "::1", 5070, index=0, advertised_host="proxy.contoso.test"),
+        )
+    )
+    play.send("client", request(f"OPTIONS {uri}"))
+    play.sees("client < 403")
+
+
+def test_an_advertised_address_without_port_stands_for_the_default_one(playbook):
+    play = playbook(
+        listeners=(
+            Listener("udp", "10.0.0.5", 5070, index=0, advertised_host="192.0.2.7"),
+        )
+    )
+    play.send("client", request("OPTIONS sip:192.0.2.7"))
+    play.sees("client < 403")
+
+
+def test_a_route_entry_of_ours_is_ours_in_every_spelling(playbook):
+    play = playbook(listeners=(Listener("udp", "::1", 5070, index=0),))
+    play.send("client", subscribe(f"sip:{LONG}:5070", f"Route: <sip:{LONG}:5070;lr>"))
+    play.sees("client < 405")
+
+
+def test_the_default_route_is_an_address_and_no_text(playbook):
+    play = playbook(
+        listeners=(Listener("udp", "::1", 5070, index=0),),
+        default_route=b"sip:[2001:0db8::0001]:5060;transport=udp",
+    )
+    play.send("client", subscribe("sip:x@far.test", "Route: <sip:[2001:db8::1];lr>"))
+    play.sees("2001:db8::1 < SUBSCRIBE sip:x@far.test")

@@ -1,0 +1,25 @@
+"""Hosts in one spelling, so that they are compared as what they are.
+
+An IPv6 address has many spellings (RFC 5954 section 4.2: addresses are compared by
+value), a name has two (case, final dot).  Whoever reads a host calls this once; all
+comparisons after it are plain ones.
+"""
+
+from ipaddress import ip_address
+
+
+def canonical_host(text: str) -> str:
+    """``text`` in lower case, without brackets and final dot; IPv6 as RFC 5952 has it.
+
+    What looks like an address and is none stays as it was written: it is nobody.
+    """
+    host = text.lower()
+    if ":" not in host:
+        return host.rstrip(".")
+    host = host.strip("[]")
+    # The grammar of RFC 3261 let a third colon in (RFC 5118 section 4.10).
+    host = host.replace(":::", "::")
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
