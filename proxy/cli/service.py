@@ -64,6 +64,7 @@ def _print_status(found: dict[str, Any]) -> None:
             ("Listeners", " ".join(map(_address, found["listeners"]))),
             ("Store", found["store"]),
             *_store_away(found),
+            *_down(found),
             ("Endpoints", str(found["endpoints"])),
             ("Bindings", str(found["bindings"])),
             *_conflicts(found["conflicts"]),
@@ -97,6 +98,16 @@ def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     ago = render.duration(found["store_away_seconds"])
     return [("Away since", f"{found['store_away_since']} ({ago})")]
+
+
+def _down(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Parts that failed and are begun again; the log has the traceback."""
+    rows = sorted(found.get("down", {}).items())
+    label = ["Down"] + [""] * len(rows)
+    return [
+        (label[number], f"{name}: {reason[:50]}")
+        for number, (name, reason) in enumerate(rows)
+    ]
 
 
 def _workers(found: dict[str, Any]) -> list[tuple[str, str]]:

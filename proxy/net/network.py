@@ -141,5 +141,6 @@ class Network:
         self.acceptors.append(acceptor)
 
     def _sweep(self) -> None:
-        self.streams.sweep()
+        # First: whatever goes wrong in one sweep, there is a next one.
         self._sweeper = self._loop.call_later(self.streams.settings.sweep, self._sweep)
+        self.streams.sweep()

@@ -15,14 +15,22 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from proxy.net.errors import bind_error
+import structlog
+
+from proxy.net.errors import NetError, bind_error
 from proxy.net.outbox import Outbox
 from proxy.net.selector import DirectEventLoop
 from proxy.net.sink import Sink
 from proxy.net.turns import Turns
 from proxy.sip.flow import Flow, FlowTable, Listener
 
+log = structlog.get_logger()
+
 DATAGRAMS_A_TURN: Final = 64
+_ERRORS_A_TURN: Final = 16  # one after the other: the socket itself has failed
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 5.0
+_REOPEN_AFTER: Final = 0.5  # a pause so long means that waiting does not mend it
 _WHOLE_READS: Final = 8  # batches in a row that were full: read more at once
 BUFFER: Final = 4 * 1024 * 1024  # bytes asked of the kernel, each way
 QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more
@@ -56,10 +64,13 @@ class UdpListener:
         "_direct",
         "_expected",
         "_flows",
+        "_is_own",
         "_is_writer",
         "_loop",
         "_outbox",
+        "_pause",
         "_queue",
+        "_resumed",
         "_sendto",
         "_sink",
         "_socket",
@@ -80,6 +91,9 @@ class UdpListener:
         self._outbox = outbox
         self._queue: deque[tuple[Flow, bytes]] = deque()
         self._is_writer = False
+        self._is_own = False
+        self._pause = 0.0  # of a socket that cannot be read
+        self._resumed: asyncio.TimerHandle | None = None
         self._direct: Turns | None = None
         self._expected = 1
         self._whole_reads = 0
@@ -96,31 +110,51 @@ class UdpListener:
         Port 0 is replaced by the one that the kernel chose.  Raises NetError.
         """
         self._loop = asyncio.get_running_loop()
-        self._socket = opened or _bound(self.listener, reuse_port)
-        self._socket.setblocking(False)
-        _tune(self._socket)
-        self._sendto: Callable[[bytes, tuple[str, int]], int] = self._socket.sendto
+        self._is_own = opened is None and not reuse_port
+        self._take(opened or _bound(self.listener, reuse_port))
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
             self._direct = self._loop.turns
-            self._direct.serve(self._socket.fileno(), self._readable)
-        else:
-            self._loop.add_reader(self._socket.fileno(), self._readable)
+        self._serve()
 
     def close(self) -> None:
         """Stop reading and sending; what is queued is lost, as UDP may."""
-        self._stop_reading()
-        if self._is_writer:
-            self._loop.remove_writer(self._socket.fileno())
+        if self._resumed is not None:
+            self._resumed.cancel()
+            self._resumed = None
+        else:
+            self._stop_serving()
         self._queue.clear()
         self._socket.close()
 
-    def _stop_reading(self) -> None:
+    def _take(self, opened: socket.socket) -> None:
+        opened.setblocking(False)
+        _tune(opened)
+        self._socket = opened
+        self._sendto: Callable[[bytes, tuple[str, int]], int] = opened.sendto
+
+    def _serve(self) -> None:
+        """Read, and write if something waits."""
+        descriptor = self._socket.fileno()
         if self._direct is not None:
-            self._direct.forget(self._socket.fileno())
-            self._direct = None
+            self._direct.serve(descriptor, self._readable, self._writable)
+            if self._is_writer:
+                self._direct.change(descriptor, True, True)
         else:
-            self._loop.remove_reader(self._socket.fileno())
+            self._loop.add_reader(descriptor, self._readable)
+            if self._is_writer:
+                self._loop.add_writer(descriptor, self._writable)
+
+    def _stop_serving(self) -> None:
+        descriptor = self._socket.fileno()
+        if self._direct is not None:
+            try:
+                self._direct.forget(descriptor)
+            except OSError:
+                return  # closed under us: epoll has forgotten it by itself
+        else:
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(descriptor)
 
     def send(self, flow: Flow, data: bytes) -> None:
         """Send one datagram; failures are reported to the sink later."""
@@ -140,7 +174,7 @@ class UdpListener:
         listener, flows, outbox = self.listener, self._flows, self._outbox
         index, known = listener.index, flows.udp_flows
         recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
-        received = 0
+        received = errors = 0
         outbox.is_batch = True
         try:
             while received < self._expected:
@@ -149,10 +183,14 @@ class UdpListener:
                 except BlockingIOError:
                     self._was_emptied(received)
                     break
-                except OSError:
+                except OSError as error:
                     # Not about what we read: an ICMP error is pending.
                     self._read_errors()
-                    continue
+                    errors += 1
+                    if errors < _ERRORS_A_TURN:
+                        continue
+                    self._cannot_read(error)
+                    break
                 received += 1
                 if data[0:1] <= b"\r":
                     data = data.lstrip(b"\r\n\0")
@@ -169,6 +207,9 @@ class UdpListener:
                 self._read_errors()
         finally:
             self.datagrams_received += received
+            if self._pause and self._resumed is None:
+                self._pause = 0.0
+                log.info("listener.back", listener=repr(listener))
             outbox.end()
 
     def _was_emptied(self, received: int) -> None:
@@ -204,6 +245,36 @@ class UdpListener:
                 reason = _REASONS.get(number, "unreachable")
                 self._sink.datagram_refused(flow, data, reason)
 
+    def _cannot_read(self, error: OSError) -> None:
+        """The socket is readable and cannot be read: come back later, and less often
+        each time.  It would keep the loop busy with nothing else."""
+        if not self._pause:
+            log.error(
+                "listener.failed", listener=repr(self.listener), reason=str(error)
+            )
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._stop_serving()
+        self._resumed = self._loop.call_later(self._pause, self._resume)
+
+    def _resume(self) -> None:
+        self._resumed = None
+        # One that was handed to us is held by somebody else as well.
+        if self._is_own and self._pause > _REOPEN_AFTER:
+            self._socket.close()
+            try:
+                self._take(_bound(self.listener, False))
+            except NetError:
+                self._resumed = self._loop.call_later(_LONGEST_PAUSE, self._resume)
+                return
+        try:
+            self._serve()
+        except OSError as error:  # the descriptor itself is gone
+            self._resumed = self._loop.call_later(_LONGEST_PAUSE, self._resume)
+            self._pause = _LONGEST_PAUSE
+            log.warning(
+                "listener.failed", listener=repr(self.listener), reason=str(error)
+            )
+
     # -- sending ---------------------------------------------------------------------
 
     def _send_failed(self, flow: Flow, data: bytes, error: OSError) -> None:
@@ -228,11 +299,7 @@ class UdpListener:
         self._queue.append((flow, data))
         if not self._is_writer:
             self._is_writer = True
-            if self._direct is not None:
-                # Only the loop itself can wait for both directions of a socket.
-                self._stop_reading()
-                self._loop.add_reader(self._socket.fileno(), self._readable)
-            self._loop.add_writer(self._socket.fileno(), self._writable)
+            self._wait_to_write(True)
 
     def _writable(self) -> None:
         waiting, self._queue = self._queue, deque()
@@ -243,7 +310,18 @@ class UdpListener:
                 self._queue.extend(waiting)
                 return
         self._is_writer = False
-        self._loop.remove_writer(self._socket.fileno())
+        self._wait_to_write(False)
+
+    def _wait_to_write(self, is_waiting: bool) -> None:
+        if self._resumed is not None:
+            return  # not served now
+        descriptor = self._socket.fileno()
+        if self._direct is not None:
+            self._direct.change(descriptor, True, is_waiting)
+        elif is_waiting:
+            self._loop.add_writer(descriptor, self._writable)
+        else:
+            self._loop.remove_writer(descriptor)
 
 
 def _bound(listener: Listener, reuse_port: bool) -> socket.socket:

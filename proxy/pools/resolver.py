@@ -163,10 +163,12 @@ class Resolver:
 
     def _refresh(self) -> None:
         self._timer = None
-        for lookup in self._cache.take_due(self._clock()):
-            if self._look_up_soon(lookup, early=True) is None:
-                self._store(self._refused(lookup), ())
-        self._arm()
+        try:
+            for lookup in self._cache.take_due(self._clock()):
+                if self._look_up_soon(lookup, early=True) is None:
+                    self._store(self._refused(lookup), ())
+        finally:
+            self._arm()
 
     def _look_up_soon(
         self, lookup: Lookup, *, early: bool = False

@@ -4,7 +4,7 @@
 orchestrator kills it then; ``/ready`` says that new requests are welcome.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -20,6 +20,7 @@ from proxy.server.drain import Drain, open_transactions
 from proxy.server.readings import read_all
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
+from proxy.server.tasks import ROUTING
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
 
 log = structlog.get_logger()
@@ -71,21 +72,26 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         return Reply.json({"phase": "draining", "open": drain.begin()}, 202)
 
     return {
-        **open_pages(state),
+        **open_pages(state, lambda: runtime.tasks.down),
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
         "/drain": Page(begin_drain, "POST"),
     }
 
 
-def open_pages(state: ServiceState) -> dict[str, Page]:
-    """The pages that need no token anywhere."""
+def open_pages(
+    state: ServiceState, down: Callable[[], Mapping[str, str]]
+) -> dict[str, Page]:
+    """The pages that need no token anywhere; ``down`` is that of ``Tasks``."""
 
     def health() -> Reply:
         return Reply.text(200, "ok")
 
     def ready() -> Reply:
-        return Reply.text(200 if state.is_ready else 503, state.phase)
+        failed = down()
+        is_ready = state.is_ready and not failed.keys() & ROUTING
+        said = f"; down: {' '.join(sorted(failed))}" if failed else ""
+        return Reply.text(200 if is_ready else 503, state.phase + said)
 
     return {
         "/health": Page(health, is_open=True),
@@ -117,6 +123,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         ],
         "store": state.store_problem or "ok",
         **_store_away(state),
+        "down": dict(runtime.tasks.down),
         "table_version": table.version,
         "endpoints": len(table.endpoints),
         "bindings": len(core.location),

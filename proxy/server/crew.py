@@ -45,6 +45,7 @@ class Worker:
         self.started_at = self.beat_at = 0.0
         self.life = secrets.randbelow(_LIVES)
         self.short_lives = 0
+        self.down: dict[str, str] = {}
         self.shown: Snapshot | None = None
         """What a scrape last showed of this process."""
 
@@ -79,13 +80,21 @@ class Crew:
         """The workers that serve now."""
         return [worker for worker in self.workers if worker.is_ready]
 
+    @property
+    def down(self) -> dict[str, str]:
+        """Tasks of workers that do not run as they should, with the reason."""
+        found = {**self._tasks.down}
+        for worker in self.ready:
+            found.update(worker.down)
+        return found
+
     def start(self) -> None:
         """Fork everybody; ``reap`` has to be called at SIGCHLD."""
         gc.collect()
         gc.freeze()  # children share these pages, and never collect them
         for worker in self.workers:
             self._fork(worker)
-        self._tasks.start(self._look(), "watch-workers")
+        self._tasks.keep(self._look, "watch-workers")
 
     async def is_up(self) -> bool:
         """Wait for everybody; False when somebody cannot start."""
@@ -161,6 +170,7 @@ class Crew:
         worker.pid = pid
         worker.is_ready = False
         worker.shown = None
+        worker.down = {}
         worker.started_at = worker.beat_at = clock.monotonic()
         self._tasks.start(self._listen(worker, pid, ours), "worker-channel")
 
@@ -170,6 +180,7 @@ class Crew:
             worker.channel = channel
         while (message := await channel.receive()) is not None:
             worker.beat_at = clock.monotonic()
+            worker.down = message.get("down", worker.down)
             if "ready" in message:
                 self.endpoints = message["ready"]
                 worker.is_ready = True

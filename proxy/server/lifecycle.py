@@ -28,7 +28,7 @@ from proxy.server.drain import Drain
 from proxy.server.follow import StoreFollower
 from proxy.server.ledger import LedgerWriter
 from proxy.server.look_ups import LookUps
-from proxy.server.nodes import follow_nodes, join, leave
+from proxy.server.nodes import BEAT, Node, follow_nodes, join, leave
 from proxy.server.notify import Notifier
 from proxy.server.probes import FrontEndProber
 from proxy.server.registrar import start_registrar
@@ -89,7 +89,7 @@ async def run(config: Config, stream: TextIO) -> int:
     loop.add_signal_handler(signal.SIGHUP, reload)
     settle_memory()
     drain.runtime, state.phase = runtime, "ready"
-    runtime.tasks.start(notifier.feed_watchdog(), "watchdog")
+    runtime.tasks.keep(notifier.feed_watchdog, "watchdog")
     notifier.tell("READY=1", "STATUS=serving")
     log.info(
         "service.started",
@@ -169,18 +169,33 @@ async def start_runtime(
         start_links(part, runtime)
     if runtime.core.settings.asks_store:
         runtime.on_look_up = LookUps(store, runtime).add
-    _run_beside(config, store, runtime, state, ledger, mark, is_first)
-    runtime.tasks.start(follow_nodes(store, runtime, node, is_first), "nodes")
+    _follow_others(store, runtime, state, mark, node, is_first)
+    _run_beside(config, store, runtime, ledger, is_first)
     return runtime
+
+
+def _follow_others(
+    store: Store,
+    runtime: Runtime,
+    state: ServiceState,
+    mark: str,
+    node: Node,
+    is_first: bool,
+) -> None:
+    """Keep memory true to what others do."""
+    keep = runtime.tasks.keep
+    keep(StoreFollower(store, runtime, state, mark).run, "follow-store")
+    # Paused no longer than others take to think that we are gone.
+    keep(lambda: follow_nodes(store, runtime, node, is_first), "nodes", BEAT)
+    if is_first:
+        keep(lambda: watch_cutover(store, runtime), "watch-cutover")
 
 
 def _run_beside(
     config: Config,
     store: Store,
     runtime: Runtime,
-    state: ServiceState,
     ledger: LedgerWriter,
-    mark: str,
     is_first: bool,
 ) -> None:
     """What goes on beside the messages; some of it only once per node."""
@@ -198,17 +213,15 @@ def _run_beside(
         runtime.tasks.start(_save_learned(store, command), "learn")
 
     runtime.on_learned = learned
-    start = runtime.tasks.start
-    start(StoreFollower(store, runtime, state, mark).run(), "follow-store")
-    start(runtime.certificates.watch(), "watch-certificates")
-    start(ledger.run(), "save-usage")
-    start(_save_uses(store, runtime), "save-uses")
-    start(_collect_garbage(runtime), "collect-garbage")
+    keep = runtime.tasks.keep
+    keep(runtime.certificates.watch, "watch-certificates")
+    keep(ledger.run, "save-usage")
+    keep(lambda: _save_uses(store, runtime), "save-uses")
+    keep(lambda: _collect_garbage(runtime), "collect-garbage")
     if is_first:
-        start(watch_cutover(store, runtime), "watch-cutover")
-        start(_forget_learned(store, config.learned.ttl), "forget-learned")
+        keep(lambda: _forget_learned(store, config.learned.ttl), "forget-learned")
         if config.health.probe:
-            start(FrontEndProber(runtime, config.health.probe).run(), "probes")
+            keep(FrontEndProber(runtime, config.health.probe).run, "probes")
 
 
 def _access_log(config: Config, stream: TextIO, workers: int) -> AccessLog:

@@ -15,6 +15,7 @@ _SUMS: Final = frozenset(
     f"waypost_{name}"
     for name in (
         *("transactions", "searches", "connections", "udp_flows", "workers"),
+        "tasks_down",
         *("process_resident_bytes", "process_open_files"),
     )
 )

@@ -51,6 +51,9 @@ def _service(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     yield "errors_total", runtime.errors
     yield "access_lines_total", runtime.access.written, "written"
     yield "access_lines_total", runtime.access.dropped, "dropped"
+    yield "tasks_down", len(runtime.tasks.down)
+    for task, count in runtime.tasks.restarts.items():
+        yield "task_restarts_total", count, task
     yield from log_readings(runtime.access.outlet)
     certificates = runtime.certificates
     yield "certificate_reload_failures_total", certificates.failures

@@ -141,7 +141,7 @@ async def start_registrar(
     await load_location(store, runtime)
     runtime.carrier.on_save = BindingWriter(store, runtime).add
     runtime.on_conflict = ConflictBook(store, runtime).note
-    runtime.tasks.start(_sweep(store, runtime, sweeps_store), "sweep-bindings")
+    runtime.tasks.keep(lambda: _sweep(store, runtime, sweeps_store), "sweep-bindings")
 
 
 async def _sweep(store: Store, runtime: Runtime, sweeps_store: bool) -> None:

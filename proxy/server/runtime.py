@@ -253,8 +253,9 @@ class Runtime:
         self.carrier.batch_ended()
 
     def _flush_access(self) -> None:
-        self.access.flush()
+        # First: whatever goes wrong with one batch, there is a next one.
         self._flusher = self.loop.call_later(0.25, self._flush_access)
+        self.access.flush()
 
 
 def serve(config: Any) -> int:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 QUEUE: Final = 8 * 1024 * 1024
 """Bytes kept for a sibling that does not read; what comes on top is dropped."""
 READ: Final = 256 * 1024
+PAUSE: Final = 0.5
+"""Seconds without accepting when the system has no more to give."""
 
 _HEAD: Final = struct.Struct("!IBB")  # size of the rest, kind, sender
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -103,15 +105,21 @@ class SiblingSockets:
         self._loop = asyncio.get_running_loop()
         self._links: dict[int, _Link] = {}
         self._readers: dict[socket.socket, bytearray] = {}
+        self._pause: asyncio.TimerHandle | None = None
         self.dropped = 0
 
     def open(self) -> None:
         """Begin to listen; what siblings sent before waits in the kernel."""
         self._listening.setblocking(False)
+        self._listen()
+
+    def _listen(self) -> None:
         self._loop.add_reader(self._listening.fileno(), self._acceptable)
 
     def close(self) -> None:
         """Hang up."""
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._listening.fileno())
         for opened in list(self._readers):
             self._hang_up(opened)
@@ -162,7 +170,13 @@ class SiblingSockets:
     def _acceptable(self) -> None:
         try:
             opened, _ = self._listening.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # Out of descriptors, say: it stays readable, and would be asked for ever.
+            log.warning("sibling.not_accepted", reason=str(error))
+            self._loop.remove_reader(self._listening.fileno())
+            self._pause = self._loop.call_later(PAUSE, self._listen)
             return
         raw = opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         if _CREDENTIALS.unpack(raw)[1] != os.getuid():

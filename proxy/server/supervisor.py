@@ -99,7 +99,7 @@ class Supervisor:
         )
         self._loop.add_signal_handler(signal.SIGHUP, reload)
         self.state.phase = "ready"
-        self._tasks.start(self.notifier.feed_watchdog(), "watchdog")
+        self._tasks.keep(self.notifier.feed_watchdog, "watchdog")
         self.notifier.tell("READY=1", "STATUS=serving")
         log.info(
             "service.started",
@@ -178,7 +178,7 @@ class Supervisor:
             return Reply.json({"phase": "draining", "open": await self.drain()}, 202)
 
         return {
-            **open_pages(self.state),
+            **open_pages(self.state, self.down),
             "/metrics": Page(scrape),
             "/status": Page(status),
             "/drain": Page(begin_drain, "POST"),
@@ -206,6 +206,10 @@ class Supervisor:
         found.append(Reading("waypost_worker_restarts_total", self.crew.restarts))
         return found
 
+    def down(self) -> dict[str, str]:
+        """Tasks of ours and of the workers that do not run as they should."""
+        return {**self._tasks.down, **self.crew.down}
+
     async def status(self) -> dict[str, Any]:
         """The node at a glance."""
         found = await self.crew.ask("status")
@@ -220,6 +224,7 @@ class Supervisor:
             "phase": self.state.phase,
             "up_seconds": round(self.state.age, 1),
             "store": problems[0] if problems else "ok",
+            "down": self.down(),
             "workers": [
                 {
                     "worker": worker.index,

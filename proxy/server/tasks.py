@@ -2,22 +2,41 @@
 
 A bare ``asyncio.create_task`` can vanish in garbage collection and hides its
 exception; a task started here is kept, logged when it fails, and ended with its owner.
+One that shall run for ever is begun again when it fails, after a pause that grows, and
+counts as down until it has held for a while.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
+from proxy import clock
+
 log = structlog.get_logger()
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 5.0
+HOLDS_AFTER: Final = 3.0
+"""Seconds that a task must have run to count as one that works."""
+
+ROUTING: Final = frozenset({"follow-store", "nodes", "watch-cutover"})
+"""Without these we would route by what may no longer be true: not ready."""
 
 
 class Tasks:
-    """A set of background tasks."""
+    """A set of background tasks.
+
+    ``down`` are those for ever that have failed and do not hold yet, with the reason;
+    ``restarts`` counts by name.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.down: dict[str, str] = {}
+        self.restarts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -28,6 +47,51 @@ class Tasks:
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def keep(
+        self,
+        work: Callable[[], Coroutine[Any, Any, Any]],
+        name: str,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> asyncio.Task[Any]:
+        """Run what ``work`` makes until it returns; begin again when it fails."""
+        return self.start(self._keep(work, name, longest_pause), name)
+
+    async def _keep(
+        self,
+        work: Callable[[], Coroutine[Any, Any, Any]],
+        name: str,
+        longest_pause: float,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE
+        while True:
+            begun = clock.monotonic()
+            holds = loop.call_later(HOLDS_AFTER, self.down.pop, name, None)
+            try:
+                await work()
+                self.down.pop(name, None)
+                return
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Nobody ended us: something that we waited for was cancelled.
+                failure: BaseException = error
+            except Exception as error:
+                failure = error
+            finally:
+                holds.cancel()
+            if clock.monotonic() - begun > HOLDS_AFTER:
+                pause = FIRST_PAUSE
+            self.down[name] = str(failure) or type(failure).__name__
+            self.restarts[name] += 1
+            log.error(
+                "task.failed", task=name, restart_in=round(pause, 1), exc_info=failure
+            )
+            del failure  # its traceback holds our frame
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest_pause)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -12,7 +12,7 @@ from proxy.config.model import Config
 from proxy.config.packed import unpack
 from proxy.net.errors import NetError
 from proxy.server.admin_pages import status
-from proxy.server.channel import Channel
+from proxy.server.channel import Channel, Message
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.ledger import LedgerWriter
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, settle_memory, start_runtime
@@ -63,7 +63,7 @@ async def serve_worker(config: Config, stream: TextIO, part: WorkerPart) -> int:
     settle_memory()
     state.phase = "ready"
     channel.send({"ready": len(runtime.core.router.table.endpoints)})
-    beating = asyncio.ensure_future(_beat(channel))
+    beating = asyncio.ensure_future(_beat(channel, runtime))
     try:
         await _obey(channel, runtime, state, reloader)
     finally:
@@ -81,9 +81,9 @@ async def serve_worker(config: Config, stream: TextIO, part: WorkerPart) -> int:
     return EXIT_OK
 
 
-async def _beat(channel: Channel) -> None:
+async def _beat(channel: Channel, runtime: Runtime) -> None:
     while True:
-        channel.send({"beat": True})
+        channel.send({"beat": True, "down": runtime.tasks.down})
         await asyncio.sleep(BEAT)
 
 
@@ -92,26 +92,38 @@ async def _obey(
 ) -> None:
     """Do what the supervisor asks, until it says stop."""
     while (message := await channel.receive()) is not None:
-        answer: Any = True
-        match message.get("ask"):
-            case "stop":
-                return
-            case "open":
-                answer = open_transactions(runtime.core)
-            case "drain":
-                state.phase, runtime.core.is_draining = "draining", True
-                answer = open_transactions(runtime.core)
-                log.info("worker.draining", pid=os.getpid(), transactions=answer)
-            case "metrics":
-                answer = _snapshot(runtime, state).to_json()
-            case "status":
-                answer = {"pid": os.getpid(), **status(runtime, state)}
-            case "reload":
-                answer = reloader.take(unpack(message["config"]))
+        if message.get("ask") == "stop":
+            return
+        answer: Any = None  # as from a worker that is too busy
+        try:
+            answer = _answer(message, runtime, state, reloader)
+        except Exception:
+            # A question that cannot be answered must not end who carries calls.
+            log.exception("worker.not_answered", question=message.get("ask"))
         channel.answer(message, answer)
     # The supervisor was killed: whoever comes next wants our addresses, and now.
     log.error("worker.orphaned")
     os._exit(1)
+
+
+def _answer(
+    message: Message, runtime: Runtime, state: ServiceState, reloader: Reloader
+) -> Any:
+    match message.get("ask"):
+        case "open":
+            return open_transactions(runtime.core)
+        case "drain":
+            state.phase, runtime.core.is_draining = "draining", True
+            left = open_transactions(runtime.core)
+            log.info("worker.draining", pid=os.getpid(), transactions=left)
+            return left
+        case "metrics":
+            return _snapshot(runtime, state).to_json()
+        case "status":
+            return {"pid": os.getpid(), **status(runtime, state)}
+        case "reload":
+            return reloader.take(unpack(message["config"]))
+    return True
 
 
 def _snapshot(runtime: Runtime, state: ServiceState) -> Snapshot:

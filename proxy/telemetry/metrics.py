@@ -86,6 +86,11 @@ _COUNTERS: Final = (
         "",
         "New certificate files that were no good; the old ones stay",
     ),
+    (
+        "task_restarts_total",
+        "task",
+        "Background tasks that failed and were begun again",
+    ),
     ("worker_restarts_total", "", "Workers that died and were replaced"),
     (
         "handovers_total",
@@ -102,6 +107,7 @@ _GAUGES: Final = (
     ("ready", "", "1 while new requests are welcome"),
     ("draining", "", "1 from the begin of a drain"),
     ("workers", "", "Processes that serve"),
+    ("tasks_down", "", "Background tasks that have failed and do not hold yet"),
     ("nodes", "", "Nodes of the store that are alive, this one included"),
     ("transactions", "side", "Live transactions"),
     ("searches", "", "Requests that have no final answer yet"),

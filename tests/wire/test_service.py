@@ -1,10 +1,12 @@
 """The service as a process: health, drain, signals, manager, sockets handed over."""
 
 import contextlib
+import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -168,6 +170,34 @@ def test_a_service_whose_log_nobody_reads_any_more_still_works_and_stops(
     service.signal(signal.SIGHUP)
     service.signal(signal.SIGTERM)
     assert service.wait(20) in (0, 120)  # 120: Python could not flush its streams
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_table_that_cannot_be_read_is_told_and_followed_again_when_it_can(
+    tmp_path, made, workers
+) -> None:
+    service = new_service(tmp_path, WAYPOST_SERVER_WORKERS=workers)
+    made.append(service)
+    service.start()
+    with contextlib.closing(sqlite3.connect(tmp_path / "waypost.db")) as store:
+        store.execute("INSERT INTO endpoints VALUES ('x', 'no JSON')")
+        store.execute("UPDATE meta SET value = 41 WHERE key = 'table_version'")
+        store.commit()
+        wait_for(service, 503, "ready; down: follow-store\n")
+        assert "follow-store" in json.loads(service.get("/status")[1])["down"]
+        assert "\nwaypost_tasks_down 0.0\n" not in service.get("/metrics")[1]
+        store.execute("DELETE FROM endpoints")
+        store.commit()
+    wait_for(service, 200, "ready\n")
+    assert "\nwaypost_table_version 41.0\n" in service.get("/metrics")[1]
+    assert json.loads(service.get("/status")[1])["down"] == {}
+
+
+def wait_for(service: ServiceProcess, status: int, line: str) -> None:
+    until = time.monotonic() + 15
+    while service.get("/ready") != (status, line):
+        assert time.monotonic() < until, service.get("/ready")
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])

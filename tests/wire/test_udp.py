@@ -9,6 +9,7 @@ import pytest
 
 from proxy.net.errors import NetError, bind_error
 from proxy.net.network import ListenOptions, Network
+from proxy.net.selector import DirectEventLoop
 from proxy.net.udp import DATAGRAMS_A_TURN, QUEUE
 from proxy.sip.flow import Flow, FlowTable, Listener
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
@@ -198,6 +199,72 @@ async def test_a_full_kernel_queue_delays_and_bounds_but_keeps_order(
     network.send(flow, b"direct")
     assert not udp._queue
     assert not udp._is_writer
+
+
+async def test_a_full_kernel_queue_changes_nothing_about_how_a_listener_is_served(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    """It stayed with the loop's slower way once and for all."""
+    loop = asyncio.get_running_loop()
+    is_direct = isinstance(loop, DirectEventLoop)
+    udp, flow = network.udp[0], flow_to(network, peer.getsockname()[1])
+    stuffed = Stuffed(udp._socket)
+    udp._sendto = stuffed.sendto
+    network.send(flow, b"waits")
+    assert not is_direct or udp._socket.fileno() in loop.turns._direct
+    stuffed.room = 1
+    assert await loop.sock_recv(nonblocking(peer), 99) == b"waits"
+    assert not is_direct or udp._socket.fileno() in loop.turns._direct
+    peer.sendto(b"INFO", address_of(network))
+    await recorder.wait("datagram")
+
+
+class Broken(Counted):
+    """A socket that is readable for ever and cannot be read."""
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
+        self.reads += 1
+        raise OSError(errno.ENETDOWN, "down")
+
+
+async def test_a_socket_that_cannot_be_read_does_not_keep_the_loop_busy(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    udp = network.udp[0]
+    real = udp._socket
+    udp._socket = broken = Broken(real)
+    peer.sendto(b"INFO", address_of(network))
+    await asyncio.sleep(0.3)
+    assert 0 < broken.reads < 100
+    udp._socket = real
+    await recorder.wait("datagram")
+    network.send(flow_to(network, peer.getsockname()[1]), b"answer")
+    assert await asyncio.get_running_loop().sock_recv(nonblocking(peer), 9) == b"answer"
+
+
+async def test_a_socket_that_stays_broken_is_opened_again(
+    network: Network,
+    recorder: Recorder,
+    peer: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("proxy.net.udp._REOPEN_AFTER", 0.04)
+    udp = network.udp[0]
+    udp._socket = Broken(udp._socket)
+    where = address_of(network)
+    peer.sendto(b"INFO", where)
+    async with asyncio.timeout(3):
+        while isinstance(udp._socket, Broken):
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)
+    peer.sendto(b"MESSAGE", where)
+    [*_, (_, data)] = await recorder.wait("datagram")
+    assert data == b"MESSAGE"
+
+
+def nonblocking(opened: socket.socket) -> socket.socket:
+    opened.setblocking(False)
+    return opened
 
 
 async def test_a_port_in_use_is_explained(network: Network, recorder: Recorder):
