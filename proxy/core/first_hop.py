@@ -13,18 +13,19 @@ from typing import Final
 from proxy.core.affinity import Affinity
 from proxy.core.contacts import asks_for_replacement, replace_contacts
 from proxy.core.tokens import TokenBox
+from proxy.core.validation import has_more_values
 from proxy.pools.front_end import Lookup
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow, FlowTable, Listener
-from proxy.sip.grammar import split_values
+from proxy.sip.grammar import canonical_name, logical_lines, split_values
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.uri import parse_uri
 
 # The client sends CRLFCRLF over its connection so often, in seconds, and neither a NAT
 # nor our own idle limit ends it.
 KEEP_ALIVE: Final = b"ms-keep-alive: UAS; tcp=no; hop-hop=yes; end-end=no; timeout=300"
-_NAME: Final = b"ms-keep-alive"
+_NAME: Final = "ms-keep-alive"
 _ASKS: Final = re.compile(rb";[ \t]*proxy[ \t]*=", re.IGNORECASE)
 
 
@@ -32,8 +33,8 @@ def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
     """True for a client on a connection of its own that asks to be kept alive."""
     return (
         flow.reliable
-        and "ms-keep-alive" in request.index
-        and request.names.count("via") == 1
+        and _NAME in request.index
+        and not has_more_values(request, "via", 1)
         and (request.value("ms-keep-alive") or b"").upper().startswith(b"UAC")
     )
 
@@ -41,7 +42,11 @@ def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
 def without_keep_alive(data: bytes) -> bytes:
     """The message without its ``ms-keep-alive`` lines: they are of one hop only."""
     head, end, body = data.partition(b"\r\n\r\n")
-    lines = [x for x in head.split(b"\r\n") if not x.lower().startswith(_NAME)]
+    lines = [
+        line
+        for line in logical_lines(head)
+        if canonical_name(line.partition(b":")[0]) != _NAME
+    ]
     return b"\r\n".join(lines) + end + body
 
 
@@ -69,8 +74,7 @@ class FirstHop:
         """
         if "contact" not in request.index or not asks_for_replacement(request):
             return
-        vias = sum(len(split_values(value)) for value in request.values("via"))
-        if vias > 1:
+        if has_more_values(request, "via", 1):
             raise MalformedMessage("Contact: proxy=replace, but not from the client")
         replace_contacts(request, flow, self._way_to_us(flow), self._tokens)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.forwarding import stamp_via
-from proxy.core.replies import has_to_tag, refuse
+from proxy.core.replies import fit_to_copy, has_to_tag, refuse
 from proxy.core.settings import CoreSettings
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
@@ -69,9 +69,13 @@ class Refusals:
             self._note(request, flow, refusal.status, "")
 
     def unreadable(self, error: UnreadableRequest, flow: Flow) -> None:
-        """Answer a broken request once; where even its Via is broken, to its source."""
-        request = error.request
-        if request.method in UNANSWERED or "via" not in request.index:
+        """Answer a broken request once; where even its Via is broken, to its source.
+
+        Not when no answer could find its way: without a Via that can be copied.
+        """
+        vias = error.request.count("via")
+        request = fit_to_copy(error.request)
+        if request.method in UNANSWERED or not vias or request.count("via") < vias:
             return
         reply_flow = flow
         with suppress(MalformedMessage):

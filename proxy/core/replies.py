@@ -9,6 +9,7 @@ from zlib import crc32
 
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.grammar import CR, LF, NUL, is_visible, unfold
 from proxy.sip.message import Request
 
 REASONS: Final[dict[int, str]] = {
@@ -117,7 +118,34 @@ def refuse(request: Request, refusal: Refusal, source: str) -> bytes:
     ):
         key = _BY_STATUS.get(status, "not routable")
         extra = (*extra, diagnostics(key, source, cause=reason or REASONS[status]))
+        if key == "unreadable":
+            request = fit_to_copy(request)
     return reply(request, status, reason, extra)
+
+
+def fit_to_copy(request: Request) -> Request:
+    """The request without the lines that would make our answer no SIP message.
+
+    A bare CR or LF, or another control character, is what the request was refused
+    for; copied, it would be ours, and with a forged source it would reach a stranger
+    who reads a line there that somebody else wrote (RFC 3261 section 25.1).
+    """
+    lines, names = request.lines, request.names
+    if is_visible(lines):
+        return request
+    fit = [i for i, x in enumerate(lines) if i == 0 or _is_fit(names[i], unfold(x))]
+    names = [names[i] for i in fit]
+    index = {names[i]: i for i in range(len(names) - 1, -1, -1)}
+    return Request(
+        [lines[i] for i in fit], names, index, b"", request.method, request.uri
+    )
+
+
+def _is_fit(name: str, line: bytes) -> bool:
+    """A Via stays when all it has is a character that breaks no line: it leads back."""
+    if is_visible([line]):
+        return True
+    return name == "via" and not (CR in line or LF in line or NUL in line)
 
 
 def to_tag_for(request: Request) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_tokens, tag_of_line
-from proxy.sip.grammar import COLON, SPACE, TAB
+from proxy.sip.grammar import COLON, SPACE, TAB, split_values, unfold
 from proxy.sip.limits import MessageLimits
 from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
@@ -22,6 +22,7 @@ ALLOW: Final = (
 )
 
 MAX_FORWARDS: Final = 255
+_LEAST: Final = 6  # bytes of the shortest Route and its comma; a Via has more
 _HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
 
 
@@ -77,12 +78,41 @@ def _check_syntax(request: Request, limits: MessageLimits) -> None:
     last = lines[index["call-id"]][-1]
     if last in (COLON, SPACE, TAB) and not request.value("call-id"):
         raise MalformedMessage("Empty call-id header field")
-    names = request.names
-    if len(names) > limits.route_entries and (
-        names.count("via") > limits.via_hops
-        or names.count("route") > limits.route_entries
+    _check_counts(request, limits)
+
+
+def _check_counts(request: Request, limits: MessageLimits) -> None:
+    """Values count, and not the lines that hold them (RFC 3261 section 7.3.1).
+
+    Short lines, each the only one of its name, hold too few to be worth a count.
+    """
+    index, lines = request.index, request.lines
+    route = index.get("route", 0)
+    if (
+        len(index) == len(lines)
+        and len(lines[index["via"]]) < _LEAST * limits.via_hops
+        and (not route or len(lines[route]) < _LEAST * limits.route_entries)
+    ):
+        return
+    if has_more_values(request, "via", limits.via_hops) or has_more_values(
+        request, "route", limits.route_entries
     ):
         raise MalformedMessage("Too many Via or Route entries", 513)
+
+
+def has_more_values(request: Request, name: str, most: int) -> bool:
+    """Whether a field has more values than ``most``, on however many lines.
+
+    Commas are counted first: nearly always there are too few of them.
+    """
+    if name not in request.index:
+        return False
+    names = request.names
+    found = [x for i, x in enumerate(request.lines) if names[i] == name]
+    if sum([line.count(b",") + 1 for line in found]) <= most:
+        return False
+    values = [split_values(unfold(line.partition(b":")[2])) for line in found]
+    return sum(map(len, values)) > most
 
 
 def _read_hops(line: bytes) -> int:

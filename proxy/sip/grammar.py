@@ -15,6 +15,7 @@ TOKEN: Final = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
 # 3.1.1.4 (esc02) relies on '%' being one.  Bytes above 0x7F and other separators are
 # not token characters.
 HEADER_NAME: Final = re.compile(rb"([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*\Z")
+_LINE_END: Final = re.compile(rb"\r\n(?![ \t])")
 LWS_FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r\n[ \t]++")
 
 COMPACT: Final[dict[str, str]] = {
@@ -76,6 +77,7 @@ known_names: Final = _initial_names()
 # "x in y" for two bytes values raises and swallows a TypeError inside (CPython looks
 # for an integer first), which costs more than the search: on the message path single
 # characters are looked for as integers, longer texts with find().
+NUL: Final = 0x00
 TAB: Final = 0x09
 LF: Final = 0x0A
 CR: Final = 0x0D
@@ -172,7 +174,15 @@ def unfold(value: bytes) -> bytes:
     return LWS_FOLD.sub(b" ", value) if CR in value else value
 
 
-# A quote or bracket that nobody closes runs to the end of the value.
+def logical_lines(head: bytes, most: int = 0) -> list[bytes]:
+    """The lines of a header block, each with its folds (RFC 3261 section 7.3.1).
+
+    What edits lines takes these: what is left of half a line would belong to the one
+    above it.  With ``most`` the rest of the block stands in one piece behind so many.
+    """
+    return _LINE_END.split(head, most)
+
+
 def visible(text: str) -> str:
     """What a stranger wrote, fit for a log line and a terminal.
 
@@ -188,6 +198,7 @@ def _escaped(character: str) -> str:
     return "".join([f"%{byte:02x}" for byte in raw])
 
 
+# A quote or bracket that nobody closes runs to the end of the value.
 _SPLIT: Final = re.compile(
     rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z)|[^",<]++|,', re.DOTALL
 )
@@ -199,14 +210,14 @@ def split_values(value: bytes) -> list[bytes]:
         return [value.strip()]
     if QUOTE not in value and LESS_THAN not in value:
         return [part.strip() for part in value.split(b",")]
-    parts = [b""]
+    parts: list[bytes] = []
+    start = 0
     for match in _SPLIT.finditer(value):
-        piece = match[0]
-        if piece == b",":
-            parts.append(b"")
-        else:
-            parts[-1] += piece
-    return [part.strip() for part in parts]
+        if match[0] == b",":
+            parts.append(value[start : match.start()].strip())
+            start = match.end()
+    parts.append(value[start:].strip())
+    return parts
 
 
 PARAMETER: Final = re.compile(

@@ -19,6 +19,7 @@ from proxy.sip.grammar import (
     TOKEN,
     canonical_name,
     is_visible,
+    logical_lines,
     name_of_line,
     says_length,
     split_values,
@@ -34,15 +35,9 @@ _STATUS: Final = re.compile(rb"[1-6][0-9][0-9]\Z")
 
 _PLAIN_AOR: Final = re.compile(rb"<sips?:([^>;?:@]+@[A-Za-z0-9.\-]*[A-Za-z0-9])[>;]")
 _SINGLE: Final = (
-    "from",
-    "to",
-    "call-id",
-    "cseq",
-    "max-forwards",
-    "content-length",
-    "content-type",
-    "expires",
+    "from to call-id cseq max-forwards content-length content-type expires".split()
 )
+_TOO_MANY: Final = "too many"  # in place of a name
 _REQUIRED: Final = ("via", "from", "to", "call-id", "cseq")
 
 
@@ -284,7 +279,7 @@ def _parse_carefully(
     if data[:1] in (b"\r", b"\n"):
         data = data.lstrip(b"\r\n")
     head, end, body = data.partition(b"\r\n\r\n")
-    lines, names = _name_slowly(head.split(b"\r\n"))
+    lines, names = _name_slowly(head, limits.header_lines)
     index = {names[i]: i for i in range(len(names) - 1, -1, -1)}
     if lines[0][:4].upper() == b"SIP/":
         response = Response(lines, names, index, body, _status_of(lines[0]))
@@ -298,22 +293,23 @@ def _parse_carefully(
     return request
 
 
-def _name_slowly(lines: list[bytes]) -> tuple[list[bytes], list[str]]:
-    """Join folded lines and name the headers that the table does not know yet.
+def _name_slowly(head: bytes, most: int) -> tuple[list[bytes], list[str]]:
+    """The logical lines and their names, those that the table does not know as well.
 
-    A header whose name is no token gets the name "?", which ``_check_shape`` refuses:
-    so the rest of the message can still be used for the answer.
+    A header whose name is no token gets the name "?", which ``_check`` refuses: so the
+    rest of the message can still be used for the answer.  What is beyond ``most`` is
+    dropped unread: it may be thousands of lines.
     """
-    joined = [lines[0]]
+    start, found, rest = head.partition(b"\r\n")
+    lines = logical_lines(rest, most) if found else []
     names = [""]
-    for line in lines[1:]:
-        if line[:1] in (b" ", b"\t") and len(joined) > 1:
-            joined[-1] += b"\r\n" + line
-            continue
+    for line in lines[:most]:
         raw, colon, _ = line.partition(b":")
-        joined.append(line)
         names.append((canonical_name(raw) if colon else None) or "?")
-    return joined, names
+    if len(lines) > most:
+        lines[most] = b""
+        names.append(_TOO_MANY)
+    return [start, *lines], names
 
 
 def _status_of(start: bytes) -> int:
@@ -358,7 +354,7 @@ def _check(
     nuls = head.count(b"\0")
     if not breaks == head.count(b"\r\n") == head.count(b"\r") or nuls != quoted:
         raise MalformedMessage("Control character in a header field")
-    if len(lines) > limits.header_lines + 1:
+    if _TOO_MANY in message.index:
         raise MalformedMessage("Too many header fields", 513)
     if max(map(len, lines)) > limits.header_line:
         raise MalformedMessage("Header field too large", 513)

@@ -460,3 +460,16 @@ def test_without_the_mode_nothing_else_changes() -> None:
     play.send("client/tcp", other("INVITE", CONTACT))
     play.sees("client/tcp < 100", "fe1/tcp < INVITE")
     assert line_of(play.last("fe1/tcp"), "Contact").decode() == CONTACT
+
+
+def test_two_hops_on_one_via_line_are_two_hops() -> None:
+    """Somebody behind a proxy is not the client next to us, however it is written."""
+    play = scene()
+    via = "SIP/2.0/TCP 10.1.0.9;branch=z9hG4bKv, SIP/2.0/TCP 10.7.0.7;branch=z9hG4bKw"
+    play.send("client/tcp", register(KEEP, via=via))
+    play.sees("connect fe1/tcp")
+    play.connects("fe1/tcp")
+    play.sees("fe1/tcp < REGISTER")
+    play.answer("fe1/tcp", 200)
+    play.sees("client/tcp < 200")
+    assert not lines_of(play.last("client/tcp"), "ms-keep-alive")

@@ -222,3 +222,31 @@ def test_beyond_the_limit_the_answer_is_503_with_a_time(playbook):
     assert line_of(play.last("bob"), "Retry-After")
     play.send("client", request(f"CANCEL {ALIAS}"))
     play.sees("client < 200")
+
+
+VIA = "SIP/2.0/UDP a.test;branch=z9hG4bK-9"
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        (["Via: " + ", ".join([VIA] * 70)], "client < 513"),
+        (["Via: " + ",".join(["SIP/2.0/UDP a"] * 70)], "client < 513"),
+        (["Via: " + VIA] * 60 + ["v: " + ", ".join([VIA] * 10)], "client < 513"),
+        (["Route: " + ",".join(["<sip:a>"] * 41)], "client < 513"),
+        (["Route: " + ",".join(["sip:a"] * 41)], "client < 513"),
+        (
+            ["Route: <sip:a>", "Route: " + ", ".join(["<sip:b;lr>"] * 40)],
+            "client < 513",
+        ),
+        (["Route: " + ",\r\n ".join(["<sip:10.0.0.5:5060;lr>"] * 41)], "client < 513"),
+        (["Route: " + ", ".join(["<sip:10.0.0.5:5060;lr>"] * 40)], "client < 100"),
+        (["Via: " + ", ".join([VIA] * 69)], "client < 100"),
+        (['Route: "' + "," * 200 + '" <sip:10.0.0.5:5060;lr>'], "client < 100"),
+    ],
+)
+def test_via_and_route_entries_count_and_not_the_lines_that_hold_them(
+    play, lines, seen
+):
+    play.send("client", request(f"INVITE {ALIAS}", *lines))
+    play.sees(seen, *(["fe1 < INVITE"] if seen == "client < 100" else []))
