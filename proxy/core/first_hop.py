@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy.core.affinity import Affinity
 from proxy.core.contacts import asks_for_replacement, replace_contacts
+from proxy.core.secure import is_sips
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import has_more_values
 from proxy.pools.front_end import Lookup
@@ -111,12 +112,14 @@ class FirstHop:
         except MalformedMessage:
             return response.forwarded()
         # As the client reads it: TLS unless it says TCP.
-        home = Lookup(
-            uri.target_host, uri.port, "tcp" if uri.transport == "tcp" else "tls"
-        )
+        is_plain = uri.transport == "tcp" and uri.scheme == "sip"
+        home = Lookup(uri.target_host, uri.port, "tcp" if is_plain else "tls")
         self.affinity.note_home(request.from_aor(), home)
         listener = flow.listener
-        contact = b"Contact: <sip:%b;transport=%b>" % (
+        # Whoever dialled sips: is sent on with sips: (RFC 5630 section 5.3).
+        is_secure = listener.transport == "tls" and is_sips(request.uri)
+        contact = b"Contact: <%b:%b;transport=%b>" % (
+            b"sips" if is_secure else b"sip",
             listener.sent_by,
             listener.transport.encode(),
         )

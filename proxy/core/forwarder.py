@@ -15,6 +15,7 @@ from proxy.core.first_hop import FirstHop, without_keep_alive
 from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
 from proxy.core.next_hops import NextHops
 from proxy.core.replies import diagnostics
+from proxy.core.secure import is_sips
 from proxy.core.settings import CoreSettings
 from proxy.core.tokens import TokenBox, caller_mark
 from proxy.core.validation import Refusal
@@ -159,6 +160,8 @@ class Forwarder:
                 self.tokens,
                 target.tag,
                 caller_mark(request.from_tag()),
+                context.is_secure,
+                context.is_secure and is_sips(context.routes.request_uri),
             )
         if target.routes:
             own_lines += [b"Route: " + route for route in target.routes]

@@ -82,34 +82,46 @@ def record_routes(
     tokens: TokenBox,
     endpoint_tag: bytes,
     caller: bytes,
+    is_secure: bool = False,
+    is_asked: bool = False,
 ) -> list[bytes]:
     """Our Record-Route lines: one, or two when the request leaves over another
     listener than it came in on (decision 5, RFC 5658).
+
+    ``is_secure`` when the next hop must be TLS: the line that it sees says ``sips:``
+    (RFC 3261 section 16.6 item 4).  ``is_asked`` when it is the caller who said so:
+    then the caller's does too.
 
     The part before the caller's mark is the same for all dialogs of a flow, and kept.
     """
     cache = flow.state
     if not isinstance(cache, dict):
         cache = flow.state = {}
-    key = (out, endpoint_tag)
+    key = (out, endpoint_tag, is_secure, is_asked)
     parts = cache.get(key)
     if parts is None:
         token = tokens.make(flow, endpoint_tag)
         inward = flow.listener.shared
-        parts = cache[key] = [
-            (b"Record-Route: <sip:%b." % token, _route_tail(listener))
-            for listener in ((out,) if out is inward else (out, inward))
-        ]
+        if is_asked and inward.transport != "tls":
+            inward = out  # what speaks no TLS cannot be named with sips:
+        parts = cache[key] = [_route_parts(out, token, is_secure)]
+        if inward is not out:
+            parts.append(_route_parts(inward, token, is_asked))
     return [start + caller + tail for start, tail in parts]
 
 
-def _route_tail(listener: Listener) -> bytes:
+def _route_parts(listener: Listener, token: bytes, sips: bool) -> tuple[bytes, bytes]:
+    """A Record-Route line before and after the caller's mark."""
+    if sips:  # which means TLS; a transport besides it says nothing (RFC 5630 3.1.3)
+        tail = b"@%b;lr>" % listener.sent_by
+        return b"Record-Route: <sips:%b." % token, tail
     transport = (
         b""
         if listener.transport == "udp"
         else b";transport=%b" % (listener.transport.encode())
     )
-    return b"@%b%b;lr>" % (listener.sent_by, transport)
+    tail = b"@%b%b;lr>" % (listener.sent_by, transport)
+    return b"Record-Route: <sip:%b." % token, tail
 
 
 def forward_request(

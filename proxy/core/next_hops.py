@@ -10,6 +10,7 @@ from typing import Final
 
 from proxy.core.affinity import Affinity
 from proxy.core.routes import Identity
+from proxy.core.secure import can_be_secure
 from proxy.core.target import Target
 from proxy.core.targets import Router
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
@@ -65,6 +66,14 @@ class NextHops:
         self._rng = rng
         self._seen: dict[Lookup, Resolution] = {}
         self._to_us: set[Lookup] = set()
+
+    def can_be_secure(self, target: Target, flow: Flow) -> bool:
+        """Whether a request of ``flow`` can reach ``target`` over TLS alone."""
+        pinned = None
+        if flow.first_hop and target.rule == "default":
+            pinned = self._affinity.front_end_of(flow)
+        transport = pinned.transport if pinned is not None else None
+        return can_be_secure(target, self._transports, transport)
 
     def find(
         self,

@@ -154,8 +154,9 @@ def _undo_strict_routing(
 ) -> None:
     """A strict router before us put our Record-Route value into the Request-URI."""
     uri = routes.request_uri
-    text, dot, caller = uri[4 : uri.find(b"@")].partition(b".")
-    if not dot or len(text) < MIN_TOKEN or not uri.startswith(b"sip:"):
+    start = 5 if uri.startswith(b"sips:") else 4
+    text, dot, caller = uri[start : uri.find(b"@")].partition(b".")
+    if not dot or len(text) < MIN_TOKEN or not uri.startswith((b"sip:", b"sips:")):
         return
     token = tokens.open(text)
     if token is None or not routes.entries or not identity.is_own_uri(parse_uri(uri)):

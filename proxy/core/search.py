@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.core.first_hop import asks_for_keep_alive
+from proxy.core.secure import must_be_secure, not_secure
 from proxy.core.validation import Refusal
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request, Response
@@ -34,7 +35,9 @@ class Search:
     ``front_ends`` are those of the current target, ``next_front_end`` the first of
     them that has not been tried.  ``is_refused`` while none of them can have had the
     request; ``is_reused`` when the running attempt went over a connection that was
-    there before.  ``keeps_alive`` when the client agrees on keep-alives with us.
+    there before.  ``is_secure`` when the current target must be reached over TLS, for
+    somebody said ``sips:``.  ``keeps_alive`` when the client agrees on keep-alives
+    with us.
     """
 
     __slots__ = (
@@ -53,6 +56,7 @@ class Search:
         "is_finished",
         "is_refused",
         "is_reused",
+        "is_secure",
         "keeps_alive",
         "last_provisional",
         "next_front_end",
@@ -91,7 +95,7 @@ class Search:
         self.attempts: list[tuple[str, str, float]] = []
         self.started = self.attempt_started = self.last_provisional = now
         self.answered = self.is_armed = self.is_cancelled = self.is_finished = False
-        self.is_refused = self.is_reused = False
+        self.is_refused = self.is_reused = self.is_secure = False
         self.keeps_alive = flow.first_hop and asks_for_keep_alive(request, flow)
         self.waiting_for: object = None
 
@@ -142,6 +146,14 @@ class Search:
     def _open_target(self, target: Target, now: float) -> bool:
         """Turn to the next target; False when it has been served or must wait."""
         self.target = target
+        self.is_secure = must_be_secure(self.routes, target)
+        if self.is_secure and not self.forwarder.next_hops.can_be_secure(
+            target, self.flow
+        ):
+            self.front_ends = ()
+            self.is_refused = False
+            self.failure = not_secure(self.forwarder.settings.source)
+            return True
         flow = target.flow
         if flow is None:
             return self.target_resolved(now, search=False)

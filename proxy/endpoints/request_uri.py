@@ -13,7 +13,9 @@ def request_uri_for(policy: str, dialled: bytes, pool_fqdn: str) -> bytes:
     if policy == "keep":
         return dialled
     if policy != "pool-host":
-        return policy.encode()
+        # sips: was asked for, and is asked of the pool (RFC 3261 section 26.2.2).
+        is_sips = dialled[:5].lower() == b"sips:" and policy[:4].lower() == "sip:"
+        return b"sips:" + policy[4:].encode() if is_sips else policy.encode()
     at = dialled.rfind(b"@")
     parameters = dialled[at + 1 :].split(b";")[1:]
     kept = [
