@@ -42,7 +42,7 @@ ARROWS["cli"] |= {"server", "lab"}
 PURE = ("sip", "transaction", "core", "endpoints")
 # The files of `pools` that do I/O; all others of it are pure.
 IO_FILES = {
-    "pools": {"resolver.py", "prober.py", "dns_client.py"},
+    "pools": {"resolver.py", "prober.py", "dns_client.py", "name_servers.py"},
 }
 SHELL_MODULES = {"clock", "config"}
 

@@ -24,11 +24,15 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was checked; ``text`` is what was found, or what to do."""
+    """One thing that was checked; ``text`` is what was found, or what to do.
+
+    With ``doubt`` all is well as far as can be seen from here, which is not far enough.
+    """
 
     name: str
     ok: bool
     text: str
+    doubt: bool = False
 
 
 async def check(config: Config) -> list[Step]:
@@ -139,11 +143,9 @@ def _content(path: Path) -> bytes:
 def _dns(config: Config) -> Step:
     if config.dns.nameservers:
         return Step("dns", True, ", ".join(config.dns.nameservers))
-    try:
-        lines = RESOLV_CONF.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        lines = []
-    servers = [line.split()[1] for line in lines if line.startswith("nameserver ")]
+    from proxy.pools.name_servers import NameServers  # dnspython: only who asks pays
+
+    servers = NameServers(None, str(RESOLV_CONF)).addresses
     if servers:
         return Step("dns", True, f"the system's resolver: {', '.join(servers)}")
     return Step(
@@ -168,7 +170,16 @@ def _keys(config: Config) -> Iterator[Step]:
 
 
 def _default_route(config: Config) -> Step:
-    route = config.routes.default
+    route, uri = config.routes.default, config.routes.default_uri
+    if uri is not None and "." not in uri.host and ":" not in uri.host:
+        return Step(
+            "route",
+            True,
+            f"{route}: {uri.host} is asked for as it stands, because the search domains"
+            " of this machine are not applied; write the full name, unless the name"
+            " server knows the short one",
+            doubt=True,
+        )
     return Step("route", True, route or "no default route: what is not ours gets 404")
 
 

@@ -28,7 +28,7 @@ def check(context: typer.Context) -> None:
     else:
         width = max(len(step.name) for step in steps)
         for step in steps:
-            mark = "ok    " if step.ok else "FAILED"
+            mark = ("DOUBT " if step.doubt else "ok    ") if step.ok else "FAILED"
             print(f"{mark}  {step.name.ljust(width)}  {step.text}")
     failed = sum(not step.ok for step in steps)
     if failed:

@@ -2,7 +2,8 @@
 
 dnspython keeps no stale answers and its cache is too dear for us, so times to live are
 our own: clamped, refreshed early, and when DNS fails the last good answer is used on
-(RFC 8767).  A failure never replaces an answer; "does not exist" does.  Pure.
+(RFC 8767).  A failure never replaces an answer; "does not exist" does once it has been
+said for a while.  Pure.
 """
 
 from collections.abc import Iterable
@@ -30,12 +31,15 @@ class DnsLimits:
     """How long answers hold and how much is asked at once; seconds.
 
     ``budget`` bounds one look-up with all its questions, ``idle`` is how long an unused
-    name is still refreshed, ``retry`` the pause after a failed refresh.
+    name is still refreshed, ``retry`` the pause after a failed refresh.  ``doubt`` is
+    how long records that are gone of a sudden are used on: zones are reloaded, and
+    servers come up without theirs.
     """
 
     ttl_floor: float = 5.0
     ttl_ceiling: float = 3600.0
     negative: float = 30.0
+    doubt: float = 30.0
     stale: float = 86_400.0
     retry: float = 10.0
     idle: float = 3600.0
@@ -48,10 +52,12 @@ class Answer:
     """What is known about one Question; no records means that there are none.
 
     ``problem`` says why the last query failed, ``failing_since`` since when; both are
-    empty while DNS works.
+    empty while DNS works.  ``absent_since`` is when DNS began to say that there are no
+    records, though there were.
     """
 
     __slots__ = (
+        "absent_since",
         "expires",
         "failing_since",
         "problem",
@@ -70,6 +76,7 @@ class Answer:
         self.received_at = now
         self.expires = now + ttl
         self.failing_since: float | None = None
+        self.absent_since: float | None = None
         self.problem = ""
 
     def srv(self) -> list[SrvRecord]:
@@ -88,11 +95,12 @@ class Answer:
 class AnswerBook:
     """Every answer that may still be used."""
 
-    __slots__ = ("_answers", "_limits")
+    __slots__ = ("_answers", "_limits", "_valid_from")
 
     def __init__(self, limits: DnsLimits) -> None:
         self._limits = limits
         self._answers: dict[Question, Answer] = {}
+        self._valid_from = float("-inf")
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -106,7 +114,7 @@ class AnswerBook:
         it runs out.
         """
         answer = self._answers.get(question)
-        if answer is None or answer.problem:
+        if answer is None or answer.problem or answer.received_at < self._valid_from:
             return None
         life = answer.ttl * NEARLY_OLD if early else answer.ttl
         return answer if now < answer.received_at + life else None
@@ -114,17 +122,45 @@ class AnswerBook:
     def keep(
         self, question: Question, records: Iterable[Record], ttl: float, now: float
     ) -> Answer:
-        """Store what DNS said, for ``ttl`` clamped to the limits."""
+        """Store what DNS said, for ``ttl`` clamped to the limits.
+
+        "There are none" is believed of a name that had some when it is still so after
+        a while; until then the last records come back, with a problem.
+        """
         found = tuple(records)
         limits = self._limits
-        ceiling = limits.ttl_ceiling if found else limits.negative
+        known = None if found else self._answers.get(question)
+        if known is not None and self._is_doubtful(known, now):
+            return known
+        gone_since = None if known is None else known.absent_since
+        ceiling = limits.ttl_ceiling
+        if not found:
+            # What was there not long ago may well come back: look again soon.
+            was_there = gone_since is not None and now < gone_since + limits.idle
+            ceiling = limits.ttl_floor if was_there else limits.negative
         ttl = min(max(ttl, limits.ttl_floor), ceiling)
         # Taken out first: the order of the dict is the order of the last answer.
         self._answers.pop(question, None)
         while len(self._answers) >= limits.max_names * 8:
             del self._answers[next(iter(self._answers))]
         answer = self._answers[question] = Answer(question, found, ttl, now)
+        answer.absent_since = gone_since
         return answer
+
+    def _is_doubtful(self, known: Answer, now: float) -> bool:
+        """DNS says that there are none; True while the known records are used on."""
+        if not known.records or now >= known.expires + self._limits.stale:
+            return False
+        if known.absent_since is None:
+            known.absent_since = now
+        if known.failing_since is None:
+            known.failing_since = now
+        known.problem = "it says that there are none, though there were"
+        return now < known.absent_since + self._limits.doubt
+
+    def ask_again(self, now: float) -> None:
+        """Trust no answer any more; each is used until there is a newer one."""
+        self._valid_from = now
 
     def fail(self, question: Question, problem: str, now: float) -> Answer:
         """A query failed: the last good answer, or one without records.

@@ -89,7 +89,7 @@ def describe(
         reason=resolution.reason,
         transports=transports,
         by_naptr=bool(resolution.naptr_order),
-        age=now - resolution.resolved_at,
+        age=now - resolution.answered_at,
         ttl_left=resolution.expires - now,
         stale_for=_since(resolution.stale_since, now),
         records=tuple(row for answer in answers for row in _record_rows(answer, now)),

@@ -11,20 +11,29 @@ from typing import Any
 
 from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, Record
 from proxy.pools.light_import import without_what_is_unused
-from proxy.pools.srv import NaptrRecord, SrvRecord, is_numeric
+from proxy.pools.name_servers import RESOLV_CONF, NameServers, shown
+from proxy.pools.srv import NaptrRecord, SrvRecord
 
 with without_what_is_unused():
     import dns.asyncresolver
     import dns.exception
+    import dns.message
     import dns.name
-    import dns.nameserver
     import dns.rdatatype
     import dns.resolver
 
-DNS_PORT = 53
 # One try at one server takes this part of the budget: a dead first server and a lost
 # datagram both leave time for another try within a round of questions.
 TRY = 0.2
+# RFC 1034 section 3.6.2 has names point at canonical ones: one or two steps are usual.
+MAX_ALIASES = 8
+
+
+class _BadAnswer(dns.exception.DNSException):
+    """An answer that says nothing of what was asked for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)  # type: ignore[no-untyped-call]
 
 
 class DnsClient:
@@ -38,18 +47,44 @@ class DnsClient:
         nameservers: Sequence[str] | None,
         limits: DnsLimits,
         clock: Callable[[], float],
+        resolv_conf: str = RESOLV_CONF,
     ) -> None:
         self.queries = 0
         self.failures = 0
         self._answers = AnswerBook(limits)
         self._clock = clock
-        self._resolver = _resolver(nameservers, limits.budget * TRY)
+        self._resolv_conf = resolv_conf
         self._slots = asyncio.Semaphore(limits.max_queries)
+        self._resolver = dns.asyncresolver.Resolver(configure=False)
+        self._resolver.cache = None
+        self._resolver.timeout = limits.budget * TRY
+        self.use(nameservers)
+
+    def use(self, nameservers: Sequence[str] | None) -> bool:
+        """Ask these servers from now on; True when they are others than before.
+
+        Without any: numeric next hops work without DNS, so this is no error.
+        """
+        self._servers = NameServers(nameservers, self._resolv_conf)
+        return self._ask_others()
+
+    def look_again(self) -> bool:
+        """Follow the system's file; True when it names others than before."""
+        return self._servers.look_again() and self._ask_others()
+
+    def _ask_others(self) -> bool:
+        servers = self._servers.servers
+        if list(map(str, servers)) == list(map(str, self._resolver.nameservers)):
+            return False
+        self._resolver.nameservers = servers
+        # Another server may have another view, as behind a VPN: ask everything again.
+        self._answers.ask_again(self._clock())
+        return True
 
     @property
     def nameservers(self) -> list[str]:
         """The servers that are asked, for display."""
-        return [_shown(server) for server in self._resolver.nameservers]
+        return self._servers.addresses
 
     async def ask(self, question: Question, seconds: float, *, early: bool) -> Answer:
         """The answer, from the book or from DNS within ``seconds``.
@@ -66,7 +101,8 @@ class DnsClient:
                 records, ttl = await self._query(question, seconds)
         except (dns.exception.DNSException, OSError) as failure:  # TimeoutError too
             self.failures += 1
-            return self._answers.fail(question, _problem(failure), self._clock())
+            problem = _problem(failure, self._servers.absence)
+            return self._answers.fail(question, problem, self._clock())
         return self._answers.keep(question, records, ttl, self._clock())
 
     async def _query(
@@ -83,24 +119,9 @@ class DnsClient:
             )
         except dns.resolver.NXDOMAIN as absent:
             return [], _negative_ttl(absent)
+        _judge(answer)
         chain = answer.chaining_result
         return [_record(rdata) for rdata in answer.rrset or ()], chain.minimum_ttl
-
-
-def parse_nameserver(text: str) -> dns.nameserver.Do53Nameserver:
-    """``host``, ``host:port`` or ``[v6]:port``; raises ValueError with a sentence."""
-    host, port = text, str(DNS_PORT)
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif text.count(":") == 1:
-        host, port = text.split(":")
-    if not is_numeric(host) or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(
-            f"name server {text!r} is not an address: write 192.0.2.53:53 or "
-            "[2001:db8::53]:53"
-        )
-    return dns.nameserver.Do53Nameserver(host, int(port))
 
 
 def is_dns_name(host: str) -> bool:
@@ -111,19 +132,23 @@ def is_dns_name(host: str) -> bool:
         return False
 
 
-def _resolver(
-    nameservers: Sequence[str] | None, try_seconds: float
-) -> dns.asyncresolver.Resolver:
-    try:
-        resolver = dns.asyncresolver.Resolver(configure=nameservers is None)
-    except (dns.resolver.NoResolverConfiguration, OSError):
-        # Numeric next hops work without DNS: no reason not to start.
-        resolver = dns.asyncresolver.Resolver(configure=False)
-    if nameservers is not None:
-        resolver.nameservers = [parse_nameserver(text) for text in nameservers]
-    resolver.cache = None
-    resolver.timeout = try_seconds
-    return resolver
+def _judge(answer: dns.resolver.Answer) -> None:
+    """Raises for an answer that must not be taken for "there is none".
+
+    One that points at another name and is silent about that name is neither records
+    nor the absence of any (RFC 2308 section 2.2 wants an SOA): a loop, or a server
+    that gave up half-way.
+    """
+    chain = answer.chaining_result
+    if len(chain.cnames) > MAX_ALIASES:
+        raise _BadAnswer(f"answered with {len(chain.cnames)} aliases one after another")
+    if answer.rrset is None and chain.cnames:
+        has_soa = any(
+            rrset.rdtype == dns.rdatatype.SOA for rrset in answer.response.authority
+        )
+        if not has_soa:
+            name = _text(chain.canonical_name)
+            raise _BadAnswer(f"answered with an alias for {name} and nothing about it")
 
 
 def _record(rdata: Any) -> Record:
@@ -149,6 +174,16 @@ def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).lower()
 
 
+def _said(error: object) -> str:
+    if isinstance(error, dns.exception.Timeout | TimeoutError):
+        return "no answer"
+    if isinstance(error, dns.message.ChainTooLong):
+        return "answered with aliases that lead round in a circle"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused: nobody listens there"
+    return f"answered {error}"
+
+
 def _negative_ttl(absent: dns.resolver.NXDOMAIN) -> float:
     """The SOA's word on how long the name will not exist (RFC 2308)."""
     try:
@@ -159,24 +194,18 @@ def _negative_ttl(absent: dns.resolver.NXDOMAIN) -> float:
         return 0.0
 
 
-def _problem(failure: Exception) -> str:
+def _problem(failure: Exception, absence: str) -> str:
     """What went wrong, in a few words: who was asked and what came."""
     errors: Iterable[Any] = ()
     if isinstance(failure, dns.resolver.NoNameservers | dns.resolver.LifetimeTimeout):
         errors = failure.kwargs.get("errors") or ()
     said = {}
     for server, _, _, error, _ in errors:
-        is_silence = isinstance(error, dns.exception.Timeout | TimeoutError)
-        said[server] = "no answer" if is_silence else f"answered {error}"
+        said[server] = _said(error)
     if said:
-        return ", ".join(f"{_shown(server)} {what}" for server, what in said.items())
+        return ", ".join(f"{shown(server)} {what}" for server, what in said.items())
     if isinstance(failure, dns.exception.Timeout | TimeoutError):
         return "no answer in time"
     if isinstance(failure, dns.resolver.NoNameservers):
-        return "no name server is configured"
+        return absence
     return str(failure) or type(failure).__name__
-
-
-def _shown(server: object) -> str:
-    """A name server without dnspython's decoration (``Do53:192.0.2.53@53``)."""
-    return str(server).removeprefix("Do53:").replace("@", ":")

@@ -66,6 +66,7 @@ class Resolution:
     """
 
     __slots__ = (
+        "answered_at",
         "error",
         "expires",
         "groups",
@@ -92,6 +93,8 @@ class Resolution:
         self.groups = groups
         self.expires = expires
         self.resolved_at = resolved_at
+        # When DNS last told all of it; goes on from the one before where it fails.
+        self.answered_at = resolved_at
         self.naptr_order = naptr_order
         self.error = error
         self.reason = reason  # a sentence for logs and ms-diagnostics

@@ -70,6 +70,10 @@ class ResolutionCache:
         self._pinned = frozenset(lookups)
         return [lookup for lookup in self._pinned if lookup not in self._entries]
 
+    def is_pinned(self, lookup: Lookup) -> bool:
+        """True for a name that is kept fresh though nobody asks."""
+        return lookup in self._pinned
+
     def put(
         self, resolution: Resolution, answers: Iterable[Answer], now: float
     ) -> tuple[Resolution, bool]:
@@ -80,6 +84,8 @@ class ResolutionCache:
         """
         lookup = resolution.lookup
         entry = self._entries.get(lookup)
+        if entry is not None and _has_no_answer(resolution):
+            resolution.answered_at = entry.resolution.answered_at
         if entry is None:
             self._make_room()
             entry = self._entries[lookup] = Entry(resolution, now)
@@ -88,6 +94,7 @@ class ResolutionCache:
             is_news = entry.resolution.stale_since is None
             if is_news:
                 entry.resolution.stale_since = now
+            entry.resolution.reason = resolution.reason
             entry.due = now + self._limits.retry * self._factor(1.0)
             return entry.resolution, is_news
         else:
@@ -113,6 +120,17 @@ class ResolutionCache:
             else:
                 del self._entries[lookup]
         return found
+
+    def ask_again(self, now: float) -> None:
+        """Other servers are asked from now on: have every name in use resolved anew.
+
+        What they know serves until then; a failure of the old ones is no answer.
+        """
+        for lookup, entry in self._entries.items():
+            if lookup in self._pinned or entry.resolution.error is None:
+                entry.due = min(entry.due, now)
+            if entry.resolution.error is not None:
+                entry.resolution.expires = now
 
     def next_due(self) -> float | None:
         """When `take_due` has something to do again; None when never."""
@@ -155,6 +173,10 @@ class ResolutionCache:
             del self._entries[oldest]
 
 
+def _has_no_answer(resolution: Resolution) -> bool:
+    return resolution.error == "timeout" or resolution.stale_since is not None
+
+
 def _take_over(old: Resolution, new: Resolution) -> bool:
     """Move the times of ``new`` into ``old`` when they say the same."""
     if (old.groups, old.naptr_order, old.error, old.stale_since is None) != (
@@ -166,5 +188,6 @@ def _take_over(old: Resolution, new: Resolution) -> bool:
         return False
     old.expires = new.expires
     old.resolved_at = new.resolved_at
+    old.answered_at = new.answered_at
     old.reason = new.reason
     return True

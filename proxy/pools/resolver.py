@@ -18,6 +18,7 @@ from proxy.pools.description import PoolDescription, describe
 from proxy.pools.dns_client import DnsClient, is_dns_name
 from proxy.pools.front_end import Lookup, Resolution
 from proxy.pools.health import HealthBook
+from proxy.pools.name_servers import RESOLV_CONF
 from proxy.pools.refresh import ResolutionCache
 from proxy.sip.flow import Transport
 
@@ -28,6 +29,8 @@ ADDRESS_TYPE: Final[dict[Family, RecordType]] = {4: "A", 6: "AAAA"}
 # that swallows NAPTR or SRV questions must leave time for the addresses.
 SERVICE_ROUND: Final = 0.5
 NAPTR_ROUND: Final = 0.7
+# Seconds between two looks at the system's list of name servers.
+LOOK: Final = 2.0
 # Look-ups under way at once; beyond it somebody is feeding us names.
 MAX_LOOKUPS: Final = 512
 
@@ -43,6 +46,9 @@ class Resolver:
     asked for.  ``on_change`` is called with each Resolution that says something else
     than the one before it (or that went stale).  Raises ValueError for a name server
     that is not an address.
+
+    The system's servers are those of ``resolv_conf`` as it is now, not as it was:
+    ``on_servers`` hears of others.
     """
 
     def __init__(
@@ -55,17 +61,20 @@ class Resolver:
         on_change: Callable[[Resolution], None] | None = None,
         limits: DnsLimits | None = None,
         rng: random.Random | None = None,
+        resolv_conf: str = RESOLV_CONF,
     ) -> None:
         self.transports = frozenset(transports)
         self.families = tuple(sorted(families))
         self.limits = limits or DnsLimits()
         self.on_change = on_change
-        self.dns = DnsClient(nameservers, self.limits, clock)
+        self.on_servers: Callable[[list[str]], None] | None = None
+        self.dns = DnsClient(nameservers, self.limits, clock, resolv_conf)
         self._clock = clock
         self._cache = ResolutionCache(self.limits, rng or random.Random())
         self._lookups: dict[Lookup, asyncio.Task[Resolution]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._is_running = False
         self._is_closed = False
 
@@ -102,6 +111,27 @@ class Resolver:
         """Begin to refresh names in the background (of the running loop)."""
         self._is_running = True
         self._arm()
+        self._look()
+
+    def _look(self) -> None:
+        self.look_again()
+        self._watch = asyncio.get_running_loop().call_later(LOOK, self._look)
+
+    def look_again(self) -> None:
+        """Ask the servers that the system's file names by now."""
+        if self.dns.look_again():
+            self._ask_others()
+
+    def use(self, nameservers: Sequence[str] | None) -> None:
+        """Ask these servers from now on; raises ValueError for one that is none."""
+        if self.dns.use(nameservers):
+            self._ask_others()
+
+    def _ask_others(self) -> None:
+        self._cache.ask_again(self._clock())
+        self._arm()
+        if self.on_servers is not None:
+            self.on_servers(self.dns.nameservers)
 
     def pin(self, lookups: Iterable[Lookup]) -> None:
         """Keep these names resolved from now on: the pools of the endpoint table.
@@ -112,12 +142,17 @@ class Resolver:
             if not srv.is_numeric(lookup.host.strip("[]")):
                 self._look_up_soon(lookup)
 
+    def is_pinned(self, lookup: Lookup) -> bool:
+        """True for a name that is kept resolved."""
+        return self._cache.is_pinned(lookup)
+
     async def close(self) -> None:
         """Stop asking; whoever waits gets a failure."""
         self._is_closed = True
         self._is_running = False
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._watch):
+            if handle is not None:
+                handle.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -247,7 +282,9 @@ class Resolver:
         """What the name offers, by NAPTR, else by SRV, else by its own address.
 
         NAPTR and SRV are asked at the same time: hardly any pool has NAPTR, and its
-        absence should cost no round trip.
+        absence should cost no round trip.  Its own address is for a name that is known
+        to have no SRV records (RFC 3263 section 4.2): whoever fails to answer has not
+        said so, and the machine of that name may be quite another service.
         """
         asked = srv.services(lookup, self.transports)
         questions = [Question(service.name, "SRV") for service in asked]
@@ -256,15 +293,20 @@ class Resolver:
         first = await ask(questions, SERVICE_ROUND) if questions else []
         records = {a.question.name: a.srv() for a in first if a.question.type == "SRV"}
         naptr = [record for answer in first for record in answer.naptr()]
+        failed = [a for a in first if a.problem and not a.records]
         if naptr:
             pointed = srv.naptr_services(lookup, naptr, self.transports)
             unknown = dict.fromkeys(s.name for s in pointed if s.name not in records)
             for answer in await ask((Question(n, "SRV") for n in unknown), NAPTR_ROUND):
                 records[answer.question.name] = answer.srv()
+                if answer.problem and not answer.records:
+                    failed.append(answer)
             offers = srv.srv_offers(pointed, records)
             if offers:
                 return srv.transport_order(pointed), offers
         offers = srv.srv_offers(asked, records)
+        if not offers and any(map(_may_hide_services, failed)):
+            return (), []
         return (), offers or srv.host_offers(lookup, self.transports)
 
     def _built(
@@ -283,6 +325,9 @@ class Resolver:
             lookup, offers, addresses, now=now, expires=expires, naptr_order=naptr_order
         )
         problems = [answer for answer in counted if answer.problem]
+        if not offers:
+            hidden = [a for a in answers if a.problem and not a.records]
+            problems = sorted(hidden, key=lambda a: a.question.type != "SRV")
         if problems:
             question, problem = problems[0].question, problems[0].problem
             reason = f"DNS failed for {question.name} {question.type}: {problem}"
@@ -304,6 +349,17 @@ class Resolver:
         if self._is_closed:
             return self._failed(lookup, "the resolver is closed")
         return self._failed(lookup, f"{MAX_LOOKUPS} look-ups are under way already")
+
+
+def _may_hide_services(failed: Answer) -> bool:
+    """True when a question without an answer leaves open what the name offers.
+
+    Some servers and firewalls know nothing of NAPTR: they swallow the question, or
+    say that it is none.  That must not stop a pool whose SRV questions are answered.
+    """
+    if failed.question.type == "SRV":
+        return True
+    return "SERVFAIL" in failed.problem or "REFUSED" in failed.problem
 
 
 def _is_moot(answer: Answer, addresses: dict[str, list[str]]) -> bool:

@@ -28,6 +28,8 @@ NAPTR_SERVICES: Final[dict[str, Transport]] = {
 }
 # A zone that lists more is broken or hostile; the first choices are kept.
 MAX_TARGETS: Final = 64
+MAX_ADDRESSES: Final = 16  # of one target
+MAX_FRONT_ENDS: Final = 128  # of one transport
 
 _UNIQUE_LOCAL = ipaddress.ip_network("fc00::/7")
 
@@ -174,8 +176,25 @@ def host_offers(lookup: Lookup, transports: Collection[Transport]) -> list[Offer
 def targets(offers: Iterable[Offer]) -> tuple[str, ...]:
     """The host names whose addresses are needed, first choices first."""
     records = sorted(record for offer in offers for record in offer.records)
-    names = dict.fromkeys(r.target for r in records if r.target != ".")
+    names = dict.fromkeys(r.target for r in records if not flaw(r))
     return tuple(names)[:MAX_TARGETS]
+
+
+def flaw(record: SrvRecord) -> str:
+    """Why nobody can be reached by this record, in a few words; empty when all is well.
+
+    ``"."`` says that the service is not offered (RFC 2782).
+    """
+    if record.target == ".":
+        return "the target '.', which means that the service is not offered"
+    if record.port == 0:
+        return f"port 0 for {record.target}, where nobody can listen"
+    if is_numeric(record.target):
+        return (
+            f"the address {record.target} as its target, where RFC 2782 wants the name "
+            "of an address record"
+        )
+    return ""
 
 
 def build(
@@ -190,8 +209,8 @@ def build(
     """All targets × all addresses as a Resolution.
 
     ``addresses`` maps a target to its numeric addresses.  A target without any is
-    lame and skipped; ``"."`` says that the service is not offered (RFC 2782).  The
-    result is the same for the same answers in any order.
+    lame and skipped, and so is a record with a ``flaw``.  The result is the same for
+    the same answers in any order.
     """
     groups: dict[Transport, tuple[tuple[FrontEnd, ...], ...]] = {}
     for transport in dict.fromkeys(offer.transport for offer in offers):
@@ -200,7 +219,7 @@ def build(
             for offer in reversed(offers)
             if offer.transport == transport
             for r in sorted(offer.records, reverse=True)
-            if r.target != "."
+            if not flaw(r)
         }
         found = _groups(transport, lookup.host, records.values(), addresses)
         if found:
@@ -252,7 +271,9 @@ def _groups(
     by_priority: dict[int, list[FrontEnd]] = {}
     seen: set[tuple[str, str, int]] = set()
     for record in sorted(records):
-        for host in by_preference(addresses.get(record.target, ())):
+        for host in by_preference(addresses.get(record.target, ()))[:MAX_ADDRESSES]:
+            if len(seen) >= MAX_FRONT_ENDS:
+                break
             front_end = FrontEnd(
                 transport,
                 host,
@@ -273,16 +294,26 @@ def _nothing(
 ) -> Resolution:
     """Why these offers hold no front end."""
     names = targets(offers)
+    flaws = [flaw(record) for offer in offers for record in offer.records]
     error: ResolutionError = "address"
     if not names:
         error = "srv"
-        reason = f"{lookup.host} says that it offers no SIP service (SRV target '.')"
+        told = ", ".join(dict.fromkeys(each for each in flaws if each))
+        reason = f"no SRV record of {lookup.host} can be used: {told}"
+        if all(record.target == "." for offer in offers for record in offer.records):
+            reason = (
+                f"{lookup.host} says that it offers no SIP service (SRV target '.')"
+            )
     elif names == (lookup.host,):
         error = "srv" if lookup.port is None else "address"
         kind = "neither SRV nor address" if lookup.port is None else "no address"
         reason = f"{lookup.host} has {kind} records"
+        if "." not in lookup.host:
+            reason += "; a name without a dot is asked for as it stands, for the search"
+            reason += " domains of this machine are not applied: write the full name"
     else:
         reason = f"no SRV target of {lookup.host} has an address: {', '.join(names)}"
+        reason += "".join(f"; one has {each}" for each in dict.fromkeys(flaws) if each)
     return failure(lookup, error, reason, now=now, expires=expires)
 
 

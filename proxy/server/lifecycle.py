@@ -213,6 +213,7 @@ def _run_beside(
         runtime.tasks.start(_save_learned(store, command), "learn")
 
     runtime.on_learned = learned
+    runtime.dns_news.is_quiet = not is_first
     keep = runtime.tasks.keep
     keep(runtime.certificates.watch, "watch-certificates")
     keep(ledger.run, "save-usage")

@@ -146,7 +146,9 @@ def _pools(runtime: Runtime) -> Iterator[_Row]:
         yield "pool_front_ends_available", len(addresses - ejected), pool
         if resolution is not None:
             since = resolution.stale_since
-            yield "dns_age_seconds", now - resolution.resolved_at, pool
+            if resolution.error == "timeout":
+                since = resolution.answered_at
+            yield "dns_age_seconds", now - resolution.answered_at, pool
             yield "dns_stale_seconds", 0.0 if since is None else now - since, pool
         for front_end in {(x.key, x.name): x for x in found}.values():
             yield from _front_end(runtime, pool, front_end, now)

@@ -33,7 +33,7 @@ LIVE: Final = frozenset(
         *("log.level", "log.format", "log.access"),
         *("attempts.connect", "attempts.first_answer", "attempts.total"),
         *("attempts.failover_codes", "limits.transactions", "server.drain_seconds"),
-        "proxy.key_file",
+        *("proxy.key_file", "dns.nameservers"),
     }
 )
 """Keys that a reload applies; every other one needs a restart."""
@@ -103,6 +103,7 @@ class Reloader:
     def take(self, fresh: Config) -> bool:
         """Apply a file that was read; False when it was refused.  Never raises."""
         core = self.runtime.core
+        self.runtime.resolver.look_again()
         try:
             # The store's own key is always the last one.
             keys = wiring.route_keys(fresh, core.settings.keys[-1])
@@ -131,6 +132,8 @@ class Reloader:
         set_up_logs(fresh.log.format, fresh.log.level, self.stream)
         self.runtime.access.writes = fresh.log.access
         self.drain.limit = fresh.server.drain_seconds
+        if fresh.dns != self.config.dns:
+            self.runtime.resolver.use(fresh.dns.nameservers or None)
         give_live_values(self.runtime.core, fresh, self.workers)
 
 
@@ -142,6 +145,7 @@ def reloaded(config: Config, fresh: Config) -> Config:
     return replace(
         config,
         proxy=proxy,
+        dns=fresh.dns,
         log=fresh.log,
         attempts=fresh.attempts,
         server=server,

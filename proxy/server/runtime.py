@@ -27,6 +27,7 @@ from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.server.carrier import NEVER, Carrier
 from proxy.server.certificates import Certificates
+from proxy.server.dns_news import DnsNews
 from proxy.server.sibling_links import SiblingLinks
 from proxy.server.tasks import Tasks
 from proxy.sip.flow import Flow, FlowTable
@@ -100,7 +101,9 @@ class Runtime:
         self._wall_offset = clock.wall() - self.loop.time()
         self.core.location.wall_offset = self._wall_offset
         self._flusher: asyncio.TimerHandle | None = None
+        self.dns_news = DnsNews()
         resolver.on_change = self._resolution_changed
+        resolver.on_servers = self.dns_news.servers
 
     # -- life --------------------------------------------------------------------
 
@@ -130,6 +133,7 @@ class Runtime:
         """Keep every pool of the table, and the default route, resolved."""
         lookups = self.lookups()
         self.resolver.pin(lookups)
+        self.dns_news.keep(lookups)
         # What is cached already causes no change, but the core may not have seen it.
         now = self.loop.time()
         for lookup in lookups:
@@ -238,6 +242,8 @@ class Runtime:
         self.step(events.Resolved(lookup, resolution))
 
     def _resolution_changed(self, resolution: Resolution) -> None:
+        if self.resolver.is_pinned(resolution.lookup):
+            self.dns_news.tell(resolution)
         self.step(events.Resolved(resolution.lookup, resolution))
 
     # -- time --------------------------------------------------------------------

@@ -131,8 +131,12 @@ _GAUGES: Final = (
         "pool front_end address transport state",
         "1 for the state a front end is in: healthy, suspect or ejected",
     ),
-    ("dns_age_seconds", "pool", "Seconds since DNS last answered for a pool"),
-    ("dns_stale_seconds", "pool", "Seconds that DNS has been silent for a pool"),
+    ("dns_age_seconds", "pool", "Seconds since DNS last told all about a pool"),
+    (
+        "dns_stale_seconds",
+        "pool",
+        "Seconds that DNS has failed or denied a pool",
+    ),
     ("process_resident_bytes", "", "Resident memory"),
     ("process_open_files", "", "Open file descriptors"),
 )

@@ -46,6 +46,16 @@ async def test_a_good_configuration_passes_and_nothing_is_made(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["waypost.toml"]
 
 
+async def test_a_default_route_without_a_dot_is_doubtful(tmp_path):
+    found = await steps(tmp_path, BASE + '[routes]\ndefault = "sip:fe:5060"\n')
+    (step,) = [x for x in found if x.doubt]
+    assert step.ok and step.name == "route"
+    assert "write the full name" in step.text
+    for whole in ("sip:fe.contoso.test", "sip:[2001:db8::1]", "sip:192.0.2.1"):
+        found = await steps(tmp_path, BASE + f'[routes]\ndefault = "{whole}"\n')
+        assert not any(x.doubt for x in found)
+
+
 async def test_a_store_that_cannot_be_made_fails_the_check(tmp_path):
     found = await steps(tmp_path, BASE.replace("sqlite:///w", "sqlite:///a/b/w"))
     ((name, text),) = failed(found)

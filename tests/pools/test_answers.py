@@ -69,8 +69,53 @@ def test_does_not_exist_replaces_and_is_not_used_when_stale():
     answers = book()
     answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
     answers.keep(FE1, [], 60, 50.0)
-    assert answers.fresh(FE1, 51.0).records == ()
+    answers.keep(FE1, [], 60, 50.0 + LIMITS.doubt)
+    assert answers.fresh(FE1, 81.0).records == ()
     assert answers.fail(FE1, "SERVFAIL", 100.0).addresses() == []
+
+
+def test_records_that_are_gone_of_a_sudden_are_used_on_for_half_a_minute():
+    answers = book()
+    answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    for at in (50.0, 60.0, 79.9):
+        doubtful = answers.keep(FE1, [], 60, at)
+        assert doubtful.addresses() == ["192.0.2.1"]
+        assert "though there were" in doubtful.problem
+        assert doubtful.failing_since == 50.0
+        assert answers.fresh(FE1, at) is None  # asked for again by whoever needs it
+    assert answers.keep(FE1, ["192.0.2.2"], 60, 80.0).problem == ""
+    assert answers.fresh(FE1, 81.0).addresses() == ["192.0.2.2"]
+    assert answers.keep(FE1, [], 60, 90.0).addresses() == ["192.0.2.2"]
+
+
+def test_what_was_there_not_long_ago_is_looked_for_every_few_seconds():
+    answers = book()
+    answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    answers.keep(FE1, [], 3600, 50.0)
+    for at in (80.0, 85.0, 200.0):
+        gone = answers.keep(FE1, [], 3600, at)
+        assert (gone.records, gone.expires - at) == ((), LIMITS.ttl_floor)
+    later = 50.0 + LIMITS.idle
+    assert answers.keep(FE1, [], 3600, later).expires - later == LIMITS.negative
+
+
+def test_failures_between_make_the_doubt_neither_longer_nor_shorter():
+    answers = book()
+    answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    answers.keep(FE1, [], 60, 50.0)
+    assert answers.fail(FE1, "SERVFAIL", 60.0).addresses() == ["192.0.2.1"]
+    assert answers.keep(FE1, [], 60, 79.0).addresses() == ["192.0.2.1"]
+    assert answers.keep(FE1, [], 60, 80.0).addresses() == []
+
+
+def test_after_a_change_of_servers_every_answer_is_asked_for_again():
+    answers = book()
+    kept = answers.keep(FE1, ["192.0.2.1"], 60, 0.0)
+    answers.ask_again(10.0)
+    assert answers.fresh(FE1, 11.0) is None
+    assert answers.fail(FE1, "SERVFAIL", 12.0) is kept
+    again = answers.keep(FE1, ["192.0.2.1"], 60, 13.0)
+    assert answers.fresh(FE1, 14.0) is again
 
 
 def test_the_book_is_bounded_and_forgets_the_oldest():

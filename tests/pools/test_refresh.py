@@ -154,3 +154,36 @@ def test_the_cache_is_bounded_and_drops_what_was_used_longest_ago():
         "pool1.test",
         "pool3.test",
     }
+
+
+def test_the_age_of_an_answer_goes_on_through_failures():
+    names = cache()
+    put(names, good())
+    put(names, failed("timeout", now=90.0), 90.0)
+    assert names.get(POOL, 91.0).answered_at == 0.0
+    stale = good(now=95.0, host="192.0.2.2")
+    stale.stale_since = 90.0
+    put(names, stale, 95.0)
+    assert names.get(POOL, 96.0).answered_at == 0.0
+    put(names, good(now=120.0), 120.0)
+    assert names.get(POOL, 121.0).answered_at == 120.0
+
+
+def test_a_name_that_never_had_an_answer_ages_from_the_first_question():
+    names = cache()
+    for at in (10.0, 20.0, 30.0):
+        put(names, failed("timeout", now=at), at)
+    assert names.get(POOL, 31.0).answered_at == 10.0
+    put(names, failed("srv", now=40.0), 40.0)  # DNS works: it says that there is none
+    assert names.get(POOL, 41.0).answered_at == 40.0
+
+
+def test_after_a_change_of_servers_names_in_use_are_due_at_once():
+    names = cache()
+    names.pin([POOL])
+    put(names, good(ttl=3600.0))
+    put(names, failed("srv", OTHER, ttl=30.0))
+    names.ask_again(10.0)
+    assert names.take_due(10.0) == [POOL]
+    assert names.get(POOL, 10.0) is not None
+    assert names.get(OTHER, 10.0) is None  # what the old servers did not know

@@ -267,15 +267,101 @@ async def test_servfail_on_a_name_never_seen_is_a_failure_that_says_who():
         assert f"{zone.address} answered SERVFAIL" in resolution.reason
 
 
-async def test_servfail_for_srv_falls_back_to_the_host_for_a_short_while():
+@pytest.mark.parametrize("trouble", ["SERVFAIL", "REFUSED", "silence"])
+@pytest.mark.parametrize("question", ["_sip._udp.pool.test SRV", "*"])
+async def test_no_answer_about_srv_is_no_reason_to_use_the_address(trouble, question):
     records = {"pool.test A": "127.0.0.13"}
     async with dns_zone(records, ttl=3600) as zone, resolver_for(zone) as resolver:
-        zone.fail("_sip._udp.pool.test SRV")
+        if trouble == "silence":
+            zone.drop(question)
+        else:
+            zone.fail(question, trouble)
         resolution = await resolver.resolve(UDP)
-        assert places(resolution) == {("udp", "127.0.0.13", 5060)}
+        assert resolution.error == "timeout"
         assert "_sip._udp.pool.test SRV" in resolution.reason
-        assert resolution.expires - time.monotonic() <= 10.0
-        assert resolution.stale_since is None
+        assert resolution.expires - resolution.resolved_at <= 5.0
+        assert zone.asked("pool.test A") == 0
+        zone.heal()
+        clock = time.monotonic() + 6
+        assert resolver.cached(UDP, clock) is None  # asked for again by the next call
+
+
+async def test_one_srv_question_without_an_answer_is_enough_to_doubt():
+    records = {"pool.test A": "127.0.0.13"}
+    async with dns_zone(records) as zone, resolver_for(zone) as resolver:
+        zone.fail("_sip._tcp.pool.test SRV")
+        assert (await resolver.resolve(POOL)).error == "timeout"
+
+
+async def test_srv_records_that_are_there_are_used_though_others_fail():
+    async with dns_zone(ZONE) as zone, resolver_for(zone) as resolver:
+        zone.fail("_sip._tcp.pool.test SRV")
+        zone.fail("pool.test NAPTR")
+        resolution = await resolver.resolve(POOL)
+        assert {fe.transport for fe in resolution.front_ends()} == {"udp"}
+        assert resolution.expires - resolution.resolved_at <= 10.0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [("SERVFAIL", "timeout"), ("REFUSED", "timeout"), ("NOTIMP", None)],
+)
+async def test_naptr_that_fails_may_hide_services_of_other_names(trouble, error):
+    records = {"pool.test A": "127.0.0.13"}
+    async with dns_zone(records) as zone, resolver_for(zone) as resolver:
+        zone.fail("pool.test NAPTR", trouble)
+        assert (await resolver.resolve(POOL)).error == error
+
+
+async def test_srv_that_naptr_points_at_must_be_answered_too():
+    records = {
+        "pool.test NAPTR": '10 10 "s" "SIP+D2T" "" _sip._tcp.elsewhere.test',
+        "pool.test A": "127.0.0.13",
+    }
+    async with dns_zone(records) as zone, resolver_for(zone) as resolver:
+        zone.fail("_sip._tcp.elsewhere.test SRV")
+        assert (await resolver.resolve(POOL)).error == "timeout"
+
+
+async def test_stale_srv_records_are_used_when_srv_fails():
+    clock = Clock()
+    records = {**ZONE, "pool.test A": "127.0.0.13"}
+    async with dns_zone(records) as zone, resolver_for(zone, clock=clock) as resolver:
+        before = places(await resolver.resolve(UDP))
+        clock.skip(120)
+        zone.fail("_sip._udp.pool.test SRV")
+        assert places(await resolver.resolve(UDP)) == before
+
+
+@pytest.mark.parametrize(
+    ("record", "word"),
+    [
+        ("0 0 0 fe1.test", "port 0 for fe1.test"),
+        ("0 0 5060 192.0.2.7", "the address 192.0.2.7 as its target"),
+        ("0 0 5060 .", "offers no SIP service"),
+    ],
+)
+async def test_a_record_that_leads_nowhere_is_named(record, word):
+    records = {
+        "_sip._udp.pool.test SRV": record,
+        "fe1.test A": "127.0.0.11",
+        "pool.test A": "127.0.0.13",
+    }
+    async with dns_zone(records) as zone, resolver_for(zone) as resolver:
+        resolution = await resolver.resolve(UDP)
+        assert (resolution.error, resolution.front_ends()) == ("srv", [])
+        assert word in resolution.reason
+        assert zone.asked("192.0.2.7 A") == 0
+
+
+async def test_names_are_asked_as_they_stand():
+    async with (
+        dns_zone({"pool.test A": "127.0.0.13"}) as zone,
+        resolver_for(zone) as resolver,
+    ):
+        resolution = await resolver.resolve(Lookup("pool", 5060, "udp"))
+        assert {key for key, _ in zone.queries} == {"pool A", "pool AAAA"}
+        assert "write the full name" in resolution.reason
 
 
 async def test_a_silent_server_costs_the_budget_and_no_more():
@@ -338,7 +424,29 @@ async def test_nxdomain_replaces_what_was_known():
         for key in ZONE:
             zone.remove(key)
         clock.skip(61)
+        doubtful = await resolver.resolve(UDP)
+        assert doubtful.error is None and doubtful.stale_since is not None
+        assert "though there were" in doubtful.reason
+        clock.skip(31)
         assert (await resolver.resolve(UDP)).error == "srv"
+
+
+async def test_a_short_nxdomain_empties_no_pool():
+    clock, changes = Clock(), []
+    async with (
+        dns_zone(ZONE) as zone,
+        resolver_for(zone, clock=clock, on_change=changes.append) as resolver,
+    ):
+        before = places(await resolver.resolve(UDP))
+        zone.fail("*", "NXDOMAIN")
+        for _ in range(3):
+            clock.skip(61 if len(changes) == 1 else 6)
+            assert places(await resolver.resolve(UDP)) == before
+        zone.heal()
+        clock.skip(11)
+        assert (await resolver.resolve(UDP)).stale_since is None
+        # News of each change, once: found, in doubt, well again.
+        assert [each.stale_since is None for each in changes] == [True, False, True]
 
 
 async def test_ttl_zero_is_held_for_the_floor():
