@@ -92,14 +92,13 @@ def _objects(text: str) -> list[Mapping[str, Any]]:
 def _csv_rows(text: str) -> list[ImportedRow]:
     lines = text.splitlines(keepends=True)
     skipped = 0
-    while lines and (_is_preamble(lines[0]) or not lines[0].strip()):
-        lines.pop(0)
+    while skipped < len(lines) and _is_preamble(lines[skipped]):
         skipped += 1
-    if not lines:
+    if skipped == len(lines):
         raise Refused("the file is empty: nothing to import")
-    head = lines[0]
+    head = lines[skipped]
     delimiter = max(_DELIMITERS, key=head.count)
-    reader = csv.DictReader(io.StringIO("".join(lines)), delimiter=delimiter)
+    reader = csv.DictReader(io.StringIO("".join(lines[skipped:])), delimiter=delimiter)
     try:
         return _table_rows(reader, skipped)
     except csv.Error as error:
@@ -108,7 +107,8 @@ def _csv_rows(text: str) -> list[ImportedRow]:
 
 def _is_preamble(line: str) -> bool:
     """What PowerShell, and what Excel, put before the names of the columns."""
-    return line.startswith("#TYPE") or line[:4].lower() == "sep="
+    is_note = line.startswith("#TYPE") or line[:4].lower() == "sep="
+    return is_note or not line.strip()
 
 
 def _table_rows(reader: "csv.DictReader[str]", skipped: int) -> list[ImportedRow]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-PROXY = ROOT / "proxy"
+import proxy
+
+PROXY = Path(proxy.__file__).parent  # of the compiled build: its sources lie beside it
 _FUNCTIONS = frozenset(
     "compile match search fullmatch sub subn split findall finditer".split()
 )
@@ -33,7 +34,7 @@ class _File:
     """One source: its expressions, by name where they have one."""
 
     def __init__(self, path: Path) -> None:
-        self.module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        self.module = ".".join(path.relative_to(PROXY.parent).with_suffix("").parts)
         self.tree = ast.parse(path.read_text())
         self.named: dict[str, Expression] = {}
         self.all: list[Expression] = []
