@@ -6,8 +6,17 @@ the cost (``docs/performance.md``).
 """
 
 import os
+import sys
 from glob import glob
 from pathlib import Path
+
+if sys.version_info < (3, 11):
+    # Before mypyc, whose own complaint would name anything but the reason.
+    sys.exit(
+        "Waypost needs Python 3.11 or newer, and this is %d.%d (%s): run "
+        "`python3.11 -m venv DIR`, then DIR/bin/pip install"
+        % (sys.version_info[0], sys.version_info[1], sys.executable)
+    )
 
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py

@@ -1,9 +1,10 @@
 """The admin token: from the configuration, or a file that only its owner can read."""
 
-import os
 import secrets
+from codecs import BOM_UTF8
 from pathlib import Path
 
+from proxy.admin.files import make_whole
 from proxy.config.model import Config
 
 
@@ -19,8 +20,9 @@ def make_token(config: Config) -> str:
     if config.admin.token:
         return config.admin.token
     path = config.admin_token_file
+    token = secrets.token_urlsafe(32)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        make_whole(path, f"{token}\n".encode(), 0o600)
     except FileExistsError:
         return read_token(config)
     except OSError as error:
@@ -28,9 +30,6 @@ def make_token(config: Config) -> str:
             f"the admin token cannot be written to {path} ({error.strerror}): write "
             "token_file = ... or token = ... in [admin]"
         ) from None
-    token = secrets.token_urlsafe(32)
-    with open(handle, "w") as file:
-        file.write(token + "\n")
     return token
 
 
@@ -40,7 +39,7 @@ def read_token(config: Config) -> str:
         return config.admin.token
     path: Path = config.admin_token_file
     try:
-        text = path.read_text("ascii").strip()
+        text = path.read_bytes().removeprefix(BOM_UTF8).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not ASCII"
         raise TokenError(

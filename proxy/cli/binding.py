@@ -6,6 +6,7 @@ import typer
 
 from proxy.admin import registrar
 from proxy.cli import render
+from proxy.cli.output import made
 from proxy.cli.session import Session
 from proxy.location.binding import Binding
 
@@ -54,6 +55,7 @@ def remove(
     """Take every binding of an address away; its client may register again."""
     session: Session = context.obj
     gone = session.operate(lambda operator: registrar.remove_bindings(operator, aor))
+    made(f"{render.count(len(gone), 'binding')} of {aor} removed")
     if session.json:
         render.print_json([binding_to_json(binding) for binding in gone])
     else:

@@ -7,6 +7,7 @@ may carry a value (``-WhatIf:$true``), and New, Set and Remove print nothing unl
 ``-PassThru`` asks.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -104,6 +105,26 @@ def translate(arguments: Sequence[str]) -> list[str]:
             "Remove-CsPersistentChatEndpoint"
         )
     return [*verb.command, *_options(verb, _join_braces(arguments[1:]))]
+
+
+_QUOTED_COMMAND: Final = re.compile(r'("waypost [^"]*")')
+_OURS: Final = re.compile(r"(?<![\w-])(--[a-z][a-z-]{0,30}|IDENTITY)(?![\w-])")
+
+
+def in_its_words(text: str) -> str:
+    """A sentence about our options as one about a cmdlet's parameters.
+
+    Commands of ours that it advises to type stay as they are.
+    """
+    names = {"IDENTITY": "-Identity"}
+    for verb in _VERBS.values():
+        for name, option in (*verb.values.items(), *verb.switches.items()):
+            names.setdefault(option, f"-{name}")
+    parts = _QUOTED_COMMAND.split(text)
+    return "".join(
+        part if at % 2 else _OURS.sub(lambda found: names.get(found[0], found[0]), part)
+        for at, part in enumerate(parts)
+    )
 
 
 def _join_braces(arguments: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from proxy.cli import render
 from proxy.cli.doctor import examine_pools, print_step, refuse_when_failed
 from proxy.cli.endpoint import WhatIf, outcome_to_json
 from proxy.cli.in_force import is_in_force, sentence
+from proxy.cli.output import made
 from proxy.cli.session import Session
 from proxy.endpoints.address import Refused, normalise_fqdn
 from proxy.endpoints.changes import RowChange, describe_changes
@@ -104,6 +105,8 @@ def apply(
         return steps, outcome, await operator.store.table_version()
 
     steps, outcome, version = session.operate(work)
+    if version:
+        made(_applied(_cutover_of(outcome))[0])
     in_force = is_in_force(config, version) if version else None
     if session.json:
         render.print_json(
@@ -212,18 +215,23 @@ def _settle(
     context: typer.Context, outcome: Outcome, in_force: bool | None = None
 ) -> None:
     session: Session = context.obj
+    text = "" if outcome.what_if else _settled(outcome)
+    if text:
+        made(text)
     if session.json:
         render.print_json({**_outcome_to_json(outcome), "in_force": in_force})
         return
-    if outcome.what_if:
+    if outcome.what_if or _cutover_of(outcome).state != "confirmed":
         _print_diff(outcome)
-        return
+    if text:
+        print(text)
+
+
+def _settled(outcome: Outcome) -> str:
     cutover, changed = _cutover_of(outcome), _endpoint_changes(outcome)
     if cutover.state == "confirmed":
-        print(f"cutover {cutover.number} is confirmed")
-        return
-    _print_diff(outcome)
-    print(
+        return f"cutover {cutover.number} is confirmed"
+    return (
         f"cutover {cutover.number} is rolled back, "
         f"{render.count(len(changed), 'endpoint')} as before"
     )

@@ -9,6 +9,7 @@ from proxy.admin import control
 from proxy.admin.conflicts import describe_conflict
 from proxy.admin.control import EndpointView, Operator, Outcome
 from proxy.cli import render
+from proxy.cli.output import made
 from proxy.cli.session import Session
 from proxy.endpoints.changes import EndpointFields, RowChange
 from proxy.endpoints.codec import endpoint_to_json, learned_to_json, row_to_json
@@ -225,6 +226,8 @@ def run_change(
         if plan.changes and not _is_confirmed(plan):
             raise control.ControlError("not confirmed: nothing was changed")
     outcome: Outcome = session.operate(lambda operator: work(operator, what_if))
+    if outcome.changes and not what_if:
+        made("; ".join(_done(outcome)))
     if session.json:
         render.print_json(outcome_to_json(outcome))
     elif what_if:

@@ -11,8 +11,10 @@ import typer
 from proxy.admin import exchange as verbs
 from proxy.admin.control import ControlError
 from proxy.admin.exchange import ImportReport
+from proxy.admin.files import write_whole
 from proxy.cli import render
 from proxy.cli.endpoint import Force, PoolFqdn, WhatIf, outcome_to_json
+from proxy.cli.output import made, print_document
 from proxy.cli.session import Session
 
 
@@ -41,6 +43,8 @@ def import_(
             force=force,
         )
     )
+    if report.outcome.changes and not what_if:
+        made(_counts(report))
     if session.json:
         lines = [asdict(line) for line in report.lines]
         render.print_json({**outcome_to_json(report.outcome), "rows": lines})
@@ -60,10 +64,14 @@ def _print_report(report: ImportReport, lead: str) -> None:
         where = f" ({line.place})" if why else ""
         text = f"{line.verdict:<8}{line.address or '(no address)'}{where}{why}"
         render.print_lines([lead + text])
+    print(lead + _counts(report))
+
+
+def _counts(report: ImportReport) -> str:
     counts = Counter(line.verdict for line in report.lines)
     said = ", ".join(f"{counts[word]} {word}" for word in counts)
     rows = render.count(len(report.lines), "row")
-    print(f"{lead}{rows}: {said or 'nothing'}")
+    return f"{rows}: {said or 'nothing'}"
 
 
 def _read(file: Path) -> bytes:
@@ -90,10 +98,15 @@ def export(
         form = "json"
     text = session.operate(lambda operator: verbs.export_endpoints(operator, form))
     if output is None:
-        print(text.replace("\r\n", "\n").rstrip("\n"))
+        if form == "json":
+            text = render.json_text(text)
+        print_document(text.replace("\r\n", "\n").rstrip("\n"))
         return
     try:
-        output.write_bytes(text.encode("utf-8-sig" if form == "csv" else "utf-8"))
+        write_whole(output, text.encode("utf-8-sig" if form == "csv" else "utf-8"))
     except OSError as error:
-        raise ControlError(f"{output} cannot be written: {error.strerror}") from None
-    print(f"wrote {output}")
+        raise ControlError(
+            f"{output} cannot be written ({error.strerror}): it is as it was before"
+        ) from None
+    made(f"wrote {output}")
+    render.print_lines([f"wrote {output}"])

@@ -1,6 +1,7 @@
 """The ``waypost`` command: from the line typed to an exit code.
 
-0 done, 1 refused or failed, 2 not understood, 3 store or configuration unusable.
+0 done, 1 refused or failed, 2 not understood, 3 store or configuration unusable,
+4 done, but the result could not be written.
 """
 
 import json
@@ -9,53 +10,93 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from proxy.cli.arguments import split_options
-from proxy.cli.cmdlets import UsageError, translate
+from proxy.cli import output
+from proxy.cli.arguments import plain_dashes, split_options
+from proxy.cli.cmdlets import UsageError, in_its_words, is_cmdlet, translate
+from proxy.cli.output import OutputFailed
 
 OK: Final = 0
 REFUSED: Final = 1
 USAGE: Final = 2
 UNUSABLE: Final = 3
+UNHEARD: Final = 4
 
 
 def run() -> None:
     """The entry point of the package."""
-    sys.exit(main(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    if not _is_serve(*split_options(arguments)):
+        output.install()
+    sys.exit(main(arguments))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what a line says; prints its result or why not; never raises."""
-    front, rest = split_options(arguments)
-    as_json = "--json" in front
+    output.forget()
+    front, rest = split_options(plain_dashes(arguments))
+    cmdlet = rest[0] if rest and is_cmdlet(rest[0]) else ""
+    said = _Complaints("--json" in front, cmdlet)
+    code = OK
     try:
-        return _dispatch(front, translate(rest))
-    except UsageError as error:
-        return _complain(str(error), USAGE, as_json)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our pipe has seen enough.
-        sys.stderr.close()
-        return OK
-    except Exception as error:
-        return _refusal(error, as_json)
+        try:
+            code = _dispatch(front, translate(rest), said)
+        except OutputFailed:
+            raise
+        except UsageError as error:
+            code = said.complain(str(error), USAGE)
+        except KeyboardInterrupt:
+            code = 130
+        except Exception as error:
+            code = _refusal(error, said)
+        sys.stdout.flush()
+    except OutputFailed as failure:
+        output.give_up()
+        return _unheard(failure, code, said)
+    return code
 
 
-def _dispatch(front: list[str], rest: list[str]) -> int:
-    if rest == ["serve"] and _is_plain(front):
+def _unheard(failure: OutputFailed, code: int, said: "_Complaints") -> int:
+    """Say what became of a command whose result nobody takes."""
+    made = output.changes_made()
+    if failure.is_broken_pipe and not made:
+        return code  # the reader of our pipe has seen enough
+    then = f"the change WAS made: {made}" if made else "nothing was changed"
+    text = f"the result could not be written to standard output ({failure}); {then}"
+    return said.complain(text, UNHEARD if made else code or REFUSED)
+
+
+def _is_serve(front: list[str], rest: list[str]) -> bool:
+    return rest == ["serve"] and _is_plain(front)
+
+
+def _dispatch(front: list[str], rest: list[str], said: "_Complaints") -> int:
+    if _is_serve(front, rest):
         # The first process of a container ignores signals that nobody handles, so a
         # stop in the first instants would be lost and the container be killed later.
         signal.signal(signal.SIGTERM, _leave)
         from proxy.cli.serve import serve_command
 
         return serve_command(_config_of(front))
+    import typer
+
     from proxy.cli.app import app
 
+    # Typer's name for what Click calls so: not every version of it has Click.
+    misunderstood: Any = typer.BadParameter.__base__
     try:
-        app([*front, *rest], prog_name="waypost")
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else OK
-    return OK
+        left = app([*front, *rest], prog_name="waypost", standalone_mode=False)
+    except SystemExit as exit_:
+        left = exit_.code
+    except typer.Abort:
+        return said.complain("stopped: nothing was changed", REFUSED)
+    except misunderstood as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            return USAGE
+        from proxy.cli import misuse
+
+        return said.complain(misuse.sentence(error, said.cmdlet), USAGE)
+    return left if isinstance(left, int) else OK
 
 
 def _leave(number: int, frame: object) -> None:
@@ -78,7 +119,7 @@ def _config_of(front: list[str]) -> str | None:
     return found
 
 
-def _refusal(error: Exception, as_json: bool) -> int:
+def _refusal(error: Exception, said: "_Complaints") -> int:
     """Print an expected error and give its exit code; raise any other."""
     from proxy.admin.control import ControlError
     from proxy.config import ConfigError
@@ -86,7 +127,7 @@ def _refusal(error: Exception, as_json: bool) -> int:
 
     match error:
         case ControlError():
-            return _complain(str(error), error.exit_code, as_json)
+            return said.complain(str(error), error.exit_code)
         case ConfigError():
             problems = [
                 {
@@ -97,21 +138,30 @@ def _refusal(error: Exception, as_json: bool) -> int:
                 }
                 for problem in error.problems
             ]
-            return _complain(str(error), UNUSABLE, as_json, problems=problems)
+            return said.complain(str(error), UNUSABLE, problems=problems)
         case StoreError():
-            return _complain(str(error), UNUSABLE, as_json)
+            return said.complain(str(error), UNUSABLE)
     raise error
 
 
-def _complain(text: str, code: int, as_json: bool, **more: Any) -> int:
-    """Say why not, on standard error, so that output stays what was asked for."""
-    if as_json:
-        text = json.dumps({"error": text, "exit_code": code, **more})
-        print(text, file=sys.stderr)
-    else:
-        from proxy.sip.grammar import visible
+class _Complaints:
+    """Says why not, on standard error, so that output stays what was asked for."""
 
-        lead = "" if "\n" in text else "waypost: "
-        lines = map(visible, text.split("\n"))
-        print(lead + "\n".join(lines), file=sys.stderr)
-    return code
+    def __init__(self, as_json: bool, cmdlet: str) -> None:
+        self._as_json = as_json
+        self.cmdlet = cmdlet
+
+    def complain(self, text: str, code: int, **more: Any) -> int:
+        """Print a sentence (or several); returns the exit code."""
+        if self.cmdlet:
+            text = in_its_words(text)
+        if self._as_json:
+            text = json.dumps({"error": text, "exit_code": code, **more})
+            print(text, file=sys.stderr)
+        else:
+            from proxy.sip.grammar import visible
+
+            lead = "" if "\n" in text else "waypost: "
+            lines = map(visible, text.split("\n"))
+            print(lead + "\n".join(lines), file=sys.stderr)
+        return code

@@ -11,16 +11,46 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from proxy.cli.output import is_unicode
 from proxy.sip.grammar import visible
 
 _CONTROLS: Final = re.compile(r"[\x7f-\x9f]")
 """Those that JSON leaves alone and a terminal does not."""
+_INSTANTS: Final = ("at", "confirm_by")
+_OTHERS: Final = re.compile(r"[^\n -~]")
 
 
 def print_json(value: Any) -> None:
-    """One JSON document; control characters leave as its own escapes."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    """One JSON document; instants in it are ISO 8601 with the zone.
+
+    What the stream cannot show, and what could move a terminal's cursor, leaves as
+    JSON's own escapes.
+    """
+    print(json_text(json.dumps(_timed(value), indent=2, ensure_ascii=False)))
+
+
+def _timed(value: Any, name: str = "") -> Any:
+    """A value whose instants, known by their names, are texts; null for never."""
+    if isinstance(value, dict):
+        return {key: _timed(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_timed(each) for each in value]
+    if isinstance(value, float) and (name in _INSTANTS or name.endswith("_at")):
+        return iso(value) if value else None
+    return value
+
+
+def json_text(text: str) -> str:
+    """A JSON document as standard output can show it."""
+    if is_unicode():
+        return _CONTROLS.sub(_escape, text)
+    return _OTHERS.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs)
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -73,6 +103,12 @@ def print_properties(properties: Iterable[tuple[str, str]]) -> None:
 def instant(seconds: float) -> str:
     """An instant as local time, to the second."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def iso(seconds: float) -> str:
+    """An instant for programs: local time with its zone, to the millisecond."""
+    then = datetime.fromtimestamp(seconds).astimezone()
+    return then.isoformat("T", "milliseconds")
 
 
 def count(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from proxy.admin import runbook as verbs
 from proxy.admin.control import Operator
 from proxy.admin.runbook import Item, Report
 from proxy.cli import render
+from proxy.cli.output import made
 from proxy.cli.session import Session
 from proxy.config import Config
 from proxy.endpoints.codec import cutover_to_json
@@ -61,6 +62,8 @@ def runbook(
         return await verbs.walk(operator, config, text)
 
     items = session.operate(work)
+    if reset:
+        made("the runbook begins anew")
     if session.json:
         render.print_json([asdict(item) for item in items or ()])
     elif items is None:
@@ -81,6 +84,7 @@ def _tick(session: Session, done: str | None, undone: str | None, note: str) -> 
         return ticked
 
     ticked = session.operate(work)
+    made(", ".join(f"{name} is {state}" for name, state in ticked.items()))
     if session.json:
         render.print_json(ticked)
     else:

@@ -1,5 +1,6 @@
 """``waypost status`` and ``waypost drain``: a running service, through its listener."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from proxy.admin import client
 from proxy.admin.control import ControlError
 from proxy.cli import render
+from proxy.cli.output import made
 from proxy.cli.session import Session
 
 
@@ -49,6 +51,7 @@ def drain(context: typer.Context) -> None:
         answer = client.call_json(session.config(), "POST", "/drain")
     except client.AdminError as error:
         raise ControlError(str(error)) from None
+    made("the service is draining, and then it stops")
     if session.json:
         render.print_json(answer)
     else:
@@ -97,7 +100,8 @@ def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
     if not found.get("store_away_since"):
         return []
     ago = render.duration(found["store_away_seconds"])
-    return [("Away since", f"{found['store_away_since']} ({ago})")]
+    since = datetime.fromisoformat(found["store_away_since"]).timestamp()
+    return [("Away since", f"{render.instant(since)} ({ago})")]
 
 
 def _down(found: dict[str, Any]) -> list[tuple[str, str]]:

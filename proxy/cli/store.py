@@ -9,6 +9,7 @@ import typer
 
 from proxy.admin.control import ControlError
 from proxy.cli import render
+from proxy.cli.output import made
 from proxy.cli.session import Session
 
 app = typer.Typer(
@@ -68,6 +69,7 @@ def migrate(context: typer.Context, source: Url, target: Url) -> None:
         moved = asyncio.run(verbs.migrate(source, target, progress.show))
     finally:
         progress.end()
+    made("everything was copied, and both stores are the same")
     session: Session = context.obj
     if session.json:
         render.print_json([asdict(each) for each in moved])

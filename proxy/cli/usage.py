@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -194,7 +194,7 @@ def _print_csv(views: Sequence[UsageView]) -> None:
 
 
 def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    return render.iso(at)
 
 
 def _plain(text: str) -> str:
@@ -210,8 +210,8 @@ _WATCH_COLUMNS: Final = ("Client", "Last seen", "Count", "Failed", "Source")
 def _clock(at: float) -> str:
     """The time of a day, with the day when it is another one."""
     then, today = datetime.fromtimestamp(at), datetime.now()
-    form = "%H:%M:%S" if then.date() == today.date() else "%Y-%m-%d %H:%M"
-    return then.strftime(form)
+    form = "%H:%M:%S %z" if then.date() == today.date() else "%Y-%m-%d %H:%M %z"
+    return then.astimezone().strftime(form)
 
 
 def _watch(look: Any, one: bool, seconds: float | None) -> None:

@@ -8,7 +8,9 @@ import typer
 from proxy.admin import registrar
 from proxy.admin.control import ControlError
 from proxy.cli import render
+from proxy.cli.output import made
 from proxy.cli.session import Session
+from proxy.sip.pasted import MARK
 from proxy.store.registrar import User
 
 app = typer.Typer(
@@ -91,7 +93,8 @@ def list_(context: typer.Context) -> None:
 
 def _password(from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        # PowerShell may put a byte order mark before what it pipes.
+        return sys.stdin.readline().removeprefix(MARK).rstrip("\r\n")
     if not sys.stdin.isatty():
         raise ControlError(
             "standard input is not a terminal, so nobody can be asked: pipe the "
@@ -102,10 +105,12 @@ def _password(from_stdin: bool) -> str:
 
 
 def _done(session: Session, verb: str, user: User) -> None:
+    text = f"{verb} user {user.name} in realm {user.realm}"
+    made(text)
     if session.json:
         render.print_json(_to_json(user))
     else:
-        print(f"{verb} user {user.name} in realm {user.realm}")
+        render.print_lines([text])
 
 
 def _to_json(user: User) -> dict[str, object]:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from proxy.sip.errors import SipError
+from proxy.sip.pasted import pasted_note
 from proxy.sip.uri import SipUri, parse_uri
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\Z")
@@ -64,7 +65,7 @@ def _plain_uri(text: str, written: str) -> SipUri:
     """Parse ``sip:user@host`` that has nothing else on it."""
     example = 'write "sip:user@domain", for example "sip:ocschat@contoso.com"'
     if not written.isascii():
-        raise Refused(f'"{text}" has letters outside ASCII: {example}')
+        raise Refused(f'"{text}" {_not_ascii(text, example)}')
     if "@" not in written:
         raise Refused(f'"{text}" has no "@": {example}')
     try:
@@ -100,6 +101,11 @@ def _check_host(text: str, host: str) -> None:
         )
 
 
+def _not_ascii(text: str, advice: str) -> str:
+    note = pasted_note(text)
+    return f"cannot be: {note}" if note else f"has letters outside ASCII: {advice}"
+
+
 def _is_ip(host: str) -> bool:
     try:
         ip_address(host.strip("[]"))
@@ -130,7 +136,7 @@ def normalise_fqdn(text: str) -> str:
             f"{example}"
         )
     if not name.isascii():
-        raise Refused(f'"{text}" has letters outside ASCII: write its xn-- form')
+        raise Refused(f'"{text}" {_not_ascii(text, "write its xn-- form")}')
     labels = name.split(".")
     if len(labels) < 2:
         raise Refused(f'"{text}" is a short name: {example}')

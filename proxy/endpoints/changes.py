@@ -22,6 +22,7 @@ from proxy.endpoints.codec import Row, row_to_json
 from proxy.endpoints.model import Cutover, Endpoint, Pool
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.flow import Transport
+from proxy.sip.pasted import pasted_note
 
 Kind = Literal["endpoint", "pool", "cutover"]
 _INSTANTS: Final = ("created_at", "changed_at")
@@ -269,13 +270,15 @@ def _unknown(table: EndpointTable, identity: str) -> str:
             "distinguished names belong to Active Directory: name the endpoint by its "
             "SIP address"
         )
-    from difflib import get_close_matches
+    from proxy.endpoints.similar import similar_address
 
     text = f'there is no endpoint "{identity}"'
-    key = identity.strip().lower().removeprefix("sip:")
-    close = get_close_matches(key, list(table.endpoints)[:10_000], 1, 0.8)
-    if close:
-        return f'{text}; did you mean "{table.endpoints[close[0]].sip_address}"?'
+    close = similar_address(identity, table.endpoints)
+    if close is not None:
+        return f'{text}; did you mean "{table.endpoints[close].sip_address}"?'
+    note = pasted_note(identity)
+    if note:
+        return f"{text}: {note}"
     return f'{text}: "waypost endpoint get" lists those there are'
 
 

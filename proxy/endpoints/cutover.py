@@ -11,7 +11,7 @@ snapshot, so that one rollback always leads back to where it began.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from proxy.endpoints.address import Refused, normalise_address
@@ -298,4 +298,4 @@ def _settled_already(cutover: Cutover) -> str:
 
 
 def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy.endpoints.address import Refused
 from proxy.endpoints.model import Endpoint
+from proxy.sip.pasted import DASHES, DOUBLE_QUOTES, SINGLE_QUOTES
 
 Predicate = Callable[[Endpoint], bool]
 
@@ -32,8 +33,12 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "-match": lambda value, wanted: re.search(wanted, value) is not None,
     "-notmatch": lambda value, wanted: re.search(wanted, value) is None,
 }
+_D: Final = f'"{DOUBLE_QUOTES}'
+_S: Final = f"'{SINGLE_QUOTES}"
+# As in PowerShell typographic quotes are quotes.
 _TOKEN: Final = re.compile(
-    r"(?<!\s)\s*+(?:\"([^\"]*)\"|'([^']*)'|([()!])|([^\s\"'()!]+))"
+    rf"(?<!\s)\s*+(?:[{_D}]([^{_D}]*)[{_D}]|[{_S}]([^{_S}]*)[{_S}]|([()!])"
+    rf"|([^\s{_D}{_S}()!]+))"
 )
 _EXAMPLE: Final = 'write for example {DisplayName -like "*chat*"}'
 _CONSTANTS: Final = {"$null": "", "$true": "true", "$false": "false"}
@@ -55,7 +60,7 @@ class _Reader:
         self._text = text
         found = _TOKEN.findall(inner)
         self._words = [
-            bare or mark or f'"{double or single}'
+            _operator(bare) or mark or f'"{double or single}'
             for double, single, mark, bare in found
         ]
         self._depth = 0
@@ -93,6 +98,11 @@ class _Reader:
                 raise Refused(f'the filter "{self._text}" has a bracket too many')
             return inner
         return _comparison(word, self._next(), _value(self._next()))
+
+
+def _operator(word: str) -> str:
+    """A bare word; its dash as the keyboard has it, as in PowerShell."""
+    return "-" + word[1:] if word[:1] and word[0] in DASHES else word
 
 
 def _value(word: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 
 import pytest
 
@@ -30,6 +31,14 @@ def config_file(tmp_path, monkeypatch):
     path.write_text(TEXT)
     monkeypatch.setenv("WAYPOST_CONFIG", str(path))
     return path
+
+
+@pytest.fixture(autouse=True)
+def rich_may_be_loaded():
+    """``serve`` keeps Rich out of its process, which is ours here."""
+    yield
+    if sys.modules.get("rich", ...) is None:
+        del sys.modules["rich"]
 
 
 class Waypost:

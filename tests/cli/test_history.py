@@ -1,5 +1,7 @@
 """`waypost endpoint history` and `waypost endpoint undo`."""
 
+from datetime import datetime
+
 import pytest
 
 
@@ -25,7 +27,7 @@ def test_the_history_says_who_when_from_where_and_what(changed):
     assert newest["verb"] == "endpoint.set" and newest["origin"].startswith("cli on ")
     assert newest["before"]["pool_fqdn"] == "pcpool.contoso.test"
     assert newest["after"]["pool_fqdn"] == "new.contoso.test"
-    assert newest["actor"] and newest["at"] > 1e9
+    assert newest["actor"] and datetime.fromisoformat(newest["at"]).tzinfo
     assert changed("endpoint", "history") == 0
     assert "pool_fqdn: pcpool.contoso.test -> new.contoso.test" in changed.out
 

@@ -99,3 +99,13 @@ def test_the_installed_command_brings_a_commented_configuration(
 
 def test_the_installed_lab_plays_the_journey(waypost: Path) -> None:
     assert '"ok": true' in run(str(waypost), "--json", "lab", "--once")
+
+
+def test_a_python_that_is_too_old_is_told_which_version_is_needed() -> None:
+    """Before mypyc, or anything else of the build, looks at the sources."""
+    older = "import sys, runpy; sys.version_info = (3, 10, 12, 'final', 0); "
+    line = [sys.executable, "-c", f"{older}runpy.run_path('setup.py')"]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "needs Python 3.11 or newer, and this is 3.10" in done.stderr
+    assert "Traceback" not in done.stderr and "mypy" not in done.stderr
