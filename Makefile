@@ -23,7 +23,7 @@ SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '
 # What `make test` and `make bench` need besides Python.
 PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
             dnsmasq sipsak redis-server openssl \
-            iproute2 util-linux
+            iproute2 util-linux faketime
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 
 .DEFAULT_GOAL := help

@@ -11,12 +11,13 @@ from typing import Literal
 
 from proxy import clock
 from proxy.admin.conflicts import conflicts_of, still_registered
+from proxy.clock import uptime
 from proxy.config import Config
 from proxy.endpoints import changes
 from proxy.endpoints.address import Refused, normalise_address, normalise_fqdn
 from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
 from proxy.endpoints.filters import parse_filter
-from proxy.endpoints.model import Endpoint, LearnedUri, Pool
+from proxy.endpoints.model import Endpoint, LearnedUri, Pool, Uptime
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.flow import Transport
 from proxy.store.interface import Actor, Store
@@ -39,6 +40,7 @@ class Operator:
     rules: Rules
     actor: Actor
     clock: Callable[[], float] = clock.wall
+    uptime: Callable[[], Uptime] = uptime
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from proxy.admin.control import ControlError, Operator, Outcome, apply_change, r
 from proxy.endpoints import cutover as rules
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
-from proxy.endpoints.model import Cutover
+from proxy.endpoints.model import Cutover, Uptime
 from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
 from proxy.store.interface import Actor, Store
 
@@ -68,7 +68,14 @@ async def apply(
         confirm_within = plan.confirm_within * 60
     bound = await _bound(operator, plan, now)
     order = Order(
-        plan, operator.rules, _by(operator.actor), share, confirm_within, forced, bound
+        plan,
+        operator.rules,
+        _by(operator.actor),
+        share,
+        confirm_within,
+        forced,
+        bound,
+        operator.uptime(),
     )
     with refusals():
         decide = rules.apply_cutover(order, now)
@@ -92,7 +99,8 @@ async def _bound(operator: Operator, plan: Plan, now: float) -> dict[str, list[s
 
 async def confirm(operator: Operator) -> Outcome:
     """Keep the newest cutover; no automatic rollback any more."""
-    decide = rules.confirm_cutover(_by(operator.actor), operator.clock())
+    by, now = _by(operator.actor), operator.clock()
+    decide = rules.confirm_cutover(by, now, operator.uptime())
     return await apply_change(operator, "cutover.confirm", decide)
 
 
@@ -108,22 +116,22 @@ async def status(operator: Operator) -> CutoverView | None:
     last = table.cutover
     if last is None:
         return None
-    left = None if last.confirm_by is None else last.confirm_by - operator.clock()
+    left = last.left(operator.clock(), operator.uptime())
     changed = [] if last.state == "rolled-back" else changed_since(last, table)
     return CutoverView(last, left, changed)
 
 
-async def roll_back_overdue(store: Store, now: float) -> Cutover | None:
+async def roll_back_overdue(store: Store, now: float, uptime: Uptime) -> Cutover | None:
     """Roll the newest cutover back when it was not confirmed in time.
 
     Called by a running server, and by every command before it does its own work, so
     that a promise to roll back holds when no server runs.  Returns what was undone.
     """
     last = (await store.load_table()).cutover
-    if last is None or not last.is_overdue(now):
+    if last is None or not last.is_overdue(now, uptime):
         return None
     # Asked again inside the transaction: somebody may be quicker, or confirm.
-    decide = rules.roll_back_overdue(_by(AUTOMATIC), now)
+    decide = rules.roll_back_overdue(_by(AUTOMATIC), now, uptime)
     changes = await store.change(AUTOMATIC, "cutover.rollback", decide, now)
     for change in changes:
         if isinstance(change.after, Cutover):

@@ -41,7 +41,7 @@ class Session:
         async def run() -> T:
             store = await open_store(config.store_url)
             try:
-                await roll_back_overdue(store, clock.wall())
+                await roll_back_overdue(store, clock.wall(), clock.uptime())
                 return await work(Operator(store, rules_of(config), current_actor()))
             finally:
                 await store.close()

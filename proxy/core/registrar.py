@@ -167,6 +167,16 @@ class Registrar:
                     self.gate.nonces.begin(now + self.location.wall_offset)
                     self._is_loaded = True
 
+    def clock_set(self, by: float, now: float) -> list[BindingChange]:
+        """The wall clock was set by that many seconds; the contacts that now end at
+        another instant, for the store."""
+        self.gate.nonces.clock_set(by, now + self.location.wall_offset + by)
+        return self.location.clock_set(by, now, float(self.settings.max_expires))
+
+    def is_settled(self, binding: Binding) -> bool:
+        """True when the store may be told of this binding: nothing newer is coming."""
+        return binding.aor not in self._busy and self.location.holds(binding)
+
     def _saved(self, tickets: Sequence[object], now: float) -> None:
         """The store has them: bind, answer, and go on with whoever waited."""
         for ticket in tickets:

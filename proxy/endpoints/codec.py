@@ -100,6 +100,8 @@ def cutover_to_json(cutover: Cutover) -> dict[str, Any]:
         "forced": cutover.forced,
         "settled_at": cutover.settled_at,
         "settled_by": cutover.settled_by,
+        "machine": cutover.machine,
+        "uptime_by": cutover.uptime_by,
         "switches": [
             {
                 "before": None
@@ -125,6 +127,8 @@ def cutover_from_json(values: Mapping[str, Any]) -> Cutover:
         forced=values.get("forced", False),
         settled_at=values.get("settled_at", 0.0),
         settled_by=values.get("settled_by", ""),
+        machine=values.get("machine", ""),
+        uptime_by=values.get("uptime_by", 0.0),
         switches=tuple(
             Switch(
                 None if each["before"] is None else endpoint_from_json(each["before"]),

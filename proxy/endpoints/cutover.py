@@ -16,7 +16,15 @@ from typing import Final
 
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
-from proxy.endpoints.model import Canary, Cutover, CutoverState, Endpoint, Switch
+from proxy.endpoints.model import (
+    NO_UPTIME,
+    Canary,
+    Cutover,
+    CutoverState,
+    Endpoint,
+    Switch,
+    Uptime,
+)
 from proxy.endpoints.plan import Plan, PlannedChange
 from proxy.endpoints.table import EndpointTable
 
@@ -52,7 +60,8 @@ class Order:
     """An apply as it was ordered.
 
     ``bound`` says who is registered for an address (``user@host`` → sources), from
-    the registrar; ``confirm_within`` seconds arm the automatic rollback.
+    the registrar; ``confirm_within`` seconds arm the automatic rollback, counted from
+    ``uptime`` as well.
     """
 
     plan: Plan
@@ -62,6 +71,7 @@ class Order:
     confirm_within: float | None = None
     forced: bool = False
     bound: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    uptime: Uptime = NO_UPTIME
 
 
 def apply_cutover(order: Order, now: float) -> Decide:
@@ -72,7 +82,7 @@ def apply_cutover(order: Order, now: float) -> Decide:
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = table.cutover
-        if last is not None and last.is_overdue(now):
+        if last is not None and last.is_overdue(now, order.uptime):
             raise Refused(f"cutover {last.number} is overdue and about to be undone")
         rows, problems = [], []
         for change, address, fields in planned:
@@ -166,6 +176,7 @@ def _numbered(
     rows: list[RowChange] = []
     within = order.confirm_within
     confirm_by = None if within is None else now + within
+    machine, uptime_by = order.uptime[0], order.uptime[1] + (within or 0.0)
     if last is not None and last.state == "applied":
         if _is_widened(last, switches):
             origin = {each.after.key: each for each in last.switches}
@@ -174,7 +185,9 @@ def _numbered(
             switches += [each for each in last.switches if each.after.key not in named]
             rows.append(RowChange(last, _settled(last, "replaced", order.by, now)))
             # What is armed stays armed, unless another time was said.
-            confirm_by = confirm_by or last.confirm_by
+            if confirm_by is None:
+                confirm_by = last.confirm_by
+                machine, uptime_by = last.machine, last.uptime_by
         elif last.confirm_by is not None:
             raise Refused(
                 f"cutover {last.number} still waits for its confirmation: write "
@@ -190,6 +203,8 @@ def _numbered(
         str(order.share),
         order.forced,
         switches=tuple(switches),
+        machine=machine if confirm_by is not None else "",
+        uptime_by=uptime_by if confirm_by is not None else 0.0,
     )
     return [*rows, RowChange(None, new)]
 
@@ -213,14 +228,14 @@ def _from_origin(switch: Switch, origin: Mapping[str, Switch]) -> Switch:
     return switch if first is None else Switch(first.before, switch.after)
 
 
-def confirm_cutover(by: str, now: float) -> Decide:
+def confirm_cutover(by: str, now: float, uptime: Uptime = NO_UPTIME) -> Decide:
     """Keep what was switched: the automatic rollback is disarmed."""
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = _last(table)
         if last.state != "applied":
             raise Refused(_settled_already(last))
-        if last.is_overdue(now):
+        if last.is_overdue(now, uptime):
             raise Refused(
                 f"too late: cutover {last.number} had to be confirmed by "
                 f"{_instant(last.confirm_by or 0)} and is being rolled back"
@@ -242,12 +257,12 @@ def roll_back_cutover(by: str, now: float) -> Decide:
     return decide
 
 
-def roll_back_overdue(by: str, now: float) -> Decide:
+def roll_back_overdue(by: str, now: float, uptime: Uptime = NO_UPTIME) -> Decide:
     """The automatic rollback: nothing unless the newest cutover is overdue."""
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = table.cutover
-        if last is None or not last.is_overdue(now):
+        if last is None or not last.is_overdue(now, uptime):
             return []
         return _restored(table, last, by, now)
 

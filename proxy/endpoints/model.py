@@ -6,7 +6,7 @@ the FQDN of the pool that serves it.  Instants are seconds since the epoch.
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Final, Literal
 
 from proxy.sip.flow import Transport
 
@@ -91,6 +91,11 @@ class Switch:
     after: Endpoint
 
 
+Uptime = tuple[str, float]
+"""A start of a machine, and the seconds since; see ``proxy.clock.uptime``."""
+NO_UPTIME: Final[Uptime] = ("", 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Cutover:
     """A numbered switch of many endpoints at once, and the snapshot to undo it.
@@ -99,6 +104,9 @@ class Cutover:
     ``share`` words a canary ("10 %"), empty when all users were switched.  ``forced``
     when the doctor had advised against it.  ``settled_at`` and ``settled_by`` tell of
     the confirmation or the rollback.  The history keeps it without its switches.
+
+    ``uptime_by`` is the same deadline on a clock that nobody can set: seconds since the
+    start of the machine that is called ``machine``.
     """
 
     number: int
@@ -112,11 +120,22 @@ class Cutover:
     settled_at: float = 0.0
     settled_by: str = ""
     switches: tuple[Switch, ...] = ()
+    machine: str = ""
+    uptime_by: float = 0.0
 
-    def is_overdue(self, now: float) -> bool:
+    def left(self, now: float, uptime: Uptime = NO_UPTIME) -> float | None:
+        """Seconds until it is rolled back by itself; None when it never is.
+
+        ``now`` counts where ``uptime`` is another machine's, or that of a later start.
+        """
+        if self.confirm_by is None:
+            return None
+        machine, seconds = uptime
+        if machine and machine == self.machine:
+            return self.uptime_by - seconds
+        return self.confirm_by - now
+
+    def is_overdue(self, now: float, uptime: Uptime = NO_UPTIME) -> bool:
         """It should have been confirmed by now, and was not."""
-        return (
-            self.state == "applied"
-            and self.confirm_by is not None
-            and self.confirm_by <= now
-        )
+        left = self.left(now, uptime)
+        return self.state == "applied" and left is not None and left <= 0

@@ -104,6 +104,27 @@ class Binding:
         """The Path values in order: the Route set of a request to this contact."""
         return self.path.split(b"\n") if self.path else []
 
+    def ending(self, expires_at: float) -> "Binding":
+        """The same binding with another end."""
+        return Binding(
+            self.aor,
+            self.key,
+            self.uri,
+            self.value,
+            self.q,
+            expires_at,
+            self.registered_at,
+            self.call_id,
+            self.cseq,
+            self.instance,
+            self.reg_id,
+            self.epid,
+            self.user_agent,
+            self.source,
+            self.path,
+            self.flow,
+        )
+
     def row(self) -> BindingRow:
         """Every field, in the order of the constructor."""
         return (

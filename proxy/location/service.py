@@ -7,15 +7,15 @@ acknowledged is in the store before it comes here.
 
 from collections.abc import Iterable
 
-from proxy.location.binding import Binding, BindingChanges
+from proxy.location.binding import Binding, BindingChange, BindingChanges
 
 
 class LocationService:
     """All live bindings of this process.
 
     ``wall_offset`` is what has to be added to the core's clock to get seconds since
-    the epoch, in which bindings expire.  It is taken once: a jump of the wall clock
-    does not end registrations.
+    the epoch, in which bindings expire.  Whoever sets it says so with ``clock_set``
+    when the clock was not just read again: a jump does not end registrations.
     """
 
     __slots__ = ("_by_aor", "wall_offset")
@@ -102,6 +102,32 @@ class LocationService:
             elif change.aor in self._by_aor:
                 self.apply([change])
 
+    def clock_set(self, by: float, now: float, longest: float) -> list[BindingChange]:
+        """The wall clock was set by that many seconds at ``now``; what changed for it.
+
+        Forward: every contact keeps what it had left.  Back: it has that and more, so
+        nobody gets longer than ``longest``, the most that is ever granted.  Not exact
+        back, because other machines, whose clocks were right, may have written some.
+        """
+        self.sweep(now)  # by the clock as it was
+        self.wall_offset += by
+        latest = now + self.wall_offset + longest
+        later = max(by, 0.0)
+        changes: list[BindingChange] = []
+        for aor, bindings in self._by_aor.items():
+            moved = [_moved(each, later, latest) for each in bindings]
+            changes += [
+                BindingChange(aor, after.key, after)
+                for before, after in zip(bindings, moved, strict=True)
+                if after is not before
+            ]
+            self._by_aor[aor] = moved
+        return changes
+
+    def holds(self, binding: Binding) -> bool:
+        """True while nothing newer has come in the place of this very binding."""
+        return binding in self._by_aor.get(binding.aor, ())
+
     def sweep(self, now: float) -> int:
         """Free every expired binding; how many went."""
         wall = now + self.wall_offset
@@ -110,6 +136,14 @@ class LocationService:
             if any(b.expires_at <= wall for b in bindings):
                 self._without_expired(aor, bindings, wall)
         return before - len(self)
+
+
+def _moved(binding: Binding, later: float, latest: float) -> Binding:
+    """The same binding with another end, not after ``latest``."""
+    expires_at = min(binding.expires_at + later, latest)
+    if expires_at == binding.expires_at:
+        return binding
+    return binding.ending(expires_at)
 
 
 def _is_later(known: Binding, told: Binding) -> bool:

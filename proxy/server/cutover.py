@@ -11,6 +11,7 @@ import structlog
 
 from proxy import clock
 from proxy.admin.cutover import roll_back_overdue
+from proxy.endpoints.model import Cutover, Uptime
 from proxy.server.runtime import Runtime
 from proxy.store.interface import Store, StoreError
 
@@ -20,10 +21,37 @@ LOOK: Final = 0.25
 """Seconds between two looks at the clock."""
 
 
-async def roll_back(store: Store) -> bool:
+class Deadline:
+    """When the newest cutover is overdue, on a clock that nobody sets.
+
+    Its own machine knows by its time since boot.  Another one counts from when it first
+    saw the cutover: what its clock says then must do, and later settings do not count.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[int, float | None] = (0, None)
+        self._over_at = 0.0
+
+    def is_over(self, cutover: Cutover, now: float, uptime: Uptime) -> bool:
+        """True when it should have been confirmed by now, and was not."""
+        if cutover.machine == uptime[0]:
+            return cutover.is_overdue(now, uptime)
+        of = cutover.number, cutover.confirm_by
+        if of != self._of:
+            self._of = of
+            self._over_at = uptime[1] + (cutover.left(now) or 0.0)
+        return (
+            cutover.state == "applied"
+            and cutover.confirm_by is not None
+            and uptime[1] >= self._over_at
+        )
+
+
+async def roll_back(store: Store, now: float | None = None) -> bool:
     """Undo the newest cutover when it is overdue; True when this did it."""
+    now = clock.wall() if now is None else now
     try:
-        undone = await roll_back_overdue(store, clock.wall())
+        undone = await roll_back_overdue(store, now, clock.uptime())
     except StoreError as error:
         log.error("cutover.not_rolled_back", reason=str(error))
         return False
@@ -39,9 +67,11 @@ async def roll_back(store: Store) -> bool:
 
 async def watch_cutover(store: Store, runtime: Runtime) -> None:
     """Roll back when the table's newest cutover becomes overdue."""
+    deadline = Deadline()
     while True:
         await asyncio.sleep(LOOK)
         armed = runtime.core.router.table.cutover
+        wall = clock.wall()
         # The table follows the store: when it is stale, the store says no.
-        if armed is not None and armed.is_overdue(clock.wall()):
-            await roll_back(store)
+        if armed is not None and deadline.is_over(armed, wall, clock.uptime()):
+            await roll_back(store, max(wall, armed.confirm_by or wall))

@@ -220,7 +220,8 @@ def _run_beside(
     keep(lambda: _save_uses(store, runtime), "save-uses")
     keep(lambda: _collect_garbage(runtime), "collect-garbage")
     if is_first:
-        keep(lambda: _forget_learned(store, config.learned.ttl), "forget-learned")
+        ttl = config.learned.ttl
+        keep(lambda: _forget_learned(store, runtime, ttl), "forget-learned")
         if config.health.probe:
             keep(FrontEndProber(runtime, config.health.probe).run, "probes")
 
@@ -255,10 +256,10 @@ async def _save_uses(store: Store, runtime: Runtime) -> None:
                 runtime.used_uris |= used
 
 
-async def _forget_learned(store: Store, ttl: float) -> None:
+async def _forget_learned(store: Store, runtime: Runtime, ttl: float) -> None:
     while True:
         try:
-            forgotten = await store.forget_learned(clock.wall() - ttl)
+            forgotten = await store.forget_learned(runtime.wall.patient() - ttl)
             if forgotten:
                 log.info("uri.forgotten", count=forgotten)
         except StoreError as error:

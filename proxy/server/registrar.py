@@ -14,6 +14,7 @@ import structlog
 
 from proxy import clock
 from proxy.core import commands, events
+from proxy.location.binding import BindingChanges
 from proxy.server.follow import load_location
 from proxy.server.runtime import Runtime
 from proxy.server.sibling_news import tell_bindings
@@ -27,6 +28,8 @@ GROUP: Final = 0.010
 SWEEP: Final = 300.0
 GRACE: Final = 60.0
 """Seconds that an expired binding stays in the store before it is deleted."""
+PIECE: Final = 1000
+"""Contacts that are saved at once when the clock was set."""
 CONFLICT_EVERY: Final = 60.0
 MAX_SOURCES: Final = 1000
 
@@ -141,7 +144,31 @@ async def start_registrar(
     await load_location(store, runtime)
     runtime.carrier.on_save = BindingWriter(store, runtime).add
     runtime.on_conflict = ConflictBook(store, runtime).note
+    if sweeps_store:
+
+        def save_moved(moved: BindingChanges) -> None:
+            runtime.tasks.start(_save_moved(store, runtime, moved), "save-moved")
+
+        runtime.on_clock_set = save_moved
     runtime.tasks.keep(lambda: _sweep(store, runtime, sweeps_store), "sweep-bindings")
+
+
+async def _save_moved(store: Store, runtime: Runtime, moved: BindingChanges) -> None:
+    """The clock was set: have the store end contacts when memory does."""
+    registrar = runtime.core.registrar
+    assert registrar is not None
+    for first in range(0, len(moved), PIECE):
+        piece = [
+            change
+            for change in moved[first : first + PIECE]
+            if change.after is not None and registrar.is_settled(change.after)
+        ]
+        try:
+            if piece:
+                await store.save_bindings(piece)
+        except StoreError as error:
+            log.error("bindings.not_saved", count=len(piece), reason=str(error))
+            return
 
 
 async def _sweep(store: Store, runtime: Runtime, sweeps_store: bool) -> None:
@@ -152,6 +179,6 @@ async def _sweep(store: Store, runtime: Runtime, sweeps_store: bool) -> None:
         if not sweeps_store:
             continue
         try:
-            await store.forget_bindings(clock.wall() - GRACE)
+            await store.forget_bindings(runtime.wall.patient() - GRACE)
         except StoreError as error:
             log.warning("store.unavailable", reason=str(error))

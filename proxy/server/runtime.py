@@ -12,13 +12,13 @@ from typing import Any
 
 import structlog
 
-from proxy import clock
 from proxy.core import commands, events
 from proxy.core.lookups import lookup_of
 from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings import Siblings
 from proxy.endpoints.table import EndpointTable
+from proxy.location.binding import BindingChanges
 from proxy.net.network import ListenOptions, Network
 from proxy.net.selector import Alarm, DirectEventLoop
 from proxy.net.settings import AdmissionSettings, StreamSettings
@@ -30,6 +30,7 @@ from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
 from proxy.server.sibling_links import SiblingLinks
 from proxy.server.tasks import Tasks
+from proxy.server.wall_clock import WallClock
 from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
@@ -98,8 +99,9 @@ class Runtime:
         self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
         self.probes = {"ok": 0, "failed": 0}
         self.used_uris: set[str] = set()
-        self._wall_offset = clock.wall() - self.loop.time()
-        self.core.location.wall_offset = self._wall_offset
+        self.wall = WallClock(self.loop.time())
+        self.core.location.wall_offset = self.wall.offset
+        self.on_clock_set: Callable[[BindingChanges], None] = lambda _: None
         self._flusher: asyncio.TimerHandle | None = None
         self.dns_news = DnsNews()
         resolver.on_change = self._resolution_changed
@@ -199,7 +201,7 @@ class Runtime:
         return self.carrier.errors
 
     def _add_access(self, record: commands.LogAccess, at: float) -> None:
-        self.access.add(record, at + self._wall_offset)
+        self.access.add(record, at + self.wall.offset)
 
     def _carry_out_rare(self, command: commands.Command) -> None:
         match command:
@@ -261,7 +263,20 @@ class Runtime:
     def _flush_access(self) -> None:
         # First: whatever goes wrong with one batch, there is a next one.
         self._flusher = self.loop.call_later(0.25, self._flush_access)
+        self._look_at_clock()
         self.access.flush()
+
+    def _look_at_clock(self) -> None:
+        """Follow the wall clock; what expires keeps its time when that was set."""
+        now = self.loop.time()
+        by = self.wall.look(now)
+        if by:
+            log.warning("clock.set", seconds=round(by, 1))
+            registrar = self.core.registrar
+            changes = registrar.clock_set(by, now) if registrar is not None else []
+            if changes:
+                self.on_clock_set(changes)
+        self.core.location.wall_offset = self.wall.offset
 
 
 def serve(config: Any) -> int:

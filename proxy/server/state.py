@@ -18,6 +18,7 @@ class ServiceState:
     def __init__(self) -> None:
         self.phase: Phase = "starting"
         self.started_at = clock.wall()
+        self._began = self._answered = clock.boottime()
         self.store_problem = ""
         self.store_answered_at = self.started_at
 
@@ -29,11 +30,12 @@ class ServiceState:
     @property
     def age(self) -> float:
         """Seconds since the start."""
-        return clock.wall() - self.started_at
+        return clock.boottime() - self._began
 
     def store_answers(self) -> None:
         """The store has just answered."""
         self.store_answered_at = clock.wall()
+        self._answered = clock.boottime()
         self.store_problem = ""
 
     @property
@@ -41,4 +43,4 @@ class ServiceState:
         """Seconds since the store last answered; None while it does."""
         if not self.store_problem:
             return None
-        return max(0.0, clock.wall() - self.store_answered_at)
+        return max(0.0, clock.boottime() - self._answered)

@@ -159,9 +159,20 @@ class NonceBox:
     ``most``, all nonces made so far become stale, which costs each client one round.
     So do those from before ``begin``: a restart forgets the counts.  And so do those of
     another ``maker`` (a number of 16 bits) with the same key: its counts are not here.
+    A clock that is set makes none stale: see ``clock_set``.
     """
 
-    __slots__ = ("_counts", "_floor", "_key", "_maker", "_most", "_serial")
+    __slots__ = (
+        "_counts",
+        "_floor",
+        "_key",
+        "_last",
+        "_maker",
+        "_most",
+        "_serial",
+        "_set_at",
+        "_set_by",
+    )
 
     def __init__(self, key: bytes, most: int = MAX_NONCES, maker: int = 0) -> None:
         self._key = key
@@ -169,15 +180,32 @@ class NonceBox:
         self._most = most
         self._floor = 0.0
         self._serial = 0
+        self._last = self._set_at = self._set_by = 0.0
         self._counts: dict[bytes, int] = {}
 
     def begin(self, now: float) -> None:
         """Nonces made before this instant are stale."""
         self._floor = now
 
+    def clock_set(self, by: float, now: float) -> None:
+        """The clock was set by that many seconds, to ``now``: nonces keep their age.
+
+        Back needs no more than that the time of nonces never goes back.
+        """
+        self._set_by = max(by, 0.0)
+        self._set_at = now
+        self._floor += self._set_by
+
+    def _in_time_of(self, made_at: float, now: float) -> float:
+        """When a nonce was made, on the clock as it is set now."""
+        if made_at < self._set_at and now - self._set_at <= NONCE_LIFETIME:
+            return made_at + self._set_by
+        return made_at
+
     def make(self, now: float) -> bytes:
         """A new nonce; ``now`` is seconds since the epoch."""
         self._serial = (self._serial + 1) & 0xFFFF
+        now = self._last = max(now, self._last)
         stamp = _STAMP.pack(int(now * 1000), self._maker | self._serial)
         return b64encode(stamp + self._sign(stamp))
 
@@ -207,6 +235,8 @@ class NonceBox:
             return "forged"
         if not self._is_ours(nonce):
             return "stale"
+        now = max(now, self._last)
+        made_at = self._in_time_of(made_at, now)
         if made_at < self._floor or not now - NONCE_LIFETIME < made_at <= now + 1.0:
             return "stale"
         if count <= self._counts.get(nonce, 0):
@@ -224,7 +254,7 @@ class NonceBox:
         kept = {
             nonce: count
             for nonce, count in self._counts.items()
-            if (self.made_at(nonce) or 0.0) > oldest
+            if self._in_time_of(self.made_at(nonce) or 0.0, now) > oldest
         }
         if len(kept) > self._most // 2:
             kept, self._floor = {}, now

@@ -190,6 +190,37 @@ def test_the_automatic_rollback_waits_for_its_time_and_heeds_a_confirmation():
         confirm_cutover("me", 70.0)(armed)
 
 
+def test_a_deadline_is_kept_on_a_clock_that_nobody_sets_too():
+    here, there = ("here", 500.0), ("there", 9e9)
+    armed = run(
+        table_of(endpoint(1)),
+        apply_cutover(order(1, confirm_within=60.0, uptime=here), 10.0),
+    )
+    cutover = armed.cutover
+    assert (cutover.machine, cutover.uptime_by) == ("here", 560.0)
+    assert row_from_json(row_to_json(cutover)) == cutover
+    assert roll_back_overdue("clock", 9e9, ("here", 559.0))(armed) == []
+    assert roll_back_overdue("clock", 0.0, ("here", 560.0))(armed)
+    assert roll_back_overdue("clock", 69.0, there)(armed) == []
+    assert roll_back_overdue("clock", 70.0, there)(armed)
+    assert run(armed, confirm_cutover("me", 9e9, ("here", 559.0))).cutover.state == (
+        "confirmed"
+    )
+    with pytest.raises(Refused, match="too late"):
+        confirm_cutover("me", 0.0, ("here", 561.0))(armed)
+
+
+def test_a_wider_canary_keeps_the_deadline_on_both_clocks():
+    armed = order(1, share=Share(10), confirm_within=60.0, uptime=("here", 500.0))
+    tenth = run(table_of(endpoint(1)), apply_cutover(armed, 10.0))
+    later = order(1, share=Share(50), uptime=("here", 510.0))
+    half = run(tenth, apply_cutover(later, 20.0)).cutover
+    assert (half.confirm_by, half.machine, half.uptime_by) == (70.0, "here", 560.0)
+    plain = apply_cutover(order(1, uptime=("here", 5.0)), 1.0)
+    unarmed = run(table_of(endpoint(1)), plain)
+    assert (unarmed.cutover.machine, unarmed.cutover.uptime_by) == ("", 0.0)
+
+
 @pytest.mark.parametrize("settle", [confirm_cutover, roll_back_cutover])
 def test_what_is_settled_is_settled_once_and_says_by_whom(settle):
     with pytest.raises(Refused, match="there is no cutover"):

@@ -111,3 +111,40 @@ def test_a_look_up_costs_the_same_among_ten_and_a_hundred_thousand(others):
     # Promised is 1.2 on a machine of our own; a look-up that walks the table is
     # thousands of times dearer.
     assert ratio < (1.2 if os.environ.get("WAYPOST_SOAK_REGISTER") else 5)
+
+
+def test_a_clock_set_forward_takes_nothing_from_what_is_left():
+    location = service(
+        binding(b"a", expires_at=100.0), binding(b"gone", expires_at=40.0)
+    )
+    changes = location.clock_set(7200.0, 50.0, 3600.0)
+    assert location.wall_offset == 7200.0
+    assert [(c.key, c.after.expires_at) for c in changes] == [(b"a", 7300.0)]
+    assert keys(location, now=99.9) == [b"a"]
+    assert keys(location, now=100.0) == []
+
+
+def test_a_clock_set_back_leaves_nobody_more_than_is_ever_granted():
+    location = service(binding(b"a", expires_at=100.0), binding(b"b", expires_at=9e9))
+    changes = location.clock_set(-20.0, 50.0, 3600.0)
+    assert [(c.key, c.after.expires_at) for c in changes] == [(b"b", 3630.0)]
+    assert keys(location, now=119.9) == [b"a", b"b"]
+    assert keys(location, now=120.0) == [b"b"]
+    assert keys(location, now=3650.0) == []
+
+
+def test_a_year_ahead_by_mistake_and_back_is_forgotten():
+    location = service(binding(b"a", expires_at=100.0))
+    year = 31_536_000.0
+    location.clock_set(year, 50.0, 3600.0)
+    location.clock_set(-year, 60.0, 3600.0)
+    assert keys(location, now=61.0) == [b"a"]
+    assert keys(location, now=3660.0) == []
+
+
+def test_what_has_been_replaced_is_no_longer_held():
+    location = service(binding(b"a"))
+    (old,) = location.live(AOR, 0.0)
+    assert location.holds(old)
+    location.apply([BindingChange(AOR, b"a", binding(b"a", expires_at=200.0))])
+    assert not location.holds(old)

@@ -147,6 +147,40 @@ def test_a_restart_makes_older_nonces_stale():
     assert restarted.use(nonce, 1, 1002.0) == "stale"
 
 
+def test_a_clock_that_is_set_forward_makes_no_nonce_stale():
+    box = NonceBox(b"key")
+    box.begin(900.0)
+    nonce = box.make(1000.0)
+    assert box.use(nonce, 1, 1010.0) == "good"
+    box.clock_set(7200.0, 8220.0)  # it was 1020
+    assert box.use(nonce, 1, 8221.0) == "stale"  # the count counts on
+    assert box.use(nonce, 2, 8221.0) == "good"
+    assert box.use(nonce, 3, 8499.9) == "good"
+    assert box.use(nonce, 4, 8500.1) == "stale"
+    assert box.use(box.make(8500.0), 1, 8500.0) == "good"
+
+
+def test_nonces_from_before_the_start_stay_stale_when_the_clock_is_set():
+    old = NonceBox(b"key").make(899.0)
+    box = NonceBox(b"key")
+    box.begin(900.0)
+    box.clock_set(7200.0, 8110.0)
+    assert box.use(old, 1, 8111.0) == "stale"
+
+
+def test_a_clock_that_is_set_back_makes_no_nonce_stale_and_none_good_again():
+    box = NonceBox(b"key")
+    box.begin(900.0)
+    old, nonce = box.make(950.0), box.make(1000.0)
+    assert box.use(nonce, 1, 1001.0) == "good"
+    box.clock_set(-500.0, 502.0)
+    assert box.use(nonce, 1, 503.0) == "stale"
+    assert box.use(nonce, 2, 503.0) == "good"
+    assert box.use(box.make(503.0), 1, 504.0) == "good"
+    assert box.use(old, 1, 504.0) == "good"
+    assert box.use(old, 2, 1251.0) == "stale"
+
+
 def test_memory_is_bounded_and_no_count_is_forgotten_for_a_good_nonce():
     box = NonceBox(b"key", most=4)
     first = box.make(1000.0)
