@@ -217,7 +217,7 @@ def parse_message(
     to ``_parse_carefully``, which knows all the rules.
     """
     head, end, body = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
+    lines = head.split(b"\r\n", limits.header_lines)
     count = len(lines)
     if (
         not end

@@ -18,6 +18,7 @@ from proxy.sip.grammar import (
 from proxy.sip.kept import keep
 
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
+_MANY: Final = 128  # lines; more are nothing plain
 _BIG_C: Final = 0x43
 _SMALL_C: Final = 0x63
 _BIG_L: Final = 0x4C
@@ -55,7 +56,7 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
     folded, the top Via right below the status line, and one Content-Length that fits.
     """
     head, end, body = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
+    lines = head.split(b"\r\n", _MANY)  # what is left then is not visible
     start = lines[0]
     status = _STATUSES.get(start[:12])
     if status is None or not end or len(lines) < 4 or not is_visible(lines):
