@@ -9,9 +9,10 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,11 @@ CONNECTIONS: Final = 32
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,10}) (/[!-~]{0,1000}) HTTP/1\.[01]\Z")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++\Z")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+\Z")
+_ONCE: Final = frozenset({b"host", b"authorization", b"content-length"})
+_MISDIRECTED: Final = (
+    "Host is no address and no name of ours: call this listener by its address, or "
+    "write the name into hosts = [...] in [admin], or show the token"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +81,19 @@ class HttpListener:
 
     Whoever shows ``token`` may do everything.  Without it only open pages are served,
     and, when ``trusts_local`` (a loopback address and no token in the configuration),
-    every GET page.
+    every GET page.  Who shows none must call us by an address or a name that a
+    stranger's name server cannot hand out (``domains`` are those of our own).
     """
 
     def __init__(
-        self, pages: Mapping[str, Page], token: str, *, trusts_local: bool
+        self,
+        pages: Mapping[str, Page],
+        token: str,
+        *,
+        trusts_local: bool,
+        domains: Collection[str] = (),
     ) -> None:
+        self._domains = domains
         self._pages = pages
         self._token = token.encode()
         self._trusts_local = trusts_local
@@ -155,14 +168,42 @@ class HttpListener:
         if method != page.method:
             raise HttpError(405, f"{request.path} wants {page.method}")
         is_local = self._trusts_local and page.method == "GET"
-        if not (page.is_open or is_local or self._is_authorized(request)):
-            raise HttpError(401, "show the token: Authorization: Bearer ...")
+        if not self._is_authorized(request):
+            if not _is_ours(_host_of(request), self._domains):
+                raise HttpError(421, _MISDIRECTED)
+            if not (page.is_open or is_local):
+                raise HttpError(401, "show the token: Authorization: Bearer ...")
         return page.handler()
 
     def _is_authorized(self, request: _Request) -> bool:
         scheme, _, shown = request.headers.get(b"authorization", b"").partition(b" ")
         is_same = hmac.compare_digest(shown.strip(), self._token)
         return is_same and scheme.lower() == b"bearer" and bool(self._token)
+
+
+def _host_of(request: _Request) -> str:
+    """The name in Host, without port and final dot; empty without one."""
+    host = request.headers.get(b"host", b"").decode("latin-1").lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].removesuffix(".")
+
+
+def _is_ours(host: str, domains: Collection[str]) -> bool:
+    """Whether no stranger's name can stand behind ``host``.
+
+    A page that a browser shows may have a name whose address becomes ours while it is
+    shown (DNS rebinding): then its scripts read what we trust local callers with, and
+    only Host tells.  A browser always sends one.  A name without a dot comes from the
+    hosts file, a search domain or a container network.
+    """
+    if not host or ("." not in host and ":" not in host):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return any(host == name or host.endswith(f".{name}") for name in domains)
+    return True
 
 
 async def _read_head(reader: asyncio.StreamReader) -> bytes:
@@ -183,7 +224,9 @@ def _parse(head: bytes) -> _Request:
         name, colon, value = each.partition(b":")
         if not colon or not _NAME.match(name) or not _VALUE.match(value):
             raise HttpError(400, "not a header line")
-        headers[name.lower()] = value.strip(b" \t")
+        known = headers.setdefault(name.lower(), value.strip(b" \t"))
+        if name.lower() in _ONCE and known != value.strip(b" \t"):
+            raise HttpError(400, f"two different {name.decode('ascii')} headers")
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
         raise HttpError(413, "no body is wanted")
     path = line[2].partition(b"?")[0].decode("ascii")

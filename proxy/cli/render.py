@@ -14,6 +14,7 @@ from typing import Any, Final
 from proxy.cli.output import is_unicode
 from proxy.sip.grammar import visible
 
+_WIDEST: Final = 200
 _CONTROLS: Final = re.compile(r"[\x7f-\x9f]")
 """Those that JSON leaves alone and a terminal does not."""
 _INSTANTS: Final = ("at", "confirm_by")
@@ -69,10 +70,17 @@ def print_table(
         return
     if title:
         print(title)
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    widths = [_width(column) for column in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
+
+
+def _width(column: Sequence[str]) -> int:
+    """A column as wide as its cells; one long name does not pad every other line."""
+    return max(
+        len(cell) for cell in column if len(cell) <= _WIDEST or cell is column[0]
+    )
 
 
 def _print_rich(

@@ -1,6 +1,7 @@
 """``waypost usage`` and ``waypost endpoint retire``."""
 
 import csv
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +37,10 @@ _CSV: Final = (
     *("endpoint", "client", "first_seen", "last_seen", "count", "failed"),
     *("user_agent", "epid", "source"),
 )
+
+
+_UNSAFE: Final = tuple("=+-@\t\r\n;,|＝＋－＠")
+_FORMULA: Final = re.compile(r"([;,])(?=[ \"']*+[=+\-@|＝＋－＠])")
 
 
 def usage(
@@ -198,8 +203,11 @@ def _iso(at: float) -> str:
 
 
 def _plain(text: str) -> str:
-    """No cell that a spreadsheet would take for a formula: clients wrote these."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """No cell that a spreadsheet would take for a formula: clients wrote these.
+
+    Where lists are written with ``;`` a spreadsheet splits cells there as well.
+    """
+    return _FORMULA.sub(r"\1'", f"'{text}" if text[:1] in _UNSAFE else text)
 
 
 # -- watching ------------------------------------------------------------------------

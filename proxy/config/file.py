@@ -15,6 +15,7 @@ from proxy.config.contradictions import Contradiction, find_contradictions
 from proxy.config.environment import override
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
+from proxy.config.secrets import mask
 from proxy.config.toml_lines import KeyPath, line_of, locate_keys
 from proxy.sip.pasted import MARK, first_pasted, pasted_note
 
@@ -131,7 +132,7 @@ def toml_mistake(text: str, error: ValueError) -> tuple[int, str]:
     lines = text.split("\n")
     line = int(place[1]) if place and place[1] else len(lines)
     source = lines[line - 1] if line <= len(lines) else ""
-    shown = source.strip()
+    shown = mask(source.strip())
     at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
     # Inside quotes and comments such characters may be meant.
     note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
+from proxy.config.secrets import mask
 from proxy.config.section import Section, aside, section, setting
 from proxy.config.service import AdminSection, HealthSection, ServerSection
 from proxy.config.tls import TlsDefaults, TlsPaths, TlsSection
@@ -361,8 +362,7 @@ class Config(Section):
         """Every value in force, without secrets, as plain JSON types."""
         values = self.as_table()
         values["admin"]["token"] = "***" if self.admin.token else ""
-        url = re.sub(r"//[^@/]*@", "//***@", self.store_url)
-        values["store"]["url"] = re.sub(r"(_password=)[^&]*", r"\1***", url)
+        values["store"]["url"] = mask(self.store_url)
         return values
 
     def own_addresses(self) -> set[tuple[str, int]]:

@@ -80,6 +80,12 @@ def is_redis_url(text: str) -> bool:
     return text.partition(":")[0] in SCHEMES
 
 
+_ENCODE: Final = (
+    "in a Redis URL special characters of a password are percent-encoded: "
+    'write "%23" for "#", "%40" for "@", "%2F" for "/", "%3F" for "?"'
+)
+
+
 def check_redis_url(text: str) -> str:
     """The URL itself; ValueError says what to write, and never shows a password."""
     read_redis_url(text)
@@ -89,16 +95,15 @@ def check_redis_url(text: str) -> str:
 def read_redis_url(text: str) -> RedisUrl:
     """Take a URL apart; ValueError says what to write, and never shows a password."""
     if "#" in text:
-        raise ValueError(
-            "in a Redis URL special characters of a password are percent-encoded: "
-            'write "%23" for "#", "%40" for "@", "%2F" for "/"'
-        )
+        raise ValueError(_ENCODE)
     scheme, _, rest = text.partition("://")
     kind = SCHEMES[scheme]
     is_tls = scheme.startswith("rediss")
     head, _, query = rest.partition("?")
     # Not urlsplit: it does not know several hosts, nor several IPv6 addresses.
     server, _, path = head.partition("/")
+    if "@" in path or "@" in query.partition("=")[0]:
+        raise ValueError(_ENCODE)  # what follows is the rest of a password
     account, at, hosts = server.rpartition("@")
     user, colon, password = account.partition(":")
     options = _options(query, kind, is_tls)

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import Any, Final, Literal, Self
 
 from proxy.config.section import Section, aside, section, setting
-from proxy.config.values import HostPort, parse_host_port, parse_route
+from proxy.config.values import HostPort, host_name, parse_host_port, parse_route
 
 MIN_TOKEN = 16
 MAX_WORKERS: Final = 64
@@ -38,6 +38,10 @@ def _node_address(value: str) -> str:
     return value
 
 
+def _hosts(value: list[str]) -> list[str]:
+    return [host_name(each, "waypost.example") for each in value]
+
+
 @section
 class AdminSection(Section):
     """The HTTP listener for health, metrics and status; an empty address: none.
@@ -48,6 +52,7 @@ class AdminSection(Section):
     listen: str = setting(default="127.0.0.1:8060", check=_listen)
     token: str = setting(default="", example="a long random text", repr=False)
     token_file: str = setting(default="", example="/etc/waypost/admin.token")
+    hosts: list[str] = setting(default=[], example=["waypost.example"], check=_hosts)
     is_chosen: bool = aside(default=False)
 
     @classmethod

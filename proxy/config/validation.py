@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 
 from proxy.config.contradictions import Contradiction
 from proxy.config.model import Config
+from proxy.config.secrets import mask
 from proxy.config.section import Section, keys_of, rules_of
 from proxy.config.toml_lines import KeyPath
 from proxy.config.values import toml_value
@@ -116,8 +117,24 @@ def _sentence(detail: ErrorDetails) -> str:
     what = what.replace("input should", "should").replace("a valid ", "a ")
     if kind == "model_type":
         what = "should be a table"
-    shown = repr(detail["input"]).replace("'", '"')
-    return f"is {shown} but {what}: write {example}"
+    return f"is {_shown(where, detail['input'])} but {what}: write {example}"
+
+
+def _shown(where: KeyPath, value: Any) -> str:
+    """What was written; never a secret, nor a table or list that may hold one."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    key = _key_at(where)
+    if key is not None and not key.repr:
+        return "something else (a secret, not shown)"
+    return mask(repr(value).replace("'", '"'))
+
+
+def _key_at(where: KeyPath) -> DataclassField[Any] | None:
+    """The key that a value belongs to, itself or as an item of a list."""
+    names = [part for part in where if isinstance(part, str)]
+    parent = _section_at(tuple(names[:-1]))
+    return keys_of(parent).get(names[-1]) if parent and names else None
 
 
 def _unknown_key(where: KeyPath) -> str:

@@ -25,6 +25,7 @@ DOCTOR: Final = "waypost-doctor"
 """The user of our own probes, who is nobody's client."""
 _CHALLENGES: Final = frozenset({401, 407})
 _LONGEST: Final = 200
+"""Bytes of a name that a client gave itself: nothing that people have is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class UsageBook:
             or record.status in _CHALLENGES
         ):
             return
-        aor = record.request.from_aor()
+        aor = _short(record.request.from_aor())
         key = record.endpoint, aor
         found = self._counts.get(key)
         if found is None:
@@ -116,10 +117,17 @@ def _usage(endpoint: str, aor: str, count: _Count) -> Usage:
         count.last_at,
         count.count,
         count.failed,
-        visible(agent[:_LONGEST]),
-        visible(_epid(request)[:_LONGEST]),
+        _short(visible(agent)),
+        _short(visible(_epid(request))),
         f"{source.transport}:{source.host}",
     )
+
+
+def _short(text: str) -> str:
+    """At most ``_LONGEST`` bytes of it; two names that begin so are counted as one."""
+    if len(text) * 4 <= _LONGEST:
+        return text
+    return text.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
 
 
 def _epid(request: Request) -> str:

@@ -4,6 +4,7 @@
 orchestrator kills it then; ``/ready`` says that new requests are welcome.
 """
 
+import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -47,6 +48,7 @@ async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | N
         pages,
         token,
         trusts_local=is_local and not config.admin.token,
+        domains=_own_names(config),
     )
     try:
         host, port = await listener.open(address.host, address.port)
@@ -58,6 +60,19 @@ async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | N
         return None
     log.info("admin.started", listen=f"{host}:{port}")
     return listener
+
+
+def _own_names(config: Config) -> frozenset[str]:
+    """Names, and domains with all below them, that only we ourselves can give away."""
+    names = {
+        "localhost",
+        socket.gethostname().lower(),
+        *config.domains,
+        *config.admin.hosts,
+    }
+    if config.advertised_host:
+        names.add(config.advertised_host.lower())
+    return frozenset(names)
 
 
 def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page]:

@@ -21,6 +21,7 @@ from proxy.core.commands import LearnUri
 from proxy.net.errors import NetError
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
+from proxy.server.account import object_to_root
 from proxy.server.activation import adopt, passed_sockets
 from proxy.server.admin_pages import open_admin, pages
 from proxy.server.cutover import roll_back, watch_cutover
@@ -97,6 +98,7 @@ async def run(config: Config, stream: TextIO) -> int:
         listeners=[repr(x) for x in runtime.core.flows.listeners],
         endpoints=len(runtime.core.router.table.endpoints),
     )
+    object_to_root()
     try:
         await drain.ended.wait()
     finally:

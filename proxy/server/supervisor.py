@@ -17,6 +17,7 @@ from proxy.config.model import Config
 from proxy.config.packed import pack
 from proxy.net.errors import NetError
 from proxy.server import wiring
+from proxy.server.account import object_to_root
 from proxy.server.activation import passed_sockets
 from proxy.server.admin_pages import open_admin, open_pages
 from proxy.server.crew import Crew
@@ -108,6 +109,7 @@ class Supervisor:
             endpoints=self.crew.endpoints,
             workers=len(self.crew.workers),
         )
+        object_to_root()
         await self._ended.wait()
         log.info("service.stopping")
         self.notifier.tell("STOPPING=1")

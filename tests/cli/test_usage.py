@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 import sqlite3
 from datetime import datetime
 
@@ -109,6 +110,43 @@ def test_csv_has_every_row_and_no_formula_of_a_strangers(waypost, used):
     assert row["client"] == "'=alice@contoso.test" and row["count"] == "1"
     assert row["user_agent"] == '\'=cmd("x")'
     assert row["first_seen"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "=1+1",
+            "+1",
+            "-1",
+            "@a",
+            "\tx",
+            ";=1",
+            ";x",
+            "a;=cmd|' /C calc'!A0",
+            "a, @b",
+        ),
+        *("a;;-1", 'a;"=1', "|a", "\uff1d1"),
+    ],
+)
+def test_no_cell_is_a_formula_however_the_table_is_split(waypost, used, written):
+    used("alice@contoso.test", 1, agent=written)
+    waypost("usage", "--csv")
+    (row,) = csv.DictReader(io.StringIO(waypost.out))
+    for piece in re.split("[;,]", row["user_agent"]):
+        assert not piece.lstrip(' "').startswith(tuple("=+-@|\t\r\uff1d"))
+    assert not row["user_agent"].startswith(";")
+    assert row["user_agent"].replace("'", "") == written.replace("'", "")
+
+
+def test_one_long_name_pads_no_other_line(waypost, used):
+    used("a" * 5000 + "@contoso.test", 1)
+    for number in range(20):
+        used(f"user{number}@contoso.test", 1)
+    waypost("usage", KEY)
+    lines = waypost.out.splitlines()
+    assert sum(map(len, lines)) < 20_000
+    assert max(len(line) for line in lines if "user1@" in line) < 400
 
 
 def test_watch_follows_for_as_long_as_it_is_told(waypost, used):

@@ -283,3 +283,39 @@ def test_a_section_made_by_hand_is_checked_as_a_whole_and_cannot_be_changed():
         AttemptsSection(total=1.0)
     with pytest.raises(FrozenInstanceError):
         AttemptsSection().total = 1.0
+
+
+SECRET = "hunter2hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[admin]\ntoken = ["{SECRET}"]',
+        f"[admin]\ntoken = {SECRET}",
+        f'[admin]\ntoken = "{SECRET}',
+        f"[admin]\n'token' = {SECRET}",
+        f'[admin]\ntoken = {{ value = "{SECRET}" }}',
+        f'[[admin]]\ntoken = "{SECRET}"',
+        f'[store]\nurl = ["redis://waypost:{SECRET}@10.0.0.1"]',
+        f"[store]\nurl = redis://waypost:{SECRET}@10.0.0.1",
+        f'[store]\nurl = "redis://waypost:x/{SECRET}@10.0.0.1"',
+        f'[store]\nurl = "redis://waypost:x?{SECRET}@10.0.0.1"',
+        f'[store]\nurl = "redis://waypost:x#{SECRET}@10.0.0.1"',
+        f"[store]\nurl = rediss+sentinel://a@h/m?sentinel_password={SECRET}",
+    ],
+)
+def test_no_mistake_prints_a_secret(tmp_path, text):
+    shown = "\n".join(problems(tmp_path, f"{SMALL}\n{text}\n"))
+    assert shown and SECRET not in shown
+
+
+def test_a_token_that_is_a_number_is_refused_without_being_shown(tmp_path):
+    (shown,) = problems(tmp_path, f"{SMALL}\n[admin]\ntoken = 8812734655412345678\n")
+    assert "8812734655412345678" not in shown
+    assert "admin.token" in shown and "string" in shown
+
+
+def test_an_ordinary_mistake_shows_what_was_written(tmp_path):
+    (shown,) = problems(tmp_path, f"{SMALL}\n[admin]\nlisten = 8060\n")
+    assert "is 8060 but" in shown

@@ -97,3 +97,15 @@ def test_a_summary_knows_who_was_last_and_for_how_long_it_is_quiet():
     assert (summary.users, summary.requests, summary.recent_users) == (2, 7, 0)
     assert summary.last.aor == "b" and summary.quiet_for(16 * DAY) == 14 * DAY
     assert summarise(KEY, [], 3 * DAY, now=5 * DAY).quiet_for(5 * DAY) == 2 * DAY
+
+
+@pytest.mark.parametrize("letter", ["a", "ä", "\U0001f600", "%0a", "\u2028"])
+def test_a_row_is_small_however_long_the_names_are_that_a_client_gives_itself(letter):
+    made = record(user=(letter * 3000)[:1000], epid=letter * 700)
+    agent = f"User-Agent: {letter * 1500}".encode()
+    request = made.request
+    request.lines[request.index["user-agent"]] = agent
+    ((row,),) = [list(counted(made).values())]
+    for text in (row.aor, row.user_agent, row.epid):
+        assert 0 <= len(text.encode()) <= 200
+    assert row.user_agent

@@ -146,3 +146,56 @@ async def test_a_stop_beside_a_waiting_caller_leaves_no_cancelled_task(ask):
     await listener.close()
     assert serving.done() and not serving.cancelled()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8060", 200),
+        ("[::1]:8060", 200),
+        ("::1", 200),
+        ("localhost", 200),
+        ("proxy:8060", 200),
+        ("", 200),
+        ("waypost.contoso.test:8060", 200),
+        ("CONTOSO.TEST.", 200),
+        ("evil.example", 421),
+        ("evil.example:8060", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("notcontoso.test", 421),
+        ("contoso.test.evil.example", 421),
+        ("1.2.3", 421),
+    ],
+)
+@pytest.mark.parametrize("page", ["/open", "/shut"])
+async def test_a_page_under_a_strangers_name_reads_nothing(page, host, status):
+    """A browser sends that name in Host after its address has become ours."""
+    listener = HttpListener(PAGES, TOKEN, trusts_local=True, domains={"contoso.test"})
+    address, port = await listener.open("127.0.0.1", 0)
+    try:
+        for shown, expected in ((None, status), (TOKEN, 200)):
+            reader, writer = await asyncio.open_connection(address, port)
+            lines = [f"GET {page} HTTP/1.1", f"Host: {host}"]
+            lines += [bearer(shown)] if shown else []
+            writer.write("\r\n".join([*lines, "", ""]).encode())
+            answer = await read_all(reader)
+            writer.close()
+            assert int(answer.split()[1]) == expected
+    finally:
+        await listener.close()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Host: 127.0.0.1", "Host: evil.example"),
+        ("Content-Length: 5", "Content-Length: 0"),
+        ("Authorization: Bearer x", f"Authorization: Bearer {TOKEN}"),
+        ("A: b\0",),
+        ("A: b\rC: d",),
+        ("A: b\nC: d",),
+    ],
+)
+async def test_what_two_readers_may_read_in_two_ways_is_refused(ask, lines):
+    head = "\r\n".join(["GET /open HTTP/1.1", *lines, "", ""]).encode()
+    assert (await ask("", raw=head))[0] == 400

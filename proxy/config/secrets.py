@@ -1,0 +1,23 @@
+"""What of a line or value may be shown: everything but tokens and passwords."""
+
+import re
+from typing import Final
+
+_KEY: Final = re.compile(
+    r"((?:token|password|secret)[\"']?[ \t]*=)[ \t]*+[^ \t].*",
+    re.IGNORECASE | re.DOTALL,
+)
+_ACCOUNT: Final = re.compile(r"//[^/\s\"']*+(?=/|\s|[\"']|\Z)")
+_OPTION: Final = re.compile(r"(_password=)[^&\s\"']*+", re.IGNORECASE)
+
+
+def mask(text: str) -> str:
+    """``text`` without what follows ``token =``, and without accounts of URLs."""
+    text = _KEY.sub(r"\1 ***", text)
+    text = _ACCOUNT.sub(_without_account, text)
+    return _OPTION.sub(r"\1***", text)
+
+
+def _without_account(found: re.Match[str]) -> str:
+    _, at, host = found[0].rpartition("@")
+    return f"//***@{host}" if at else found[0]
