@@ -131,6 +131,22 @@ class HandOver:
         self.reason = reason
 
 
+class NoteFault:
+    """A bug of ours: ``what`` failed, and ``head`` is the beginning of the message that
+    met it.  Whoever waited has been answered; this is for whoever mends it.
+    """
+
+    __slots__ = ("error", "flow", "head", "what")
+
+    def __init__(
+        self, what: str, error: Exception, head: bytes, flow: Flow | None
+    ) -> None:
+        self.what = what
+        self.error = error
+        self.head = head
+        self.flow = flow
+
+
 class LogAccess:
     """One out-of-dialog request has ended: the material of one access line.
 
@@ -182,5 +198,6 @@ Command = (
     | LookUp
     | NoteConflict
     | HandOver
+    | NoteFault
     | LogAccess
 )

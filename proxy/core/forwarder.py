@@ -13,6 +13,7 @@ from proxy.core import commands
 from proxy.core.branches import Branches
 from proxy.core.first_hop import FirstHop, without_keep_alive
 from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
+from proxy.core.guard import Guard
 from proxy.core.next_hops import NextHops
 from proxy.core.replies import diagnostics
 from proxy.core.secure import is_sips
@@ -45,8 +46,10 @@ class Forwarder:
         branches: Branches,
         next_hops: NextHops,
         first_hop: FirstHop,
+        guard: Guard,
         out: list[commands.Command],
     ) -> None:
+        self.guard = guard
         self.first_hop = first_hop
         self.affinity = first_hop.affinity
         self.settings = settings
@@ -59,7 +62,7 @@ class Forwarder:
         self.next_hops = next_hops
         self.health = next_hops.health
         self.out = out
-        self._waiting: dict[object, list[Search]] = {}
+        self.parked: dict[object, list[Search]] = {}
 
     # -- attempts ----------------------------------------------------------------
 
@@ -110,7 +113,7 @@ class Forwarder:
         if (
             stream is not None
             and stream.is_open
-            and front_end.connection_key not in self._waiting
+            and front_end.connection_key not in self.parked
             and (
                 context.is_in_dialog
                 or transport == "tcp"
@@ -242,38 +245,59 @@ class Forwarder:
 
     def _wait(self, key: object, context: Search) -> bool:
         """Park a context; True when it is the first that waits for ``key``."""
-        waiting = self._waiting.setdefault(key, [])
+        waiting = self.parked.setdefault(key, [])
         waiting.append(context)
         context.waiting_for = key
         return len(waiting) == 1
 
+    def leave(self, key: object, context: Search) -> None:
+        """A context that has failed waits no longer; the next one asks anew."""
+        waiting = self.parked.get(key)
+        if waiting is not None and context in waiting:
+            waiting.remove(context)
+            if not waiting:
+                del self.parked[key]
+
     def _woken(self, key: object) -> list[Search]:
-        woken = [x for x in self._waiting.pop(key, ()) if x.waiting_for == key]
+        woken = [x for x in self.parked.pop(key, ()) if x.waiting_for == key]
         for context in woken:
             context.waiting_for = None
         return [context for context in woken if not context.is_finished]
 
     def resolved(self, lookup: Lookup, resolution: Resolution, now: float) -> None:
         """DNS has answered, well or badly: go on with whoever waited."""
-        self.next_hops.note(lookup, resolution)
-        for context in self._woken(lookup):
-            context.target_resolved(now, resolution)
+        woken = self._woken(lookup)
+        try:
+            self.next_hops.note(lookup, resolution)
+        except Exception as error:
+            self.guard.report("resolution.failed", error, repr(lookup).encode())
+        for context in woken:
+            try:
+                context.target_resolved(now, resolution)
+            except Exception as error:
+                self.guard.search(context, error, now)
 
     def connected(self, front_end: FrontEnd, now: float) -> None:
         """A connection exists: go on with whoever waited, in order."""
         for context in self._woken(front_end.connection_key):
             context.attempt_started = now
-            if self.start_attempt(context, front_end, now):
-                context.is_reused = False
-            else:
-                context.search(now)
+            try:
+                if self.start_attempt(context, front_end, now):
+                    context.is_reused = False
+                else:
+                    context.search(now)
+            except Exception as error:
+                self.guard.search(context, error, now)
 
     def connect_failed(
         self, front_end: FrontEnd, reason: str, detail: str, now: float
     ) -> None:
         """A connection could not be had: whoever waited tries the next front end."""
         for context in self._woken(front_end.connection_key):
-            context.connect_failed(reason, detail, now)
+            try:
+                context.connect_failed(reason, detail, now)
+            except Exception as error:
+                self.guard.search(context, error, now)
         self.affinity.connect_failed(front_end, reason)
 
     def datagram_refused(self, data: bytes, reason: str, now: float) -> bool:
@@ -289,5 +313,8 @@ class Forwarder:
             branch += b" CANCEL"
         transaction = self.transactions.clients.get(branch)
         if transaction is not None:
-            transaction.transport_failed(reason, now)
+            try:
+                transaction.transport_failed(reason, now)
+            except Exception as error:
+                self.guard.timer(transaction, reason, error, now)
         return True

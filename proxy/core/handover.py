@@ -39,7 +39,7 @@ class Handover:
         owner = self.siblings.transactions.owner(key)
         if owner < 0:
             return False
-        self._out.append(commands.HandOver(owner, flow, _bytes_of(request)))
+        self._out.append(commands.HandOver(owner, flow, bytes_of(request)))
         return True
 
     def response(self, branch: bytes | None, flow: Flow, data: bytes) -> bool:
@@ -60,14 +60,16 @@ class Handover:
     def again(self, status: int, request: Request, flow: Flow, key: bytes) -> bool:
         """404, nobody here knows whom the request is for: True when it shall be looked
         at once more, after the siblings' news has been read."""
-        if status != 404 or not self.siblings.waits_for_news(key):
+        if status != 404:
             return False
-        here = self.siblings.index
-        self._out.append(commands.HandOver(here, flow, _bytes_of(request)))
+        self._out.append(
+            commands.HandOver(self.siblings.index, flow, bytes_of(request))
+        )
+        self.siblings.waits_for_news(key)
         return True
 
 
-def _bytes_of(request: Request) -> bytes:
+def bytes_of(request: Request) -> bytes:
     return b"\r\n".join((*request.lines, b"", request.body))
 
 

@@ -7,17 +7,18 @@ or sent to the default route, waits, and never for long: the shell answers alway
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.core import commands, events
 from proxy.core.validation import Refusal
-from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
 
 if TYPE_CHECKING:
     from proxy.core.proxy import ProxyCore
     from proxy.core.routes import RouteSet
     from proxy.core.target import Decision
+    from proxy.location.binding import Binding
     from proxy.sip.flow import Flow
     from proxy.sip.message import Request
     from proxy.transaction.server import ServerTransaction
@@ -44,7 +45,7 @@ class LookUps:
     def __init__(self, core: ProxyCore, out: list[commands.Command]) -> None:
         self.core = core
         self.out = out
-        self._waiting: dict[str, list[Parked]] = {}
+        self.parked: dict[str, list[Parked]] = {}
 
     def park(
         self, request: Request, routes: RouteSet, flow: Flow, server: ServerTransaction
@@ -52,16 +53,16 @@ class LookUps:
         """Ask the store, once for all that want the same."""
         aor = parse_uri(routes.request_uri).key
         parked = Parked(request, routes, flow, server)
-        waiting = self._waiting.get(aor)
+        waiting = self.parked.get(aor)
         if waiting is not None:
             waiting.append(parked)
             return
-        self._waiting[aor] = [parked]
         self.out.append(commands.LookUp(aor))
+        self.parked[aor] = [parked]
 
     def cancel(self, server: ServerTransaction) -> None:
         """A CANCEL came for a request that may be one of ours."""
-        for waiting in self._waiting.values():
+        for waiting in self.parked.values():
             for parked in waiting:
                 if parked.server is server:
                     parked.is_cancelled = True
@@ -69,18 +70,26 @@ class LookUps:
     def answered(self, event: events.LookedUp, now: float) -> None:
         """The store has answered, or could not: all go on."""
         core = self.core
-        if event.learned is not None:
-            core.router.learn(event.learned[0], event.learned[1], event.learned[2])
-        for parked in self._waiting.pop(event.aor, ()):
-            if parked.is_cancelled:
-                decision: Decision = Refusal(487)
-            else:
-                try:
-                    decision = core.router.decide(
-                        parked.request, parked.routes, parked.flow, now, event.bindings
-                    )
-                except MalformedMessage as error:
-                    decision = Refusal(error.status, error.reason)
-            core.decided(
-                parked.request, parked.routes, parked.flow, parked.server, decision, now
-            )
+        waiting = self.parked.pop(event.aor, ())
+        learned = event.learned
+        if learned is not None:
+            try:
+                core.router.learn(learned[0], learned[1], learned[2])
+            except Exception as error:
+                core.guard.report("look-up.failed", error, event.aor.encode())
+        for parked in waiting:
+            try:
+                self._go_on(parked, event.bindings, now)
+            except Exception as error:
+                core.guard.request(
+                    parked.request, parked.flow, parked.server, error, now
+                )
+
+    def _go_on(self, parked: Parked, found: Sequence[Binding], now: float) -> None:
+        request, routes, flow = parked.request, parked.routes, parked.flow
+        decision: Decision
+        if parked.is_cancelled:
+            decision = Refusal(487)
+        else:
+            decision = self.core.router.decide(request, routes, flow, now, found)
+        self.core.decided(request, routes, flow, parked.server, decision, now)

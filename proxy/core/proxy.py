@@ -11,18 +11,20 @@ from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.affinity import Affinity
+from proxy.core.cancels import Cancels
 from proxy.core.dialogs import learn
 from proxy.core.first_hop import FirstHop
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import note_alias, stamp_via
+from proxy.core.guard import Guard
 from proxy.core.handover import Handover, branches_for
 from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.refusals import UNANSWERED, Refusals
 from proxy.core.registrar import Registrar
-from proxy.core.replies import refuse, reply
+from proxy.core.replies import reply
 from proxy.core.response_context import ResponseContext
-from proxy.core.routes import Identity, RouteSet, read_routes
+from proxy.core.routes import RouteSet, identity_of, read_routes
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings import Siblings
 from proxy.core.target import ASK, Decision, Target
@@ -75,12 +77,7 @@ class ProxyCore:
         self.timers = Timers()
         self.transactions = TransactionLayer(self.send, self.timers)
         self.tokens = TokenBox(settings.keys, flows)
-        self.identity = Identity(
-            flows.listeners,
-            settings.domains,
-            settings.local_addresses,
-            settings.node_address,
-        )
+        self.identity = identity_of(settings, flows)
         self._out: list[commands.Command] = []
         affinity = Affinity(flows, self._out.append, settings.attempts.connect)
         self.first_hop = FirstHop(flows, self.tokens, affinity)
@@ -94,6 +91,9 @@ class ProxyCore:
         )
         self.health = self.next_hops.health
         self.handover = Handover(siblings, self._out) if siblings else None
+        self.refusals = Refusals(settings, flows, self.send, self._out)
+        self.guard = guard = Guard(self.refusals, self._out)
+        self.timers.failed = guard.timer
         self.forwarder = Forwarder(
             settings,
             flows,
@@ -102,15 +102,18 @@ class ProxyCore:
             self.branches,
             self.next_hops,
             self.first_hop,
+            guard,
             self._out,
         )
-        self.way_back = WayBack(settings, flows, self.send, self._out)
+        self.way_back = WayBack(settings, flows, self.send, guard, self._out)
         self.transactions.way_lost = self.way_back.lost
         self.registrar = (
-            Registrar(settings, self.router, self._out) if settings.registrar else None
+            Registrar(settings, self.router, guard, self._out)
+            if settings.registrar
+            else None
         )
-        self.refusals = Refusals(settings, flows, self.send, self._out)
         self.look_ups = LookUps(self, self._out)
+        self.cancels = Cancels(self)
         self._rng = rng
         self.is_draining = False
         self.requests_received = 0
@@ -123,7 +126,17 @@ class ProxyCore:
     # -- the shell's side --------------------------------------------------------
 
     def handle(self, event: events.Event, now: float) -> list[commands.Command]:
-        """Take one event; returns commands in the order they shall be carried out."""
+        """Take one event; returns commands in the order they shall be carried out.
+
+        Never raises: what fails is answered and told by the guard.
+        """
+        try:
+            self._happened(event, now)
+        except Exception as error:
+            self.guard.event(self, event, error, now)
+        return self.take_commands()
+
+    def _happened(self, event: events.Event, now: float) -> None:
         match event:
             case events.MessageReceived():
                 self.receive(event.flow, event.data, now)
@@ -131,10 +144,10 @@ class ProxyCore:
                 self.forwarder.connected(event.front_end, now)
                 self.way_back.opened(event.front_end, event.flow)
             case events.ConnectFailed():
+                self.way_back.failed(event.front_end, now)
                 self.forwarder.connect_failed(
                     event.front_end, event.reason, event.detail, now
                 )
-                self.way_back.failed(event.front_end, now)
             case events.FlowClosed():
                 self.transactions.flow_closed(event.flow, event.reason, now)
                 self.first_hop.affinity.flow_closed(event.flow)
@@ -156,7 +169,6 @@ class ProxyCore:
             case _:
                 if self.registrar is not None:
                     self.registrar.handle(event, now)
-        return self.take_commands()
 
     def take_commands(self) -> list[commands.Command]:
         """What has been decided since the last call."""
@@ -169,7 +181,7 @@ class ProxyCore:
         return self.timers.deadline()
 
     def expire(self, now: float) -> list[commands.Command]:
-        """Fire the timers that are due."""
+        """Fire the timers that are due; never raises either."""
         self.timers.fire(now)
         return self.take_commands()
 
@@ -181,6 +193,12 @@ class ProxyCore:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """One message; ``handle(MessageReceived)`` without the event around it."""
+        try:
+            self._take(flow, data, now)
+        except Exception as error:
+            self.guard.message(flow, data, error)
+
+    def _take(self, flow: Flow, data: bytes, now: float) -> None:
         if flow.first_hop and data[:4] == b"SIP/":
             data = self.first_hop.take_response(data, flow)
         plain = read_plain_response(data) if data[:4] == b"SIP/" else None
@@ -189,7 +207,11 @@ class ProxyCore:
             if self.branches.is_own_via(plain.sent_by):
                 transaction = self.transactions.client_for(plain.branch, plain.method)
                 if transaction is not None:
-                    transaction.response_received(plain, now)
+                    try:
+                        transaction.response_received(plain, now)
+                    except Exception as error:
+                        guard = self.guard
+                        guard.response(transaction, plain, data, flow, error, now)
                     return
             self._stray(plain.branch, flow, data)
             return
@@ -235,7 +257,7 @@ class ProxyCore:
                 self._relay(request, flow, now)
             return
         if method == b"CANCEL":
-            self._cancel(request, reply_flow, refusal, now)
+            self.cancels.take(request, flow, reply_flow, refusal, now)
             return
         if len(self.transactions) > self.settings.max_transactions:
             self.refusals.overload(request, flow, reply_flow, refusal)
@@ -243,15 +265,15 @@ class ProxyCore:
         if refusal is None:
             refusal = self._check_draining(request)
         server = self.transactions.open_server(key, method, reply_flow)
-        if self.handover is not None:
-            self.handover.siblings.transactions.note(key)
-        if refusal is None:
-            try:
+        try:
+            if self.handover is not None:
+                self.handover.siblings.transactions.note(key)
+            if refusal is None:
                 self._route(request, flow, server, key, now)
-                return
-            except MalformedMessage as error:
-                refusal = Refusal(error.status, error.reason)
-        self.refusals.answer(request, flow, server, refusal, now)
+            else:
+                self.refusals.answer(request, flow, server, refusal, now)
+        except Exception as error:
+            self.guard.request(request, flow, server, error, now)
 
     def _route(
         self,
@@ -262,6 +284,8 @@ class ProxyCore:
         now: float,
     ) -> None:
         """To the registrar, to its targets, or to whoever may know some."""
+        handover = self.handover
+        is_second_look = handover is not None and handover.siblings.has_waited(key)
         routes = read_routes(request, self.identity, self.tokens)
         registrar = self.registrar
         if (
@@ -276,8 +300,9 @@ class ProxyCore:
         decision = self.router.decide(request, routes, flow, now)
         if (
             isinstance(decision, Refusal)
-            and self.handover is not None
-            and self.handover.again(decision.status, request, flow, key)
+            and handover is not None
+            and not is_second_look
+            and handover.again(decision.status, request, flow, key)
         ):
             self.transactions.forget_server(server)
         elif decision is ASK:
@@ -342,35 +367,6 @@ class ProxyCore:
                 self.forwarder, request, routes, flow, None, decision, now
             ).search(now)
 
-    def _cancel(
-        self,
-        request: Request,
-        reply_flow: Flow,
-        refusal: Refusal | None,
-        now: float,
-    ) -> None:
-        """Section 16.10: answered here; the INVITE's search is stopped."""
-        invite = self.transactions.servers.get(server_key(request, b"INVITE"))
-        if invite is None and len(self.transactions) > self.settings.max_transactions:
-            data = refuse(request, Refusal(481), self.settings.source)
-            self.send(reply_flow, data)
-            return
-        server = self.transactions.open_server(
-            server_key(request), b"CANCEL", reply_flow
-        )
-        if refusal is None and invite is None:
-            refusal = Refusal(481)
-        if refusal is not None:
-            data = refuse(request, refusal, self.settings.source)
-            server.respond(refusal.status, data, now)
-            return
-        server.respond(200, reply(request, 200), now)
-        assert invite is not None
-        if isinstance(invite.user, ResponseContext):
-            invite.user.cancel(now)
-        else:
-            self.look_ups.cancel(invite)
-
     def _response(
         self, response: Response, flow: Flow, data: bytes, now: float
     ) -> None:
@@ -382,8 +378,11 @@ class ProxyCore:
             transaction = self.transactions.client_for(via.branch, method)
         if transaction is None:
             self._stray(via.branch, flow, data)
-        else:
+            return
+        try:
             transaction.response_received(response, now)
+        except Exception as error:
+            self.guard.response(transaction, response, data, flow, error, now)
 
     def _stray(self, branch: bytes | None, flow: Flow, data: bytes) -> None:
         """A response that no transaction here waits for."""

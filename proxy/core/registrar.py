@@ -18,6 +18,8 @@ from proxy.core import commands, events
 from proxy.core.credentials import Gate
 from proxy.core.extensions import extension_lines
 from proxy.core.first_hop import KEEP_ALIVE, asks_for_keep_alive
+from proxy.core.guard import Guard
+from proxy.core.registering import LEGACY_LINES, Registration
 from proxy.core.registration import (
     MAX_VALUE,
     Contact,
@@ -49,57 +51,21 @@ SUPPORTED: Final = frozenset({"path", "outbound", "ms-benotify"})
 """Option tags that a REGISTER may require of us.  No gruu: an instance is kept and
 echoed, but no GRUU is made of it, and nobody shall believe that (RFC 5627)."""
 
-# What a legacy client looks for in the 200: without the first, word for word on a line
-# of its own, it never starts Group Chat; the list must have no blanks.
-LEGACY_LINES: Final = (
-    b"Supported: msrtc-event-categories",
-    b"Allow-Events: vnd-microsoft-provisioning-v2",
-)
 RETRY_AFTER: Final = b"Retry-After: 10"
-
-
-class Registration:
-    """One REGISTER under way: what is needed to answer it."""
-
-    __slots__ = (
-        "aor",
-        "changes",
-        "flow",
-        "granted",
-        "is_refresh",
-        "request",
-        "server",
-        "started",
-    )
-
-    def __init__(
-        self,
-        request: Request,
-        flow: Flow,
-        server: ServerTransaction,
-        aor: str,
-        now: float,
-    ) -> None:
-        self.request = request
-        self.flow = flow
-        self.server = server
-        self.aor = aor
-        self.started = now
-        self.changes: list[BindingChange] = []
-        self.granted: int | None = None
-        self.is_refresh = True
-
-    def __repr__(self) -> str:
-        return f"<Registration {self.aor}>"
 
 
 class Registrar:
     """Counters are plain integers that telemetry reads."""
 
     def __init__(
-        self, settings: CoreSettings, router: Router, out: list[commands.Command]
+        self,
+        settings: CoreSettings,
+        router: Router,
+        guard: Guard,
+        out: list[commands.Command],
     ) -> None:
         assert settings.registrar is not None
+        self.guard = guard
         self.settings: RegistrarSettings = settings.registrar
         self.log_access = settings.log_access
         self.source = settings.source
@@ -181,9 +147,12 @@ class Registrar:
         """The store has them: bind, answer, and go on with whoever waited."""
         for ticket in tickets:
             assert isinstance(ticket, Registration)
-            # Another node may have saved the same contact since, and be known already.
-            self.location.take_over(ticket.changes)
-            self._accept(ticket, now)
+            try:
+                # Another node may have saved the same contact since, and be known.
+                self.location.take_over(ticket.changes)
+                self._accept(ticket, now)
+            except Exception as error:
+                self._failed(ticket, error, now)
             self._next(ticket.aor, now)
 
     def _not_saved(self, tickets: Sequence[object], now: float) -> None:
@@ -191,16 +160,36 @@ class Registrar:
         for ticket in tickets:
             assert isinstance(ticket, Registration)
             refusal = Refusal(503, "Registration could not be stored", (RETRY_AFTER,))
-            self._refuse(ticket, refusal, now)
+            try:
+                self._refuse(ticket, refusal, now)
+            except Exception as error:
+                self._failed(ticket, error, now)
             self._next(ticket.aor, now)
 
     def _next(self, aor: str, now: float) -> None:
-        waiting = self._busy.pop(aor)
+        waiting = self._busy.pop(aor, None)
         while waiting:
-            self._update(waiting.popleft(), now)
+            registration = waiting.popleft()
+            try:
+                self._update(registration, now)
+            except Exception as error:
+                self._failed(registration, error, now)
             if aor in self._busy:
                 self._busy[aor] = waiting
                 return
+
+    def give_up(self, tickets: Sequence[object], error: Exception, now: float) -> None:
+        """These, and whoever waits behind them, meet a bug of ours."""
+        for ticket in tickets:
+            assert isinstance(ticket, Registration)
+            self._failed(ticket, error, now)
+            for waiting in self._busy.pop(ticket.aor, ()):
+                self._failed(waiting, error, now)
+
+    def _failed(self, registration: Registration, error: Exception, now: float) -> None:
+        """A bug of ours, or a header field that was read too late: this one ends."""
+        request, server = registration.request, registration.server
+        self.guard.request(request, registration.flow, server, error, now)
 
     # -- the steps of section 10.3 -----------------------------------------------
 
@@ -232,8 +221,8 @@ class Registrar:
         if refusal is not None:
             self._refuse(registration, refusal, now)
         elif registration.changes:
-            self._busy.setdefault(registration.aor, deque())
             self.out.append(commands.SaveBindings(registration.changes, registration))
+            self._busy.setdefault(registration.aor, deque())
         else:
             self._accept(registration, now)
 
@@ -242,6 +231,9 @@ class Registrar:
         contacts = read_contacts(request, self.settings)
         if isinstance(contacts, Refusal):
             return contacts
+        if "path" in request.index or any(c.reg_id for c in contacts or ()):
+            # Read before the commit what the answer needs: a 400 must not bind.
+            parse_tokens(request.values("supported"))
         live = self.location.live(aor, now)
         bound = {binding.key: binding for binding in live}
         call_id, cseq = request.required("call-id"), request.cseq()[0]

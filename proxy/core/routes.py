@@ -6,9 +6,10 @@ strict routing.  Nothing is changed in the request itself; forwarding does that.
 
 from collections.abc import Iterable
 
+from proxy.core.settings import CoreSettings
 from proxy.core.tokens import MIN_TOKEN, FlowToken, TokenBox
 from proxy.sip.fields import parse_name_addr, parse_routes
-from proxy.sip.flow import DEFAULT_PORT, Listener
+from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.grammar import AT, COMMA, DOT
 from proxy.sip.host import canonical_host
 from proxy.sip.message import Request
@@ -85,6 +86,16 @@ class Identity:
     def is_own_route(self, uri: SipUri) -> bool:
         """True for a Route entry of ours: our address, or a domain that we serve."""
         return self.is_own_uri(uri) or (uri.port is None and uri.host in self.domains)
+
+
+def identity_of(settings: CoreSettings, flows: FlowTable) -> Identity:
+    """Who we are by our configuration."""
+    return Identity(
+        flows.listeners,
+        settings.domains,
+        settings.local_addresses,
+        settings.node_address,
+    )
 
 
 class RouteSet:

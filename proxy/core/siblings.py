@@ -24,6 +24,9 @@ _BUCKETS: Final = TRANSACTION_BUCKETS + STREAM_BUCKETS
 _CELLS: Final = _BUCKETS * WAYS * 8
 DIRECTORY_BYTES: Final = _CELLS + _BUCKETS
 
+MOST_WAITING: Final = 10_000
+"""Requests that may be put off at a time, for 5 ms each."""
+
 _HASH: Final = (1 << 62) - 1
 _NO_WORKER: Final = ~0xFF
 _RUN: Final = len(OWN_MARK) + 6
@@ -91,7 +94,7 @@ class Siblings:
     """
 
     __slots__ = (
-        "asked_again",
+        "_waiting",
         "count",
         "index",
         "life",
@@ -111,7 +114,7 @@ class Siblings:
         self.transactions = Directory(shared, 0, TRANSACTION_BUCKETS, index)
         self.streams = Directory(shared, TRANSACTION_BUCKETS, STREAM_BUCKETS, index)
         self.outlets: list[bytes] = []  # sent-by of every worker's own UDP ports
-        self.asked_again: set[bytes] = set()
+        self._waiting: dict[bytes, None] = {}
 
     @property
     def instance(self) -> int:
@@ -128,17 +131,27 @@ class Siblings:
             return -1
         return worker if worker < self.count and worker != self.index else -1
 
-    def waits_for_news(self, key: bytes) -> bool:
-        """True the first time that a request is met for whom we know nobody.
+    def waits_for_news(self, key: bytes) -> None:
+        """Note that a request was met for whom we know nobody, and is put off.
 
         A sibling may have learned of him an instant ago: its news is in our queue
         already, so the request is looked at once more after that has been read.
         """
-        if key in self.asked_again:
-            self.asked_again.discard(key)
+        if len(self._waiting) >= MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        self._waiting[key] = None
+
+    def has_waited(self, key: bytes) -> bool:
+        """True when a request comes that was put off; forgotten with the question."""
+        if not self._waiting or key not in self._waiting:
             return False
-        self.asked_again.add(key)
+        del self._waiting[key]
         return True
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are put off."""
+        return len(self._waiting)
 
 
 def stream_key(transport: str, host: str, port: int) -> bytes:

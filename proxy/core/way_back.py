@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.core import commands
+from proxy.core.guard import Guard
 from proxy.core.settings import CoreSettings
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.errors import MalformedMessage
@@ -28,20 +29,22 @@ _TRYING: Final = 100
 class WayBack:
     """Responses that wait for a connection to their client."""
 
-    __slots__ = ("_flows", "_out", "_send", "_waiting", "timeout")
+    __slots__ = ("_flows", "_guard", "_out", "_send", "parked", "timeout")
 
     def __init__(
         self,
         settings: CoreSettings,
         flows: FlowTable,
         send: Callable[[Flow, bytes], None],
+        guard: Guard,
         out: list[commands.Command],
     ) -> None:
+        self._guard = guard
         self.timeout = settings.attempts.connect
         self._flows = flows
         self._send = send
         self._out = out
-        self._waiting: dict[tuple[str, str, int, str], _Waiting] = {}
+        self.parked: dict[tuple[str, str, int, str], _Waiting] = {}
 
     def lost(self, transaction: ServerTransaction, now: float) -> None:
         """The transaction has a response to send, and its connection has ended."""
@@ -49,7 +52,7 @@ class WayBack:
         if front_end is None or transaction.status == _TRYING:
             return
         key = front_end.connection_key
-        waiting = self._waiting.get(key)
+        waiting = self.parked.get(key)
         if waiting is not None:
             waiting.append((transaction, transaction.response))
             return
@@ -58,24 +61,30 @@ class WayBack:
             transaction.flow = open_now
             self._send(open_now, transaction.response)
             return
-        self._waiting[key] = [(transaction, transaction.response)]
         listener = transaction.flow.listener
         self._out.append(commands.Connect(front_end, listener, self.timeout))
+        self.parked[key] = [(transaction, transaction.response)]
 
     def opened(self, front_end: FrontEnd, flow: Flow) -> None:
         """A connection exists; perhaps somebody waited for it."""
-        if self._waiting:
-            for transaction, response in self._waiting.pop(
-                front_end.connection_key, ()
-            ):
-                transaction.flow = flow
-                self._send(flow, response)
+        if not self.parked:
+            return
+        waiting = self.parked.get(front_end.connection_key)
+        while waiting:
+            transaction, response = waiting[0]
+            transaction.flow = flow
+            self._send(flow, response)
+            del waiting[0]  # what was not sent stays
+        self.parked.pop(front_end.connection_key, None)
 
     def failed(self, front_end: FrontEnd, now: float) -> None:
         """A connection could not be had: no response reaches this client any more."""
-        if self._waiting:
-            for transaction, _ in self._waiting.pop(front_end.connection_key, ()):
-                transaction.handle("transport error", now)
+        if self.parked:
+            for transaction, _ in self.parked.pop(front_end.connection_key, ()):
+                try:
+                    transaction.handle("transport error", now)
+                except Exception as error:
+                    self._guard.timer(transaction, "way back", error, now)
 
 
 def _client_of(transaction: ServerTransaction) -> FrontEnd | None:

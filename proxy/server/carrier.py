@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import structlog
-
 from proxy.core import commands
 from proxy.core.proxy import ProxyCore
 from proxy.net.stream_flow import Sender
+from proxy.server.faults import FaultLog
 from proxy.sip.flow import Flow
-
-log = structlog.get_logger()
 
 NEVER: Final = float("inf")
 TIMER_GRAIN: Final = 0.02
@@ -28,8 +25,8 @@ class Carrier:
 
     ``rare`` carries out what is neither a message, a binding to save nor an access
     record; ``arm`` asks for a look at the timers at an instant, and ``armed_for`` is
-    the deadline that was the reason.  ``errors`` counts messages and events that met
-    a bug of ours.
+    the deadline that was the reason.  ``undone`` hears of a command that could not be
+    carried out: somebody may wait for what follows from it.
     """
 
     __slots__ = (
@@ -38,9 +35,10 @@ class Carrier:
         "add_access",
         "arm",
         "armed_for",
-        "errors",
+        "faults",
         "on_save",
         "rare",
+        "undone",
     )
 
     def __init__(
@@ -58,15 +56,13 @@ class Carrier:
         self.arm = arm
         self.armed_for = NEVER
         self.on_save: Callable[[commands.SaveBindings], None] | None = None
-        self.errors = 0
+        self.undone: Callable[[commands.Command], None] = lambda _: None
+        self.faults = FaultLog()
 
     def message(self, flow: Flow, data: bytes) -> None:
         """A UDP datagram, or one framed message of a stream."""
         core = self._core
-        try:
-            core.receive(flow, data, _monotonic())
-        except Exception:
-            self.failed("message.failed", flow)
+        core.receive(flow, data, _monotonic())
         self.carry_out(core.take_commands())
 
     def batch_ended(self) -> None:
@@ -76,19 +72,22 @@ class Carrier:
             self.armed_for = deadline
             self.arm(max(deadline, _monotonic() + TIMER_GRAIN))
 
-    def failed(self, event: str, flow: Flow | None) -> None:
-        """A bug of ours: one message is lost, the proxy goes on."""
-        self.errors += 1
-        log.exception(event, flow=repr(flow))
-
     def carry_out(self, out: Iterable[commands.Command]) -> None:
-        """Do what the core said, in that order."""
+        """Do what the core said, in that order; one that fails stops no other."""
         for command in out:
-            if isinstance(command, commands.Send):
-                self._sender.send(command.flow, command.data)
-            elif isinstance(command, commands.LogAccess):
-                self.add_access(command, _monotonic())
-            elif isinstance(command, commands.SaveBindings) and self.on_save:
-                self.on_save(command)
-            else:
-                self.rare(command)
+            try:
+                if isinstance(command, commands.Send):
+                    self._sender.send(command.flow, command.data)
+                elif isinstance(command, commands.LogAccess):
+                    self.add_access(command, _monotonic())
+                elif isinstance(command, commands.SaveBindings) and self.on_save:
+                    self.on_save(command)
+                elif isinstance(command, commands.NoteFault):
+                    self.faults.note(
+                        command.what, command.error, command.head, command.flow
+                    )
+                else:
+                    self.rare(command)
+            except Exception as error:
+                self.faults.note("command.failed", error, repr(command).encode())
+                self.undone(command)

@@ -57,6 +57,8 @@ class LookUps:
             except StoreError as error:
                 self._silent_until = loop.time() + SILENCE
                 log.debug("store.unavailable", reason=str(error))
+            except Exception as error:
+                self._runtime.carrier.faults.note("look-up.failed", error)
             else:
                 answers = [
                     events.LookedUp(each.aor, each.bindings, each.learned)
@@ -65,6 +67,8 @@ class LookUps:
                 hits = sum(1 for each in known if each.bindings or each.learned)
                 counts["found"] += hits
                 counts["unknown"] += len(known) - hits
-                return answers
+                told = {each.aor for each in known}
+                # Whoever asked waits until it is told: nobody may be left out.
+                return answers + [events.LookedUp(x) for x in aors if x not in told]
         counts["failed"] += len(aors)
         return [events.LookedUp(aor) for aor in aors]

@@ -14,7 +14,7 @@ import structlog
 
 from proxy import clock
 from proxy.core import commands, events
-from proxy.location.binding import BindingChanges
+from proxy.location.binding import BindingChange, BindingChanges
 from proxy.server.follow import load_location
 from proxy.server.runtime import Runtime
 from proxy.server.sibling_news import tell_bindings
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 GROUP: Final = 0.010
 """Seconds that the first REGISTER of a group waits for company."""
+_BUG: Final = "internal error, see the log"
 SWEEP: Final = 300.0
 GRACE: Final = 60.0
 """Seconds that an expired binding stays in the store before it is deleted."""
@@ -61,27 +62,68 @@ class BindingWriter:
         group, self._group = self._group, []
         self._is_due = False
         self._is_saving = True
-        self._runtime.tasks.start(self._save(group), "save-bindings")
+        try:
+            self._runtime.tasks.start(self._save(group), "save-bindings")
+        except Exception as error:
+            self._is_saving = False
+            self._runtime.carrier.faults.note("bindings.failed", error)
+            tickets = [command.ticket for command in group]
+            self._runtime.step(events.BindingsNotSaved(tickets, _BUG))
 
     async def _save(self, group: list[commands.SaveBindings]) -> None:
-        changes = list(chain.from_iterable(command.changes for command in group))
-        tickets = [command.ticket for command in group]
-        event: events.Event
+        """Save a group; whatever happens, each is answered and the next one begins."""
+        saved: list[commands.SaveBindings] = []
+        reason = _BUG
         try:
-            await self._store.save_bindings(changes)
-            if self._runtime.links is not None:
-                # A 200 is a promise of the node: every worker must know first.
-                await tell_bindings(self._runtime.links, changes)
-            event = events.BindingsSaved(tickets)
+            reason = await self._commit(group)
+            if not reason:
+                saved = group
+            elif reason == _BUG and len(group) > 1:
+                # One of them meets a bug of ours: the others are none the worse.
+                saved = [x for x in group if not await self._commit([x])]
+            if saved:
+                await self._tell(saved)
+        except Exception as error:
+            self._runtime.carrier.faults.note("bindings.failed", error)
+        finally:
+            self._is_saving = False
+            if self._is_due:
+                self._close_group()
+        if len(saved) < len(group):
+            self.groups_failed += 1
+            left = [x.ticket for x in group if x not in saved]
+            self._runtime.step(events.BindingsNotSaved(left, reason))
+        if saved:
             self.groups_saved += 1
+            self._runtime.step(events.BindingsSaved([x.ticket for x in saved]))
+
+    async def _commit(self, group: list[commands.SaveBindings]) -> str:
+        """Why it could not be done; empty when it is durable."""
+        try:
+            await self._store.save_bindings(_changes(group))
         except StoreError as error:
             log.error("bindings.not_saved", count=len(group), reason=str(error))
-            event = events.BindingsNotSaved(tickets, str(error))
-            self.groups_failed += 1
-        self._is_saving = False
-        if self._is_due:
-            self._close_group()
-        self._runtime.step(event)
+            return str(error) or "the store failed"
+        except Exception as error:
+            faults = self._runtime.carrier.faults
+            faults.note("bindings.failed", error, repr(group[0].ticket).encode())
+            return _BUG
+        return ""
+
+    async def _tell(self, saved: list[commands.SaveBindings]) -> None:
+        """A 200 is a promise of the node: every worker must know first."""
+        links = self._runtime.links
+        if links is None:
+            return
+        try:
+            await tell_bindings(links, _changes(saved))
+        except Exception as error:
+            # It is durable: a sibling that was not told reads it in the store's news.
+            self._runtime.carrier.faults.note("sibling.failed", error)
+
+
+def _changes(group: list[commands.SaveBindings]) -> list[BindingChange]:
+    return list(chain.from_iterable(command.changes for command in group))
 
 
 class ConflictBook:

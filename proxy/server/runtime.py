@@ -8,7 +8,7 @@ import asyncio
 import random
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -38,6 +38,7 @@ from proxy.telemetry.outlet import outlet_of
 
 log = structlog.get_logger()
 
+_BUG: Final = "internal error, see the log"
 NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
 
@@ -90,6 +91,7 @@ class Runtime:
             self._carry_out_rare,
             self._alarm.set,
         )
+        self.carrier.undone = self._undone
         self.network.outbox.batch_ended = self.carrier.batch_ended
         # Both are every message's way in; see carrier.py.
         self.datagram = self.message = self.carrier.message
@@ -187,18 +189,13 @@ class Runtime:
 
     def step(self, event: events.Event) -> None:
         """Let the core take one event, and do what it says."""
-        try:
-            out = self.core.handle(event, self.loop.time())
-        except Exception:
-            self.carrier.failed("event.failed", None)
-            out = self.core.take_commands()
-        self.carrier.carry_out(out)
+        self.carrier.carry_out(self.core.handle(event, self.loop.time()))
         self.carrier.batch_ended()
 
     @property
     def errors(self) -> int:
         """Messages and events that met a bug of ours."""
-        return self.carrier.errors
+        return self.carrier.faults.count
 
     def _add_access(self, record: commands.LogAccess, at: float) -> None:
         self.access.add(record, at + self.wall.offset)
@@ -239,8 +236,29 @@ class Runtime:
             command.data,
         )
 
+    def _undone(self, command: commands.Command) -> None:
+        """A bug of ours kept a command from being carried out: whoever waits for what
+        follows hears that it failed, from the loop's next turn."""
+        event: events.Event
+        match command:
+            case commands.Connect():
+                event = events.ConnectFailed(command.front_end, "unreachable", _BUG)
+            case commands.Resolve():
+                event = events.Resolved(command.lookup, _unresolved(command.lookup))
+            case commands.LookUp():
+                event = events.LookedUp(command.aor)
+            case commands.SaveBindings():
+                event = events.BindingsNotSaved([command.ticket], _BUG)
+            case _:
+                return
+        self.loop.call_soon(self.step, event)
+
     async def _resolve(self, lookup: Lookup) -> None:
-        resolution = await self.resolver.resolve(lookup)
+        try:
+            resolution = await self.resolver.resolve(lookup)
+        except Exception as error:
+            self.carrier.faults.note("resolution.failed", error, repr(lookup).encode())
+            resolution = _unresolved(lookup)
         self.step(events.Resolved(lookup, resolution))
 
     def _resolution_changed(self, resolution: Resolution) -> None:
@@ -252,12 +270,7 @@ class Runtime:
 
     def _expire(self) -> None:
         self.carrier.armed_for = NEVER
-        try:
-            out = self.core.expire(self.loop.time())
-        except Exception:
-            self.carrier.failed("timer.failed", None)
-            out = self.core.take_commands()
-        self.carrier.carry_out(out)
+        self.carrier.carry_out(self.core.expire(self.loop.time()))
         self.carrier.batch_ended()
 
     def _flush_access(self) -> None:
@@ -277,6 +290,10 @@ class Runtime:
             if changes:
                 self.on_clock_set(changes)
         self.core.location.wall_offset = self.wall.offset
+
+
+def _unresolved(lookup: Lookup) -> Resolution:
+    return Resolution(lookup, {}, expires=0.0, error="timeout", reason=_BUG)
 
 
 def serve(config: Any) -> int:

@@ -129,7 +129,10 @@ class SiblingLinks:
         waiting = set(self._others())
         done = self._loop.create_future()
         self._asked[serial] = waiting, done
-        waiting -= {x for x in waiting if not self.send_frame(x, NEWS, body)}
+        # Of a copy: a sibling that turns out to be dead leaves the set at once.
+        for worker in list(waiting):
+            if not self.send_frame(worker, NEWS, body):
+                waiting.discard(worker)
         # Who is being restarted reads the store, and then what waits on the link.
         waiting -= self._silent
         if not waiting and not done.done():
@@ -200,7 +203,7 @@ class SiblingLinks:
             connection = flow.connection
             if isinstance(connection, RemoteConnection) and connection.worker == worker:
                 self._forget(flow)
-        for waiting, done in self._asked.values():
+        for waiting, done in list(self._asked.values()):
             waiting.discard(worker)
             if not waiting and not done.done():
                 done.set_result(None)

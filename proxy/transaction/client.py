@@ -101,10 +101,30 @@ class ClientTransaction:
         if self.state == "terminated":
             return
         self.state, effects = self.steps[self.state][input_]
-        for effect in effects:
-            effect(self, now, response)
-        if self.state == "terminated":
-            self.layer.forget_client(self)
+        try:
+            for effect in effects:
+                effect(self, now, response)
+            if self.state == "terminated":
+                self.layer.forget_client(self)
+        except Exception:
+            self.end_some_time(now)
+            raise
+
+    def end_some_time(self, now: float) -> None:
+        """A step was left half-way, perhaps without the timer that would end us.
+
+        Our user stays known: whoever catches the exception has to tell it.
+        """
+        user = self.user
+        try:
+            if self.state == "terminated":
+                self.layer.forget_client(self)
+            else:
+                self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)
+        except Exception:
+            self.state = "terminated"
+            self.layer.clients.pop(self.key, None)
+        self.user = user
 
     def response_received(self, response: AnyResponse, now: float) -> None:
         """A response whose branch and CSeq method are ours."""
@@ -127,6 +147,10 @@ class ClientTransaction:
         """TimerOwner."""
         if name == "check" and self.state in ("completed", "accepted", "terminated"):
             return  # listed as ignored; this is how nearly every check ends
+        if name == "broken":
+            self.state = "terminated"
+            self.layer.forget_client(self)
+            return
         self.handle(name, now, None)  # type: ignore[arg-type]
 
 

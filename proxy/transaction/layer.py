@@ -21,9 +21,9 @@ class TransactionLayer:
     """
 
     __slots__ = (
-        "_on_stream",
         "clients",
         "clients_started",
+        "on_stream",
         "responses_sent",
         "retransmissions_received",
         "retransmissions_sent",
@@ -42,7 +42,7 @@ class TransactionLayer:
         self.servers: dict[bytes, ServerTransaction] = {}
         # A dictionary for its order: what a lost connection takes along is tried
         # again in the order in which it was sent.
-        self._on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
+        self.on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
         self.clients_started = 0
         self.servers_started = 0
         self.responses_sent = [0] * 7  # by class of status
@@ -104,11 +104,12 @@ class TransactionLayer:
     ) -> ClientTransaction:
         """Send a request and watch over it; ``key`` is its branch."""
         transaction = ClientTransaction(self, key, method, data, flow, user)
+        # The timer first: what has one ends, whatever fails from here on.
+        self.timers.start("check", T1, transaction, now)
         self.clients[key] = transaction
         self.clients_started += 1
-        self.timers.start("check", T1, transaction, now)
         if flow.reliable:
-            self._on_stream.setdefault(flow, {})[transaction] = None
+            self.on_stream.setdefault(flow, {})[transaction] = None
         self.send(flow, data)
         return transaction
 
@@ -141,11 +142,16 @@ class TransactionLayer:
 
     def settle(self, transaction: ClientTransaction) -> None:
         """A final response is there: the end of its stream means nothing any more."""
-        waiting = self._on_stream.get(transaction.flow)
+        waiting = self.on_stream.get(transaction.flow)
         if waiting is not None:
             waiting.pop(transaction, None)
 
     def flow_closed(self, flow: Flow, reason: str, now: float) -> None:
         """Requests that still wait for an answer on ``flow`` hear of its end."""
-        for transaction in list(self._on_stream.pop(flow, ())):
-            transaction.transport_failed(reason, now)
+        for transaction in list(self.on_stream.pop(flow, ())):
+            try:
+                transaction.transport_failed(reason, now)
+            except Exception as error:
+                if self.timers.failed is None:
+                    raise
+                self.timers.failed(transaction, reason, error, now)

@@ -6,6 +6,7 @@ response as bytes and nothing of the request.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.sip.fields import tag_of
@@ -86,10 +87,36 @@ class ServerTransaction:
         if self.state == "terminated":
             return
         self.state, effects = self.steps[self.state][input_]
-        for effect in effects:
-            effect(self, now)
-        if self.state == "terminated":
-            self.layer.forget_server(self)
+        try:
+            for effect in effects:
+                effect(self, now)
+            if self.state == "terminated":
+                self.layer.forget_server(self)
+        except Exception:
+            if _send in effects:
+                self._send_again()
+            self.end_some_time(now)
+            raise
+
+    def _send_again(self) -> None:
+        with suppress(Exception):
+            self.layer.send(self.flow, self.response)
+
+    def end_some_time(self, now: float) -> None:
+        """A step was left half-way, perhaps without the timer that would end us.
+
+        Our user stays known: whoever catches the exception has to tell it.
+        """
+        user = self.user
+        try:
+            if self.state == "terminated":
+                self.layer.forget_server(self)
+            else:
+                self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)
+        except Exception:
+            self.state = "terminated"
+            self.layer.servers.pop(self.key, None)
+        self.user = user
 
     def respond(self, status: int, data: bytes, now: float) -> None:
         """Hand a response down; the state decides whether it may still leave."""
@@ -115,6 +142,10 @@ class ServerTransaction:
 
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner."""
+        if name == "broken":
+            self.state = "terminated"
+            self.layer.forget_server(self)
+            return
         self.handle(name, now)  # type: ignore[arg-type]
 
 

@@ -9,6 +9,7 @@ the instant and whom to tell; the others in a heap.
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 T1: Final = 0.5
@@ -46,15 +47,19 @@ class _Queue:
 
 
 class Timers:
-    """Deadlines and who is told; ``deadline()`` is the earliest one."""
+    """Deadlines and who is told; ``deadline()`` is the earliest one.
 
-    __slots__ = ("_all", "_by_delay", "_earliest", "_heap", "_serial")
+    ``failed`` hears of an owner that raised: the others are told all the same.
+    """
+
+    __slots__ = ("_all", "_by_delay", "_earliest", "_heap", "_serial", "failed")
 
     def __init__(self) -> None:
         self._by_delay: dict[float, dict[str, _Queue]] = {x: {} for x in _QUEUED}
         self._all: list[_Queue] = []
         self._heap: list[tuple[float, int, str, TimerOwner]] = []
         self._serial = 0
+        self.failed: Callable[[object, str, Exception, float], None] | None = None
         # Nothing is taken back, so only a start can make it earlier.
         self._earliest = _NEVER
 
@@ -93,15 +98,23 @@ class Timers:
             dues, owners = queue.dues, queue.owners
             while dues and dues[0] <= now:
                 dues.popleft()
-                owners.popleft().timer_fired(queue.name, now)
+                self._tell(owners.popleft(), queue.name, now)
                 fired += 1
         heap = self._heap
         while heap and heap[0][0] <= now:
             _, _, name, owner = heapq.heappop(heap)
-            owner.timer_fired(name, now)
+            self._tell(owner, name, now)
             fired += 1
         self._earliest = heap[0][0] if heap else _NEVER
         for queue in self._all:
             if queue.dues:
                 self._earliest = min(self._earliest, queue.dues[0])
         return fired
+
+    def _tell(self, owner: TimerOwner, name: str, now: float) -> None:
+        try:
+            owner.timer_fired(name, now)
+        except Exception as error:
+            if self.failed is None:
+                raise
+            self.failed(owner, name, error, now)

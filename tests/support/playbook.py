@@ -92,6 +92,8 @@ class Playbook:
             random.Random(1),
         )
         self.access: list[commands.LogAccess] = []
+        self.faults: list[commands.NoteFault] = []
+        self.takes_faults = False  # a bug of ours fails the test, unless it wants one
         self.sent: list[tuple[str, bytes]] = []
         self._script: list[str] = []
         self._connecting: dict[str, FrontEnd] = {}
@@ -292,6 +294,10 @@ class Playbook:
                     self._note(f"use {command.key}")
                 case commands.LogAccess():
                     self.access.append(command)
+                case commands.NoteFault():
+                    if not self.takes_faults:
+                        raise command.error
+                    self.faults.append(command)
                 case _:
                     pass  # the registrar's: told by its own tests
 

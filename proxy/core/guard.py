@@ -1,0 +1,229 @@
+"""What follows a bug of ours: one request is answered 500, everything else goes on.
+
+Every way into the core, and every loop over several requests, leads through here when
+something raises.  A guard ends what the failed step may have left half done: its
+server transaction, its search and whatever waits for it, and it tells the shell once.
+It trusts nothing: what fails again is ended without an answer.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from proxy.core import commands, events
+from proxy.core.late_success import LateSuccess
+from proxy.core.refusals import Refusals
+from proxy.core.response_context import ResponseContext
+from proxy.core.search import Search
+from proxy.core.validation import Refusal
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request, UnreadableRequest, parse_message
+from proxy.transaction.client import AnyResponse, ClientTransaction
+from proxy.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from proxy.core.proxy import ProxyCore
+
+_HEAD: Final = 400
+"""Bytes of a message that a log line may show."""
+_CREDENTIALS: Final = (b"authorization:", b"proxy-authorization:")
+
+
+class Guard:
+    """Ends what failed; ``count`` is how often that was a bug of ours.
+
+    ``out`` takes commands.  No method raises, whatever it meets.
+    """
+
+    __slots__ = ("_out", "_refusals", "count")
+
+    def __init__(self, refusals: Refusals, out: list[commands.Command]) -> None:
+        self._refusals = refusals
+        self._out = out
+        self.count = 0
+
+    # -- what can fail -------------------------------------------------------------
+
+    def message(self, flow: Flow, data: bytes, error: Exception) -> None:
+        """A message that has no transaction yet: answered once, and forgotten."""
+        self.report("message.failed", error, data, flow)
+        with suppress(Exception):
+            request = parse_message(data, stream=flow.reliable)
+            if isinstance(request, Request):
+                self._refusals.unreadable(UnreadableRequest(request, "", 500), flow)
+
+    def request(
+        self,
+        request: Request,
+        flow: Flow,
+        server: ServerTransaction,
+        error: Exception,
+        now: float,
+    ) -> None:
+        """A request that has its server transaction, and perhaps a search."""
+        if not isinstance(error, MalformedMessage):
+            self.report("message.failed", error, _bytes_of(request), flow)
+        user = server.user
+        if isinstance(user, ResponseContext):
+            self._end_search(user, now)
+        self.answer(request, flow, server, error, now)
+
+    def response(
+        self,
+        transaction: ClientTransaction,
+        response: AnyResponse,
+        data: bytes,
+        flow: Flow,
+        error: Exception,
+        now: float,
+    ) -> None:
+        """A response; a 2xx to INVITE goes back all the same: there is a call now."""
+        self.report("message.failed", error, data, flow)
+        user = transaction.user
+        server = None
+        if isinstance(user, (ResponseContext, LateSuccess)):
+            server = user.server
+        if (
+            server is not None
+            and 200 <= response.status < 300
+            and server.state in ("trying", "proceeding")
+        ):
+            with suppress(Exception):
+                server.respond(response.status, response.forwarded(), now)
+        transaction.user = None
+        self._end_user(user, error, now)
+
+    def timer(self, owner: object, name: str, error: Exception, now: float) -> None:
+        """A timer, or the end of a connection, of a transaction or a search."""
+        if isinstance(owner, Search):
+            self.search(owner, error, now)
+            return
+        self.report("timer.failed", error, b"%r " % owner + name.encode())
+        if isinstance(owner, (ServerTransaction, ClientTransaction)):
+            user = owner.user
+            owner.end_some_time(now)
+            owner.user = None
+            self._end_user(user, error, now)
+
+    def search(self, search: Search, error: Exception, now: float) -> None:
+        """A search that was being woken."""
+        request = search.request
+        head = b"" if request is None else _bytes_of(request)
+        self.report("search.failed", error, head, search.flow)
+        self._end_user(search, error, now)
+
+    def event(
+        self, core: ProxyCore, event: events.Event, error: Exception, now: float
+    ) -> None:
+        """An event as a whole: whoever waited for it waits no longer."""
+        self.report("event.failed", error, type(event).__name__.encode())
+        with suppress(Exception):
+            self._end_waiting(core, event, error, now)
+
+    def _end_waiting(
+        self, core: ProxyCore, event: events.Event, error: Exception, now: float
+    ) -> None:
+        if isinstance(event, (events.FlowOpened, events.ConnectFailed)):
+            key = event.front_end.connection_key
+            self._end_parked(core, key, error, now)
+            if isinstance(event, events.FlowOpened):
+                with suppress(Exception):
+                    core.way_back.opened(event.front_end, event.flow)
+            for transaction, _ in core.way_back.parked.pop(key, ()):
+                self.timer(transaction, "way back", error, now)
+        elif isinstance(event, events.Resolved):
+            self._end_parked(core, event.lookup, error, now)
+        elif isinstance(event, events.FlowClosed):
+            for waiting in core.transactions.on_stream.pop(event.flow, ()):
+                self.timer(waiting, event.reason, error, now)
+        elif isinstance(event, events.LookedUp):
+            for each in core.look_ups.parked.pop(event.aor, ()):
+                self.request(each.request, each.flow, each.server, error, now)
+        elif core.registrar is not None and isinstance(
+            event, (events.BindingsSaved, events.BindingsNotSaved)
+        ):
+            core.registrar.give_up(event.tickets, error, now)
+
+    def _end_parked(
+        self, core: ProxyCore, key: object, error: Exception, now: float
+    ) -> None:
+        for search in core.forwarder.parked.pop(key, ()):
+            if search.waiting_for == key:
+                self._end_user(search, error, now)
+
+    # -- what is done about it -------------------------------------------------------
+
+    def report(
+        self, what: str, error: Exception, data: bytes = b"", flow: Flow | None = None
+    ) -> None:
+        """Have it told: the error, and the head of the message that met it."""
+        self.count += 1
+        self._out.append(commands.NoteFault(what, error, _head_of(data), flow))
+
+    def answer(
+        self,
+        request: Request,
+        flow: Flow,
+        server: ServerTransaction,
+        error: Exception,
+        now: float,
+    ) -> None:
+        """Give the request its final answer, if it has none; else end it without."""
+        if server.state not in ("trying", "proceeding"):
+            return
+        refusal = Refusal(500)
+        if isinstance(error, MalformedMessage):
+            refusal = Refusal(error.status, error.reason)
+        try:
+            self._refusals.answer(request, flow, server, refusal, now)
+        except Exception:
+            _forget(server)
+
+    def _end_user(self, user: object, error: Exception, now: float) -> None:
+        """End the search that a failed transaction belonged to."""
+        if not isinstance(user, Search):
+            return
+        request, server = user.request, user.server
+        self._end_search(user, now)
+        if server is not None and request is not None:
+            self.answer(request, user.flow, server, error, now)
+        elif server is not None and server.state in ("trying", "proceeding"):
+            _forget(server)
+
+    def _end_search(self, search: Search, now: float) -> None:
+        """Stop it for good: no timer, answer or connection may wake it."""
+        active, waiting_for = search.active, search.waiting_for
+        search.is_finished = True
+        search.active = search.best = search.failure = search.request = None
+        search.waiting_for = None
+        search.front_ends = ()
+        search.targets = []
+        if search.server is not None:
+            search.server.user = None
+        with suppress(Exception):
+            search.forwarder.leave(waiting_for, search)
+        if active is not None:
+            active.is_given_up = True
+            if active.method == b"INVITE" and active.state == "proceeding":
+                with suppress(Exception):
+                    search.forwarder.cancel(active, now)
+
+
+def _forget(server: ServerTransaction) -> None:
+    """Without a call that could fail: nobody waits for this transaction any more."""
+    server.state = "terminated"
+    server.user = None
+    server.layer.servers.pop(server.key, None)
+
+
+def _bytes_of(request: Request) -> bytes:
+    return b"\r\n".join(request.lines)
+
+
+def _head_of(data: bytes) -> bytes:
+    """The beginning of a message, and nothing of its credentials."""
+    head = data[:_HEAD].partition(b"\r\n\r\n")[0]
+    lines = head.split(b"\r\n")
+    return b"\r\n".join(x for x in lines if not x.lower().startswith(_CREDENTIALS))
