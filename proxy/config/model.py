@@ -224,14 +224,15 @@ class LimitsSection(Section):
     route_entries: int = _count(default=40)
     connections: int = _count(default=4096)
     connections_per_source: int = _count(default=128)
+    connections_per_network: int = _count(default=1024)
     first_byte: float = _seconds(default=5.0)
     message: float = _seconds(default=10.0)
     idle: float = _seconds(default=120.0)
     idle_established: float = _seconds(default=3600.0)
     write_queue: int = _bytes(default=256 * 1024)
     handshake: float = _seconds(default=5.0)
-    handshakes: int = _count(default=64)
-    handshakes_per_source: int = _count(default=16)
+    handshakes: int = _count(default=256)
+    handshakes_per_source: int = _count(default=64)
     transactions: int = _count(default=200_000)
     trusted_networks: list[str] = setting(
         default=["127.0.0.0/8", "::1/128"], example=["10.1.0.0/16"], check=networks

@@ -7,26 +7,28 @@ could refuse it.
 import asyncio
 import errno
 import socket
-from collections import Counter
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
-from proxy.net.admission import Admission
+from proxy.net.admission import Admission, Place
 from proxy.net.errors import bind_error
-from proxy.net.settings import AdmissionSettings
+from proxy.net.handshakes import Gate, Handshakes, heard
+from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
 from proxy.net.tls import TlsEnd, is_trusted
 from proxy.sip.flow import Listener
 
-BACKLOG: Final = 1_024
-ACCEPTS_A_TURN: Final = 64
+BACKLOG: Final = 65_535
+"""As deep as the system lets us (net.core.somaxconn): there peers wait for us to come
+to them, while whoever is turned away does not come back for minutes."""
+ACCEPTS_A_TURN: Final = 16
 _OUT_OF_DESCRIPTORS: Final = (
     errno.EMFILE,
     errno.ENFILE,
     errno.ENOBUFS,
     errno.ENOMEM,
 )
-_PAUSE: Final = 0.5  # seconds without accepting when the system has no more to give
+_PAUSE: Final = 0.1  # seconds without accepting when the system has no more to give
+_TURNS_LATE: Final = 3  # a handshake may wait for its turn as long as so many may take
 
 
 class Acceptor:
@@ -34,18 +36,18 @@ class Acceptor:
 
     __slots__ = (
         "_admission",
-        "_handshakes",
+        "_friends",
+        "_gate",
         "_is_accepting",
         "_loop",
-        "_settings",
         "_socket",
+        "_strangers",
         "_streams",
         "_tasks",
         "_tls",
         "accepted",
         "handshakes_failed",
         "listener",
-        "refused",
     )
 
     def __init__(
@@ -59,13 +61,16 @@ class Acceptor:
         self.listener = listener
         self._streams = streams
         self._admission = admission
-        self._settings = settings
         self._tls = tls
-        self._handshakes: Counter[str] = Counter()  # unfinished, by source
+        self._strangers = Handshakes(
+            settings.handshakes, settings.handshakes_per_source
+        )
+        # Friends have a place each, so they need not wait for one another.
+        self._friends = Handshakes(max(settings.total, settings.handshakes))
+        self._gate = Gate()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_accepting = False
         self.accepted = 0
-        self.refused = 0
         self.handshakes_failed = 0
 
     def open(
@@ -75,6 +80,8 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._socket = opened or _listening(self.listener, reuse_port)
         self._socket.setblocking(False)
+        # Of one that was handed to us as well: its backlog is as deep as we say.
+        self._socket.listen(BACKLOG)
         self.listener.bound_to(self._socket.getsockname()[1])
         self._is_accepting = True
         self._resume()
@@ -104,6 +111,7 @@ class Acceptor:
                 return
             except OSError as error:
                 if error.errno in _OUT_OF_DESCRIPTORS:
+                    self._admission.no_descriptors()
                     self._loop.remove_reader(self._socket.fileno())
                     self._loop.call_later(_PAUSE, self._resume)
                     return
@@ -111,98 +119,145 @@ class Acceptor:
             self._judge(opened, address[0], address[1])
 
     def _judge(self, opened: socket.socket, host: str, port: int) -> None:
-        if self._has_too_many_handshakes(host) or not self._admission.admit(host):
-            self.refused += 1
+        place = self._admission.take(host)
+        if isinstance(place, str):
             opened.close()
             return
         self.accepted += 1
-        self._handshakes[host] += 1
         opened.setblocking(False)
         tune(opened, self._streams.settings)
-        self._spawn(self._welcome(opened, host, port))
-
-    def _has_too_many_handshakes(self, host: str) -> bool:
-        """Unfinished ones: of all peers together, or of this one."""
-        if self._tls is None:
-            return False
-        settings = self._settings
-        return len(self._tasks) >= settings.handshakes or (
-            self._handshakes[host] >= settings.handshakes_per_source
-            and not self._admission.is_trusted(host)
-        )
-
-    async def _welcome(self, opened: socket.socket, host: str, port: int) -> None:
         trusted = self._tls.trusted_peers if self._tls else ()
         connection = AcceptedConnection(
-            self._streams, self.listener, host, port, self._admission, trusted
+            self._streams, self.listener, place, port, self._admission, trusted
         )
-        # By reference: the context in force at this moment.
-        context = self._tls.context if self._tls else None
-        timeout = self._streams.settings.tls_handshake if context else None
+        place.holder = connection
+        if self._tls is None and plain(self._loop, opened, connection):
+            return
+        task = self._loop.create_task(self._welcome(opened, connection))
+        connection.welcome = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _welcome(
+        self, opened: socket.socket, connection: "AcceptedConnection"
+    ) -> None:
         try:
-            if context is None:
-                if plain(self._loop, opened, connection):
-                    return
+            if self._tls is None:
+                await self._loop.connect_accepted_socket(lambda: connection, opened)
             else:
-                async with asyncio.timeout(timeout):
-                    if await encrypted(self._loop, opened, connection, context):
-                        return
+                await self._secure(opened, connection, self._tls)
+        except OSError:  # no handshake, or a peer that went away during it
+            self.handshakes_failed += 1
+        except asyncio.CancelledError:  # it gave way, or we are closing
+            self.handshakes_failed += 1
+        finally:
+            connection.welcome = None
+            # A connection that never was one cannot give its place back itself.
+            if not connection.is_made:
+                opened.close()
+                self._admission.give_back(connection.place)
+
+    async def _secure(
+        self, opened: socket.socket, connection: "AcceptedConnection", tls: TlsEnd
+    ) -> None:
+        """The handshake, when it is its turn; silence takes no turn."""
+        settings = self._streams.settings
+        is_friend = not connection.place.is_counted
+        # A friend that is slow has a thousand others to wait for, not bad intentions.
+        patience = settings.idle_new if is_friend else settings.first_byte
+        turns = self._friends if is_friend else self._strangers
+        async with asyncio.timeout(patience):
+            await heard(self._loop, opened)
+        async with asyncio.timeout(max(patience, _TURNS_LATE * settings.tls_handshake)):
+            turn = await turns.begin(connection.place.network)
+
+        async def step() -> None:
+            turn.progressed_at = self._loop.time()
+            await self._gate.step()
+
+        try:
+            # By reference: the context in force at this moment.
+            context = tls.context
+            timeout = settings.tls_handshake * (_TURNS_LATE if is_friend else 1)
+            async with asyncio.timeout(timeout):
+                if await encrypted(self._loop, opened, connection, context, None, step):
+                    return
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 opened,
                 ssl=context,
                 ssl_handshake_timeout=timeout,
             )
-        except OSError:  # no handshake, or a peer that went away during it
-            self.handshakes_failed += 1
         finally:
-            self._handshakes[host] -= 1
-            if not self._handshakes[host]:
-                del self._handshakes[host]
-            # A connection that never was one cannot give its place back itself.
-            if not connection.is_made:
-                self._admission.release(host)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            turns.end(turn)
 
 
 class AcceptedConnection(StreamConnection):
-    """A connection that somebody opened to us; gives its place back at the end."""
+    """A connection that somebody opened to us; gives its place back at the end.
 
-    __slots__ = ("_admission", "_trusted")
+    ``welcome`` is the task that brings it about, until it is made.
+    """
+
+    __slots__ = ("_admission", "_trusted", "place", "welcome")
 
     def __init__(
         self,
         streams: Streams,
         listener: Listener,
-        host: str,
+        place: Place,
         port: int,
         admission: Admission,
         trusted: tuple[str, ...],
     ) -> None:
-        super().__init__(streams, listener, host, port)
+        super().__init__(streams, listener, place.host, port)
+        self.place = place
+        self.welcome: asyncio.Task[None] | None = None
         self._admission = admission
         self._trusted = trusted
 
+    @property
+    def silent_since(self) -> float:
+        """See admission.Holder."""
+        return self._last_read
+
+    @property
+    def is_proven(self) -> bool:
+        """See admission.Holder."""
+        return self.flow.is_proven
+
+    def give_way(self) -> None:
+        """See admission.Holder."""
+        self._admission.give_back(self.place)
+        if self.welcome is not None:
+            self.welcome.cancel()
+        else:
+            self.close("gave-way")
+
+    def _overdue(self, now: float, settings: StreamSettings) -> str:
+        reason = super()._overdue(now, settings)
+        if reason == "first-byte-timeout" and not self.place.is_counted:
+            return "" if now - self._opened_at <= settings.idle_new else reason
+        return reason
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # The deadlines of the first message begin when it can be sent.
+        self._opened_at = self._last_read = self._streams.loop.time()
         super().connection_made(transport)
-        if (
-            self._trusted
-            and transport.get_extra_info("peercert")
-            and not is_trusted(self.flow.peer_names, self._trusted)
-        ):
-            self._streams.untrusted += 1
-            self.abort("untrusted")
-            return
+        names = self.flow.peer_names
+        if self._trusted and transport.get_extra_info("peercert"):
+            if not is_trusted(names, self._trusted):
+                self._streams.untrusted += 1
+                self.abort("untrusted")
+                return
+            self._admission.befriend(self.place)
+        if names or not self.place.is_counted:
+            self.flow.is_proven = True
         elsewhere = self._streams.flows.elsewhere
         if elsewhere is not None:
             elsewhere.note_accepted(self.flow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._admission.release(self.flow.host)
+        self._admission.give_back(self.place)
         super().connection_lost(exc)
 
 

@@ -1,49 +1,219 @@
-"""Who may have a connection: counts per source and in total, at the moment of accept.
+"""Who may have a connection: places, shares of them, and who gives way.
+
+Strangers share what there is, by address and by network (/24, /64: one host of IPv6 has
+all addresses of its /64).  When every place is taken the newcomer gets one and a
+stranger gives way: the longest silent one of the network that holds most.  Friends are
+not counted: networks that we trust, our pools and nodes, and peers whose certificate we
+know.
 
 What a connection may then cost is bounded in ``stream.py``; how many requests it may
 send is the core's business.
 """
 
-from ipaddress import ip_address
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+from typing import Final, Protocol
+
+import structlog
 
 from proxy.net.settings import DEFAULT_ADMISSION, AdmissionSettings
 
+log = structlog.get_logger()
+
+TELL_EVERY: Final = 10.0
+"""Seconds between two lines about refusals of one reason."""
+AT_LEAST_SILENT: Final = 1.0
+"""Seconds of silence after which a stranger gives way to one of a network that holds
+as many places."""
+AT_ONCE: Final = 16
+"""How many give way at a time: looking for them has a price, too."""
+REMEMBERED: Final = 4_096
+
+REASONS: Final = ("source", "network", "full", "descriptors")
+
+
+class Holder(Protocol):
+    """Who has a place."""
+
+    @property
+    def silent_since(self) -> float:
+        """When it last said anything, on the loop's clock."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it has shown to be more than a stranger: it does not give way."""
+
+    def give_way(self) -> None:
+        """Close, now."""
+
+
+class Place:
+    """One connection's place; ``holder`` is None until somebody has it."""
+
+    __slots__ = ("holder", "host", "is_counted", "is_held", "network")
+
+    def __init__(self, host: str, network: str, is_counted: bool) -> None:
+        self.host = host
+        self.network = network
+        self.is_counted = is_counted
+        self.is_held = True
+        self.holder: Holder | None = None
+
 
 class Admission:
-    """Counts accepted connections; trusted networks are let in uncounted."""
+    """The places of accepted connections.
 
-    __slots__ = ("_by_source", "_settings", "refused", "total")
+    ``known`` are numeric addresses of pools and nodes, ``refused_for`` counts by
+    reason, ``gave_way`` those that were closed for a newcomer.
+    """
 
-    def __init__(self, settings: AdmissionSettings = DEFAULT_ADMISSION) -> None:
+    __slots__ = (
+        "_by_network",
+        "_by_source",
+        "_friends",
+        "_known",
+        "_now",
+        "_settings",
+        "_told",
+        "gave_way",
+        "refused_for",
+        "total",
+    )
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        settings: AdmissionSettings = DEFAULT_ADMISSION,
+    ) -> None:
+        self._now = now
         self._settings = settings
-        self._by_source: dict[str, int] = {}
+        self._by_source: Counter[str] = Counter()
+        self._by_network: dict[str, dict[Place, None]] = {}
+        self._known: frozenset[str] = frozenset()
+        self._friends: dict[str, bool] = {}
         self.total = 0
-        self.refused = 0
+        self.gave_way = 0
+        self.refused_for = dict.fromkeys(REASONS, 0)
+        self._told: dict[str, float] = {}
 
-    def admit(self, host: str) -> bool:
-        """Count a connection from ``host``; False when it must be closed at once."""
-        if self.is_trusted(host):
-            return True
-        held = self._by_source.get(host, 0)
-        if self.total >= self._settings.total or held >= self._settings.per_source:
-            self.refused += 1
-            return False
-        self._by_source[host] = held + 1
+    @property
+    def known(self) -> frozenset[str]:
+        """Numeric addresses of pools and of other nodes."""
+        return self._known
+
+    @known.setter
+    def known(self, hosts: frozenset[str]) -> None:
+        self._known = hosts
+        self._friends.clear()
+
+    def take(self, host: str) -> Place | str:
+        """A place for a connection from ``host``, or why there is none."""
+        if self.is_friend(host):
+            return Place(host, "", False)
+        settings = self._settings
+        network = network_of(host)
+        neighbours = self._by_network.get(network, {})
+        if self._by_source.get(host, 0) >= settings.per_source:
+            return self._refuse("source", host)
+        if len(neighbours) >= settings.per_network:
+            return self._refuse("network", host)
+        if self.total >= settings.total and not self._make_room(len(neighbours)):
+            return self._refuse("full", host)
+        place = Place(host, network, True)
+        self._by_network.setdefault(network, {})[place] = None
+        self._by_source[host] += 1
         self.total += 1
-        return True
+        return place
 
-    def release(self, host: str) -> None:
-        """An admitted connection from ``host`` has ended."""
-        if self.is_trusted(host):
-            return
-        self.total -= 1
-        held = self._by_source.pop(host) - 1
-        if held:
-            self._by_source[host] = held
+    def give_back(self, place: Place) -> None:
+        """The connection has ended; more than once is no harm."""
+        if place.is_held:
+            place.is_held = False
+            place.holder = None
+            self._uncount(place)
 
-    def is_trusted(self, host: str) -> bool:
-        """Whether ``host`` (numeric) is in a trusted network."""
+    def befriend(self, place: Place) -> None:
+        """Its holder is a peer that we know: it takes nobody's place any more."""
+        self._uncount(place)
+
+    def is_friend(self, host: str) -> bool:
+        """Whether ``host`` (numeric) is ours, or in a network that we trust."""
+        if host in self._known:
+            return True
         if not self._settings.trusted:
             return False
-        address = ip_address(host)
-        return any(address in network for network in self._settings.trusted)
+        found = self._friends.get(host)
+        if found is None:
+            address = ip_address(host)
+            found = any(address in network for network in self._settings.trusted)
+            if len(self._friends) >= REMEMBERED:
+                self._friends.clear()
+            self._friends[host] = found
+        return found
+
+    def no_descriptors(self) -> None:
+        """The system has no more to give: let strangers give way."""
+        self._refuse("descriptors", "")
+        self._make_room(-1)
+
+    @property
+    def refused(self) -> int:
+        """How many have been refused so far."""
+        return sum(self.refused_for.values())
+
+    def _refuse(self, reason: str, host: str) -> str:
+        """Count it, and tell it now and then."""
+        self.refused_for[reason] += 1
+        now = self._now()
+        if now >= self._told.get(reason, 0.0) + TELL_EVERY:
+            self._told[reason] = now
+            log.warning(
+                "connection.refused",
+                reason=reason,
+                source=host,
+                so_far=self.refused_for[reason],
+                held=self.total,
+            )
+        return reason
+
+    def _uncount(self, place: Place) -> None:
+        if not place.is_counted:
+            return
+        place.is_counted = False
+        self.total -= 1
+        self._by_source[place.host] -= 1
+        if not self._by_source[place.host]:
+            del self._by_source[place.host]
+        neighbours = self._by_network[place.network]
+        del neighbours[place]
+        if not neighbours:
+            del self._by_network[place.network]
+
+    def _make_room(self, of_newcomer: int) -> bool:
+        """Somebody gives way to one whose network has ``of_newcomer`` places."""
+        largest = max(self._by_network.values(), key=len, default={})
+        if len(largest) > of_newcomer + 1:
+            found, latest = list(largest), self._now()
+        else:
+            found = [p for each in self._by_network.values() for p in each]
+            latest = self._now() - AT_LEAST_SILENT
+        silent = [
+            (place.holder.silent_since, number, place.holder)
+            for number, place in enumerate(found)
+            if place.holder is not None
+            and not place.holder.is_proven
+            and place.holder.silent_since <= latest
+        ]
+        silent.sort()
+        for _, _, holder in silent[: min(AT_ONCE, max(1, len(silent) // 4))]:
+            self.gave_way += 1
+            holder.give_way()
+        return bool(silent)
+
+
+def network_of(host: str) -> str:
+    """The /24 of an IPv4 address, the /64 of an IPv6 address."""
+    if ":" not in host:
+        return host.rpartition(".")[0]
+    return f"{int(IPv6Address(host.partition('%')[0])) >> 64:x}::"

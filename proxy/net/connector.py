@@ -2,6 +2,11 @@
 
 An opened connection is in the flow table under its remote address, where later
 requests find it; whoever waited for it is told.
+
+Those to pools, nodes and trusted networks are always opened.  All others, to contacts
+and to clients that went away before their answer came, are opened on a stranger's
+behalf: they are limited in all and by network, the longest silent one gives way, and
+none lasts long in silence.
 """
 
 import asyncio
@@ -12,8 +17,9 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
+from proxy.net.admission import Admission, network_of
 from proxy.net.errors import reason as told
-from proxy.net.settings import AdmissionSettings
+from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd
@@ -22,6 +28,10 @@ from proxy.sip.flow import Listener
 _BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h: the port is chosen by connect()
 _WILDCARDS: Final = ("0.0.0.0", "::")
 _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+SILENCE: Final = 200.0
+"""Seconds that a connection opened for a stranger may be silent: longer than any
+request of ours waits for its answer (timer C)."""
 
 _Key = tuple[str, str, int, str]
 
@@ -33,8 +43,10 @@ class Connector:
     """
 
     __slots__ = (
+        "_admission",
         "_limit",
         "_loop",
+        "_strangers",
         "_streams",
         "_tasks",
         "_tls",
@@ -49,6 +61,7 @@ class Connector:
         self,
         streams: Streams,
         settings: AdmissionSettings,
+        admission: Admission,
         tls: TlsEnd | None = None,
         tls_of_pools: Mapping[str, TlsEnd] | None = None,
     ) -> None:
@@ -56,6 +69,8 @@ class Connector:
         self._streams = streams
         self._loop = streams.loop
         self._limit = settings.outgoing
+        self._admission = admission
+        self._strangers: dict[OpenedConnection, str] = {}  # with their networks
         self._tls = tls
         self._waiting: dict[_Key, list[FrontEnd]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,8 +108,8 @@ class Connector:
     async def _attempt(self, key: _Key, listener: Listener, timeout: float) -> None:
         connection = OpenedConnection(self, self._streams, listener, key[1], key[2])
         try:
-            if self.held + len(self._waiting) > self._limit:
-                raise OSError(errno.EMFILE, f"{self._limit} outgoing connections")
+            if not self._admission.is_friend(key[1]):
+                self._make_room(connection, network_of(key[1]))
             async with asyncio.timeout(timeout):
                 await self._open(connection, key, listener)
             if not connection.flow.is_open:
@@ -109,6 +124,8 @@ class Connector:
             return
         finally:
             waiting = self._waiting.pop(key, [])
+            if not connection.is_made:
+                self._strangers.pop(connection, None)
         self.opened += 1
         for front_end in waiting:
             self._streams.outbox.report(
@@ -154,6 +171,30 @@ class Connector:
             server_hostname=name if context else None,
         )
 
+    def _make_room(self, connection: "OpenedConnection", network: str) -> None:
+        """A place among strangers; raises OSError when it is over its share."""
+        held = self._strangers
+        if sum(1 for each in held.values() if each == network) >= self._limit // 4:
+            raise OSError(
+                errno.EMFILE, f"{self._limit // 4} connections opened to its network"
+            )
+        if len(held) >= self._limit:
+            silent = [x for x in held if x.is_made]
+            if not silent:
+                raise OSError(errno.EMFILE, f"{self._limit} outgoing connections")
+            # At the latest in the next turn it is gone.
+            oldest = min(silent, key=lambda x: x.silent_since)
+            self._admission.gave_way += 1
+            del held[oldest]
+            oldest.close("gave-way")
+        held[connection] = network
+        connection.is_for_stranger = True
+
+    def lost(self, connection: "OpenedConnection") -> None:
+        """A connection of ours has ended."""
+        self.held -= 1
+        self._strangers.pop(connection, None)
+
     def _failed(self, key: _Key, error: OSError, timeout: float) -> None:
         self.failed += 1
         word, detail = _explain(key, error, timeout)
@@ -166,7 +207,7 @@ class Connector:
 class OpenedConnection(StreamConnection):
     """A connection that we opened; counted while it lives."""
 
-    __slots__ = ("_connector",)
+    __slots__ = ("_connector", "is_for_stranger")
 
     def __init__(
         self,
@@ -178,14 +219,25 @@ class OpenedConnection(StreamConnection):
     ) -> None:
         super().__init__(streams, listener, host, port, was_opened_by_us=True)
         self._connector = connector
+        self.is_for_stranger = False
         self.flow.first_hop = False
+
+    @property
+    def silent_since(self) -> float:
+        """When the peer last said anything, on the loop's clock."""
+        return self._last_read
+
+    def _overdue(self, now: float, settings: StreamSettings) -> str:
+        if self.is_for_stranger and now - self._last_read > SILENCE:
+            return "idle"
+        return super()._overdue(now, settings)
 
     def connection_made(self, transport: Any) -> None:
         self._connector.held += 1
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connector.held -= 1
+        self._connector.lost(self)
         super().connection_lost(exc)
 
 

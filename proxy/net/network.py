@@ -65,8 +65,10 @@ class Network:
         self.flows = flows
         self.outbox = Outbox(loop, batch_ended)
         self.streams = Streams(loop, flows, sink, self.outbox, streams)
-        self.admission = Admission(admission)
-        self.connector = Connector(self.streams, admission, client_tls, pool_tls)
+        self.admission = Admission(loop.time, admission)
+        self.connector = Connector(
+            self.streams, admission, self.admission, client_tls, pool_tls
+        )
         self.sender = Sender()
         self.udp = self.sender.udp
         self.acceptors: list[Acceptor] = []

@@ -31,16 +31,18 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionSettings:
-    """How many connections we accept; ``trusted`` networks are not counted.
+    """How many connections strangers may have; ``trusted`` networks are not counted.
 
-    ``handshakes`` bounds unfinished TLS handshakes of a listener, in all and by
-    source, ``outgoing`` the connections that we open.
+    ``per_network`` is for a /24 or a /64.  ``handshakes`` are the TLS handshakes of
+    strangers that a listener has under way, in all and by network: more of them wait.
+    ``outgoing`` are the connections that we open on behalf of strangers.
     """
 
     total: int = 4_096
     per_source: int = 128
-    handshakes: int = 64
-    handshakes_per_source: int = 16
+    per_network: int = 1_024
+    handshakes: int = 256
+    handshakes_per_source: int = 64
     outgoing: int = 1_024
     trusted: Sequence[IPv4Network | IPv6Network] = field(default=())
 

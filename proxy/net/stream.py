@@ -12,6 +12,7 @@ import itertools
 import socket
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from proxy.net.outbox import Outbox
@@ -297,6 +298,7 @@ async def encrypted(
     made: Any,
     context: ssl.SSLContext,
     server_name: str | None = None,
+    step: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """The same for TLS, after a handshake; we are the server without a name.
 
@@ -306,7 +308,7 @@ async def encrypted(
         return False
     try:
         session = Session(context, server_name is None, server_name)
-        await shake_hands(loop, opened, session)
+        await shake_hands(loop, opened, session, step)
     except BaseException:
         opened.close()
         raise

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from proxy.net.direct_transport import DirectTransport
@@ -35,13 +36,19 @@ class Session:
 
 
 async def shake_hands(
-    loop: asyncio.AbstractEventLoop, opened: socket.socket, session: Session
+    loop: asyncio.AbstractEventLoop,
+    opened: socket.socket,
+    session: Session,
+    step: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """The handshake on a connected, non-blocking socket; the caller sets a deadline.
 
-    Raises OSError (ssl.SSLError is one).  The peer hears why it failed: a fatal alert.
+    ``step`` is awaited before each part of it that costs computing.  Raises OSError
+    (ssl.SSLError is one).  The peer hears why it failed: a fatal alert.
     """
     while True:
+        if step is not None:
+            await step()
         is_done = False
         try:
             session.tls.do_handshake()

@@ -85,6 +85,7 @@ async def follow_nodes(
             if alive != known:
                 known = alive
                 runtime.step(events.NodesChanged(alive))
+                runtime.note_friends()
                 if announces:
                     log.info("nodes.changed", others=sorted(alive.values()))
         await asyncio.sleep(BEAT)

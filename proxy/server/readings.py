@@ -97,7 +97,8 @@ def _network(runtime: Runtime) -> Iterator[_Row]:
     keepalives = sum(each.keepalives for each in udp) + streams.keepalives
     yield "keepalives_received_total", keepalives
     yield "connections_accepted_total", sum(each.accepted for each in acceptors)
-    yield "connections_refused_total", sum(each.refused for each in acceptors)
+    for reason, count in network.admission.refused_for.items():
+        yield "connections_refused_total", count, reason
     yield "handshakes_failed_total", sum(each.handshakes_failed for each in acceptors)
     yield "connections_opened_total", connector.opened
     yield "connects_failed_total", connector.failed
@@ -105,6 +106,7 @@ def _network(runtime: Runtime) -> Iterator[_Row]:
     yield "connections_shed_total", streams.timed_out, "silent"
     yield "connections_shed_total", streams.framing_errors, "framing"
     yield "connections_shed_total", streams.untrusted, "untrusted"
+    yield "connections_shed_total", network.admission.gave_way, "gave-way"
     opened = connector.held
     yield "connections", len(streams.connections) - opened, "accepted"
     yield "connections", opened, "opened"

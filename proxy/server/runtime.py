@@ -25,6 +25,7 @@ from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
+from proxy.pools.srv import numeric_resolution
 from proxy.server.carrier import NEVER, Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
@@ -144,6 +145,22 @@ class Runtime:
             known = self.resolver.cached(lookup, now)
             if known is not None:
                 self.step(events.Resolved(lookup, known))
+        self.note_friends()
+
+    def note_friends(self) -> None:
+        """Addresses of pools, of the default route and of other nodes: they have room
+        of their own, whatever strangers hold."""
+        now, transports = self.loop.time(), self.resolver.transports
+        nodes = [
+            lookup_of(parse_uri(x.encode())) for x in self.core.router.nodes.uris()
+        ]
+        found: set[str] = set()
+        for lookup in (*self.lookups(), *nodes):
+            known = numeric_resolution(lookup, transports)
+            known = known or self.resolver.cached(lookup, now)
+            if known is not None:
+                found.update(each.host for each in known.front_ends())
+        self.network.admission.known = frozenset(found)
 
     def lookups(self) -> list[Lookup]:
         """What is asked of DNS for all pools and the default route."""
@@ -262,6 +279,7 @@ class Runtime:
         self.step(events.Resolved(lookup, resolution))
 
     def _resolution_changed(self, resolution: Resolution) -> None:
+        self.note_friends()
         if self.resolver.is_pinned(resolution.lookup):
             self.dns_news.tell(resolution)
         self.step(events.Resolved(resolution.lookup, resolution))

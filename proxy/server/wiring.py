@@ -9,10 +9,11 @@ from proxy.config.keys import read_keys
 from proxy.config.redis_url import is_redis_url
 from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.net.network import ListenOptions
-from proxy.net.settings import AdmissionSettings, StreamSettings
+from proxy.net.settings import DEFAULT_ADMISSION, AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd, TlsFiles, client_end, server_end
 from proxy.pools.resolver import Family
 from proxy.server.certificates import Certificates
+from proxy.server.descriptors import places_for_strangers
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.uri import parse_uri
 
@@ -145,9 +146,14 @@ def admission_settings(config: Config, workers: int = 1) -> AdmissionSettings:
     have is counted by each worker.
     """
     limits = config.limits
+    total, outgoing = places_for_strangers(
+        share(limits.connections, workers), DEFAULT_ADMISSION.outgoing
+    )
     return AdmissionSettings(
-        total=share(limits.connections, workers),
+        total=total,
+        outgoing=outgoing,
         per_source=limits.connections_per_source,
+        per_network=limits.connections_per_network,
         handshakes=share(limits.handshakes, workers),
         handshakes_per_source=limits.handshakes_per_source,
         trusted=[ip_network(text) for text in limits.trusted_networks],

@@ -102,6 +102,7 @@ class Flow:
         "first_hop",
         "host",
         "is_open",
+        "is_proven",
         "listener",
         "peer_name",
         "peer_names",
@@ -123,6 +124,8 @@ class Flow:
         self.port = port
         self.connection_id = connection_id
         self.is_open = True
+        # More than a stranger: it has signed in, or is a server that we know.
+        self.is_proven = False
         self.first_hop = listener.first_hop
         # Of a verified certificate, TLS only: the first name, and all of them.
         self.peer_name: str | None = None

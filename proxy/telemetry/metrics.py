@@ -63,7 +63,11 @@ _COUNTERS: Final = (
     ),
     ("keepalives_received_total", "", "Keep-alives, datagrams and streams together"),
     ("connections_accepted_total", "", "Connections accepted"),
-    ("connections_refused_total", "", "Connections refused by a limit"),
+    (
+        "connections_refused_total",
+        "reason",
+        "Connections refused by a limit: source, network, full, descriptors",
+    ),
     ("connections_opened_total", "", "Connections that we opened"),
     ("connects_failed_total", "", "Connections that we could not open"),
     ("connections_shed_total", "reason", "Connections that we gave up"),
