@@ -56,10 +56,14 @@ class Pool(asyncio.DatagramProtocol):
 
 @dataclass
 class Call:
-    """How one call went; ``failed`` names the request that had no good answer."""
+    """How one call went; ``failed`` names the request that had no good answer.
+
+    ``answered_after`` are the seconds from INVITE to its final answer.
+    """
 
     number: int
     node: Address
+    answered_after: float = 0.0
     established_at: float = 0.0
     ended_at: float = 0.0
     failed: str = ""
@@ -73,6 +77,8 @@ class Caller(asyncio.DatagramProtocol):
     nodes: list[Address]
     host: str
     hold: float = 1.0
+    uri: str = "sip:bob@contoso.test"
+    inside: tuple[str, ...] = ("INFO", "BYE")
     calls: list[Call] = field(default_factory=list)
     is_first_dead: bool = False
 
@@ -136,16 +142,16 @@ class Caller(asyncio.DatagramProtocol):
             del self._waiting[found[1]]
 
     async def call(self, number: int, node: Address) -> None:
-        """INVITE, ACK, a pause, INFO, BYE."""
+        """INVITE, ACK, a pause, and the requests ``inside`` the dialog."""
         call = Call(number, node)
         self.calls.append(call)
         name = f"c{number}-{self.me.rpartition(':')[2]}"
-        to = "To: <sip:bob@contoso.test>"
+        to = f"To: <{self.uri}>"
         contact = f"Contact: <sip:alice@{self.me}>"
-        invite = self.message(
-            "INVITE", "sip:bob@contoso.test", name, to, contact, "CSeq: 1 INVITE"
-        )
+        invite = self.message("INVITE", self.uri, name, to, contact, "CSeq: 1 INVITE")
+        started = time.monotonic()
         answer = await self._timed(call, invite)
+        call.answered_after = time.monotonic() - started
         if not answer.startswith(b"SIP/2.0 200"):
             call.failed = "INVITE"
             return
@@ -156,13 +162,13 @@ class Caller(asyncio.DatagramProtocol):
         uri = target[1].decode()
         inside = (
             f"Route: {b', '.join(reversed(route)).decode()}",
-            f"{to};tag=pool",
+            f"{to};tag={_tag(answer)}",
             contact,
         )
         ack = self.message("ACK", uri, name, *inside, "CSeq: 1 ACK")
         self._transport.sendto(ack, node)
         await asyncio.sleep(self.hold)
-        for cseq, method in enumerate(("INFO", "BYE"), 2):
+        for cseq, method in enumerate(self.inside, 2):
             request = self.message(method, uri, name, *inside, f"CSeq: {cseq} {method}")
             answer = await self._timed(call, request)
             if not answer.startswith(b"SIP/2.0 200"):
@@ -183,6 +189,12 @@ class Caller(asyncio.DatagramProtocol):
             "CSeq: 1 REGISTER",
         )
         return (await self.ask(register, node)).startswith(b"SIP/2.0 200")
+
+
+def _tag(answer: bytes) -> str:
+    """The To tag of an answer."""
+    found = re.search(rb"(?mi)^To:[^\r\n]*;tag=([^;\s]+)", answer)
+    return found[1].decode() if found else ""
 
 
 def enlarge(transport: asyncio.DatagramTransport) -> None:

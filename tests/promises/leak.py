@@ -1,0 +1,58 @@
+"""R12: steady calls, and what is left of them."""
+
+import asyncio
+import time
+
+from tests.bench.measure import memory_mib, tree
+from tests.promises.model import Outcome, Room
+from tests.promises.scene import pool_scene
+from tests.sipp.runner import Sipp
+
+BAR = 1.0  # MB an hour
+
+
+def steady_calls(room: Room) -> Outcome:
+    """R12: memory at the end of each part of the load, and a minute after it."""
+    return asyncio.run(_run(room))
+
+
+async def _run(room: Room) -> Outcome:
+    # The short check makes as many calls in two minutes as the long one in half an
+    # hour would lose to noise: what grows with calls is seen, what grows with time not.
+    rate, parts, seconds = (100, 12, 300) if room.is_long else (400, 8, 15)
+    front_end = Sipp(room.directory, "uas_failover", "127.0.93.1", name="fe")
+    await front_end.start()
+    memory, lost, started = [], 0, time.monotonic()
+    try:
+        address = (front_end.host, front_end.port)
+        async with pool_scene(room.directory / "scene", [address]) as scene:
+            processes = tree(scene.service.pid)
+            for number in range(parts):
+                caller = Sipp(
+                    *(room.directory, "uac_failover", "127.0.0.43"),
+                    remote=scene.proxy,
+                    calls=rate * seconds,
+                    rate=rate,
+                    name=f"caller{number}",
+                )
+                await caller.start()
+                lost += (await caller.wait(seconds + 60)).failed
+                memory.append(memory_mib(processes))
+            hours = (time.monotonic() - started) / 3600
+            await asyncio.sleep(60 if room.is_long else 35)
+            left = scene.metric("waypost_transactions")
+            idle = memory_mib(processes)
+    finally:
+        await front_end.stop()
+    half = memory[len(memory) // 2 :]
+    rise = max(half[-1] - half[0], 0.0)
+    slope = rise / (hours * len(half) / len(memory))
+    calls = rate * seconds * parts
+    # Two minutes say nothing of an hour: there the rise itself is compared.
+    is_flat = slope < BAR if room.is_long else rise < BAR
+    per_hour = f" ({slope:.2f} MB an hour)" if room.is_long else ""
+    return Outcome(
+        is_flat and left == 0 and lost == 0,
+        f"{calls} calls, {lost} failed: {half[0]:.1f} to {half[-1]:.1f} MiB in the"
+        f" second half{per_hour}, {idle:.1f} idle, {left:.0f} transactions left",
+    )

@@ -1,0 +1,153 @@
+"""The real service before a pool of equals, and calls at a steady pace.
+
+All front ends have one priority and weight, so a call meets any of them first.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.lab.dns_server import ZoneServer
+from proxy.lab.service import Service, waypost
+from proxy.lab.setting import ALIAS, DOMAIN, POOL, Setting, free_address
+from tests.chaos.callers import Call, Caller
+
+Address = tuple[str, int]
+FRONT_END_HOSTS = ("127.0.0.31", "127.0.0.32", "127.0.0.33")
+CALLER = "127.0.0.41"
+PER_SOCKET = 10  # calls a second that one client makes
+
+
+@dataclass(slots=True)
+class PoolScene:
+    """Where the service listens, what it is, and its admin listener."""
+
+    proxy: Address
+    admin: Address
+    config: Path
+    service: Service
+    dns: ZoneServer
+
+    def page(self, path: str) -> str:
+        """A page of the admin listener."""
+        url = "http://{}:{}{}".format(*self.admin, path)
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def metric(self, name: str) -> float:
+        """The sum over all labels; 0 when it is not there."""
+        found = re.findall(rf"(?m)^{name}(?:{{[^}}]*}})? (\S+)$", self.page("/metrics"))
+        return sum(map(float, found))
+
+    def status(self) -> dict[str, object]:
+        """The status page."""
+        found: dict[str, object] = json.loads(self.page("/status"))
+        return found
+
+
+def records(front_ends: Sequence[Address], service: str) -> dict[str, list[str]]:
+    """SRV and address records of the pool."""
+    found: dict[str, list[str]] = {f"{service}.{POOL} SRV": []}
+    for number, (host, port) in enumerate(front_ends, 1):
+        name = f"fe{number}.{DOMAIN}"
+        found[f"{name} A"] = [host]
+        found[f"{service}.{POOL} SRV"].append(f"10 60 {port} {name}.")
+    return found
+
+
+@contextlib.asynccontextmanager
+async def pool_scene(
+    directory: Path,
+    front_ends: Sequence[Address],
+    transport: str = "udp",
+    extra: str = "",
+) -> AsyncIterator[PoolScene]:
+    """The service with the alias of the lab; ``extra`` ends its configuration."""
+    directory.mkdir(exist_ok=True)
+    setting = Setting(
+        directory=directory,
+        proxy=free_address("127.0.0.18", 0),
+        dns=free_address("127.0.0.54", 0),
+        front_ends=tuple(front_ends),
+    )
+    admin = free_address("127.0.0.18", 0)
+    service_name = "_sips._tcp" if transport == "tls" else f"_sip._{transport}"
+    dns = ZoneServer(records(front_ends, service_name), *setting.dns)
+    await dns.start()
+    service = Service(setting.config, setting.log)
+    try:
+        setting.write_config('\n[admin]\nlisten = "{}:{}"\n'.format(*admin) + extra)
+        words = ("endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", POOL)
+        await waypost(setting.config, *words)
+        if transport == "tls":
+            await waypost(setting.config, "pool", "set", POOL, "--transport", "tls")
+        await service.start(setting.proxy)
+        yield PoolScene(setting.proxy, admin, setting.config, service, dns)
+    finally:
+        await service.stop()
+        await dns.stop()
+
+
+class Callers:
+    """Callers of the alias at a steady pace; `calls` is what became of them."""
+
+    def __init__(
+        self,
+        proxy: Address,
+        hold: float = 0.05,
+        inside: tuple[str, ...] = ("INFO", "BYE"),
+    ) -> None:
+        self._proxy, self._hold, self._inside = proxy, hold, inside
+        self._callers: list[Caller] = []
+        self._number = 0
+
+    async def __aenter__(self) -> "Callers":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for caller in self._callers:
+            caller.close()
+
+    async def run(self, rate: float, seconds: float) -> list[Call]:
+        """Call, wait until the last call has ended; the calls, in order."""
+        while len(self._callers) < max(1, rate / PER_SOCKET):
+            caller = Caller(
+                *([self._proxy], CALLER),
+                hold=self._hold,
+                uri=ALIAS,
+                inside=self._inside,
+            )
+            await caller.open()
+            self._callers.append(caller)
+        loop = asyncio.get_running_loop()
+        started, running, first = loop.time(), [], self._number
+        async with asyncio.TaskGroup() as group:
+            for place in range(round(rate * seconds)):
+                wait = started + place / rate - loop.time()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                caller = self._callers[place % len(self._callers)]
+                self._number += 1
+                running.append(
+                    group.create_task(caller.call(self._number, self._proxy))
+                )
+        found = [call for each in self._callers for call in each.calls]
+        return sorted(
+            (call for call in found if call.number > first), key=lambda c: c.number
+        )
+
+
+def failed(calls: Sequence[Call]) -> int:
+    """How many calls had a request without a good answer."""
+    return sum(bool(call.failed) for call in calls)
+
+
+def part(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of them lie; 0 of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
