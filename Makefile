@@ -27,7 +27,7 @@ PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules k
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check bench bench-capacity bench-store soak format clean packages
+.PHONY: help run test test-built check bench bench-capacity bench-store promises soak format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -98,6 +98,11 @@ soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, nod
 	    tests/sipp/test_register.py tests/location tests/wire/test_registrar.py \
 	    -k "promise or 20_000 or look_up or kill_9"
 	@WAYPOST_SOAK_NODES=300x30 WAYPOST_SOAK_WORKERS=300x30 $(BIN)/python -m pytest -s tests/chaos
+
+promises: packages $(DEV) $(STAMP) ## R1 to R14 of docs/reliability.md, held or not (ARGS='R2 R9'; LONG=1: as written; PAGE=1: into the page)
+	@rm -rf $(BUILT)/run && mkdir $(BUILT)/run && cp -r tests pyproject.toml docs $(BUILT)/run
+	@cd $(BUILT)/run && ../bin/python -m tests.promises $(if $(LONG),--long) \
+	    $(if $(PAGE),--page $(CURDIR)/docs/reliability.md) $(ARGS)
 
 clean: ## forget the virtual environment and every cache
 	@rm -rf $(VENV) $(BUILT) build .cache dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

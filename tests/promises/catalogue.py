@@ -79,7 +79,7 @@ PROMISES: Final = (
     Promise(
         "R11",
         "Loops end",
-        "482 or 483 in one turn, at most 2 messages a hop more",
+        "refused in one turn, at most 2 messages a hop more",
         suites.loops,
     ),
     Promise(
