@@ -96,9 +96,8 @@ class Gate:
 
 
 def _is_certified(flow: Flow, aor: SipUri) -> bool:
-    """A verified client certificate speaks for its user, or for its whole domain."""
-    name = flow.peer_name
-    return name is not None and name.lower().removeprefix("sip:") in (
-        aor.key,
-        aor.host,
-    )
+    """A verified client certificate speaks for its users, and for its whole domains.
+
+    All its names count: which of them comes first means nothing (RFC 5922 section 7.1).
+    """
+    return aor.key in flow.peer_users or aor.host in flow.peer_names

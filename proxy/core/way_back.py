@@ -57,7 +57,9 @@ class WayBack:
             waiting.append((transaction, transaction.response))
             return
         open_now = self._flows.stream(*front_end.key)
-        if open_now is not None and open_now.peer_name in (None, front_end.server_name):
+        if open_now is not None and (
+            not open_now.peer_names or front_end.server_name in open_now.peer_names
+        ):
             transaction.flow = open_now
             self._send(open_now, transaction.response)
             return

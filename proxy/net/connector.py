@@ -157,7 +157,6 @@ class Connector:
                 return
         else:
             # The name that is verified (RFC 5922 section 7.2), whatever else it has.
-            connection.flow.peer_name = name
             connection.flow.peer_names = (name,)
             if end and end.files.certificate is not None:
                 # The peer knows who we are and may send requests back on it.

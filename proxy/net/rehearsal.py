@@ -7,8 +7,9 @@ the certificate itself is trusted.
 """
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from proxy.net.errors import NetError
 from proxy.net.tls import MinimumVersion, TlsFiles, peer_names, server_context
@@ -50,12 +51,19 @@ def rehearse(
         ) from error
     except ssl.SSLError as error:
         raise NetError(f"{files.certificate} cannot be used: {error}") from error
-    return Shown(peer_names(found), ssl.cert_time_to_seconds(found["notAfter"]))
+    return Shown(_all_names(found), ssl.cert_time_to_seconds(found["notAfter"]))
+
+
+def _all_names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands in our own certificate, wildcards included, for whoever looks."""
+    alternatives = certificate.get("subjectAltName", ())
+    names = [value.lower() for kind, value in alternatives if kind in ("DNS", "URI")]
+    return tuple(dict.fromkeys(names)) or peer_names(certificate)
 
 
 def _shake_hands(
     server: ssl.SSLContext, client: ssl.SSLContext, host: str | None
-) -> dict[str, str]:
+) -> dict[str, Any]:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     theirs = client.wrap_bio(to_client, to_server, server_hostname=host)
     ours = server.wrap_bio(to_server, to_client, server_side=True)
@@ -65,7 +73,7 @@ def _shake_hands(
                 end.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-    return theirs.getpeercert() or {}  # type: ignore[return-value]
+    return theirs.getpeercert() or {}
 
 
 def _first(path: str) -> str:

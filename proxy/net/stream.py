@@ -21,7 +21,7 @@ from proxy.net.selector import DirectEventLoop
 from proxy.net.settings import DEFAULT_STREAM, StreamSettings
 from proxy.net.sink import Sink
 from proxy.net.stream_flow import StreamFlow
-from proxy.net.tls import peer_names
+from proxy.net.tls import peer_names, peer_users
 from proxy.net.tls_transport import Session, TlsTransport, shake_hands
 from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import FramingError, StreamFramer
@@ -151,9 +151,9 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Who the peer proved to be; nobody without a certificate that we asked for."""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and not self._was_opened_by_us:
-            names = peer_names(tls.getpeercert())
-            self.flow.peer_names = names
-            self.flow.peer_name = names[0] if names else None
+            certificate = tls.getpeercert()
+            self.flow.peer_names = peer_names(certificate)
+            self.flow.peer_users = peer_users(certificate)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # Shared: asyncio reads and calls buffer_updated in one go.

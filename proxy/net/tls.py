@@ -6,13 +6,18 @@ decides when).  Whether a certificate fits its host is ``rehearsal.py``.  Names 
 those of RFC 5922 section 7.1.
 """
 
+import contextlib
+import re
 import ssl
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from proxy.net.errors import NetError
+from proxy.sip.errors import SipError
+from proxy.sip.host import canonical_host
+from proxy.sip.uri import SipUri, parse_uri
 
 VerifyClient = Literal["none", "optional", "required"]
 MinimumVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
@@ -23,6 +28,7 @@ _VERSIONS: Final[dict[str, ssl.TLSVersion]] = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
+_DOMAIN: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_])?\Z")
 _OLD: Final = ("TLSv1", "TLSv1.1")
 _VERIFY: Final[dict[str, ssl.VerifyMode]] = {
     "none": ssl.CERT_NONE,
@@ -115,43 +121,61 @@ def client_context(
 
 
 def peer_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Every name that a verified certificate gives its peer, lower case.
+    """Every domain that a verified certificate gives its peer, lower case.
 
-    DNS names first, then SIP URIs, of the subject alternative name; the common name
-    counts only where there is none of either.  ``certificate`` is what
+    DNS names first, then the hosts of SIP URIs, of the subject alternative name; the
+    common name counts only where there is no alternative name at all.  A URI with a
+    user part names a user and no domain (``peer_users``), a ``sips:`` URI and one with
+    another scheme nobody, an address neither.  A wildcard proves nothing of a single
+    server, whatever label it stands in (RFC 5922 section 7.2).  ``certificate`` is what
     ``SSLSocket.getpeercert`` returns, empty for a peer that showed none.
     """
     if not certificate:
         return ()
     alternatives = certificate.get("subjectAltName", ())
     found = [value for kind, value in alternatives if kind == "DNS"]
-    found += [
-        value
-        for kind, value in alternatives
-        if kind == "URI" and value.lower().startswith("sip:")
-    ]
-    if not found:
+    found += [uri.host for uri in _sip_uris(alternatives) if uri.user is None]
+    if not alternatives:
         found = [
             value
             for part in certificate.get("subject", ())
             for kind, value in part
             if kind == "commonName"
         ]
-    return tuple(dict.fromkeys(name.lower() for name in found))
+    names = (canonical_host(name) for name in found)
+    return tuple(dict.fromkeys(name for name in names if _is_domain(name)))
+
+
+def peer_users(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Every user whom a verified certificate names, as ``user@host`` in lower case."""
+    if not certificate:
+        return ()
+    uris = _sip_uris(certificate.get("subjectAltName", ()))
+    return tuple(dict.fromkeys(uri.key for uri in uris if uri.user))
+
+
+def _is_domain(name: str) -> bool:
+    return bool(_DOMAIN.match(name)) and not name.rpartition(".")[2].isdecimal()
+
+
+def _sip_uris(alternatives: Iterable[tuple[str, str]]) -> list[SipUri]:
+    """The ``sip:`` URIs of a subject alternative name; what cannot be read is none."""
+    found = []
+    for kind, value in alternatives:
+        if kind == "URI" and value[:4].lower() == "sip:":
+            with contextlib.suppress(SipError, UnicodeEncodeError):
+                found.append(parse_uri(value.encode("ascii")))
+    return found
 
 
 def is_trusted(names: tuple[str, ...], trusted: tuple[str, ...]) -> bool:
-    """Whether a certificate with these names is one of a trusted peer.
+    """Whether a certificate with these names (``peer_names``) is of a trusted peer.
 
-    ``trusted`` are lower case; ``*.contoso.com`` takes any one label.  A wildcard in
-    the certificate itself proves nothing of a single server (RFC 5922 section 7.2).
+    ``trusted`` are lower case; ``*.contoso.com`` takes any one label.
     """
-    for name in names:
-        host = name.removeprefix("sip:")
-        label, _, domain = host.partition(".")
-        if label != "*" and (host in trusted or f"*.{domain}" in trusted):
-            return True
-    return False
+    return any(
+        name in trusted or f"*.{name.partition('.')[2]}" in trusted for name in names
+    )
 
 
 def _set_floor(context: ssl.SSLContext, minimum: MinimumVersion) -> None:

@@ -104,8 +104,8 @@ class Flow:
         "is_open",
         "is_proven",
         "listener",
-        "peer_name",
         "peer_names",
+        "peer_users",
         "port",
         "reliable",
         "state",
@@ -127,9 +127,9 @@ class Flow:
         # More than a stranger: it has signed in, or is a server that we know.
         self.is_proven = False
         self.first_hop = listener.first_hop
-        # Of a verified certificate, TLS only: the first name, and all of them.
-        self.peer_name: str | None = None
+        # Of a verified certificate, TLS only: domains, and users as ``user@host``.
         self.peer_names: tuple[str, ...] = ()
+        self.peer_users: tuple[str, ...] = ()
         self.via_prefix = listener.via_prefix
         self.alias_port = 0  # where the peer listens, once it has said so (RFC 5923)
         self.wants_pong = False  # it asked for answers to its CRLFCRLF (RFC 5626)

@@ -174,18 +174,24 @@ def test_a_legacy_scheme_gets_our_challenge():
 
 
 @pytest.mark.parametrize(
-    ("name", "status"),
+    ("domains", "users", "status"),
     [
-        ("alice@contoso.test", 200),
-        ("sip:Alice@contoso.test", 200),
-        ("contoso.test", 200),
-        ("bob@contoso.test", 401),
-        ("evil.test", 401),
+        ((), ("alice@contoso.test",), 200),
+        ((), ("bob@contoso.test", "alice@contoso.test"), 200),
+        (("evil.test",), ("alice@contoso.test",), 200),
+        (("contoso.test",), (), 200),
+        (("evil.test", "contoso.test"), (), 200),
+        ((), ("bob@contoso.test",), 401),
+        ((), ("alice@sub.contoso.test",), 401),
+        (("evil.test", "sub.contoso.test", "test"), (), 401),
+        (("alice@contoso.test",), ("contoso.test",), 401),
     ],
 )
-def test_a_client_certificate_speaks_for_its_user_or_domain(name, status):
+def test_a_client_certificate_speaks_for_its_users_and_domains(domains, users, status):
+    """All names count, whichever comes first (RFC 5922 section 7.1)."""
     registry = registry_with()
-    registry.flow("client/tcp").peer_name = name
+    flow = registry.flow("client/tcp")
+    flow.peer_names, flow.peer_users = domains, users
     assert registry.register(CONTACT, peer="client/tcp").status == status
 
 

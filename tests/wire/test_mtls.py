@@ -13,7 +13,7 @@ import pytest
 from proxy.net.errors import NetError
 from proxy.net.network import ListenOptions, Network
 from proxy.net.settings import AdmissionSettings, StreamSettings
-from proxy.net.tls import TlsFiles, client_end, peer_names, server_end
+from proxy.net.tls import TlsFiles, client_end, peer_names, peer_users, server_end
 from tests.support.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
@@ -62,8 +62,8 @@ async def test_the_client_s_verified_names_are_on_its_flow(
 ) -> None:
     ours = authority.issue(CLIENT, "sip.contoso.test", "sip:alice@contoso.test")
     flow = await name_seen(await open_mtls(verify, ours), recorder)
-    assert flow.peer_name == CLIENT
-    assert flow.peer_names == (CLIENT, "sip.contoso.test", "sip:alice@contoso.test")
+    assert flow.peer_names == (CLIENT, "sip.contoso.test")
+    assert flow.peer_users == ("alice@contoso.test",)
 
 
 async def test_a_certificate_without_alternatives_has_its_common_name(
@@ -79,14 +79,14 @@ async def test_who_shows_no_certificate_is_nobody(
     open_mtls, recorder: Recorder, verify: str
 ) -> None:
     flow = await name_seen(await open_mtls(verify), recorder)
-    assert (flow.peer_name, flow.peer_names) == (None, ())
+    assert (flow.peer_users, flow.peer_names) == ((), ())
 
 
 async def test_a_certificate_that_nobody_asked_for_says_nothing(
     open_mtls, authority: Authority, recorder: Recorder
 ) -> None:
     flow = await name_seen(await open_mtls("none", authority.issue(CLIENT)), recorder)
-    assert flow.peer_name is None
+    assert (flow.peer_users, flow.peer_names) == ((), ())
 
 
 @pytest.mark.parametrize("shown", ["nothing", "stranger", "server-usage"])
@@ -300,6 +300,41 @@ def test_a_key_with_a_passphrase_is_refused_by_name(authority: Authority) -> Non
             end(files)
 
 
-def test_names_are_lower_case_and_each_there_once() -> None:
-    found = peer_names({"subjectAltName": (("DNS", "A.test"), ("DNS", "a.test"))})
-    assert found == ("a.test",)
+@pytest.mark.parametrize(
+    ("alternatives", "domains", "users"),
+    [
+        ([("DNS", "A.test"), ("DNS", "a.test"), ("DNS", "a.test.")], ("a.test",), ()),
+        ([("URI", "sip:a.test")], ("a.test",), ()),
+        ([("URI", "SIP:A.Test")], ("a.test",), ()),
+        ([("URI", "sip:a.test:5061;transport=tls")], ("a.test",), ()),
+        ([("URI", "sip:mallory@x.a.test")], (), ("mallory@x.a.test",)),
+        ([("URI", "sip:m%61llory@X.a.test;x=1")], (), ("mallory@x.a.test",)),
+        ([("URI", "sip:mallory@x.a.test"), ("DNS", "b.test")], ("b.test",), None),
+        ([("URI", "sip:192.0.2.1"), ("DNS", "192.0.2.1")], (), ()),
+        ([("URI", "sip:[2001:db8::1]")], (), ()),
+        ([("URI", "sip:@a.test")], (), ()),
+        ([("URI", "sips:a.test")], (), ()),
+        ([("URI", "https://a.test")], (), ()),
+        ([("URI", "sip:*.a.test")], (), ()),
+        ([("URI", "sip:ä.test")], (), ()),
+        ([("DNS", "*.a.test"), ("DNS", "f*.a.test")], (), ()),
+        ([("DNS", "mallory@x.a.test"), ("DNS", "sip:x.a.test")], (), ()),
+        ([("IP Address", "192.0.2.1")], (), ()),
+        ([("email", "mallory@a.test")], (), ()),
+        ([("othername", "<unsupported>")], (), ()),
+        ([], ("common.test",), ()),
+    ],
+)
+def test_what_a_certificate_names(alternatives, domains, users) -> None:
+    """RFC 5922 sections 7.1 and 7.2; the common name is for those without others."""
+    certificate = {
+        "subject": ((("commonName", "Common.test"),),),
+        "subjectAltName": tuple(alternatives),
+    }
+    assert peer_names(certificate) == domains
+    if users is not None:
+        assert peer_users(certificate) == users
+
+
+def test_without_a_certificate_there_are_no_names() -> None:
+    assert peer_names({}) == peer_users(None) == ()

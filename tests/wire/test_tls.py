@@ -52,7 +52,7 @@ async def test_messages_pass_both_ways_and_the_pool_name_is_verified(
     network = await open_tls(authority.issue(POOL))
     network.connect(*itself(network))
     [(_, flow)] = await recorder.wait("flow_opened")
-    assert flow.peer_name == POOL
+    assert flow.peer_names == (POOL,)
     for number in range(3):
         network.send(flow, sip(body=b"%d" % number))
     got = await recorder.wait("message", 3)

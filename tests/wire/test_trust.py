@@ -32,6 +32,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         (("fe1.emea.contoso.test",), "*.contoso.test", False),
         (("*.contoso.test",), "*.contoso.test", False),
         (("sip:contoso.test",), "contoso.test", True),
+        (("sip:fe1.contoso.test",), "*.contoso.test", True),
+        (("sip:mallory@x.contoso.test",), "*.contoso.test", False),
+        (("sip:mallory@contoso.test",), "contoso.test", False),
+        (("sip:mallory@x.test", "fe1.contoso.test"), "*.contoso.test", True),
     ],
 )
 @pytest.mark.parametrize("verify", ["optional", "required"])
