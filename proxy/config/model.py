@@ -58,6 +58,9 @@ class ProxySection(Section):
     )
     key_file: str = setting(default="", example="/etc/waypost/route.key")
     domains: list[str] = setting(min_length=1, example=["contoso.test"], check=_domains)
+    trusted_networks: list[str] = setting(
+        default=[], example=["10.1.0.0/16"], check=networks
+    )
 
 
 def _fqdn(value: str) -> str:

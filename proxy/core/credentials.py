@@ -5,9 +5,9 @@ default: without users and trusted networks every REGISTER is refused.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Final
 
+from proxy.core.networks import Networks
 from proxy.core.settings import RegistrarSettings
 from proxy.core.validation import Refusal
 from proxy.sip.digest import Credentials, NonceBox, challenge, parse_credentials
@@ -15,7 +15,6 @@ from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri
 
-_HOSTS_KEPT: Final = 10_000
 _NOBODY: Final = "0" * 64  # hashed for unknown users, so that time tells nothing
 
 Users = Mapping[str, Mapping[str, str]]
@@ -25,14 +24,14 @@ Users = Mapping[str, Mapping[str, str]]
 class Gate:
     """Decides about one REGISTER at a time; ``users`` is swapped when it changes."""
 
-    __slots__ = ("_hosts", "_realm", "nonces", "settings", "users")
+    __slots__ = ("_realm", "_trusted", "nonces", "settings", "users")
 
     def __init__(self, settings: RegistrarSettings, nonces: NonceBox) -> None:
         self.settings = settings
         self.nonces = nonces
         self.users: Users = {}
         self._realm = settings.realm.encode()
-        self._hosts: dict[str, bool] = {}
+        self._trusted = Networks(settings.trusted_networks)
 
     def check(
         self, request: Request, flow: Flow, aor: SipUri, wall: float
@@ -42,7 +41,7 @@ class Gate:
         ``wall`` is seconds since the epoch.  Raises MalformedMessage for credentials
         that cannot be read.
         """
-        if self._is_trusted(flow.host) or _is_certified(flow, aor):
+        if flow.host in self._trusted or _is_certified(flow, aor):
             return None
         credentials = self._credentials(request)
         if credentials is None:
@@ -57,16 +56,6 @@ class Gate:
         if not self._is_owner(credentials.user, aor):
             return Refusal(403, f"{aor.key} is not yours")
         return None
-
-    def _is_trusted(self, host: str) -> bool:
-        known = self._hosts.get(host)
-        if known is None:
-            address = ip_address(host.partition("%")[0])
-            known = any(address in n for n in self.settings.trusted_networks)
-            if len(self._hosts) >= _HOSTS_KEPT:
-                self._hosts.clear()
-            self._hosts[host] = known
-        return known
 
     def _credentials(self, request: Request) -> Credentials | None:
         """The credentials for our realm, of a kind that we offered."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands
+from proxy.core.asserted import Asserted, makes_claims
 from proxy.core.branches import Branches
 from proxy.core.first_hop import FirstHop, without_keep_alive
 from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
@@ -51,6 +52,7 @@ class Forwarder:
     ) -> None:
         self.guard = guard
         self.first_hop = first_hop
+        self.asserted = Asserted(settings, next_hops, flows.listeners)
         self.affinity = first_hop.affinity
         self.settings = settings
         self.attempts = settings.attempts
@@ -151,6 +153,8 @@ class Forwarder:
         request = context.request
         assert request is not None
         target = context.target
+        if makes_claims(request):
+            self.asserted.judge_request(request, context.flow, target)
         listener = flow.listener
         method = request.method
         branch = self.branches.make(request)

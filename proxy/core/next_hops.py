@@ -41,11 +41,11 @@ class NextHops:
         "_cached",
         "_identity",
         "_rng",
-        "_router",
         "_seen",
         "_to_us",
         "_transports",
         "health",
+        "router",
     )
 
     def __init__(
@@ -61,7 +61,7 @@ class NextHops:
         self.health = HealthBook()
         self._transports = frozenset(x.transport for x in flows.listeners)
         self._identity = identity
-        self._router = router
+        self.router = router
         self._cached = cached
         self._rng = rng
         self._seen: dict[Lookup, Resolution] = {}
@@ -154,6 +154,14 @@ class NextHops:
             found = [f for f in found if not self._identity.is_own(f.host, f.port)]
         return found
 
+    def is_default_route(self, host: str) -> bool:
+        """Whether this numeric address is one of the default route's."""
+        lookup = self.router.default_lookup
+        if lookup is None:
+            return False
+        known = numeric_resolution(lookup, self._transports) or self._seen.get(lookup)
+        return known is not None and any(f.host == host for f in known.front_ends())
+
     def is_unknown(self, lookup: Lookup, now: float) -> bool:
         """True when DNS has failed to tell anything of this name."""
         resolution = self._cached(lookup, now) or self._seen.get(lookup)
@@ -173,7 +181,7 @@ class NextHops:
             self._seen.clear()
             self._to_us.clear()
         self._seen[lookup] = resolution
-        self._router.learn_front_ends(resolution)
+        self.router.learn_front_ends(resolution)
         is_own = self._identity.is_own
         if any(is_own(f.host, f.port) for f in resolution.front_ends()):
             self._to_us.add(lookup)

@@ -46,6 +46,10 @@ class Nodes:
             if number != self.own
         }
 
+    def is_at(self, host: str) -> bool:
+        """Whether one of them is at this numeric address."""
+        return any(lookup.host == host for _, lookup in self._others.values())
+
     def towards_caller(self, routes: RouteSet, token: FlowToken) -> Target | None:
         """Inside a dialog: to the node that has the caller's connection.
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.affinity import Affinity
+from proxy.core.asserted import makes_claims
 from proxy.core.cancels import Cancels
 from proxy.core.dialogs import learn
 from proxy.core.first_hop import FirstHop
@@ -371,6 +372,8 @@ class ProxyCore:
         self, response: Response, flow: Flow, data: bytes, now: float
     ) -> None:
         """Section 16.7 items 1 and 2: to the transaction whose branch is on top."""
+        if makes_claims(response):
+            self.forwarder.asserted.judge_response(response, flow)
         via = response.top_via()
         transaction = None
         if via.branch is not None and self.branches.is_own_via(via.head.sent_by):

@@ -50,7 +50,8 @@ class CoreSettings:
     are numeric addresses that a wildcard listener answers on.  ``source`` names us in
     ms-diagnostics.  ``keys`` sign flow tokens; the first signs, all verify.  Without
     ``registrar`` a REGISTER is a request like any other.  ``node_address`` is where
-    other nodes reach this one.  ``asks_store``: a request for an address that memory
+    other nodes reach this one.  ``trusted_networks`` may say who is calling (RFC 3325).
+    ``asks_store``: a request for an address that memory
     does not know waits for a look-up in the store.
     """
 
@@ -66,3 +67,4 @@ class CoreSettings:
     registrar: RegistrarSettings | None = None
     node_address: tuple[str, int] | None = None
     asks_store: bool = False
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()

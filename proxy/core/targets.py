@@ -37,10 +37,10 @@ class Router:
     """
 
     __slots__ = (
-        "_default",
         "_lookups",
         "_unsaved",
         "affinity",
+        "default_lookup",
         "front_ends",
         "identity",
         "location",
@@ -69,7 +69,7 @@ class Router:
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
         default = settings.default_route
-        self._default = lookup_of(parse_uri(default)) if default else None
+        self.default_lookup = lookup_of(parse_uri(default)) if default else None
 
     def swap_table(
         self, table: EndpointTable, resolutions: Iterable[Resolution]
@@ -207,7 +207,7 @@ class Router:
                     prefer_host=prefer,
                 )
             ]
-        if self._default is not None and host == self._default.host:
+        if self.default_lookup is not None and host == self.default_lookup.host:
             return self.by_default(request, routes, flow)
         return Refusal(403, "", (self._why("foreign domain"),))
 
@@ -219,7 +219,7 @@ class Router:
             return Refusal(
                 200, "", (ALLOW, b"Supported: ms-benotify", b"Accept: application/sdp")
             )
-        if self._default is not None and uri.host in self.identity.domains:
+        if self.default_lookup is not None and uri.host in self.identity.domains:
             return None  # somebody there may serve the domain itself: REGISTER, SERVICE
         return Refusal(405, "", (ALLOW,))
 
@@ -339,7 +339,7 @@ class Router:
     ) -> Decision | None:
         """Everything that is not ours goes to the configured next hop, and a user's
         REGISTER to the home that the next hop has named."""
-        lookup = self._default
+        lookup = self.default_lookup
         if lookup is None:
             return None
         if request.method == b"REGISTER":

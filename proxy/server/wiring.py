@@ -62,6 +62,7 @@ def core_settings(
         registrar=registrar_settings(config),
         node_address=node_address(config),
         asks_store=is_redis_url(config.store_url),
+        trusted_networks=tuple(map(ip_network, config.proxy.trusted_networks)),
     )
 
 

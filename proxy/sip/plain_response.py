@@ -23,6 +23,10 @@ _BIG_C: Final = 0x43
 _SMALL_C: Final = 0x63
 _BIG_L: Final = 0x4C
 _SMALL_L: Final = 0x6C
+_BIG_P: Final = 0x50
+_SMALL_P: Final = 0x70
+_BIG_R: Final = 0x52
+_SMALL_R: Final = 0x72
 _methods: Final[dict[bytes, bytes]] = {}
 
 
@@ -97,8 +101,12 @@ def _cseq_method(lines: list[bytes], size: int) -> bytes | None:
                 has_length = True
             elif line[7:8] == b"-" and line[:14].lower() == b"content-length":
                 return None  # a second length hides a message in another one
-        elif first in (SPACE, TAB, _BIG_L, _SMALL_L):
-            return None  # folded, or a length in its compact form
+        elif first in (SPACE, TAB, _BIG_L, _SMALL_L, _BIG_P, _SMALL_P):
+            # Folded, a length in its compact form, or P-Asserted-Identity, which is
+            # not everybody's to say.
+            return None
+        elif first in (_BIG_R, _SMALL_R) and line[:7].lower() == b"remote-":
+            return None  # Remote-Party-ID, the same
     return _method_of(cseq) if cseq is not None and has_length else None
 
 

@@ -145,7 +145,7 @@ def test_what_icmp_gives_back_goes_to_whoever_sent_it():
 def test_a_user_nobody_knows_is_looked_at_again_once_the_news_is_read():
     core = worker(0)
     core.settings = core.router.settings
-    core.router._default = None
+    core.router.default_lookup = None
     message = request("MESSAGE sip:new@contoso.test", branch="z9hG4bK-sib5")
     (again,) = take(core, message)
     assert (type(again), again.worker) == (commands.HandOver, 0)

@@ -1,5 +1,7 @@
 """Whatever comes in, the core raises nothing; what goes out is what came in."""
 
+from ipaddress import ip_network
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,11 +13,12 @@ OURS = ("via", "max-forwards", "route", "record-route")
 VISIBLE_EDITS = ("", "via", "max-forwards", "route", "record-route")
 
 
-def untouched(data: bytes) -> list[bytes]:
+def untouched(data: bytes, *edited: str) -> list[bytes]:
     """The lines that a proxy must pass on as they are, in order, and the body."""
     message = read(data)
     kept = zip(message.lines, message.names, strict=True)
-    return [*(x for x, name in kept if name not in VISIBLE_EDITS), message.body]
+    names = (*VISIBLE_EDITS, *edited)
+    return [*(x for x, name in kept if name not in names), message.body]
 
 
 def run(play: Playbook, peer: str, data: bytes) -> list[bytes]:
@@ -28,10 +31,21 @@ def run(play: Playbook, peer: str, data: bytes) -> list[bytes]:
 
 @given(requests())
 def test_a_forwarded_request_differs_only_in_the_lines_we_may_touch(data):
-    play = Playbook(default_route=b"sip:10.0.2.1:5060")
+    play = Playbook(
+        default_route=b"sip:10.0.2.1:5060",
+        trusted_networks=(ip_network("10.1.0.0/16"),),
+    )
     for sent in run(play, "client", data):
         if not sent.startswith(b"SIP/"):
             assert untouched(sent) == untouched(data)
+
+
+@given(requests())
+def test_of_a_strangers_request_what_it_claims_goes_too_and_nothing_else(data):
+    play = Playbook(default_route=b"sip:10.0.2.1:5060")
+    for sent in run(play, "client", data):
+        if not sent.startswith(b"SIP/"):
+            assert untouched(sent) == untouched(data, "p-asserted-identity")
 
 
 @given(requests())
