@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy import clock
 from proxy.config import Config, ListenSection, TlsSection
 from proxy.config.keys import KeyFileError, read_keys
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.net.errors import NetError
 from proxy.net.rehearsal import rehearse
 from proxy.net.tls import TlsFiles
+from proxy.net.tls_trouble import explain
 from proxy.store import StoreError, User, open_store
 from proxy.store.factory import sqlite_path
 
+WARN_DAYS = 14
+"""The alert on certificates begins as early."""
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -67,56 +71,46 @@ def _tls(config: Config) -> Iterator[Step]:
 
 def _tls_files(config: Config, section: TlsSection | None, name: str) -> Step:
     """Load what a TLS context would load."""
-    files = config.tls_files(section)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    what = files.ca
+    files = _paths(config, section)
     try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if files.ca is not None:
             context.load_verify_locations(files.ca)
-        what = files.certificate
         if files.certificate is not None:
-            for what in (files.key, files.certificate):
-                if what is not None:
-                    what.open().close()
             # An empty passphrase: without one OpenSSL would ask on the terminal.
             context.load_cert_chain(files.certificate, files.key, password="")
-    except ssl.SSLError as error:
-        reason = error.reason or str(error)
-        if files.key is not None and b"ENCRYPTED" in _content(files.key):
-            text = f"{files.key} has a passphrase: write it without one, mode 0600"
-        elif "MISMATCH" in reason:
-            text = (
-                f"{files.key} is not the key of {files.certificate}: name its own key"
-            )
-        else:
-            text = (
-                f"{what} is not usable PEM ({reason}): write PEM files, not DER or PFX"
-            )
+    except OSError as error:  # ssl.SSLError is one
+        text = explain(files.certificate, files.key, files.ca, error)
         return Step(name, False, text)
-    except OSError as error:
-        return Step(
-            name,
-            False,
-            f"{what} cannot be read ({error.strerror}): check the name, owner and mode",
-        )
     return Step(name, True, str(files.certificate or files.ca))
+
+
+def _paths(config: Config, section: TlsSection | None) -> TlsFiles:
+    paths = config.tls_files(section)
+    files = (paths.certificate, paths.key, paths.ca)
+    return TlsFiles(*(None if each is None else str(each) for each in files))
 
 
 def _identity(config: Config, listen: ListenSection, step: Step) -> Step:
     """Whether peers would accept the certificate as ours; the start asks the same."""
-    paths = config.tls_files(listen)
-    files = TlsFiles(str(paths.certificate), str(paths.key), None)
     host = config.advertised_host
     try:
         shown = rehearse(
-            files,
+            _paths(config, listen),
             host.strip("[]") if host else None,
             listen.minimum_version or config.tls.minimum_version,
         )
     except NetError as error:
         return Step(step.name, False, str(error))
-    names = ", ".join(shown.names)
-    return Step(step.name, True, f"{step.text}: {names or 'no name'}")
+    if shown.doubt:
+        return Step(step.name, True, shown.doubt, doubt=True)
+    days = int((shown.expires - clock.wall()) // 86_400)
+    which = f" (that of {shown.weakest} in its chain)" if shown.weakest else ""
+    names = ", ".join(shown.names) or "no name"
+    if days < WARN_DAYS:
+        text = f"{step.text}: {names}; ends in {days} days{which}: renew it"
+        return Step(step.name, True, text, doubt=True)
+    return Step(step.name, True, f"{step.text}: {names}")
 
 
 def _boundary(config: Config) -> Iterator[Step]:
@@ -131,13 +125,6 @@ def _boundary(config: Config) -> Iterator[Step]:
                 " and the pool does not: they drop its answers, and our errors."
                 " Topologies A and B of docs/topologies.md have no such limit",
             )
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def _dns(config: Config) -> Step:

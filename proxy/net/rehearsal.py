@@ -3,27 +3,34 @@
 OpenSSL judges, by the rules that a peer's OpenSSL would use: does the key belong to
 the certificate, is it valid today, is it one for servers, does it cover our host (RFC
 6125, wildcards too).  Whether the peer trusts its authority cannot be known here, so
-the certificate itself is trusted.
+the certificate itself is trusted, and shown alone; what stands behind it in the file is
+`chain.py`.
 """
 
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from proxy import clock
+from proxy.net.chain import walk
 from proxy.net.errors import NetError
 from proxy.net.tls import MinimumVersion, TlsFiles, peer_names, server_context
-
-_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
-_END: Final = "-----END CERTIFICATE-----"
+from proxy.net.tls_trouble import as_file, blocks, read_text
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A certificate as a peer sees it; ``expires`` is seconds since 1970, UTC."""
+    """A certificate as a peer sees it; ``expires`` is seconds since 1970, UTC.
+
+    That is the first end among all that a peer needs: ``weakest`` names the authority
+    whose certificate it is, empty for our own.  ``doubt`` is why some peers may refuse.
+    """
 
     names: tuple[str, ...]
     expires: float
+    weakest: str = ""
+    doubt: str = ""
 
 
 def rehearse(
@@ -33,15 +40,20 @@ def rehearse(
 
     Raises NetError with what is wrong and what to do.
     """
-    server = server_context(
-        TlsFiles(files.certificate, files.key, None), minimum=minimum
-    )
+    # All of the file first: what does not load whole is no good.
+    server_context(TlsFiles(files.certificate, files.key, None), minimum=minimum)
     assert files.certificate is not None
+    text = read_text(files.certificate)
+    own = blocks(text)[0]
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = host is not None
     client.set_ciphers("DEFAULT:@SECLEVEL=0")  # the strength is the peer's business
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    client.load_verify_locations(cadata=_first(files.certificate))
+    client.load_verify_locations(cadata=own)
+    with as_file(own) as alone:
+        server = server_context(
+            TlsFiles(alone, files.key or files.certificate), minimum=minimum
+        )
     try:
         found = _shake_hands(server, client, host)
     except ssl.SSLCertVerificationError as error:
@@ -51,7 +63,10 @@ def rehearse(
         ) from error
     except ssl.SSLError as error:
         raise NetError(f"{files.certificate} cannot be used: {error}") from error
-    return Shown(_all_names(found), ssl.cert_time_to_seconds(found["notAfter"]))
+    path = walk(found, text, files.ca, files.certificate, clock.wall())
+    if path.broken:
+        raise NetError(path.broken)
+    return Shown(_all_names(found), path.ends_at, path.weakest, path.doubt)
 
 
 def _all_names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
@@ -74,19 +89,6 @@ def _shake_hands(
             except ssl.SSLWantReadError:
                 continue
     return theirs.getpeercert() or {}
-
-
-def _first(path: str) -> str:
-    """Our own certificate, which is the first of the chain."""
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            text = file.read()
-    except OSError as error:
-        raise NetError(f"{path} cannot be read ({error.strerror})") from error
-    begin, end = text.find(_BEGIN), text.find(_END)
-    if begin < 0 or end < begin:
-        raise NetError(f"{path} holds no certificate: write PEM, not DER or PFX")
-    return text[begin : end + len(_END)] + "\n"
 
 
 def _advice(error: ssl.SSLCertVerificationError, host: str | None) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from proxy.net.errors import NetError
+from proxy.net.tls_trouble import explain
 from proxy.sip.errors import SipError
 from proxy.sip.host import canonical_host
 from proxy.sip.uri import SipUri, parse_uri
@@ -200,9 +201,7 @@ def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
                 context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     except OSError as error:  # ssl.SSLError is one
         raise NetError(
-            f"TLS files cannot be used (certificate {files.certificate}, key"
-            f" {files.key}, ca {files.ca}): {error}; all must be PEM, readable by"
-            f" this user, and the key must belong to the certificate"
+            explain(files.certificate, files.key, files.ca, error)
         ) from error
 
 

@@ -89,6 +89,12 @@ class Certificates:
     def _note(self, files: TlsFiles, shown: Shown | None) -> None:
         if shown is not None and files.certificate is not None:
             self.shown[files.certificate] = shown
+            if shown.doubt:
+                log.warning(
+                    "certificate.doubtful",
+                    certificate=files.certificate,
+                    reason=shown.doubt,
+                )
 
 
 def _judge(files: TlsFiles, ends: list[TlsEnd], host: str | None) -> Shown | None:

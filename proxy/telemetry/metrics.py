@@ -127,7 +127,11 @@ _GAUGES: Final = (
         "",
         "Seconds since the store last answered; 0 while it does",
     ),
-    ("certificate_expiry_seconds", "file", "Seconds until a certificate expires"),
+    (
+        "certificate_expiry_seconds",
+        "file",
+        "Seconds until the first of our certificate and its chain ends",
+    ),
     ("pool_front_ends", "pool", "Front ends that DNS names for a pool"),
     ("pool_front_ends_available", "pool", "Those of them that are not ejected"),
     (
