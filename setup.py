@@ -10,12 +10,12 @@ import sys
 from glob import glob
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # noqa: UP036 (older ones get this far)
-    # Before mypyc, whose own complaint would name anything but the reason.
+# Before mypyc, whose own complaint would name anything but the reason.
+if sys.version_info < (3, 11):  # noqa: UP036
+    found = ".".join(map(str, sys.version_info[:2]))
     sys.exit(
-        "Waypost needs Python 3.11 or newer, and this is %d.%d (%s): run "  # noqa: UP031
-        "`python3.11 -m venv DIR`, then DIR/bin/pip install"
-        % (sys.version_info[0], sys.version_info[1], sys.executable)
+        f"Waypost needs Python 3.11 or newer, and this is {found} ({sys.executable}): "
+        "run `python3.11 -m venv DIR`, then DIR/bin/pip install"
     )
 
 from setuptools import Extension, setup

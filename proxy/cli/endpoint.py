@@ -203,7 +203,7 @@ def _piped() -> list[str]:
     except (OSError, ValueError):  # closed, or not ours to read
         text = ""
     with control.refusals():
-        found = [each for each in identities_of(text) if each]
+        found = list(identities_of(text))
     # An empty list is what a search that found nothing pipes on: nothing to do.
     return found or ([] if text.strip() else [required(None, None)])
 

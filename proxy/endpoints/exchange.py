@@ -29,7 +29,10 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "retired_text": ("retiredtext",),
 }
 _FIELD_OF: Final = {name: field for field, names in _NAMES.items() for name in names}
-_INNER: Final = ("fqdn", "value", "address", "uri", "distinguishedname", "name")
+_INNER: Final = (
+    *("fqdn", "value", "address", "uri", "originalstring", "absoluteuri"),
+    *("distinguishedname", "name"),
+)
 """Where the text of a nested object stands, the likeliest first."""
 _DELIMITERS: Final = ";,\t|"
 COLUMNS: Final = (
@@ -77,16 +80,27 @@ def read_rows(text: str) -> list[ImportedRow]:
 
 def _objects(text: str) -> list[Mapping[str, Any]]:
     try:
-        values = json.loads(text)
-    except ValueError as error:
+        values = _list_of(json.loads(text))
+    except (ValueError, RecursionError) as error:
         raise Refused(f"this is not JSON: {error}") from None
-    if isinstance(values, dict):
-        # PowerShell 5 wraps a list as {"value": [...], "Count": 2}.
-        inner = values.get("value")
-        values = inner if isinstance(inner, list) else [values]
-    if not all(isinstance(each, dict) for each in values):
+    if values is None or not all(isinstance(each, dict) for each in values):
         raise Refused("the JSON should be a list of objects, one for each endpoint")
-    return list(values)
+    return values
+
+
+def _list_of(value: Any) -> list[Any] | None:
+    """The items of a list, also as PowerShell 5 wraps one: {"value": [], "Count": 0}.
+
+    An object alone is a list of one, as ConvertTo-Json writes one; a text is none.
+    """
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return None
+    inner = {str(name).lower(): each for name, each in value.items()}
+    if isinstance(inner.get("value"), list):
+        return list(inner["value"])
+    return [value]
 
 
 def _csv_rows(text: str) -> list[ImportedRow]:
@@ -96,13 +110,30 @@ def _csv_rows(text: str) -> list[ImportedRow]:
         skipped += 1
     if skipped == len(lines):
         raise Refused("the file is empty: nothing to import")
-    head = lines[skipped]
-    delimiter = max(_DELIMITERS, key=head.count)
-    reader = csv.DictReader(io.StringIO("".join(lines[skipped:])), delimiter=delimiter)
     try:
+        delimiter = _told(lines[:skipped]) or _delimiter(lines[skipped:])
+        text = "".join(lines[skipped:])
+        reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
         return _table_rows(reader, skipped)
     except csv.Error as error:
         raise Refused(f"this is not CSV: {error}") from None
+
+
+def _told(preamble: Sequence[str]) -> str:
+    """The delimiter of Excel's ``sep=;``; empty without one."""
+    told = [line[4:5] for line in preamble if line[:4].lower() == "sep="]
+    return told[0] if told and told[0] in _DELIMITERS else ""
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The one by which the head falls into the most names that we know."""
+
+    def worth(delimiter: str) -> tuple[int, int]:
+        # Read as CSV: what stands in quotes separates nothing.
+        head = next(csv.reader(lines, delimiter=delimiter))
+        return sum(map(bool, map(_field, head))), len(head)
+
+    return max(_DELIMITERS, key=worth)
 
 
 def _is_preamble(line: str) -> bool:
@@ -135,8 +166,7 @@ def _row(place: str, values: Mapping[str, Any]) -> ImportedRow:
     for name, value in values.items():
         field = _field(name)
         if field == "service_uris" and value is not None:
-            words = value if isinstance(value, list) else str(value).split()
-            uris = tuple(map(str, words))
+            uris = _uris_of(value)
         elif field and (text := _text_of(value)):
             found.setdefault(field, text)
         elif field and value == "":
@@ -147,6 +177,18 @@ def _row(place: str, values: Mapping[str, Any]) -> ImportedRow:
     if not found.get("pool_fqdn"):
         found.pop("pool_fqdn", None)
     return ImportedRow(place, address, service_uris=uris, **found)
+
+
+def _uris_of(value: Any) -> tuple[str, ...]:
+    """Service URIs: one text with blanks or semicolons between, or any list."""
+    if isinstance(value, str):
+        return tuple(value.replace(";", " ").split())
+    items = _list_of(value)
+    texts = (
+        each if isinstance(each, str) else _text_of(each)
+        for each in ([value] if items is None else items)
+    )
+    return tuple(text for text in texts if text)
 
 
 def _text_of(value: Any) -> str:
@@ -193,17 +235,53 @@ def to_json(endpoints: Iterable[Endpoint]) -> str:
 
 
 def identities_of(text: str) -> Sequence[str]:
-    """Addresses out of a pipe: objects with an address, or plain words on lines."""
+    """Addresses out of a pipe: objects with an address, a CSV, or a word on each line.
+
+    Raises Refused for what names nothing, so that it is not taken for "none".
+    """
     stripped = text.strip()
     if stripped[:1] not in ("[", "{"):
+        if _is_table(stripped):
+            return [_named(row) for row in _csv_rows(stripped)]
         return [line.strip() for line in stripped.splitlines() if line.strip()]
     try:
         values = json.loads(stripped)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"what came through the pipe is not JSON: {error}") from None
-    rows = values if isinstance(values, list) else [values]
     return [
-        each if isinstance(each, str) else _row("", each).sip_address
-        for each in rows
-        if isinstance(each, str | dict)
+        _identity(f"object {number}", each)
+        for number, each in enumerate(_list_of(values) or (), 1)
     ]
+
+
+def _is_table(text: str) -> bool:
+    """Whether lines are a CSV with an address: no endpoint is called as a column is."""
+    lines = text.splitlines(keepends=True)
+    if not lines or _is_preamble(lines[0]):
+        return bool(lines)
+    try:
+        head = next(csv.reader(lines, delimiter=_delimiter(lines)), [])
+    except csv.Error:
+        return False
+    return bool({"sip_address", "identity"} & {_field(name) for name in head})
+
+
+def _identity(place: str, value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if isinstance(value, dict):
+        return _named(_row(place, value))
+    raise Refused(_NAMES_NOTHING.format(place))
+
+
+def _named(row: ImportedRow) -> str:
+    if not row.sip_address:
+        raise Refused(_NAMES_NOTHING.format(row.place))
+    return row.sip_address
+
+
+_NAMES_NOTHING: Final = (
+    "what came through the pipe names no endpoint: {} has no SIP address. Pipe what "
+    '"waypost endpoint get --json" prints, or an address on each line; nothing was '
+    "changed"
+)

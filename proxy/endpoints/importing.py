@@ -92,7 +92,7 @@ def _change(
         raise Refused("has no SIP address")
     address, key = normalise_address(row.sip_address, order.rules.domains)
     before = table.endpoints.get(key)
-    pool = row.pool_fqdn or (None if before else order.default_pool)
+    pool = row.pool_fqdn or order.default_pool
     if before is None and pool is None:
         raise Refused("names no pool: give one with --pool-fqdn")
     if before is None and key in order.bound:

@@ -73,6 +73,20 @@ def test_one_stranger_in_the_pipe_and_nothing_is_done(three, pipe):
     assert len(addresses(three)) == 3
 
 
+def test_objects_without_an_address_are_an_error_and_change_nothing(three, pipe):
+    for verb in (
+        "endpoint remove",
+        "endpoint set --pool-fqdn new.test",
+        "endpoint get -",
+    ):
+        pipe('[{"DisplayName": "chat1"}, {"SipAddress": "chat2@contoso.test"}]')
+        assert three(*verb.split()) == 1
+        assert "object 1 has no SIP address" in three.err
+    assert len(addresses(three)) == 3
+    three("endpoint", "get", "--json", "--pool-fqdn", "new.test")
+    assert three.json == []
+
+
 def test_a_search_that_found_nothing_pipes_nothing_on(three, pipe):
     pipe("[]")
     assert three("endpoint", "remove") == 0

@@ -79,6 +79,79 @@ def test_what_is_no_export_is_refused(text):
         read_rows(text)
 
 
+@pytest.mark.parametrize(
+    "uris",
+    [
+        '["sip:GC-*@b.c", "sip:X-*@b.c"]',
+        '{"value": ["sip:GC-*@b.c", "sip:X-*@b.c"], "Count": 2}',
+        '{"Value": ["sip:GC-*@b.c", {"OriginalString": "sip:X-*@b.c"}], "count": 2}',
+        '[{"value": "sip:GC-*@b.c"}, {"AbsoluteUri": "sip:X-*@b.c"}]',
+        '"sip:GC-*@b.c sip:X-*@b.c"',
+        '"sip:GC-*@b.c;sip:X-*@b.c"',
+    ],
+)
+def test_service_uris_are_read_in_every_shape_that_powershell_gives_a_list(uris):
+    text = (
+        f'{{"value": [{{"SipAddress": "a@b.c", "ServiceUris": {uris}}}], "Count": 1}}'
+    )
+    assert read_rows(text)[0].service_uris == ("sip:GC-*@b.c", "sip:X-*@b.c")
+
+
+@pytest.mark.parametrize(
+    ("uris", "found"), [("null", None), ("[]", ()), ('{"value": [], "Count": 0}', ())]
+)
+def test_no_service_uris_are_told_from_none_said(uris, found):
+    text = f'[{{"SipAddress": "a@b.c", "ServiceUris": {uris}}}]'
+    assert read_rows(text)[0].service_uris == found
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '"SipAddress","Name; long; with; marks","PersistentChatPoolFqdn"',
+        '"Note, one, two, three",SipAddress,Pool',
+        '"Name|a|b|c|d",SipAddress,Pool',
+    ],
+)
+def test_delimiters_inside_quotes_do_not_count(head):
+    line = (
+        ["a@b.c", "x", "p.b.c"] if head.startswith('"Sip') else ["x", "a@b.c", "p.b.c"]
+    )
+    (row,) = read_rows(f"{head}\n{','.join(line)}\n")
+    assert (row.sip_address, row.pool_fqdn) == ("a@b.c", "p.b.c")
+
+
+def test_excel_tells_the_delimiter_itself():
+    (row,) = read_rows("sep=|\nSipAddress|A,B,C,D|Pool\na@b.c|x|p.b.c\n")
+    assert (row.sip_address, row.pool_fqdn) == ("a@b.c", "p.b.c")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"DisplayName": "Group chat"}]',
+        '[{"SipAddress": "a@b.c"}, {"fqdn": "p.b.c", "endpoints": []}]',
+        '{"value": [{"SipAddress": ""}], "Count": 1}',
+        '[{"Identity": "CN={9f},DC=contoso"}]',
+        '["a@b.c", null]',
+        '["a@b.c", 7]',
+        '{"error": "no such file", "exit_code": 3}',
+        '"SipAddress","Pool"\n"","p.b.c"\n',
+        "[" * 100_000,
+    ],
+)
+def test_what_names_no_endpoint_is_refused_and_not_taken_for_none(text):
+    with pytest.raises(Refused, match="what came through the pipe"):
+        identities_of(text)
+
+
+def test_a_list_that_powershell_wraps_and_a_csv_name_endpoints():
+    wrapped = '{"value": [{"SipAddress": "a@b.c"}, "d@b.c"], "Count": 2}'
+    assert identities_of(wrapped) == ["a@b.c", "d@b.c"]
+    assert identities_of('{"value": [], "Count": 0}') == []
+    assert identities_of('#TYPE x\n"Identity";"Pool"\n"a@b.c";"p"\n') == ["a@b.c"]
+
+
 def test_a_distinguished_name_is_no_address():
     assert read_rows('Identity\n"CN={9f},DC=contoso"\n')[0].sip_address == ""
 
@@ -116,12 +189,17 @@ def test_an_import_creates_changes_and_leaves_alone():
     assert {change.after.pool_fqdn for change in changes} == {"new.b.c"}
 
 
-def test_the_default_pool_is_for_new_rows_without_one():
-    table = EndpointTable([Endpoint("sip:a@b.c", "a@b.c", "old.b.c")])
-    order = Import(rows("a@b.c", "n@b.c"), Rules(), default_pool="new.b.c")
-    lines, (change,) = judge(order, table, 1.0)
-    assert [line.verdict for line in lines] == ["same", "create"]
-    assert change.after.pool_fqdn == "new.b.c"
+def test_the_default_pool_is_for_rows_without_one_whether_they_exist_or_not():
+    table = EndpointTable(
+        [Endpoint(f"sip:{x}@b.c", f"{x}@b.c", "old.b.c") for x in "am"]
+    )
+    mine = [*rows("a@b.c", "n@b.c"), *rows("m@b.c", pool="mine.b.c")]
+    lines, changes = judge(Import(mine, Rules(), default_pool="new.b.c"), table, 1.0)
+    assert [line.verdict for line in lines] == ["change", "create", "change"]
+    pools = [change.after.pool_fqdn for change in changes]
+    assert pools == ["new.b.c", "new.b.c", "mine.b.c"]
+    lines, changes = judge(Import(rows("a@b.c"), Rules()), table, 1.0)
+    assert [line.verdict for line in lines] == ["same"] and not changes
 
 
 def test_bad_rows_stop_everything_and_are_all_named():
