@@ -11,6 +11,7 @@ from proxy.admin.control import ControlError, Operator, Outcome, apply_change, r
 from proxy.endpoints import cutover as rules
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
+from proxy.endpoints.exchange import decode
 from proxy.endpoints.model import Cutover, Uptime
 from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
 from proxy.store.interface import Actor, Store
@@ -33,21 +34,21 @@ class CutoverView:
 def read_plan(path: Path) -> Plan:
     """A plan file; raises ControlError with every mistake in it."""
     with refusals():
-        return parse_plan(_text(path), path.name)
+        return parse_plan(plan_text(path), path.name)
 
 
 def read_pilots(path: Path) -> frozenset[str]:
     """A pilot list; raises ControlError."""
     with refusals():
-        return parse_pilots(_text(path), path.name)
+        return parse_pilots(plan_text(path), path.name)
 
 
-def _text(path: Path) -> str:
+def plan_text(path: Path) -> str:
+    """A file that people write, in any encoding of Windows; raises ControlError."""
     try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ControlError(f"{path} cannot be read: {reason}") from None
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise ControlError(f"{path} cannot be read: {error.strerror}") from None
 
 
 async def apply(

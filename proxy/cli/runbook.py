@@ -46,7 +46,7 @@ def runbook(
     text = None
     if plan is not None:
         cutover.read_plan(plan)
-        text = (plan.name, plan.read_text("utf-8-sig"))
+        text = (plan.name, cutover.plan_text(plan))
     if done is not None or undone is not None:
         _tick(session, done, undone, note)
         return

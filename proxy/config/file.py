@@ -5,7 +5,6 @@ write.  The environment overrides single keys: ``WAYPOST_<SECTION>_<KEY>``.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.config.secrets import mask
 from proxy.config.toml_lines import KeyPath, line_of, locate_keys
-from proxy.sip.pasted import MARK, first_pasted, pasted_note
+from proxy.sip.pasted import MARK, pasted_note, toml_mistake
 
 SEARCHED: Final = (Path("config/waypost.toml"), Path("/etc/waypost/waypost.toml"))
 
@@ -115,34 +114,11 @@ def _read(path: Path) -> str:
 
 
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
-_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|#.*")
 
 
 def _syntax_problem(path: Path, text: str, error: ValueError) -> Problem:
-    line, sentence = toml_mistake(text, error)
+    line, sentence = toml_mistake(text, error, mask)
     return Problem(str(path), line, "", sentence)
-
-
-def toml_mistake(text: str, error: ValueError) -> tuple[int, str]:
-    """The line and the sentence for what ``tomllib`` refuses."""
-    what = str(error)
-    place = _PLACE.search(what)
-    what = what[: place.start()] if place else what
-    lines = text.split("\n")
-    line = int(place[1]) if place and place[1] else len(lines)
-    source = lines[line - 1] if line <= len(lines) else ""
-    shown = mask(source.strip())
-    at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
-    # Inside quotes and comments such characters may be meant.
-    note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))
-    if note:
-        return line, f"not TOML: {note}"
-    hint = f" in `{shown}`" if shown else ""
-    return line, (
-        f"not TOML: {what}{hint}. Texts need quotes, lists brackets: "
-        'key = "text", key = ["a", "b"]'
-    )
 
 
 def _dotted(path: KeyPath) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proxy.endpoints.address import Refused, normalise_fqdn
+from proxy.sip.pasted import pasted_note, toml_mistake
 
 _KEYS: Final[dict[str, type]] = {
     "sip_address": str,
@@ -66,7 +67,8 @@ def parse_plan(text: str, name: str) -> Plan:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Refused(f"{name} is not TOML: {error}") from None
+        line, mistake = toml_mistake(text, error)
+        raise Refused(f"{name}:{line}: {mistake}") from None
     problems = [f"{_unknown(key, _TOP)}" for key in values if key not in _TOP]
     rows = values.get("change")
     if not isinstance(rows, list) or not rows:
@@ -155,9 +157,12 @@ def parse_pilots(text: str, name: str) -> frozenset[str]:
             continue
         aor = word.lower().removeprefix("sip:")
         user, at, host = aor.partition("@")
-        if not user or not at or not host or " " in aor:
+        note = pasted_note(aor)
+        if not user or not at or not host or " " in aor or note:
+            why = f": {note}" if note else ""
             raise Refused(
-                f'{name}:{number}: "{word}" is not an address such as alice@contoso.com'
+                f'{name}:{number}: "{word}" is not an address such as '
+                f"alice@contoso.com{why}"
             )
         found.add(aor)
     if not found:

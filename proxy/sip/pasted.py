@@ -5,6 +5,8 @@ typographic quotes and dashes, byte order marks.  Commands, configurations and p
 name them; signalling never comes here.
 """
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
@@ -62,3 +64,33 @@ _PLAIN: Final = {
     **dict.fromkeys(map(ord, _SPACES), " "),
     **dict.fromkeys(map(ord, MARK), ""),
 }
+
+
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|#.*")
+
+
+def toml_mistake(
+    text: str, error: ValueError, hide: Callable[[str], str] = str
+) -> tuple[int, str]:
+    """The line and the sentence for what ``tomllib`` refuses.
+
+    ``hide`` takes secrets out of the line that is shown.
+    """
+    what = str(error)
+    place = _PLACE.search(what)
+    what = what[: place.start()] if place else what
+    lines = text.split("\n")
+    line = int(place[1]) if place and place[1] else len(lines)
+    source = lines[line - 1] if line <= len(lines) else ""
+    shown = hide(source.strip())
+    at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
+    # Inside quotes and comments such characters may be meant.
+    note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))
+    if note:
+        return line, f"not TOML: {note}"
+    hint = f" in `{shown}`" if shown else ""
+    return line, (
+        f"not TOML: {what}{hint}. Texts need quotes, lists brackets: "
+        'key = "text", key = ["a", "b"]'
+    )

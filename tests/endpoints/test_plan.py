@@ -64,3 +64,27 @@ def test_pilots_are_addresses_with_comments_in_any_form():
 def test_a_pilot_list_that_names_nobody_is_refused(text):
     with pytest.raises(Refused):
         parse_pilots(text, "pilots.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "pool_fqdn = \u201cp.test\u201d",
+            "plan.toml:3: not TOML: it holds a typographic",
+        ),
+        ("pool_fqdn\u00a0= 'p.test'", "plan.toml:3: not TOML: it holds a no-break"),
+        ("pool_fqdn = p.test", "plan.toml:3: not TOML: Invalid value in `pool_fqdn ="),
+    ],
+)
+def test_a_plan_that_is_no_toml_is_told_with_its_line(line, said):
+    text = f"[[change]]\nsip_address = 'a@b.test'\n{line}\n"
+    with pytest.raises(Refused) as refusal:
+        parse_plan(text, "plan.toml")
+    assert said in str(refusal.value)
+
+
+def test_a_pilot_with_an_invisible_character_would_never_be_met():
+    assert parse_pilots("alice@b.test\u00a0\n", "p") == {"alice@b.test"}
+    with pytest.raises(Refused, match=r"p:2: .*invisible character \(U\+200B\)"):
+        parse_pilots("alice@b.test\nbob@b.test\u200b\n", "p")
