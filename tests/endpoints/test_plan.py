@@ -23,7 +23,7 @@ def test_a_plan_is_read_with_its_defaults():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[[change", "is not TOML"),
+        ("[[change", "plan.toml:1: not TOML"),
         ("", "there is no [[change]]"),
         ('[[changes]]\nsip_address = "a@b"', 'did you mean "change"?'),
         ('[[change]]\nsip_address = "a@b.test"', "change 1: pool_fqdn is missing"),
