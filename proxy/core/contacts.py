@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from proxy.core.replies import diagnostics
-from proxy.core.tokens import FlowToken, TokenBox
+from proxy.core.tokens import CONTACT, FlowToken, TokenBox
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
@@ -81,9 +81,8 @@ def _replaced(value: bytes, flow: Flow, listener: Listener, tokens: TokenBox) ->
     uri = parse_uri(address.uri)
     if uri.transport is not None and uri.transport != flow.transport:
         raise MalformedMessage("Contact: another transport than the connection's")
-    mine = _uri(
-        uri, b"%b~%b@" % (tokens.make(flow), _raw_user(uri)), listener.sent_by, listener
-    )
+    user = b"%b~%b@" % (tokens.make_contact(flow), _raw_user(uri))
+    mine = _uri(uri, user, listener.sent_by, listener)
     if b"<" not in value:
         tail = value[value.find(address.uri) + len(address.uri) :]
         return b"<%b>%b" % (mine, without(tail, ("proxy",)))
@@ -114,7 +113,8 @@ def token_of(uri: SipUri, tokens: TokenBox) -> FlowToken | None:
     """Whose Contact this URI stands for; None when it is none of ours."""
     if uri.user is None or MARK not in uri.user:
         return None
-    return tokens.open(uri.user.partition(MARK)[0].encode("utf-8", "replace"))
+    token = tokens.open(uri.user.partition(MARK)[0].encode("utf-8", "replace"))
+    return token if token is not None and token.purpose == CONTACT else None
 
 
 def client_uri(uri: SipUri, flow: Flow) -> bytes:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from proxy.core.commands import LearnUri
+from proxy.core.tokens import TO_CALLER, FlowToken, host_mark
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
 
@@ -44,6 +45,17 @@ def learned_uri(body: bytes, domains: frozenset[str]) -> str | None:
     return text
 
 
+def _is_front_end(token: FlowToken, flow: Flow) -> bool:
+    """True for the front end that the dialog is with, over the transport it has: the
+    address of a datagram is easy to forge, so its port counts as well."""
+    return (
+        token.purpose == TO_CALLER
+        and host_mark(flow.host) == token.peer
+        and flow.transport == token.transport
+        and (flow.reliable or flow.port == token.peer_port)
+    )
+
+
 def learn(
     router: Router, request: Request, routes: RouteSet, flow: Flow, target: Target
 ) -> LearnUri | None:
@@ -55,10 +67,12 @@ def learn(
     if target.rule != "client" or b"rpl:requri" not in request.body:
         return None
     token = routes.token
-    endpoint = router.table.by_tag.get(token.endpoint_tag) if token else None
-    pool = router.front_ends.get(flow.host)
+    if token is None or not _is_front_end(token, flow):
+        return None
+    endpoint = router.table.by_tag.get(token.endpoint_tag)
+    pool = router.front_ends.get(flow.host, "")
     uri = learned_uri(request.body, router.settings.domains)
-    if endpoint is None or pool is None or uri is None:
+    if endpoint is None or pool not in endpoint.pools or uri is None:
         return None
     if router.learn(uri, pool, endpoint.key):
         return LearnUri(uri, pool, endpoint.key)

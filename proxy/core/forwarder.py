@@ -13,13 +13,13 @@ from proxy.core import commands
 from proxy.core.asserted import Asserted, makes_claims
 from proxy.core.branches import Branches
 from proxy.core.first_hop import FirstHop, without_keep_alive
-from proxy.core.forwarding import DIALOG_METHODS, forward_request, record_routes
+from proxy.core.forwarding import forward_request
 from proxy.core.guard import Guard
 from proxy.core.next_hops import NextHops
+from proxy.core.record_route import DIALOG_METHODS, RecordRoute, RecordRoutes
 from proxy.core.replies import diagnostics
 from proxy.core.secure import is_sips
 from proxy.core.settings import CoreSettings
-from proxy.core.tokens import TokenBox, caller_mark
 from proxy.core.validation import Refusal
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow, FlowTable, Listener
@@ -43,7 +43,7 @@ class Forwarder:
         settings: CoreSettings,
         flows: FlowTable,
         transactions: TransactionLayer,
-        tokens: TokenBox,
+        record_routes: RecordRoutes,
         branches: Branches,
         next_hops: NextHops,
         first_hop: FirstHop,
@@ -59,7 +59,7 @@ class Forwarder:
         self.flows = flows
         self.transactions = transactions
         self.timers = transactions.timers
-        self.tokens = tokens
+        self.record_routes = record_routes
         self.branches = branches
         self.next_hops = next_hops
         self.health = next_hops.health
@@ -160,16 +160,20 @@ class Forwarder:
         branch = self.branches.make(request)
         prefix = flow.via_prefix if flow.reliable else listener.outlet.via_prefix
         own_lines = [prefix + branch]
+        entry: RecordRoute | None = None
         if method in DIALOG_METHODS and context.routes.token is None:
-            own_lines += record_routes(
-                context.flow,
-                listener.shared,
-                self.tokens,
-                target.tag,
-                caller_mark(request.from_tag()),
+            server = context.server
+            back = server.flow if server is not None else context.flow
+            entry = self.record_routes.entry(
+                request,
+                back,
+                target,
+                flow,
+                context.front_end,
                 context.is_secure,
                 context.is_secure and is_sips(context.routes.request_uri),
             )
+            own_lines += entry.lines
         if target.routes:
             own_lines += [b"Route: " + route for route in target.routes]
         data = forward_request(request, context.routes, target.request_uri, own_lines)
@@ -179,9 +183,9 @@ class Forwarder:
             self.out.append(commands.Send(flow, data))
             context.is_finished = True
             return
-        context.active = self.transactions.open_client(
-            branch, method, data, flow, context, now
-        )
+        active = self.transactions.open_client(branch, method, data, flow, context, now)
+        active.note = entry
+        context.active = active
         context.answered = False
 
     def cancel(self, transaction: ClientTransaction, now: float) -> None:

@@ -7,19 +7,15 @@ response only the topmost Via goes.  All other bytes leave in the order they cam
 from typing import Final
 
 from proxy.core.routes import RouteSet
-from proxy.core.tokens import TokenBox
 from proxy.core.validation import MAX_FORWARDS
 from proxy.sip.fields import Via, parse_name_addr
-from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable, Listener
+from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable
 from proxy.sip.grammar import unfold
 from proxy.sip.message import Request
 from proxy.sip.parameters import with_value
 
 KEEP_SECONDS: Final = 120
 """How often a client that asks shall send CRLFCRLF (RFC 6223 section 4.3)."""
-
-DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
-"""Methods whose first request can open a dialog, and so gets a Record-Route."""
 
 
 _HOPS: Final = [b"Max-Forwards: %d" % n for n in range(MAX_FORWARDS + 1)]
@@ -74,54 +70,6 @@ def _rewrite_via(request: Request, via: Via, flow: Flow, wants_rport: bool) -> N
     if via.value not in line:  # folded inside the value
         line = b"Via: " + unfold(line.partition(b":")[2].strip())
     request.lines[position] = line.replace(via.value, front + text, 1)
-
-
-def record_routes(
-    flow: Flow,
-    out: Listener,
-    tokens: TokenBox,
-    endpoint_tag: bytes,
-    caller: bytes,
-    is_secure: bool = False,
-    is_asked: bool = False,
-) -> list[bytes]:
-    """Our Record-Route lines: one, or two when the request leaves over another
-    listener than it came in on (decision 5, RFC 5658).
-
-    ``is_secure`` when the next hop must be TLS: the line that it sees says ``sips:``
-    (RFC 3261 section 16.6 item 4).  ``is_asked`` when it is the caller who said so:
-    then the caller's does too.
-
-    The part before the caller's mark is the same for all dialogs of a flow, and kept.
-    """
-    cache = flow.state
-    if not isinstance(cache, dict):
-        cache = flow.state = {}
-    key = (out, endpoint_tag, is_secure, is_asked)
-    parts = cache.get(key)
-    if parts is None:
-        token = tokens.make(flow, endpoint_tag)
-        inward = flow.listener.shared
-        if is_asked and inward.transport != "tls":
-            inward = out  # what speaks no TLS cannot be named with sips:
-        parts = cache[key] = [_route_parts(out, token, is_secure)]
-        if inward is not out:
-            parts.append(_route_parts(inward, token, is_asked))
-    return [start + caller + tail for start, tail in parts]
-
-
-def _route_parts(listener: Listener, token: bytes, sips: bool) -> tuple[bytes, bytes]:
-    """A Record-Route line before and after the caller's mark."""
-    if sips:  # which means TLS; a transport besides it says nothing (RFC 5630 3.1.3)
-        tail = b"@%b;lr>" % listener.sent_by
-        return b"Record-Route: <sips:%b." % token, tail
-    transport = (
-        b""
-        if listener.transport == "udp"
-        else b";transport=%b" % (listener.transport.encode())
-    )
-    tail = b"@%b%b;lr>" % (listener.sent_by, transport)
-    return b"Record-Route: <sip:%b." % token, tail
 
 
 def forward_request(

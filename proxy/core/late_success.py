@@ -4,6 +4,7 @@ An accepted INVITE stays known for 64*T1 so that repetitions of its 2xx find the
 All that this needs is the server transaction, so nothing else of a call is kept.
 """
 
+from proxy.core.record_route import returned
 from proxy.sip.message import Response
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
@@ -22,7 +23,7 @@ class LateSuccess:
     ) -> None:
         """ClientUser."""
         if not isinstance(response, Response) or 200 <= response.status < 300:
-            forward_success(self.server, response, now)
+            forward_success(self.server, transaction, response, now)
 
     def transaction_failed(
         self, transaction: ClientTransaction, reason: str, now: float
@@ -34,14 +35,17 @@ class LateSuccess:
 
 
 def forward_success(
-    server: ServerTransaction, response: AnyResponse, now: float
+    server: ServerTransaction,
+    transaction: ClientTransaction,
+    response: AnyResponse,
+    now: float,
 ) -> None:
     """Hand a 2xx to INVITE back, through the transaction or around it.
 
     After a final response of another class the transaction lets nothing out, and the
     2xx must go all the same.
     """
-    data = response.forwarded()
+    data = returned(transaction, response)
     if server.state in ("proceeding", "accepted"):
         server.respond(response.status, data, now)
     else:

@@ -111,6 +111,11 @@ class NextHops:
         if target.prefer_host and len(found) > 1:
             host = target.prefer_host
             found = sorted(found, key=lambda f: host not in (f.name.lower(), f.host))
+        prefer = target.prefer
+        if prefer is not None and len(found) > 1:
+            found = sorted(found, key=lambda f: f.key != prefer)
+        if target.server_name:
+            found = [f._replace(pool=target.server_name) for f in found]
         if request.size > UDP_LIMIT - _OVERHEAD and found:
             found = self._over_tcp(resolution, found, now)
         return self._without_loops(found, target, request, flow)

@@ -50,8 +50,8 @@ class Nodes:
         """Whether one of them is at this numeric address."""
         return any(lookup.host == host for _, lookup in self._others.values())
 
-    def towards_caller(self, routes: RouteSet, token: FlowToken) -> Target | None:
-        """Inside a dialog: to the node that has the caller's connection.
+    def of_dialog(self, routes: RouteSet, token: FlowToken) -> Target | None:
+        """Inside a dialog: to the node that has the connection of its end.
 
         None when that is this node, or one that is gone.
         """

@@ -21,6 +21,7 @@ from proxy.core.guard import Guard
 from proxy.core.handover import Handover, branches_for
 from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
+from proxy.core.record_route import RecordRoutes
 from proxy.core.refusals import UNANSWERED, Refusals
 from proxy.core.registrar import Registrar
 from proxy.core.replies import reply
@@ -99,7 +100,7 @@ class ProxyCore:
             settings,
             flows,
             self.transactions,
-            self.tokens,
+            RecordRoutes(self.tokens, self.identity),
             self.branches,
             self.next_hops,
             self.first_hop,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from proxy.core.best_response import is_better, replacement
 from proxy.core.first_hop import with_keep_alive
 from proxy.core.late_success import LateSuccess, forward_success
+from proxy.core.record_route import hide, returned
 from proxy.core.replies import refuse, reply
 from proxy.core.search import Search
 from proxy.core.validation import Refusal
@@ -37,12 +38,13 @@ class ResponseContext(Search):
         status = response.status
         if isinstance(response, Response) and status >= 300:
             if transaction is self.active and not self.is_finished:
+                hide(transaction, response)
                 self._failure_response(response, now)
         elif status >= 200:
             if not self.is_finished:
                 self._success(transaction, response, now)
             elif self.server is not None and self.is_invite:
-                forward_success(self.server, response, now)
+                forward_success(self.server, transaction, response, now)
         elif transaction is self.active and not self.is_finished:
             self._provisional(transaction, response, now)
         elif transaction.method == b"INVITE":
@@ -61,7 +63,7 @@ class ResponseContext(Search):
         if status > 100 and self.is_invite:
             self.last_provisional = now
             assert self.server is not None
-            self.server.respond(status, response.forwarded(), now)
+            self.server.respond(status, returned(transaction, response), now)
         if self.is_cancelled:
             self.forwarder.cancel(transaction, now)
 
@@ -77,7 +79,7 @@ class ResponseContext(Search):
             self.forwarder.cancel(active, now)
         elif active is not None:
             active.is_given_up = True
-        data = response.forwarded()
+        data = returned(transaction, response)
         if self.keeps_alive:
             data = with_keep_alive(data)
         self._respond(response.status, data, now)

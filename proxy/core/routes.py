@@ -7,10 +7,10 @@ strict routing.  Nothing is changed in the request itself; forwarding does that.
 from collections.abc import Iterable
 
 from proxy.core.settings import CoreSettings
-from proxy.core.tokens import MIN_TOKEN, FlowToken, TokenBox
+from proxy.core.tokens import FLOW, MIN_TOKEN, FlowToken, TokenBox
 from proxy.sip.fields import parse_name_addr, parse_routes
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
-from proxy.sip.grammar import AT, COMMA, DOT
+from proxy.sip.grammar import COMMA
 from proxy.sip.host import canonical_host
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
@@ -101,11 +101,11 @@ def identity_of(settings: CoreSettings, flows: FlowTable) -> Identity:
 class RouteSet:
     """What section 16.4 leaves: the Request-URI to work with and the Route entries.
 
-    ``entries`` are the remaining Route values as written; ``token`` and ``caller``
-    come from the user part of our own entry (``caller`` is None without one);
-    ``claims_token`` is True when an own entry had a user part, valid or not, and
-    ``own_user`` is that user part when it was valid.  ``wanted_flow`` is the flow token
-    by which another node, outside a dialog, names the contact it wants of us.
+    ``entries`` are the remaining Route values as written; ``token`` comes from the user
+    part of our own entry.  ``caller`` is what an old Record-Route of ours said besides,
+    else None (``dialog_rules.py``).  ``claims_token`` is True when an own entry had a
+    user part, valid or not, and ``own_user`` is that user part when it was valid.
+    ``wanted_flow`` is the token by which another node names the contact it wants of us.
     """
 
     __slots__ = (
@@ -147,14 +147,11 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
         routes.entries = [line[line.find(b":") + 1 :].strip()]
     else:
         routes.entries = parse_routes(request.values("route"))
-    if DOT in request.uri and AT in request.uri:
+    if request.uri.find(b"@") >= MIN_TOKEN:
         _undo_strict_routing(routes, identity, tokens)
     _pop_own_entries(routes, identity, tokens)
     if routes.token is not None and request.to_tag() is None:
-        # No dialog: whoever once called through us would have us call anybody.
-        if not routes.caller:
-            # Harmless: it only chooses among the contacts of whom is called.
-            routes.wanted_flow = routes.own_user
+        # No dialog: whoever once called through us has no more rights than others.
         routes.token = routes.caller = None
         routes.claims_token = False
     return routes
@@ -166,14 +163,14 @@ def _undo_strict_routing(
     """A strict router before us put our Record-Route value into the Request-URI."""
     uri = routes.request_uri
     start = 5 if uri.startswith(b"sips:") else 4
-    text, dot, caller = uri[start : uri.find(b"@")].partition(b".")
-    if not dot or len(text) < MIN_TOKEN or not uri.startswith((b"sip:", b"sips:")):
+    if (
+        not routes.entries
+        or not uri.startswith((b"sip:", b"sips:"))
+        or not identity.is_own_uri(parse_uri(uri))
+        or not _take_token(routes, uri[start : uri.find(b"@")], tokens)
+    ):
+        routes.wanted_flow = b""
         return
-    token = tokens.open(text)
-    if token is None or not routes.entries or not identity.is_own_uri(parse_uri(uri)):
-        return
-    routes.token, routes.caller, routes.claims_token = token, caller, True
-    routes.own_user = text + dot + caller
     routes.request_uri = parse_name_addr(routes.entries.pop()).uri
     routes.has_changed = True
 
@@ -195,12 +192,31 @@ def _pop_own_entries(routes: RouteSet, identity: Identity, tokens: TokenBox) -> 
         if not user or user == popped:
             continue
         popped = user
-        routes.claims_token = True
-        text, _, caller = user.partition(b".")
-        token = tokens.open(text)
-        if token is not None:
-            routes.token, routes.caller = token, caller
-            routes.own_user = user
+        if not _take_token(routes, user, tokens):
+            routes.claims_token = not routes.wanted_flow
+
+
+def _take_token(routes: RouteSet, user: bytes, tokens: TokenBox) -> bool:
+    """Read the user part of an entry of ours; False when it opens no dialog.
+
+    A token of a dialog stands alone.  In the old form one of a flow is followed by a
+    dot and the caller's mark.  One of a flow that stands alone is another node's: it
+    only chooses among the contacts of whom is called, so it harms nobody.
+    """
+    text, dot, caller = user.partition(b".")
+    token = tokens.open(text)
+    if token is None or (token.is_of_dialog and dot):
+        return False
+    if not token.is_of_dialog and not dot:
+        routes.wanted_flow = user
+        return False
+    if dot and token.purpose != FLOW:
+        return False
+    routes.token = token
+    routes.caller = caller if dot else None
+    routes.own_user = user
+    routes.claims_token = True
+    return True
 
 
 def _own_user(entry: bytes, identity: Identity) -> bytes | None:

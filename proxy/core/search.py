@@ -173,7 +173,7 @@ class Search:
         if found is None:
             self.arm_total(now)
             return False
-        if not found:
+        if not found and not self._turn_to_fallback():
             if self._waits_for_dns(now):
                 return False
             self.failure = self.forwarder.unresolved(self, now)
@@ -207,7 +207,15 @@ class Search:
         found = self.forwarder.other_front_ends(self, now)
         self.front_ends = found
         self.next_front_end = 0
-        return bool(found)
+        return bool(found) or self._turn_to_fallback()
+
+    def _turn_to_fallback(self) -> bool:
+        """Nobody has had the request: is there another way to the same one?"""
+        fallback = self.target.fallback
+        if fallback is None:
+            return False
+        self.targets.insert(0, fallback)
+        return True
 
     @property
     def has_alternatives(self) -> bool:

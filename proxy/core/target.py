@@ -26,7 +26,9 @@ class Target:
     ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
     or address) that is tried before its siblings; ``tag`` goes into the flow token;
     ``routes`` are Route values to put in front (the Path of a binding); ``fallback``
-    is tried when a sibling finds that the connection it was thought to have is gone.
+    is tried when nobody can be reached, or a sibling finds that the connection it was
+    thought to have is gone.  ``prefer`` is one address that comes before its siblings,
+    ``server_name`` what the certificate of a numeric address must cover.
     """
 
     __slots__ = (
@@ -35,10 +37,12 @@ class Target:
         "flow",
         "lookup",
         "pool",
+        "prefer",
         "prefer_host",
         "request_uri",
         "routes",
         "rule",
+        "server_name",
         "tag",
     )
 
@@ -65,6 +69,8 @@ class Target:
         self.tag = tag
         self.prefer_host = prefer_host
         self.routes = routes
+        self.prefer: tuple[str, str, int] | None = None
+        self.server_name = ""
 
 
 Decision = list[Target] | Refusal

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 
 from proxy.core import contacts
 from proxy.core.affinity import Affinity
+from proxy.core.dialog_rules import by_dialog
 from proxy.core.lookups import lookup_of
 from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
 from proxy.core.routes import Identity, RouteSet
 from proxy.core.settings import CoreSettings
 from proxy.core.target import ASK, Decision, Target
-from proxy.core.tokens import NO_ENDPOINT, FlowToken, TokenBox, caller_mark
+from proxy.core.tokens import NO_ENDPOINT, TokenBox
 from proxy.core.validation import ALLOW, Refusal
 from proxy.endpoints.canary import pool_for
 from proxy.endpoints.model import LearnedUri, Pool
@@ -33,7 +34,8 @@ class Router:
     """The rules and what they look at.
 
     ``table`` is swapped when the endpoint table changes.  ``front_ends`` maps the name
-    or address of every known front end to its pool.
+    or address of every known front end to its pool.  ``default_lookup`` is that of the
+    default route.
     """
 
     __slots__ = (
@@ -125,7 +127,7 @@ class Router:
         if request.hops == 0:  # an OPTIONS: validation has refused all others
             return self.for_us(request, uri) or Refusal(483)
         return (
-            self.by_dialog(request, routes, uri, flow)
+            by_dialog(self, request, routes, uri, flow)
             or self.by_foreign_route(request, routes, flow)
             or self.for_us(request, uri)
             or self.by_endpoint(request, routes, uri)
@@ -140,50 +142,6 @@ class Router:
 
     # -- rules -------------------------------------------------------------------
 
-    def by_dialog(
-        self, request: Request, routes: RouteSet, uri: SipUri, flow: Flow
-    ) -> Decision | None:
-        """Our own token in Route: towards the caller by its flow, else by Route."""
-        token = routes.token
-        if token is None:
-            if routes.claims_token:
-                return Refusal(403, "", (self._why("stale route"),))
-            return None
-        if not self._is_from_caller(request, routes, flow):
-            elsewhere = self.nodes.towards_caller(routes, token)
-            if elsewhere is not None:
-                return [elsewhere]
-            return [self._towards_caller(routes, uri, token)]
-        next_hop = routes.first_uri() or uri
-        if not routes.entries and self._is_ours(next_hop):
-            return None  # the callee gave no Contact: the alias is dialled again
-        return [
-            Target(
-                "dialog",
-                routes.request_uri,
-                lookup=lookup_of(next_hop),
-                tag=token.endpoint_tag,
-            )
-        ]
-
-    def _towards_caller(
-        self, routes: RouteSet, uri: SipUri, token: FlowToken
-    ) -> Target:
-        """Down the caller's flow; when that is gone, where the caller says he is."""
-        tag = token.endpoint_tag
-        flow = self.tokens.flow_of(token)
-        if flow is None or self.tokens.is_elsewhere(flow):
-            lookup = lookup_of(routes.first_uri() or uri)
-            named = Target("client", routes.request_uri, lookup=lookup, tag=tag)
-            if flow is None:
-                return named
-        mine = contacts.token_of(uri, self.tokens) is not None
-        request_uri = contacts.client_uri(uri, flow) if mine else routes.request_uri
-        target = Target("client", request_uri, flow=flow, tag=tag)
-        if self.tokens.is_elsewhere(flow):
-            target.fallback = named
-        return target
-
     def by_foreign_route(
         self, request: Request, routes: RouteSet, flow: Flow
     ) -> Decision | None:
@@ -192,11 +150,11 @@ class Router:
         if next_hop is None:
             return None
         host = next_hop.target_host
-        pool = self._pool_of(host)
+        pool = self.pool_of(host)
         if pool:
             # The pool's own addresses, never the entry's port: a stranger must not
             # choose what we connect to.
-            lookup = self._pool_lookup(pool, next_hop)
+            lookup = self.pool_lookup(pool, next_hop)
             prefer = "" if host == pool else host
             return [
                 Target(
@@ -209,11 +167,11 @@ class Router:
             ]
         if self.default_lookup is not None and host == self.default_lookup.host:
             return self.by_default(request, routes, flow)
-        return Refusal(403, "", (self._why("foreign domain"),))
+        return Refusal(403, "", (self.why("foreign domain"),))
 
     def for_us(self, request: Request, uri: SipUri) -> Decision | None:
         """OPTIONS to the proxy itself is answered (section 11)."""
-        if uri.user is not None or not self._is_ours(uri):
+        if uri.user is not None or not self.is_ours(uri):
             return None
         if request.method == b"OPTIONS":
             return Refusal(
@@ -239,7 +197,7 @@ class Router:
             Target(
                 "endpoint",
                 request_uri_for(endpoint.request_uri, routes.request_uri, pool),
-                lookup=self._pool_lookup(pool, uri),
+                lookup=self.pool_lookup(pool, uri),
                 endpoint=endpoint.key,
                 pool=pool,
                 tag=self.table.tags[endpoint.key],
@@ -248,14 +206,14 @@ class Router:
 
     def by_pool(self, routes: RouteSet, uri: SipUri) -> Decision | None:
         """A URI at a pool or one of its front ends keeps its Request-URI."""
-        pool = self._pool_of(uri.host)
+        pool = self.pool_of(uri.host)
         if not pool:
             return None
         return [
             Target(
                 "pool",
                 routes.request_uri,
-                lookup=self._pool_lookup(pool, uri),
+                lookup=self.pool_lookup(pool, uri),
                 pool=pool,
                 prefer_host="" if uri.host == pool else uri.host,
             )
@@ -277,7 +235,7 @@ class Router:
             Target(
                 "learned",
                 routes.request_uri,
-                lookup=self._pool_lookup(pool, uri),
+                lookup=self.pool_lookup(pool, uri),
                 endpoint=endpoint,
                 pool=pool,
                 tag=self.table.tags.get(endpoint, NO_ENDPOINT),
@@ -293,7 +251,7 @@ class Router:
         if routes.wanted_flow:
             bindings = [b for b in bindings if b.flow == routes.wanted_flow]
             if not bindings:
-                return Refusal(480, "", (self._why("flow gone"),))
+                return Refusal(480, "", (self.why("flow gone"),))
         if not bindings:
             return None
         return [
@@ -331,7 +289,7 @@ class Router:
                 return [there]
         flow = self.tokens.flow_of(token)
         if flow is None:
-            return Refusal(480, "", (self._why("flow gone"),))
+            return Refusal(480, "", (self.why("flow gone"),))
         return [Target("contact", contacts.client_uri(uri, flow), flow=flow)]
 
     def by_default(
@@ -351,37 +309,26 @@ class Router:
 
     def nowhere(self, uri: SipUri) -> Refusal:
         """No rule fits: 404 in a domain of ours, 403 for the rest of the world."""
-        if self._is_ours(uri) or uri.host in self.identity.domains:
-            return Refusal(404, "", (self._why("no such user"),))
-        return Refusal(403, "", (self._why("foreign domain"),))
+        if self.is_ours(uri) or uri.host in self.identity.domains:
+            return Refusal(404, "", (self.why("no such user"),))
+        return Refusal(403, "", (self.why("foreign domain"),))
 
     # -- what the rules ask ------------------------------------------------------
 
-    def _is_from_caller(self, request: Request, routes: RouteSet, flow: Flow) -> bool:
-        """Which way a request inside a dialog travels.
-
-        The caller's tag tells; where a peer mangles tags, the flow does.
-        """
-        if routes.caller == caller_mark(request.from_tag()):
-            return True
-        to_tag = request.to_tag()
-        if to_tag is not None and routes.caller == caller_mark(to_tag):
-            return False
-        assert routes.token is not None
-        return self.tokens.flow_of(routes.token) is flow
-
-    def _is_ours(self, uri: SipUri) -> bool:
+    def is_ours(self, uri: SipUri) -> bool:
+        """True for our own address, and for a user of a domain that we serve."""
         identity = self.identity
         return identity.is_own_uri(uri) or (
             uri.port is None and uri.host in identity.domains
         )
 
-    def _pool_of(self, host: str) -> str:
+    def pool_of(self, host: str) -> str:
         """The pool that ``host`` is, or is a front end of; empty for neither."""
         pool = self.table.pools.get(host)
         return pool.fqdn.lower() if pool else self.front_ends.get(host, "")
 
-    def _pool_lookup(self, fqdn: str, uri: SipUri) -> Lookup:
+    def pool_lookup(self, fqdn: str, uri: SipUri) -> Lookup:
+        """What is asked of DNS for a pool."""
         key = (fqdn, uri.scheme)
         lookup = self._lookups.get(key)
         if lookup is None:
@@ -391,5 +338,6 @@ class Router:
             )
         return lookup
 
-    def _why(self, cause: str) -> bytes:
+    def why(self, cause: str) -> bytes:
+        """The ms-diagnostics line for a refusal."""
         return diagnostics(cause, self.settings.source)

@@ -1,10 +1,17 @@
-"""Flow tokens: how a dialog remembers, in Record-Route, which way the client is.
+"""Tokens: what we write into the user part of a URI so that later requests find their
+way without a memory of ours (RFC 5626 section 5.2 style).
 
-RFC 5626 section 5.2 style.  The user part of our Record-Route URI is
-``<token>.<caller>``: the token says over which flow the request that opened the
-dialog came and which endpoint it was for, and is signed; ``caller`` is a checksum of
-the caller's tag and tells in which direction a later request travels.  No dialog is
-kept in memory, so dialogs outlive the process.
+A token names one place and one purpose, and both are signed.  One that is made to reach
+a client's Contact opens no dialog, and the one that leads a callee to its caller leads
+nobody to the callee.  Which purposes there are:
+
+* ``FLOW``: the way back of a binding.  Other nodes and the store see it, nobody else.
+* ``CONTACT``: stands for the Contact of a first-hop client (``contacts.py``).
+* ``TO_CALLER``: in the Record-Route that the callee gets.
+* ``TO_CALLEE``: in the Record-Route that the caller gets.
+
+The last two name the next hop of their dialog as well (``next_hop``), by a keyed mark:
+a name may be long, and only we need to recognise it.
 """
 
 import hmac
@@ -16,24 +23,49 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from proxy.sip.flow import COUNTED, NODE_BITS, WORKER_BITS, Flow, FlowTable, Listener
+from proxy.sip.flow import (
+    COUNTED,
+    NODE_BITS,
+    WORKER_BITS,
+    Flow,
+    FlowTable,
+    Listener,
+    Transport,
+)
 from proxy.sip.kept import keep
 
+FLOW: Final = 1
+CONTACT: Final = 2
+TO_CALLER: Final = 3
+TO_CALLEE: Final = 4
+
+DIRECT: Final = 1
+"""The next hop of the dialog is the place that the token names: go there."""
+CLIENT: Final = 2
+"""The callee is a client, which has a flow of its own and cannot be connected to."""
+_TRANSPORT_AT: Final = 4
+_TRANSPORTS: Final[tuple[Transport, ...]] = ("udp", "tcp", "tls")
+
 _HEAD: Final = struct.Struct("!BH6sQH")
+_DIALOG: Final = struct.Struct("!B6s")
+_PEER: Final = struct.Struct("!4sH")
 _MAC_SIZE: Final = 10
-_VERSION: Final = 1
 NO_ENDPOINT: Final = bytes(6)
+NO_NAME: Final = bytes(6)
 _CACHED: Final = 16_384
 MIN_TOKEN: Final = 44
 """Characters of the shortest token (an IPv4 client)."""
-MAX_TOKEN: Final = 64
+MAX_TOKEN: Final = 80
 """More than the longest has: what is longer is neither read nor remembered."""
 
 
 class FlowToken(NamedTuple):
-    """What a token says: the client's address and the endpoint's tag.
+    """What a token says: an address, how to get there, and the endpoint's tag.
 
-    ``connection_id`` has the bits of the node and worker that the client is at.
+    ``connection_id`` has the bits of the node and worker that the client is at.  The
+    rest is of the tokens of a dialog alone: ``way`` are DIRECT and CLIENT, ``name`` the
+    mark of the dialog's next hop, ``peer`` and ``peer_port`` the callee as we reached
+    it.  ``transport`` is the callee's.  ``key`` is the place of the key that signed.
     """
 
     listener: int
@@ -41,11 +73,23 @@ class FlowToken(NamedTuple):
     connection_id: int
     host: str
     port: int
+    purpose: int = FLOW
+    way: int = 0
+    name: bytes = NO_NAME
+    transport: Transport = "udp"
+    peer: bytes = b""
+    peer_port: int = 0
+    key: int = 0
 
     @property
     def node(self) -> int:
         """The number of the node that has this flow; 0 when nodes have none."""
         return self.connection_id >> NODE_BITS
+
+    @property
+    def is_of_dialog(self) -> bool:
+        """True for what stands in a Record-Route."""
+        return self.purpose >= TO_CALLER
 
 
 def listener_mark(listener: Listener) -> int:
@@ -58,7 +102,7 @@ _caller_marks: Final[dict[bytes, bytes]] = {}
 
 
 def caller_mark(from_tag: bytes | None) -> bytes:
-    """Eight hex digits that stand for the caller's tag."""
+    """Eight hex digits that stand for the caller's tag, as old Record-Routes had it."""
     tag = from_tag or b""
     mark = _caller_marks.get(tag)
     if mark is None:
@@ -72,6 +116,16 @@ def _packed(host: str) -> bytes:
     return ip_address(host.partition("%")[0]).packed
 
 
+@lru_cache(maxsize=4096)
+def host_mark(host: str) -> bytes:
+    """Four bytes that stand for a peer's address."""
+    return sha256(_packed(host)).digest()[:4]
+
+
+def _transport_bits(flow: Flow) -> int:
+    return _TRANSPORTS.index(flow.transport) << _TRANSPORT_AT
+
+
 class TokenBox:
     """Makes and opens tokens; the first key signs, every key verifies.
 
@@ -79,7 +133,17 @@ class TokenBox:
     node and the worker together.
     """
 
-    __slots__ = ("_flows", "_keys", "_marks", "_opened", "_udp_id", "maker", "node")
+    __slots__ = (
+        "_flows",
+        "_keys",
+        "_listeners",
+        "_names",
+        "_opened",
+        "_udp_id",
+        "changes",
+        "maker",
+        "node",
+    )
 
     def __init__(self, keys: tuple[bytes, ...], flows: FlowTable) -> None:
         self._keys = keys
@@ -87,35 +151,92 @@ class TokenBox:
         self._flows = flows
         self.node = flows.origin >> NODE_BITS
         self.maker = flows.origin >> WORKER_BITS
-        self._marks = {listener_mark(x): x for x in flows.listeners}
+        self._listeners = {listener_mark(x): x for x in flows.listeners}
         self._opened: dict[bytes, FlowToken | None] = {}
+        self._names: dict[tuple[int, str], bytes] = {}
+        self.changes = 0  # of the keys: what was signed before is not used again
 
     def use_keys(self, keys: tuple[bytes, ...]) -> None:
         """Sign with the first of these from now on, and accept them all."""
         self._keys = keys
         self._opened.clear()
-        for flow in (*self._flows.streams(), *self._flows.udp_flows.values()):
-            flow.state = None  # Record-Route lines signed with an older key
+        self._names.clear()
+        self.changes += 1
+
+    # -- making ------------------------------------------------------------------
 
     def make(self, flow: Flow, endpoint_tag: bytes = NO_ENDPOINT) -> bytes:
-        """A token for ``flow``, base64url without padding."""
-        packed = _HEAD.pack(
-            _VERSION,
+        """A token for the way back of a binding, base64url without padding."""
+        return self._sign(self._head(FLOW, flow, endpoint_tag) + _packed(flow.host))
+
+    def make_contact(self, flow: Flow) -> bytes:
+        """One that stands for the Contact of the client at the end of ``flow``."""
+        return self._sign(self._head(CONTACT, flow, NO_ENDPOINT) + _packed(flow.host))
+
+    def towards_caller(
+        self, flow: Flow, endpoint_tag: bytes, way: int, next_hop: str, peer: Flow
+    ) -> bytes:
+        """For the callee at ``peer``: the caller is at the end of ``flow``, and its
+        side of the dialog begins at ``next_hop`` (empty: it did not say)."""
+        return self._sign(
+            self._head(TO_CALLER, flow, endpoint_tag)
+            + _DIALOG.pack(way | _transport_bits(peer), self._name(0, next_hop))
+            + _PEER.pack(host_mark(peer.host), peer.port)
+            + _packed(flow.host)
+        )
+
+    def towards_callee(
+        self, flow: Flow, endpoint_tag: bytes, way: int, next_hop: str
+    ) -> bytes:
+        """For the caller: the callee answered over ``flow``, and its side of the
+        dialog begins at ``next_hop``.
+
+        A client is at the end of this very flow; any other callee at an address, which
+        every node of ours can reach.
+        """
+        if way & CLIENT:
+            head = self._head(TO_CALLEE, flow, endpoint_tag)
+        else:
+            mark = listener_mark(flow.listener.shared)
+            port = flow.alias_port or flow.port
+            head = _HEAD.pack(TO_CALLEE, mark, endpoint_tag, 0, port)
+        dialog = _DIALOG.pack(way | _transport_bits(flow), self._name(0, next_hop))
+        return self._sign(head + dialog + _packed(flow.host))
+
+    def _head(self, purpose: int, flow: Flow, endpoint_tag: bytes) -> bytes:
+        return _HEAD.pack(
+            purpose,
             listener_mark(flow.listener.shared),
             endpoint_tag,
             flow.connection_id or self._udp_id,
             flow.port,
         )
-        packed += _packed(flow.host)
+
+    def _sign(self, packed: bytes) -> bytes:
         mac = hmac.digest(self._keys[0], packed, sha256)[:_MAC_SIZE]
         return urlsafe_b64encode(packed + mac).rstrip(b"=")
+
+    def _name(self, key: int, next_hop: str) -> bytes:
+        """The mark of a next hop under a key: nobody else can make a name fit one."""
+        if not next_hop:
+            return NO_NAME
+        mark = self._names.get((key, next_hop))
+        if mark is None:
+            text = b"next hop " + next_hop.encode()
+            mark = hmac.digest(self._keys[key], text, sha256)[: len(NO_NAME)]
+            if len(self._names) >= _CACHED:
+                self._names.clear()
+            self._names[(key, next_hop)] = mark
+        return mark
+
+    # -- opening -----------------------------------------------------------------
 
     def open(self, text: bytes) -> FlowToken | None:
         """Read a token; None when it is not one of ours."""
         try:
             return self._opened[text]
         except KeyError:
-            if len(text) > MAX_TOKEN:
+            if not MIN_TOKEN <= len(text) <= MAX_TOKEN:
                 return None
             token = self._verify(text)
         if len(self._opened) >= _CACHED:
@@ -128,16 +249,22 @@ class TokenBox:
             raw = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
         except ValueError:
             return None
-        packed, mac = raw[:-_MAC_SIZE], raw[-_MAC_SIZE:]
-        address = packed[_HEAD.size :]
-        if len(address) not in (4, 16) or packed[0] != _VERSION:
+        # The decoder passes over what is not in its alphabet, "~" among it.
+        if urlsafe_b64encode(raw).rstrip(b"=") != text or len(raw) <= _MAC_SIZE:
             return None
-        for key in self._keys:
+        packed, mac = raw[:-_MAC_SIZE], raw[-_MAC_SIZE:]
+        for place, key in enumerate(self._keys):
             if hmac.compare_digest(hmac.digest(key, packed, sha256)[:_MAC_SIZE], mac):
-                _, mark, tag, connection_id, port = _HEAD.unpack_from(packed)
-                host = str(ip_address(address))
-                return FlowToken(mark, tag, connection_id, host, port)
+                return _read(packed, place)
         return None
+
+    def is_named(self, token: FlowToken, next_hop: str) -> bool:
+        """True when this is the next hop that the token of a dialog names."""
+        return token.name != NO_NAME and hmac.compare_digest(
+            token.name, self._name(token.key, next_hop)
+        )
+
+    # -- flows -------------------------------------------------------------------
 
     def is_elsewhere(self, flow: Flow) -> bool:
         """True for a connection that another worker has."""
@@ -147,7 +274,7 @@ class TokenBox:
     def flow_of(self, token: FlowToken) -> Flow | None:
         """The flow a token names; None when its connection or listener is gone."""
         flows = self._flows
-        listener = self._marks.get(token.listener)
+        listener = self._listeners.get(token.listener)
         if token.connection_id & COUNTED:
             flow = flows.stream_by_id(token.connection_id)
             # A restart numbers connections anew: the address must agree too.
@@ -161,3 +288,37 @@ class TokenBox:
         if listener is None or listener.transport != "udp":
             return None
         return flows.udp(listener, token.host, token.port)
+
+
+def _read(packed: bytes, key: int) -> FlowToken | None:
+    """What the signed bytes say; None for those of a version that we do not know."""
+    at = _HEAD.size
+    if len(packed) <= at:
+        return None
+    purpose, mark, tag, connection_id, port = _HEAD.unpack_from(packed)
+    way, name, peer, peer_port = 0, NO_NAME, b"", 0
+    if purpose in (TO_CALLER, TO_CALLEE):
+        way, name = _DIALOG.unpack_from(packed, at)
+        at += _DIALOG.size
+        if purpose == TO_CALLER:
+            peer, peer_port = _PEER.unpack_from(packed, at)
+            at += _PEER.size
+    elif purpose not in (FLOW, CONTACT):
+        return None
+    address = packed[at:]
+    if len(address) not in (4, 16):
+        return None
+    return FlowToken(
+        mark,
+        tag,
+        connection_id,
+        str(ip_address(address)),
+        port,
+        purpose,
+        way,
+        name,
+        _TRANSPORTS[way >> _TRANSPORT_AT],
+        peer,
+        peer_port,
+        key,
+    )

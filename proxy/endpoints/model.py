@@ -58,6 +58,12 @@ class Endpoint:
         """The endpoint's name inside a flow token."""
         return endpoint_tag(self.key)
 
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """Every pool that the endpoint's users may be at, in lower case."""
+        pool = self.pool_fqdn.lower()
+        return (pool, self.canary.pool_fqdn.lower()) if self.canary else (pool,)
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

@@ -90,10 +90,9 @@ class Listener:
 class Flow:
     """A remote address as seen from one of our listeners.
 
-    ``connection_id`` is 0 for UDP and unique in this process for a stream.  ``state``
-    is a slot for the core (cached Record-Route lines, pending transactions); the net
-    layer neither reads nor writes it.  ``first_hop`` is true for the connections that
-    clients of such a listener open, and false for those that we open from its address.
+    ``connection_id`` is 0 for UDP and unique in this process for a stream.
+    ``first_hop`` is true for the connections that clients of such a listener open, and
+    false for those that we open from its address.
     """
 
     __slots__ = (
@@ -108,7 +107,6 @@ class Flow:
         "peer_users",
         "port",
         "reliable",
-        "state",
         "transport",
         "via_prefix",
         "wants_pong",
@@ -133,7 +131,6 @@ class Flow:
         self.via_prefix = listener.via_prefix
         self.alias_port = 0  # where the peer listens, once it has said so (RFC 5923)
         self.wants_pong = False  # it asked for answers to its CRLFCRLF (RFC 5626)
-        self.state: object = None
 
     def __repr__(self) -> str:
         serial = f"#{self.connection_id}" if self.connection_id else ""

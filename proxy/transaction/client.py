@@ -49,7 +49,8 @@ class ClientUser(Protocol):
 class ClientTransaction:
     """One request on its way to one place.
 
-    ``data`` are the bytes sent; empty once they cannot be needed any more.
+    ``data`` are the bytes sent; empty once they cannot be needed any more.  ``note`` is
+    a slot for the user, who finds in it what the answers need.
     ``is_given_up`` is set when the search has moved on: nothing is repeated then, but
     an answer is still understood.
     """
@@ -62,6 +63,7 @@ class ClientTransaction:
         "key",
         "layer",
         "method",
+        "note",
         "retransmit_after",
         "state",
         "steps",
@@ -85,6 +87,7 @@ class ClientTransaction:
         self.user = user
         self.retransmit_after = T1
         self.failure = ""
+        self.note: object = None
         self.is_given_up = False
         if method == b"INVITE":
             self.steps = _INVITE_STEPS

@@ -8,21 +8,46 @@ from tests.support.playbook import POOL
 STRANGER = "192.0.2.66"
 
 
+def record_routes(message: bytes) -> list[str]:
+    """The Record-Route values in order."""
+    return [x.decode() for x in read(message).values("record-route")]
+
+
+def through(proxy: str, answer: bytes) -> bytes:
+    """An answer that passed a proxy which had record-routed, too."""
+    if not proxy:
+        return answer
+    theirs = f"\r\nRecord-Route: {proxy}\r\nRecord-Route:".encode()
+    return answer.replace(b"\r\nRecord-Route:", theirs, 1)
+
+
 class Dialog:
     """An established dialog between a client and fe1, seen from both ends."""
 
-    def __init__(self, play, client: str = "client", contact: str | None = None):
+    def __init__(
+        self,
+        play,
+        client: str = "client",
+        contact: str | None = None,
+        behind: str = "",
+        mine: str = "",
+    ):
+        """``behind`` is the Record-Route of a proxy between us and the callee, ``mine``
+        the caller's Contact."""
         self.play = play
         self.client = client
         transport = "tcp" if "/" in client else "UDP"
-        play.send(client, request(transport=transport))
+        lines = [f"Contact: {mine}"] if mine else []
+        play.send(client, request(f"INVITE {ALIAS}", *lines, transport=transport))
         play.sees(f"{client} < 100", "fe1 < INVITE")
         invite = play.last("fe1")
-        self.routes = [x.decode() for x in read(invite).values("record-route")]
+        self.callees_routes = record_routes(invite)
         self.contact = contact or "<sip:channel@10.0.1.1>"
         more = [] if contact == "none" else [f"Contact: {self.contact}"]
-        play.send("fe1", response(invite, 200, *more))
+        play.send("fe1", through(behind, response(invite, 200, *more)))
         play.sees(f"{client} < 200")
+        routes = record_routes(play.last(client))[::-1]
+        self.routes = [x for x in routes if x != behind]
 
     def upstream(self, start: str, *extra: str, **more) -> bytes:
         """A request from the client to the pool."""
@@ -44,7 +69,7 @@ class Dialog:
             "from_": f"<{ALIAS}>;tag=pool-1",
             "to": "<sip:alice@contoso.test>;tag=alice-1",
         }
-        routes = [f"Route: {x}" for x in reversed(self.routes)]
+        routes = [f"Route: {x}" for x in self.callees_routes]
         return request(start, *routes, *extra, **{**defaults, **more})
 
 
@@ -126,7 +151,7 @@ def test_without_contact_the_alias_is_dialled_again_and_finds_its_pool(play):
 def test_two_record_routes_where_the_transport_changes(playbook):
     play = playbook()
     dialog = Dialog(play, "client/tcp")
-    out, back = dialog.routes
+    out, back = dialog.callees_routes
     assert "transport=tcp" in back and "transport" not in out
     assert out.partition("@")[0] == back.partition("@")[0]
 
@@ -144,8 +169,8 @@ def test_both_twins_are_popped_in_one_go(playbook, one_line):
 
 def test_what_stands_behind_our_twins_is_left_alone(playbook):
     play = playbook()
-    dialog = Dialog(play, "client/tcp")
     rest = "<sip:10.0.2.1;lr>"
+    dialog = Dialog(play, "client/tcp", behind=rest)
     data = dialog.upstream("INFO sip:channel@10.0.1.1", f"Route: {rest}")
     play.send("client/tcp", data)
     play.sees("edge < INFO sip:channel@10.0.1.1")
@@ -165,7 +190,7 @@ def test_a_strict_router_before_us_is_undone(play):
 
 
 def test_a_strict_router_behind_us_gets_its_own_uri(play):
-    dialog = Dialog(play)
+    dialog = Dialog(play, behind="<sip:10.0.2.1>")
     data = dialog.upstream("INFO sip:channel@10.0.1.1", "Route: <sip:10.0.2.1>")
     play.send("client", data)
     play.sees("edge < INFO sip:10.0.2.1")
@@ -241,8 +266,9 @@ def test_a_call_that_passed_us_twice_in_a_row_goes_both_ways(playbook):
     again = request(f"INVITE {ALIAS}", via=via, call_id="spiral")
     play.send("edge", again)
     play.sees("edge < 100", "fe1 < INVITE")
-    first, *_ = read(play.last("fe1")).values("record-route")
-    dialog.routes.append(first.decode())
+    play.answer("fe1", 200, "Contact: <sip:channel@10.0.1.1>")
+    play.sees("edge < 200")
+    dialog.routes += record_routes(play.last("edge"))
     play.send("client", dialog.upstream("INFO sip:channel@10.0.1.1"))
     play.sees("fe1 < INFO")
     dialog.routes.reverse()
@@ -266,11 +292,9 @@ def test_the_ack_for_a_2xx_without_contact_and_branch_is_relayed(playbook):
     play = playbook()
     play.send("client/tcp", request(branch=None, transport="tcp"))
     play.sees("client/tcp < 100", "fe1 < INVITE")
-    routes = [
-        f"Route: {x.decode()}" for x in read(play.last("fe1")).values("record-route")
-    ]
     play.answer("fe1", 200)
     play.sees("client/tcp < 200")
+    routes = [f"Route: {x}" for x in record_routes(play.last("client/tcp"))]
     to = f"<{ALIAS}>;tag=pool-1"
     ack = request(f"ACK {ALIAS}", *routes, branch=None, transport="tcp", to=to)
     play.send("client/tcp", ack)
@@ -416,12 +440,14 @@ def test_a_dialog_keeps_the_transport_of_each_side(playbook, client, pool, metho
     play.flow(server)
     play.send(client, request(transport="tcp" if "/" in client else "UDP"))
     play.sees(f"{client} < 100", f"{server} < INVITE")
-    routes = [x.decode() for x in read(play.last(server)).values("record-route")]
-    play.answer(server, 200)
+    callees_routes = record_routes(play.last(server))
+    target = f"sip:channel@10.0.1.1{';transport=tcp' if pool == 'tcp' else ''}"
+    play.answer(server, 200, f"Contact: <{target}>")
     play.sees(f"{client} < 200")
+    routes = record_routes(play.last(client))[::-1]
     cseq = 1 if method == "ACK" else 2
     up = request(
-        f"{method} sip:channel@10.0.1.1{';transport=tcp' if pool == 'tcp' else ''}",
+        f"{method} {target}",
         *(f"Route: {x}" for x in routes),
         to=f"<{ALIAS}>;tag=pool-1",
         branch="z9hG4bK-up",
@@ -431,7 +457,7 @@ def test_a_dialog_keeps_the_transport_of_each_side(playbook, client, pool, metho
     play.sees(f"{server} < {method}")
     down = request(
         f"{method} sip:alice@192.0.2.9:1234;transport=tls",
-        *(f"Route: {x}" for x in reversed(routes)),
+        *(f"Route: {x}" for x in callees_routes),
         from_=f"<{ALIAS}>;tag=pool-1",
         to="<sip:alice@contoso.test>;tag=alice-1",
         via=f"SIP/2.0/{pool.upper()} 10.0.1.1:5060;branch=z9hG4bK-down",

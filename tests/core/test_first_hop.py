@@ -297,9 +297,10 @@ def test_a_route_through_the_front_ends_goes_to_the_client_s_own() -> None:
     play.cached[LOOKUP] = play.knows(FE_POOL, "fe2", "fe1", transport="tcp")
     play.send("client/tcp", other("INVITE", "Contact: <sip:a@b.test>"))
     play.sees("client/tcp < 100", "fe1/tcp < INVITE")
-    ours = line_of(play.last("fe1/tcp"), "Record-Route").partition(b":")[2].decode()
     play.answer("fe1/tcp", 200)
     play.sees("client/tcp < 200")
+    answer = play.last("client/tcp")
+    ours = line_of(answer, "Record-Route").partition(b":")[2].decode()
     bye = request(
         "BYE sip:bob@10.9.9.9",
         f"Route:{ours}, <sip:{FE_POOL};transport=tcp;ms-fe=fe1.{FE_POOL};lr>",

@@ -1,5 +1,6 @@
 """Whatever comes in, the core raises nothing; what goes out is what came in."""
 
+import re
 from ipaddress import ip_network
 
 from hypothesis import example, given
@@ -60,6 +61,12 @@ def test_via_lines_below_the_top_leave_in_their_order(data):
                     assert sent_by in after
 
 
+def without_token(line: bytes) -> bytes:
+    """Our own Record-Route says another thing to each end of the dialog."""
+    is_ours = line.lower().startswith(b"record-route:")
+    return re.sub(rb"sip:[\w-]{44,80}@", b"sip:@", line) if is_ours else line
+
+
 @given(st.data())
 def test_a_forwarded_response_loses_the_top_via_and_nothing_else(data):
     play = Playbook(front_ends=("fe1",))
@@ -70,7 +77,10 @@ def test_a_forwarded_response_loses_the_top_via_and_nothing_else(data):
         if sent.startswith(b"SIP/") and message.status not in (500,):
             lines = read(answer).lines
             top = read(answer).index["via"]
-            assert message.lines == lines[:top] + lines[top + 1 :]
+            expected = lines[:top] + lines[top + 1 :]
+            assert [without_token(x) for x in message.lines] == [
+                without_token(x) for x in expected
+            ]
             assert message.body == read(answer).body
 
 

@@ -155,6 +155,12 @@ def test_a_proxy_passes_on_all_lines_but_its_own(data):
             assert CLAIM.encode() not in sent.lower()
 
 
+def without_token(lines: list[bytes]) -> list[bytes]:
+    """Our own Record-Route says another thing to each end of the dialog."""
+    ours = rb"(?i)\A(record-route\s*:\s*<sip:)[\w-]{44,80}@"
+    return [re.sub(ours, rb"\1@", x) for x in lines]
+
+
 @given(st.data())
 def test_an_answer_passes_a_proxy_without_its_top_via_and_with_all_else(data):
     play = Playbook(front_ends=("fe1",))
@@ -167,4 +173,4 @@ def test_an_answer_passes_a_proxy_without_its_top_via_and_with_all_else(data):
         )
         lines = logical(answer)
         del lines[position]
-        assert logical(sent) == lines
+        assert without_token(logical(sent)) == without_token(lines)

@@ -120,7 +120,7 @@ def test_two_nodes_are_one_proxy(tmp_path) -> None:
         calls_a_phone_at_the_other_node(pool, phone, second)
         route = dialog(phone, next_hop)
         reaches_a_connection_at_the_other_node(pool, phone, route, second)
-        carried = sets_up(client, next_hop, first)
+        carried, way_back = sets_up(client, next_hop, first)
 
         first.kill()
         carries_the_dialog(client, next_hop, carried, second)
@@ -128,7 +128,7 @@ def test_two_nodes_are_one_proxy(tmp_path) -> None:
             # Before its death is known, and after.
             refuses_quickly(pool, phone, route, key, second)
             wait_for(lambda: alive(second) == 1)
-        goes_straight_to_the_client(client, next_hop, carried, second)
+        goes_straight_to_the_client(client, next_hop, way_back, second)
 
 
 def says_goodbye(stopping: Node, watching: Node) -> None:
@@ -180,8 +180,10 @@ def refuses_quickly(
     assert time.monotonic() - started < 3
 
 
-def sets_up(client: socket.socket, next_hop: socket.socket, node: Node) -> str:
-    """A dialog over UDP; its Route."""
+def sets_up(
+    client: socket.socket, next_hop: socket.socket, node: Node
+) -> tuple[str, str]:
+    """A dialog over UDP; the caller's Route and the callee's."""
     invite = request(
         *("INVITE", "sip:bob@contoso.test", port(client), "1"),
         *("To: <sip:bob@contoso.test>", *who(client), "CSeq: 1 INVITE"),
@@ -189,8 +191,12 @@ def sets_up(client: socket.socket, next_hop: socket.socket, node: Node) -> str:
     client.sendto(invite, node.address)
     arrived, source = next_hop.recvfrom(65535)
     next_hop.sendto(ok_to(arrived), source)
-    receive(client, b"SIP/2.0 200")
-    return re.search(rb"Record-Route: (<[^>]+>)", arrived)[1].decode()
+    answered = receive(client, b"SIP/2.0 200")
+    routes = [
+        re.search(rb"Record-Route: (<[^>]+>)", seen)[1].decode()
+        for seen in (answered, arrived)
+    ]
+    return routes[0], routes[1]
 
 
 def who(client: socket.socket) -> tuple[str, ...]:

@@ -61,7 +61,9 @@ def ok_to(request: bytes) -> bytes:
     copied = [
         line
         for line in lines
-        if line.lower().startswith((b"via:", b"from:", b"call-id:", b"cseq:"))
+        if line.lower().startswith(
+            (b"via:", b"record-route:", b"from:", b"call-id:", b"cseq:")
+        )
     ]
     to = next(line for line in lines if line.startswith(b"To:"))
     to += b"" if b";tag=" in to else b";tag=b"

@@ -287,8 +287,8 @@ def test_dialogs_outlive_the_worker_that_set_them_up(
             client.sendto(invite, proxy)
             arrived, source = next_hop.recvfrom(65535)
             next_hop.sendto(ok_to(arrived), source)
-            receive(client, b"SIP/2.0 200")
-            routes.append(re.search(rb"Record-Route: (<[^>]+>)", arrived)[1])
+            answered = receive(client, b"SIP/2.0 200")
+            routes.append(re.search(rb"Record-Route: (<[^>]+>)", answered)[1])
         for worker in status(service)["workers"]:
             os.kill(worker["pid"], signal.SIGKILL)
             for number, client in enumerate(clients):

@@ -1,0 +1,321 @@
+"""Our Record-Route: one entry that says a different thing to each end of a dialog.
+
+In the request, which the callee reads, it leads to the caller.  In the answer, which
+the caller reads, the same entry is written over and leads to the callee that answered
+(RFC 3261 section 16.6 item 4, section 16.7: a proxy may edit its own value).  So each
+end can reach the other one and nobody else, and no dialog is kept in memory.
+
+What an entry says depends on few things that dialogs have in common, so entries are
+kept and a call costs a look-up in a dictionary.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.core.remote_targets import (
+    RemoteTarget,
+    is_answerers_own,
+    is_senders_own,
+    next_hop_name,
+    read_target,
+)
+from proxy.core.tokens import CLIENT, DIRECT, TokenBox
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import parse_routes
+from proxy.sip.flow import Flow, Listener
+from proxy.sip.grammar import SPACE, TAB
+from proxy.sip.message import Request, Response, parse_message
+from proxy.sip.uri import SipUri, parse_uri
+from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
+
+if TYPE_CHECKING:
+    from proxy.core.routes import Identity
+    from proxy.core.target import Target
+    from proxy.pools.front_end import FrontEnd
+
+DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
+"""Methods whose first request can open a dialog, and so gets a Record-Route."""
+_KEPT: Final = 8192
+_LONGEST: Final = 512  # bytes of a Contact or Record-Route line that is kept
+_CONTACT: Final = b"\r\nContact: "
+_ENTRY: Final = b"\r\nRecord-Route: <sip:"
+
+_Key = tuple[object, ...]
+
+
+class RecordRoute:
+    """The entry in a request that we have sent; two lines where the listener changes.
+
+    ``user`` is its user part.  ``sent`` is the Request-URI that the callee got,
+    ``dialled`` the one that the caller wrote; ``front_end`` the callee's name, empty
+    for a client.
+    """
+
+    __slots__ = (
+        "dialled",
+        "front_end",
+        "is_client",
+        "lines",
+        "owner",
+        "sent",
+        "tag",
+        "user",
+    )
+
+    def __init__(
+        self,
+        owner: RecordRoutes,
+        user: bytes,
+        tag: bytes,
+        sent: SipUri,
+        dialled: SipUri,
+        is_client: bool,
+        front_end: str,
+    ) -> None:
+        self.owner = owner
+        self.user = user
+        self.lines: list[bytes] = []
+        self.tag = tag
+        self.sent = sent
+        self.dialled = dialled
+        self.is_client = is_client
+        self.front_end = front_end
+
+
+class RecordRoutes:
+    """Writes entries, and writes them over."""
+
+    __slots__ = ("_answers", "_changes", "_entries", "_identity", "_tokens")
+
+    def __init__(self, tokens: TokenBox, identity: Identity) -> None:
+        self._tokens = tokens
+        self._identity = identity
+        self._changes = tokens.changes
+        self._entries: dict[_Key, RecordRoute] = {}
+        self._answers: dict[tuple[RecordRoute, bytes], bytes] = {}
+
+    # -- towards the callee ------------------------------------------------------
+
+    def entry(
+        self,
+        request: Request,
+        back: Flow,
+        target: Target,
+        flow: Flow,
+        front_end: FrontEnd | None,
+        is_secure: bool = False,
+        is_asked: bool = False,
+    ) -> RecordRoute:
+        """The entry for ``request``, which leaves over ``flow``; its answers go back
+        over ``back``.
+
+        ``is_secure`` when the next hop must be TLS: the line that it sees says
+        ``sips:`` (RFC 3261 section 16.6 item 4).  ``is_asked`` when it is the caller
+        who said so: then the caller's does too.
+        """
+        if self._changes != self._tokens.changes:
+            self._changes = self._tokens.changes
+            self._entries.clear()
+            self._answers.clear()
+        index = request.index
+        position = index.get("record-route", index.get("contact", 0))
+        line = request.lines[position] if position else b""
+        via = request.via
+        assert via is not None
+        key = (
+            back.connection_id,
+            back.host,
+            back.port,
+            back.listener,
+            flow.connection_id,
+            flow.host,
+            flow.port,
+            flow.listener.shared,
+            target.tag,
+            target.request_uri,
+            target.rule,
+            via.head,
+            line,
+            request.uri,
+            is_secure,
+            is_asked,
+        )
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._make(request, back, target, flow, front_end)
+            listeners = back.listener.shared, flow.listener.shared
+            entry.lines = _lines(entry.user, *listeners, is_secure, is_asked)
+            if len(line) <= _LONGEST:
+                if len(self._entries) >= _KEPT:
+                    self._entries.clear()
+                self._entries[key] = entry
+        return entry
+
+    def _make(
+        self,
+        request: Request,
+        back: Flow,
+        target: Target,
+        flow: Flow,
+        front_end: FrontEnd | None,
+    ) -> RecordRoute:
+        is_client = target.flow is not None
+        way, name = DIRECT, ""
+        near = _nearest(request)
+        if near is not None:
+            name = next_hop_name(near.uri)
+            if not is_senders_own(near, request, back, self._identity):
+                way = 0
+        if target.rule == "contact":
+            way |= CLIENT
+        user = self._tokens.towards_caller(back, target.tag, way, name, flow)
+        return RecordRoute(
+            self,
+            user,
+            target.tag,
+            parse_uri(target.request_uri),
+            parse_uri(request.uri),
+            is_client,
+            front_end.name.lower() if front_end is not None else "",
+        )
+
+    # -- towards the caller ------------------------------------------------------
+
+    def answered(self, entry: RecordRoute, data: bytes, flow: Flow) -> bytes:
+        """The response ``data``, which came over ``flow``, with the entry that its
+        receiver shall use."""
+        user = entry.user
+        end = data.find(b"\r\n\r\n")
+        place = data.find(user, 0, end)
+        if place < 0:
+            return data  # no dialog, or one that does not come by here again
+        line = _plain_contact(data, place, end)
+        known = self._answers.get((entry, line)) if line else None
+        if known is None:
+            if line:
+                target = _read(line[len(_CONTACT) :])
+            else:
+                target = _first_behind_us(data, user)
+            known = self._answer(entry, target, flow)
+            if 0 < len(line) <= _LONGEST:
+                if len(self._answers) >= _KEPT:
+                    self._answers.clear()
+                self._answers[(entry, line)] = known
+        ours, theirs = b":%b@" % user, b":%b@" % known
+        return data[:end].replace(ours, theirs) + data[end:]
+
+    def hide(self, entry: RecordRoute, response: Response, flow: Flow) -> None:
+        """The same for a refusal, which makes no dialog: the caller does not get to
+        see what is the callee's."""
+        if "record-route" not in response.index:
+            return
+        lines = response.lines
+        for position, line in enumerate(lines):
+            if line.find(entry.user) >= 0:
+                known = self._answer(entry, None, flow)
+                lines[position] = line.replace(entry.user, known)
+
+    def _answer(
+        self, entry: RecordRoute, target: RemoteTarget | None, flow: Flow
+    ) -> bytes:
+        way = CLIENT if entry.is_client else 0
+        if target is None:
+            # Without a Contact the caller goes on dialling what it dialled.
+            return self._tokens.towards_callee(
+                flow, entry.tag, way | DIRECT, next_hop_name(entry.dialled)
+            )
+        if is_answerers_own(target, flow, entry.sent, entry.front_end, self._identity):
+            way |= DIRECT
+        name = next_hop_name(target.uri)
+        return self._tokens.towards_callee(flow, entry.tag, way, name)
+
+
+def returned(transaction: ClientTransaction, response: AnyResponse) -> bytes:
+    """What goes back of a response: section 16.7 item 3, and our own entry."""
+    data = response.forwarded()
+    entry = transaction.note
+    if isinstance(entry, RecordRoute):
+        return entry.owner.answered(entry, data, transaction.flow)
+    return data
+
+
+def hide(transaction: ClientTransaction, response: Response) -> None:
+    """Edit our entry in a refusal."""
+    entry = transaction.note
+    if isinstance(entry, RecordRoute):
+        entry.owner.hide(entry, response, transaction.flow)
+
+
+def _lines(
+    user: bytes, inward: Listener, out: Listener, is_secure: bool, is_asked: bool
+) -> list[bytes]:
+    """One line, or two when the request leaves over another listener than it came in
+    on (decision 5, RFC 5658)."""
+    if is_asked and inward.transport != "tls":
+        inward = out  # what speaks no TLS cannot be named with sips:
+    lines = [_line(user, out, is_secure)]
+    if inward is not out:
+        lines.append(_line(user, inward, is_asked))
+    return lines
+
+
+def _line(user: bytes, listener: Listener, sips: bool) -> bytes:
+    if sips:  # which means TLS; a transport besides it says nothing (RFC 5630 3.1.3)
+        return b"Record-Route: <sips:%b@%b;lr>" % (user, listener.sent_by)
+    transport = (
+        b""
+        if listener.transport == "udp"
+        else b";transport=%b" % listener.transport.encode()
+    )
+    return b"Record-Route: <sip:%b@%b%b;lr>" % (user, listener.sent_by, transport)
+
+
+def _nearest(request: Request) -> RemoteTarget | None:
+    """Who is next to us on the caller's side: the proxy that has last put itself into
+    the route, else the caller; None where nobody says anything readable."""
+    for name in ("record-route", "contact"):
+        value = request.value(name)
+        if value is not None:
+            return _read(value)
+    return None
+
+
+def _read(value: bytes) -> RemoteTarget | None:
+    try:
+        return read_target(value.strip())
+    except MalformedMessage:
+        return None
+
+
+def _plain_contact(data: bytes, place: int, end: int) -> bytes:
+    """The Contact line of a response, with the line break before it; empty where it
+    takes a parser to tell who is next to us on the callee's side."""
+    top = place - len(_ENTRY)
+    if (
+        not data.startswith(_ENTRY, max(top, 0))
+        or data[:top].lower().find(b"\nrecord-route") >= 0
+    ):
+        return b""
+    start = data.find(_CONTACT, 0, end)
+    if start < 0:
+        return b""
+    stop = data.find(b"\r\n", start + 2)
+    if data[stop + 2] in (SPACE, TAB):
+        return b""
+    return data[start:stop]
+
+
+def _first_behind_us(data: bytes, user: bytes) -> RemoteTarget | None:
+    """The entry before ours, which is the next hop from us to the callee, else the
+    callee's Contact."""
+    try:
+        response = parse_message(data, NO_LIMITS)
+        entries = parse_routes(response.values("record-route"))
+        places = [i for i, entry in enumerate(entries) if entry.find(user) >= 0]
+        if places and places[0] > 0:
+            return read_target(entries[places[0] - 1])
+        value = response.value("contact")
+        return read_target(value) if value else None
+    except MalformedMessage:
+        return None
