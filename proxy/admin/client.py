@@ -58,4 +58,5 @@ def call_json(config: Config, method: str, path: str) -> Any:
 
 def phase(config: Config) -> str:
     """``ready``, ``draining`` or ``starting``.  Raises AdminError."""
-    return call(config, "GET", "/ready")[1].decode("utf-8", "replace").strip()
+    told = call(config, "GET", "/ready")[1].decode("utf-8", "replace")
+    return told.strip().partition("\n")[0]

@@ -100,6 +100,15 @@ class HttpListener:
         self._server: asyncio.Server | None = None
         self._busy: set[asyncio.Task[Any]] = set()
 
+    @property
+    def has_token(self) -> bool:
+        """Somebody can be let in by a token."""
+        return bool(self._token)
+
+    def show(self, pages: Mapping[str, Page]) -> None:
+        """Serve these from now on."""
+        self._pages = pages
+
     async def open(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address bound.  Raises OSError."""
         self._server = await asyncio.start_server(

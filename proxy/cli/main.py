@@ -4,9 +4,15 @@
 4 done, but the result could not be written.
 """
 
-import json
 import signal
 import sys
+
+if "serve" in sys.argv[1:]:
+    # Before anything else is imported: a reload that comes while there is nothing to
+    # reload yet would end the process, which is what SIGHUP does by default.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -63,6 +63,7 @@ def _print_status(found: dict[str, Any]) -> None:
         [
             ("Version", found["version"]),
             ("Phase", found["phase"]),
+            *_waits(found),
             ("Up", render.duration(found["up_seconds"])),
             ("Listeners", " ".join(map(_address, found["listeners"]))),
             ("Store", found["store"]),
@@ -94,6 +95,12 @@ def _print_status(found: dict[str, Any]) -> None:
     for pool, about in found["pools"].items():
         if not about["front_ends"]:
             print(f"\n{pool}: no front end ({about['error']})")
+
+
+def _waits(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a service that has not started yet."""
+    reason = found.get("waits_for")
+    return [("Waits for", reason)] if reason else []
 
 
 def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -5,7 +5,14 @@ import os
 
 
 class NetError(Exception):
-    """A sentence for an administrator: which address, what is wrong, what to do."""
+    """A sentence for an administrator: which address, what is wrong, what to do.
+
+    ``is_passing``: an address that is in use, or not there yet, may be had later.
+    """
+
+    def __init__(self, text: str, *, is_passing: bool = False) -> None:
+        super().__init__(text)
+        self.is_passing = is_passing
 
 
 _BIND_ADVICE = {
@@ -29,7 +36,8 @@ def bind_error(transport: str, host: str, port: int, error: OSError) -> NetError
     shown = f"[{host}]" if ":" in host else host
     advice = _BIND_ADVICE.get(error.errno or 0)
     told = advice.format(port=port) if advice else f"cannot be bound: {reason(error)}"
-    return NetError(f"{transport} {shown}:{port} {told}")
+    is_passing = error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+    return NetError(f"{transport} {shown}:{port} {told}", is_passing=is_passing)
 
 
 def reason(error: OSError) -> str:

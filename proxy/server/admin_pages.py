@@ -22,6 +22,7 @@ from proxy.server.readings import read_all
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.tasks import ROUTING
+from proxy.server.wiring import listeners_of
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
 
 log = structlog.get_logger()
@@ -94,6 +95,40 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
     }
 
 
+def starting_pages(config: Config, state: ServiceState) -> dict[str, Page]:
+    """What there is to say while the start waits for something."""
+    return {
+        **open_pages(state, dict),
+        "/status": Page(lambda: Reply.json(starting_status(config, state))),
+    }
+
+
+def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
+    """The service at a glance before it serves anything."""
+    return {
+        "version": __version__,
+        "phase": state.phase,
+        "waits_for": state.waits_for,
+        "up_seconds": round(state.age, 1),
+        "listeners": [
+            {"transport": x.transport, "address": x.host, "port": x.port}
+            for x in listeners_of(config)
+        ],
+        "store": "not open yet",
+        "store_away_since": None,
+        "store_away_seconds": None,
+        "table_version": 0,
+        "endpoints": 0,
+        "bindings": 0,
+        "conflicts": 0,
+        "open_transactions": 0,
+        "connections": 0,
+        "errors": 0,
+        "other_nodes": [],
+        "pools": {},
+    }
+
+
 def open_pages(
     state: ServiceState, down: Callable[[], Mapping[str, str]]
 ) -> dict[str, Page]:
@@ -106,6 +141,8 @@ def open_pages(
         failed = down()
         is_ready = state.is_ready and not failed.keys() & ROUTING
         said = f"; down: {' '.join(sorted(failed))}" if failed else ""
+        if state.waits_for:
+            said += f"\nwaiting: {state.waits_for}"
         return Reply.text(200 if is_ready else 503, state.phase + said)
 
     return {

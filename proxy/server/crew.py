@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 import structlog
@@ -66,6 +67,8 @@ class Crew:
         self.is_draining = False
         self.is_stopping = False
         self.changed = asyncio.Event()
+        self.on_waiting: Callable[[str], None] = lambda _: None
+        """Told why a worker cannot start yet, while nobody has."""
         self._sockets = sockets
         self._stream = stream
         self._loop = asyncio.get_running_loop()
@@ -181,6 +184,8 @@ class Crew:
         while (message := await channel.receive()) is not None:
             worker.beat_at = clock.monotonic()
             worker.down = message.get("down", worker.down)
+            if "waiting" in message and not self._was_up:
+                self.on_waiting(message["waiting"])
             if "ready" in message:
                 self.endpoints = message["ready"]
                 worker.is_ready = True

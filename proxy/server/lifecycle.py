@@ -10,20 +10,22 @@ import gc
 import os
 import select
 import signal
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 import structlog
 
 from proxy import __version__, clock
-from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.core.commands import LearnUri
-from proxy.net.errors import NetError
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
 from proxy.server.account import object_to_root
 from proxy.server.activation import adopt, passed_sockets
-from proxy.server.admin_pages import open_admin, pages
+from proxy.server.admin_door import AdminDoor
+from proxy.server.admin_pages import pages
 from proxy.server.cutover import roll_back, watch_cutover
 from proxy.server.drain import Drain
 from proxy.server.follow import StoreFollower
@@ -33,9 +35,10 @@ from proxy.server.nodes import BEAT, Node, follow_nodes, join, leave
 from proxy.server.notify import Notifier
 from proxy.server.probes import FrontEndProber
 from proxy.server.registrar import start_registrar
-from proxy.server.reload import Reloader, ReloadSignal
+from proxy.server.reload import Reloader, ReloadSignal, stop_reloading
 from proxy.server.runtime import Runtime
 from proxy.server.sibling_news import start_links
+from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.worker import WorkerPart
 from proxy.sip.errors import SipError
@@ -58,7 +61,7 @@ EXIT_OK, EXIT_CONFIG = 0, 3
 
 
 async def run(config: Config, stream: TextIO) -> int:
-    """Serve until SIGTERM or SIGINT; 0 after a clean stop, 3 when it cannot start."""
+    """Serve until SIGTERM or SIGINT; 0: a clean stop, 3: a person is needed."""
     set_up_logs(config.log.format, config.log.level, stream)
     notifier = Notifier.from_environment(os.environ)
     state = ServiceState()
@@ -67,20 +70,23 @@ async def run(config: Config, stream: TextIO) -> int:
     loop.add_signal_handler(signal.SIGTERM, drain.terminate)
     loop.add_signal_handler(signal.SIGINT, drain.stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    store: Store | None = None
-    runtime: Runtime | None = None
+    door = AdminDoor(config, state)
+    passed = passed_sockets(os.environ)
     try:
-        store = await open_store(config.store_url)
-        ledger = LedgerWriter(store)
-        runtime = await start_runtime(config, store, stream, state, ledger)
-        admin = await open_admin(config, pages(runtime, state, drain))
-    except (NetError, StoreError, KeyFileError) as error:
+        started = await until_started(
+            lambda: _start(config, stream, state, drain, door, passed),
+            drain.ended,
+            Waiting(state, notifier.waiting),
+            door.show_waiting,
+        )
+    except StartError as error:
         log.error("service.failed", reason=str(error))
-        if runtime is not None:
-            await runtime.close()
-        if store is not None:
-            await store.close()
+        await door.close()
         return EXIT_CONFIG
+    if started is None:
+        await door.close()
+        return EXIT_OK
+    runtime, store, ledger = started.runtime, started.store, started.ledger
     reloader = Reloader(config, runtime, drain, stream)
 
     async def take(fresh: Config) -> None:
@@ -103,15 +109,55 @@ async def run(config: Config, stream: TextIO) -> int:
         await drain.ended.wait()
     finally:
         log.info("service.stopping")
+        stop_reloading(loop)
         notifier.tell("STOPPING=1")
-        if admin is not None:
-            await admin.close()
+        await door.close()
         await runtime.close()
         await ledger.close()
         await leave(store, config)
         await store.close()
         log.info("service.stopped")
     return EXIT_OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """What a start that succeeded has opened."""
+
+    store: Store
+    ledger: LedgerWriter
+    runtime: Runtime
+
+
+async def _start(
+    config: Config,
+    stream: TextIO,
+    state: ServiceState,
+    drain: Drain,
+    door: AdminDoor,
+    passed: Sequence[socket.socket],
+) -> _Started:
+    """One try: everything is open afterwards, or nothing.  Raises ``StartError``.
+
+    ``passed`` stay ours, because the next try may want them, too.
+    """
+    store = await open_store(config.store_url)
+    ledger = LedgerWriter(store)
+    try:
+        runtime = await start_runtime(
+            config, store, stream, state, ledger, passed=passed
+        )
+        try:
+            await door.show(pages(runtime, state, drain))
+        except BaseException:
+            await runtime.close()
+            raise
+    except BaseException:
+        await store.close()
+        raise
+    for each in passed:
+        each.close()
+    return _Started(store, ledger, runtime)
 
 
 async def start_runtime(
@@ -121,8 +167,12 @@ async def start_runtime(
     state: ServiceState,
     ledger: LedgerWriter,
     part: WorkerPart | None = None,
+    passed: Sequence[socket.socket] = (),
 ) -> Runtime:
-    """The proxy and all that runs beside it; ``part`` when it is one of several."""
+    """The proxy and all that runs beside it; ``part`` when it is one of several.
+
+    Nothing stays open when it raises.
+    """
     flows = FlowTable(wiring.listeners_of(config))
     node = await join(store, config)
     flows.origin = node.number << NODE_BITS
@@ -136,7 +186,7 @@ async def start_runtime(
     has_tls = any(x.transport == "tls" for x in flows.listeners)
     options = wiring.listen_options(config)
     if part is None:
-        options = adopt(passed_sockets(os.environ), flows.listeners, options)
+        options = adopt([each.dup() for each in passed], flows.listeners, options)
     else:
         options = part.options(flows, options)
     client_tls = wiring.client_tls(config) if has_tls else None
@@ -165,8 +215,12 @@ async def start_runtime(
     if config.usage.ledger:
         runtime.access.ledger = ledger.book
     is_first = part is None or part.is_first
-    await start_registrar(store, runtime, sweeps_store=is_first)
-    await runtime.open()
+    try:
+        await start_registrar(store, runtime, sweeps_store=is_first)
+        await runtime.open()
+    except BaseException:
+        await runtime.close()
+        raise
     if part is not None:
         start_links(part, runtime)
     if runtime.core.settings.asks_store:

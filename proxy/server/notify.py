@@ -16,6 +16,8 @@ from proxy import clock
 
 log = structlog.get_logger()
 
+EXTEND: Final = 90_000_000
+"""Microseconds that the manager is asked to be patient for, again at every try."""
 _OURS: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -47,6 +49,10 @@ class Notifier:
                 out.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
             log.warning("manager.not_told", lines=lines, reason=str(error))
+
+    def waiting(self, reason: str) -> None:
+        """The start waits for something: have patience, and show what it is."""
+        self.tell(f"STATUS=waiting: {reason}", f"EXTEND_TIMEOUT_USEC={EXTEND}")
 
     def reloading(self) -> None:
         """A reload begins; ``READY=1`` ends it."""

@@ -5,6 +5,8 @@ needs a restart is named, and stays as it was.  The file is read by a process of
 own (``config/reader.py``), while messages go on.
 """
 
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +39,17 @@ LIVE: Final = frozenset(
     }
 )
 """Keys that a reload applies; every other one needs a restart."""
+
+
+def stop_reloading(loop: asyncio.AbstractEventLoop) -> None:
+    """There is nothing left to reload: SIGHUP is ignored, and at no instant deadly.
+
+    A loop that closes would put the signal's default back, which ends the process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    loop.remove_signal_handler(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 class ReloadSignal:

@@ -12,13 +12,14 @@ class ServiceState:
 
     ``store_problem`` is empty while it does; requests go on by the last known table
     meanwhile, so the service stays ready.  ``store_answered_at`` is when it last did,
-    seconds since the epoch.
+    seconds since the epoch.  ``waits_for`` says why a start cannot go on yet.
     """
 
     def __init__(self) -> None:
         self.phase: Phase = "starting"
         self.started_at = clock.wall()
         self._began = self._answered = clock.boottime()
+        self.waits_for = ""
         self.store_problem = ""
         self.store_answered_at = self.started_at
 

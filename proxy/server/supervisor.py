@@ -15,18 +15,19 @@ from proxy import __version__
 from proxy.admin.http import Page, Reply
 from proxy.config.model import Config
 from proxy.config.packed import pack
-from proxy.net.errors import NetError
 from proxy.server import wiring
 from proxy.server.account import object_to_root
 from proxy.server.activation import passed_sockets
-from proxy.server.admin_pages import open_admin, open_pages
+from proxy.server.admin_door import AdminDoor
+from proxy.server.admin_pages import open_pages
 from proxy.server.crew import Crew
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
 from proxy.server.node_sockets import NodeSockets, open_sockets
 from proxy.server.node_totals import Snapshot
 from proxy.server.notify import Notifier
 from proxy.server.readings import log_readings, process_readings
-from proxy.server.reload import ReloadSignal, reloaded
+from proxy.server.reload import ReloadSignal, reloaded, stop_reloading
+from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
 from proxy.telemetry.logs import set_up_logs
@@ -41,23 +42,42 @@ _SUMMED: Final = ("conflicts", "open_transactions", "connections", "errors")
 
 
 async def supervise(config: Config, stream: TextIO) -> int:
-    """Serve with several workers; 0 after a clean stop, 3 when they cannot start."""
+    """Serve with several workers; 0 after a clean stop, 3 when a person is needed."""
     set_up_logs(config.log.format, config.log.level, stream)
+    notifier = Notifier.from_environment(os.environ)
+    state, ended = ServiceState(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    door = AdminDoor(config, state)
+    passed = passed_sockets(os.environ)
     listeners = wiring.listeners_of(config)
-    try:
-        sockets = open_sockets(
+
+    async def attempt() -> NodeSockets:
+        return open_sockets(
             listeners,
-            passed_sockets(os.environ),
+            [each.dup() for each in passed],
             config.server.worker_count,
             config.server.worker_udp_port,
         )
-    except NetError as error:
+
+    waiting = Waiting(state, notifier.waiting)
+    try:
+        sockets = await until_started(attempt, ended, waiting, door.show_waiting)
+    except StartError as error:
         log.error("service.failed", reason=str(error))
         return EXIT_CONFIG
+    finally:
+        for each in passed:
+            each.close()
+    if sockets is None:
+        await door.close()
+        return EXIT_OK
     if config.store.url.startswith("redis"):
         import proxy.store.redis  # noqa: F401  - once, before the forks
     try:
-        return await Supervisor(config, stream, sockets).run()
+        return await Supervisor(config, stream, sockets, state, notifier, door).run()
     finally:
         sockets.close()
 
@@ -65,11 +85,21 @@ async def supervise(config: Config, stream: TextIO) -> int:
 class Supervisor:
     """One node: its state is ``state``, its workers ``crew``."""
 
-    def __init__(self, config: Config, stream: TextIO, sockets: NodeSockets) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stream: TextIO,
+        sockets: NodeSockets,
+        state: ServiceState,
+        notifier: Notifier,
+        door: AdminDoor,
+    ) -> None:
         self.config = config
-        self.state = ServiceState()
+        self.state = state
         self.crew = Crew(config, sockets, stream)
-        self.notifier = Notifier.from_environment(os.environ)
+        self.crew.on_waiting = self._waits
+        self.notifier = notifier
+        self._door = door
         self._stream = stream
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -86,12 +116,21 @@ class Supervisor:
             self._loop.add_signal_handler(number, act)
         self.crew.start()
         if not await self.crew.is_up():
+            await self._tasks.close()
+            await self._door.close()
             await self.crew.stop(STOP_PATIENCE)
-            log.error("service.failed", reason="a worker could not start: see above")
+            if self.crew.failed:
+                why = "a worker could not start: see above"
+                log.error("service.failed", reason=why)
             return self.crew.failed
+        self.state.waits_for = ""
         try:
-            admin = await open_admin(self.config, self.pages())
-        except NetError as error:
+            await until_started(
+                lambda: self._door.show(self.pages()),
+                self._ended,
+                Waiting(self.state, self.notifier.waiting),
+            )
+        except StartError as error:
             log.error("service.failed", reason=str(error))
             await self.crew.stop(STOP_PATIENCE)
             return EXIT_CONFIG
@@ -112,13 +151,19 @@ class Supervisor:
         object_to_root()
         await self._ended.wait()
         log.info("service.stopping")
+        stop_reloading(self._loop)
         self.notifier.tell("STOPPING=1")
-        if admin is not None:
-            await admin.close()
+        await self._door.close()
         await self._tasks.close()
         await self.crew.stop(STOP_PATIENCE)
         log.info("service.stopped")
         return EXIT_OK
+
+    def _waits(self, reason: str) -> None:
+        """A worker cannot start yet, and has said so in the log."""
+        self.state.waits_for = reason
+        self.notifier.waiting(reason)
+        self._tasks.start(self._door.show_waiting(), "admin")
 
     # -- the end -------------------------------------------------------------------
 

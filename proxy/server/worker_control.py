@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 import structlog
 
-from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.config.packed import unpack
-from proxy.net.errors import NetError
 from proxy.server.admin_pages import status
 from proxy.server.channel import Channel, Message
 from proxy.server.drain import Drain, open_transactions
@@ -22,10 +22,11 @@ from proxy.server.notify import Notifier
 from proxy.server.readings import read_all
 from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
+from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.worker import WorkerPart
 from proxy.store.factory import open_store
-from proxy.store.interface import Store, StoreError
+from proxy.store.interface import Store
 from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
@@ -34,23 +35,60 @@ BEAT: Final = 1.0
 """Seconds between two signs of life to the supervisor."""
 
 
+class _Beats:
+    """Signs of life to the supervisor; ``down`` is that of ``Tasks``, once there are
+    some."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.down: Callable[[], Mapping[str, str]] = dict
+
+    async def run(self) -> None:
+        """Give them until cancelled."""
+        while True:
+            self._channel.send({"beat": True, "down": self.down()})
+            await asyncio.sleep(BEAT)
+
+
 async def serve_worker(config: Config, stream: TextIO, part: WorkerPart) -> int:
-    """Serve until told to stop; 3 when it cannot start."""
+    """Serve until told to stop; 3 when it cannot start without a person."""
     channel = await Channel.open(part.channel)
-    state = ServiceState()
-    store: Store | None = None
-    runtime: Runtime | None = None
+    beats = _Beats(channel)
+    beating = asyncio.ensure_future(beats.run())
     try:
-        store = await open_store(config.store_url)
-        ledger = LedgerWriter(store)
-        runtime = await start_runtime(config, store, stream, state, ledger, part)
-    except (NetError, StoreError, KeyFileError) as error:
+        return await _serve(config, stream, part, channel, beats)
+    finally:
+        beating.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await beating
+        channel.close()
+
+
+async def _serve(
+    config: Config, stream: TextIO, part: WorkerPart, channel: Channel, beats: _Beats
+) -> int:
+    state = ServiceState()
+    ended = asyncio.Event()
+    # Until we are ready nothing is asked but to stop.
+    first = asyncio.ensure_future(channel.receive())
+    first.add_done_callback(lambda _: ended.set())
+
+    def tell(reason: str) -> None:
+        channel.send({"waiting": reason})
+
+    try:
+        started = await until_started(
+            lambda: _start(config, stream, state, part),
+            ended,
+            Waiting(state, tell, is_quiet=not part.is_first),
+        )
+    except StartError as error:
         log.error("worker.failed", worker=part.siblings.index, reason=str(error))
-        if runtime is not None:
-            await runtime.close()
-        if store is not None:
-            await store.close()
+        first.cancel()
         return EXIT_CONFIG
+    if started is None:
+        return EXIT_OK
+    runtime, store, ledger = started.runtime, started.store, started.ledger
     drain = Drain(state, config.server.drain_seconds, Notifier())
     reloader = Reloader(
         config,
@@ -63,13 +101,10 @@ async def serve_worker(config: Config, stream: TextIO, part: WorkerPart) -> int:
     settle_memory()
     state.phase = "ready"
     channel.send({"ready": len(runtime.core.router.table.endpoints)})
-    beating = asyncio.ensure_future(_beat(channel, runtime))
+    beats.down = lambda: runtime.tasks.down
     try:
-        await _obey(channel, runtime, state, reloader)
+        await _obey(channel, await first, runtime, state, reloader)
     finally:
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
         if runtime.links is not None:
             runtime.links.close()
         await runtime.close()
@@ -77,21 +112,41 @@ async def serve_worker(config: Config, stream: TextIO, part: WorkerPart) -> int:
         if part.is_first:
             await leave(store, config)
         await store.close()
-        channel.close()
     return EXIT_OK
 
 
-async def _beat(channel: Channel, runtime: Runtime) -> None:
-    while True:
-        channel.send({"beat": True, "down": runtime.tasks.down})
-        await asyncio.sleep(BEAT)
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """What a start that succeeded has opened."""
+
+    store: Store
+    ledger: LedgerWriter
+    runtime: Runtime
+
+
+async def _start(
+    config: Config, stream: TextIO, state: ServiceState, part: WorkerPart
+) -> _Started:
+    """One try: everything is open afterwards, or nothing.  Raises ``StartError``."""
+    store = await open_store(config.store_url)
+    ledger = LedgerWriter(store)
+    try:
+        runtime = await start_runtime(config, store, stream, state, ledger, part)
+    except BaseException:
+        await store.close()
+        raise
+    return _Started(store, ledger, runtime)
 
 
 async def _obey(
-    channel: Channel, runtime: Runtime, state: ServiceState, reloader: Reloader
+    channel: Channel,
+    message: Message | None,
+    runtime: Runtime,
+    state: ServiceState,
+    reloader: Reloader,
 ) -> None:
-    """Do what the supervisor asks, until it says stop."""
-    while (message := await channel.receive()) is not None:
+    """Do what the supervisor asks, ``message`` first, until it says stop."""
+    while message is not None:
         if message.get("ask") == "stop":
             return
         answer: Any = None  # as from a worker that is too busy
@@ -101,6 +156,7 @@ async def _obey(
             # A question that cannot be answered must not end who carries calls.
             log.exception("worker.not_answered", question=message.get("ask"))
         channel.answer(message, answer)
+        message = await channel.receive()
     # The supervisor was killed: whoever comes next wants our addresses, and now.
     log.error("worker.orphaned")
     os._exit(1)

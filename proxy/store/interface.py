@@ -23,7 +23,15 @@ from proxy.store.registrar import RegistrarStore
 
 
 class StoreError(Exception):
-    """The store cannot do its work; the text says why and what to do."""
+    """The store cannot do its work; the text says why and what to do.
+
+    ``is_passing``: it may be right again without anybody changing anything of ours, so
+    whoever starts waits for it instead of giving up.
+    """
+
+    def __init__(self, text: str, *, is_passing: bool = False) -> None:
+        super().__init__(text)
+        self.is_passing = is_passing
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,14 @@ class ServiceProcess:
                 return
             time.sleep(0.025)
 
+    def wait_for_log(self, word: str, seconds: float = 20) -> None:
+        """Wait until it has logged something."""
+        end = time.monotonic() + seconds
+        while word not in self.log:
+            assert self.child is not None and self.child.poll() is None, self.log
+            assert time.monotonic() < end, self.log
+            time.sleep(0.02)
+
     def get(self, path: str, method: str = "GET", token: str = "") -> tuple[int, str]:
         """Status and body of a page; status 0 when nobody answers."""
         connection = http.client.HTTPConnection(HOST, self.admin, timeout=3)

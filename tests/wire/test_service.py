@@ -242,7 +242,7 @@ def test_drain_over_http_wants_the_token_that_only_the_owner_can_read(
     assert service.wait(30) == 0
 
 
-def test_a_chosen_admin_address_that_is_taken_stops_the_start(tmp_path, made) -> None:
+def test_a_chosen_admin_address_that_is_taken_is_waited_for(tmp_path, made) -> None:
     service = new_service(tmp_path)
     made.append(service)
     with bound(socket.SOCK_STREAM) as taken:
@@ -251,8 +251,9 @@ def test_a_chosen_admin_address_that_is_taken_stops_the_start(tmp_path, made) ->
         wanted = f'"{HOST}:{service.admin}"'
         service.config.write_text(text.replace(wanted, f'"{HOST}:{port(taken)}"'))
         service.start(is_ready=False)
-        assert service.wait() == 3
+        service.wait_for_log("service.waiting")
     assert "in use" in service.log
+    service.wait_for_log("service.started")
 
 
 def test_a_default_admin_address_that_is_taken_is_no_reason_not_to_serve(
@@ -459,10 +460,11 @@ def test_a_service_loads_nothing_of_the_command_line(tmp_path) -> None:
         "{name for name, module in sys.modules.items() if module is not None}))"
     )
     config = tmp_path / "waypost.toml"
-    config.write_text(  # an address that is not ours: it ends after its imports
+    config.write_text(  # a store that is none: it ends after its imports
         '[proxy]\ndomains = ["contoso.test"]\n[[listen]]\ntransport = "udp"\n'
         'address = "192.0.2.1:5060"\n[store]\nurl = "sqlite:///waypost.db"\n'
     )
+    (tmp_path / "waypost.db").write_bytes(b"no store" * 200)
     ended = subprocess.run(
         [sys.executable, "-c", code, "--config", str(config), "serve"],
         capture_output=True,
