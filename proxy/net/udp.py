@@ -118,7 +118,12 @@ class UdpListener:
         self._serve()
 
     def close(self) -> None:
-        """Stop reading and sending; what is queued is lost, as UDP may."""
+        """Stop reading and sending; what is queued is lost, as UDP may.
+
+        Closing twice is allowed.
+        """
+        if self._socket.fileno() < 0:
+            return
         if self._resumed is not None:
             self._resumed.cancel()
             self._resumed = None

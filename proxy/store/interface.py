@@ -104,5 +104,11 @@ class Store(RegistrarStore, LedgerStore, NewsStore, NodeStore, Protocol):
     async def forget_learned(self, before: float) -> int:
         """Forget learned URIs last used before an instant; how many went."""
 
+    async def try_write(self, *, is_thorough: bool = False) -> None:
+        """Write what nobody reads, to find out whether that is possible.
+
+        ``is_thorough``: as much as a real change needs, and without much patience.
+        """
+
     async def close(self) -> None:
         """Give everything back; closing twice is allowed."""

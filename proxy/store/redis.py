@@ -32,6 +32,7 @@ from proxy.store.redis_nodes import RedisNodes
 from proxy.store.redis_registrar import RedisRegistrar, audit_text, new_origin
 
 TRIES: Final = 50
+THOROUGH_BYTES: Final = 32 * 1024
 _TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"}
 
 
@@ -162,6 +163,11 @@ class RedisStore(RedisRegistrar, RedisLedger, RedisNews, RedisNodes):
     async def forget_learned(self, before: float) -> int:
         """See Store."""
         return await self._forget(scripts.FORGET_LEARNED, before)
+
+    async def try_write(self, *, is_thorough: bool = False) -> None:
+        """See Store."""
+        size = THOROUGH_BYTES if is_thorough else 1
+        await self._redis.change(scripts.TRY_WRITE, bytes(size))
 
     async def close(self) -> None:
         """See Store."""

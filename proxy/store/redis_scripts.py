@@ -82,6 +82,15 @@ end
 """
 )
 
+# A value that nobody reads.
+TRY_WRITE: Final = (
+    _PRELUDE
+    + r"""
+redis.call('SET', P .. 'probe', ARGV[2])
+return 1
+"""
+)
+
 # Whether learned URIs are wanted.  A script and no MULTI: a Redis without memory still
 # runs scripts that only read.
 READ_TABLE: Final = (

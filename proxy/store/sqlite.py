@@ -54,10 +54,20 @@ class SqliteStore:
         if self._is_closed:
             raise StoreError("the store has been closed")
         loop = asyncio.get_running_loop()
+
+        def work() -> T:
+            fresh = self._file.fresh()
+            if fresh is not None:
+                self._file = fresh
+                # What is asked for now belongs to the old one; the next finds the new.
+                raise StoreError(
+                    f"the store {fresh.path} was put back and opened again",
+                    is_passing=True,
+                )
+            return method(*args, **kwargs)
+
         try:
-            return await loop.run_in_executor(
-                self._thread, lambda: method(*args, **kwargs)
-            )
+            return await loop.run_in_executor(self._thread, work)
         except sqlite3.Error as error:
             raise store_error(self._file.path, error) from error
 
@@ -168,6 +178,10 @@ class SqliteStore:
     async def set_note(self, name: str, body: str) -> None:
         """See LedgerStore."""
         await self._run(self._file.ledger.set_note, name, body)
+
+    async def try_write(self, *, is_thorough: bool = False) -> None:
+        """See Store."""
+        await self._run(self._file.try_write, is_thorough)
 
     async def announce_node(self, uri: str, seen_at: float) -> int:
         """See NodeStore."""

@@ -32,6 +32,7 @@ from proxy.store.nodes import NodeRecord
 from proxy.store.sqlite_errors import store_error
 from proxy.store.sqlite_ledger import SqliteLedger
 from proxy.store.sqlite_news import SqliteNews
+from proxy.store.sqlite_place import REPLACED, SECRET, Identity, prepare, secret_of
 from proxy.store.sqlite_registrar import SqliteRegistrar
 
 BUSY_SECONDS: Final = 5.0
@@ -44,6 +45,9 @@ _AUDIT: Final = (
     "SELECT number, version, at, actor, origin, verb, kind, key,"
     ' "before", "after" FROM audit'
 )
+
+SHORT_BUSY: Final = 0.25
+THOROUGH_BYTES: Final = 32 * 1024
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,9 +72,10 @@ class SqliteFile:
 
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
+        self._busy = busy_seconds
         self._data_version = -1
         self._version = 0
-        _prepare(path)
+        prepare(path)
         try:
             self._db = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, cached_statements=64
@@ -82,6 +87,7 @@ class SqliteFile:
         except BaseException:
             self._db.close()
             raise
+        self._identity = Identity.of(path)
         self.registrar = SqliteRegistrar(self._db, self._transaction)
         self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
@@ -185,10 +191,7 @@ class SqliteFile:
     @_mapped
     def hmac_key(self) -> bytes:
         """The secret that was made with the file."""
-        row = self._db.execute(
-            "SELECT value FROM meta WHERE key = 'hmac_key'"
-        ).fetchone()
-        return bytes(row[0])
+        return bytes(self._db.execute(SECRET).fetchone()[0])
 
     @_mapped
     def change(
@@ -322,6 +325,52 @@ class SqliteFile:
         rows = self._db.execute("SELECT number, uri, seen_at FROM nodes ORDER BY 1")
         return [NodeRecord(*row) for row in rows]
 
+    @_mapped
+    def try_write(self, is_thorough: bool) -> None:
+        """Write over a value that nobody reads.
+
+        One page may still find a place where a REGISTER does not; so who wants to know
+        whether there is room again is ``is_thorough``, and does not wait for locks.
+        """
+        if is_thorough:
+            self._db.execute(f"PRAGMA busy_timeout = {int(SHORT_BUSY * 1000)}")
+        try:
+            with self._transaction():
+                body = bytes(THOROUGH_BYTES if is_thorough else 1)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (body,)
+                )
+        finally:
+            if is_thorough:
+                self._db.execute(f"PRAGMA busy_timeout = {int(self._busy * 1000)}")
+
+    # -- is it still the file that stands there? -----------------------------------
+
+    def fresh(self) -> "SqliteFile | None":
+        """The same store opened anew, when the file at the path is not ours any more.
+
+        None while it is.  Raises StoreError when what stands there is another store, or
+        nothing: writing on into a file that nobody finds would lose it all.
+        """
+        found = Identity.of(self.path)
+        if found == self._identity:
+            return None
+        if found.file == self._identity.file:
+            if self._identity.log is None:
+                self._identity = found
+                return None
+            if found.log is not None:
+                raise StoreError(f"the log {self.path}-wal {REPLACED}")
+            # SQLite writes what is in the lost log into the file when it closes.
+            self.close()
+        elif found.file is None or secret_of(self.path) != self.hmac_key():
+            raise StoreError(f"the store {self.path} {REPLACED}")
+        else:
+            self.close()  # leaves the new one's log alone: it sees that ours has moved
+        fresh = SqliteFile(self.path, self._busy)
+        fresh.news.is_new_file = True
+        return fresh
+
     def close(self) -> None:
         """Close the file; what fails now fails the next who opens it."""
         self._db.close()
@@ -342,14 +391,3 @@ def _audit_row(
         row_from_json(json.loads(before or "null")),
         row_from_json(json.loads(after or "null")),
     )
-
-
-def _prepare(path: Path) -> None:
-    """Make the file, readable by us alone (it holds secrets), and its directory."""
-    try:
-        if path.parent.parent.is_dir():
-            path.parent.mkdir(mode=0o750, exist_ok=True)
-        if not path.exists():
-            path.touch(0o600)
-    except OSError as error:
-        raise store_error(path, error) from error

@@ -25,14 +25,17 @@ class SqliteNews:
     def __init__(self, db: sqlite3.Connection, registrar: SqliteRegistrar) -> None:
         self._db = db
         self._registrar = registrar
+        # Opened in place of another file: no mark means anything here.
+        self.is_new_file = False
 
     def news(self, mark: str) -> News:
         """See NewsStore."""
         table, users, newest = self._db.execute(_MARK).fetchone()
         now = f"{table} {users} {newest}"
-        if now == mark:
+        if now == mark and not self.is_new_file:
             return News(now, False, False, ())
-        if not mark:
+        if not mark or self.is_new_file:
+            self.is_new_file = False
             return News(now, True, True, None)
         old_table, old_users, known = map(int, mark.split())
         changes = self._bindings(known, newest)
