@@ -20,6 +20,7 @@ import structlog
 from proxy import __version__, clock
 from proxy.config.model import Config
 from proxy.core.commands import LearnUri
+from proxy.net.network import ListenOptions
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
 from proxy.server.account import object_to_root
@@ -184,11 +185,7 @@ async def start_runtime(
         wiring.families_of(flows),
     )
     has_tls = any(x.transport == "tls" for x in flows.listeners)
-    options = wiring.listen_options(config)
-    if part is None:
-        options = adopt([each.dup() for each in passed], flows.listeners, options)
-    else:
-        options = part.options(flows, options)
+    options = _listen_options(config, flows, part, passed)
     client_tls = wiring.client_tls(config) if has_tls else None
     pool_tls = wiring.pool_tls(config) if has_tls else {}
     certificates = wiring.certificates_of(config, options, client_tls, pool_tls)
@@ -215,12 +212,7 @@ async def start_runtime(
     if config.usage.ledger:
         runtime.access.ledger = ledger.book
     is_first = part is None or part.is_first
-    try:
-        await start_registrar(store, runtime, sweeps_store=is_first)
-        await runtime.open()
-    except BaseException:
-        await runtime.close()
-        raise
+    await _open(store, runtime, is_first)
     if part is not None:
         start_links(part, runtime)
     if runtime.core.settings.asks_store:
@@ -228,6 +220,29 @@ async def start_runtime(
     _follow_others(store, runtime, state, mark, node, is_first)
     _run_beside(config, store, runtime, ledger, is_first)
     return runtime
+
+
+def _listen_options(
+    config: Config,
+    flows: FlowTable,
+    part: WorkerPart | None,
+    passed: Sequence[socket.socket],
+) -> dict[int, ListenOptions]:
+    """How each listener is opened, or which open socket it takes."""
+    options = wiring.listen_options(config)
+    if part is not None:
+        return part.options(flows, options)
+    return adopt([each.dup() for each in passed], flows.listeners, options)
+
+
+async def _open(store: Store, runtime: Runtime, is_first: bool) -> None:
+    """Load what is registered and listen; nothing stays open when that fails."""
+    try:
+        await start_registrar(store, runtime, sweeps_store=is_first)
+        await runtime.open()
+    except BaseException:
+        await runtime.close()
+        raise
 
 
 def _follow_others(
