@@ -1,16 +1,18 @@
 """How values look: tables for people, JSON for scripts.
 
-On a terminal tables are Rich's; in a pipe they are plain columns, with no colour, no
-frame, and nothing cut off.  Rich is only imported for a terminal.
+On a terminal a table is as wide as that (``layout.py``); in a pipe it has plain
+columns as wide as they must be.  Nothing is cut off, and no address is broken.
 """
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from proxy.cli.layout import cell_width, lay_out, wrapped
 from proxy.cli.output import is_unicode
 from proxy.sip.grammar import visible
 
@@ -63,13 +65,13 @@ def print_lines(lines: Iterable[str]) -> None:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
-    """A list.  Cells fold on a terminal and stay whole in a pipe."""
+    """A list, one row after the other."""
     rows = [[visible(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_rich(columns, rows, title)
-        return
     if title:
         print(title)
+    if sys.stdout.isatty():
+        print("\n".join(lay_out(columns, rows, screen_width())))
+        return
     widths = [_width(column) for column in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -83,29 +85,22 @@ def _width(column: Sequence[str]) -> int:
     )
 
 
-def _print_rich(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
-) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        # Text, not markup: "[" is an ordinary letter in what people write.
-        table.add_row(*map(Text, row))
-    Console().print(table)
-
-
 def print_properties(properties: Iterable[tuple[str, str]]) -> None:
-    """One thing, a line for each property."""
+    """One thing, a line for each property; more where a terminal needs them."""
     pairs = list(properties)
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        print(f"{name.ljust(width)} : {visible(value)}".rstrip())
+        lead, text = f"{name.ljust(width)} : ", visible(value)
+        if sys.stdout.isatty() and len(lead) + cell_width(text) > screen_width():
+            lines = wrapped(text, lead, " " * len(lead), screen_width())
+            print("\n".join(lines))
+        else:
+            print((lead + text).rstrip())
+
+
+def screen_width() -> int:
+    """The columns of the terminal, 80 where it does not say."""
+    return shutil.get_terminal_size().columns
 
 
 def instant(seconds: float) -> str:

@@ -24,12 +24,13 @@ from proxy.cli.endpoint import (
     required,
     run_change,
 )
+from proxy.cli.layout import lay_out
 from proxy.cli.session import Session
 from proxy.endpoints.usage import Usage
 from proxy.sip.grammar import visible
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.text import Text
 
 WATCH: Final = 1.0
 WATCHED_ROWS: Final = 30
@@ -234,13 +235,13 @@ def _watch(look: Any, one: bool, seconds: float | None) -> None:
     console = Console()
     if not console.is_terminal:
         console.size = console.size._replace(width=120, height=WATCHED_ROWS + 5)
-    first = _screen(look(), one)
+    first = _screen(look(), one, console.width)
     with Live(
         first, console=console, auto_refresh=False, vertical_overflow="crop"
     ) as live:
         while end is None or time.monotonic() < end:
             time.sleep(WATCH if end is None else max(0.0, min(WATCH, seconds or 0)))
-            live.update(_screen(look(), one), refresh=True)
+            live.update(_screen(look(), one, console.width), refresh=True)
 
 
 def _watched_row(view: UsageView) -> tuple[str, ...]:
@@ -249,17 +250,12 @@ def _watched_row(view: UsageView) -> tuple[str, ...]:
     return (*row, _clock(last.last_at) if last else "never", who)
 
 
-def _screen(views: Sequence[UsageView], one: bool) -> "RenderableType":
+def _screen(views: Sequence[UsageView], one: bool, width: int) -> "Text":
     """The table as it is now, the latest on top."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=datetime.now().strftime("%H:%M:%S"))
     columns = _WATCH_COLUMNS if one else _COLUMNS
     rows: list[tuple[str, ...]]
-    for column in columns:
-        table.add_column(column, overflow="fold")
     if one:
         # What fits a terminal of 80 columns.
         rows = [
@@ -269,6 +265,6 @@ def _screen(views: Sequence[UsageView], one: bool) -> "RenderableType":
         ]
     else:
         rows = [_watched_row(view) for view in views]
-    for row in rows[:WATCHED_ROWS]:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    return table
+    shown = [tuple(map(visible, row)) for row in rows[:WATCHED_ROWS]]
+    now = datetime.now().strftime("%H:%M:%S")
+    return Text("\n".join([now, "", *lay_out(columns, shown, width)]))

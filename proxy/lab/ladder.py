@@ -5,14 +5,16 @@ the proxy says about itself.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from proxy.cli.layout import lay_out
 from proxy.lab.front_end import FrontEndServer, Seen
 from proxy.lab.journey import Step
 from proxy.lab.wire import uri_of
+from proxy.sip.grammar import visible
 
 
 def find(step: Step, front_ends: Iterable[FrontEndServer]) -> list[tuple[str, Seen]]:
@@ -60,31 +62,39 @@ def describe(step: Step, front_ends: list[FrontEndServer]) -> dict[str, Any]:
     }
 
 
-def render(steps: list[Step], front_ends: list[FrontEndServer]) -> Table:
-    """The journey as a table."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "step", "hops"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("answer")
-    table.add_column("ms", justify="right", no_wrap=True)
-    table.add_column("Request-URI that arrived", no_wrap=True)
+_COLUMNS: Final = ("", "step", "hops", "answer", "   ms", "Request-URI that arrived")
+_MARKS: Final = (("✓", "✗", "→"), ("ok", "XX", "->"))
+"""Ticks and arrows, and those of an alphabet that has none."""
+
+
+def render(
+    steps: list[Step], front_ends: list[FrontEndServer], width: int, unicode: bool
+) -> Text:
+    """The journey as a table for a screen so wide; nothing of it is cut off."""
+    good, bad, arrow = _MARKS[0 if unicode else 1]
+    rows = []
     for step in steps:
         found = find(step, front_ends)
         arrived = ""
         if step.name.startswith("INVITE") and found:
             arrived = found[-1][1].message.uri
         elif comes_back(step) and step.ok and "requri" in step.name:
-            arrived = f"[dim]it says: {step.detail}[/dim]"
-        answer = str(step.status or "-") if step.ok else f"[red]{step.detail}[/red]"
-        table.add_row(
-            "[green]✓[/green]" if step.ok else "[red]✗[/red]",
-            step.name.split(" sip:")[0],
-            hops(step, front_ends),
-            answer,
-            f"{step.ms:.1f}",
-            arrived,
+            arrived = f"it says: {step.detail}"
+        answer = str(step.status or "-") if step.ok else "failed"
+        rows.append(
+            (
+                good if step.ok else bad,
+                step.name.split(" sip:")[0],
+                hops(step, front_ends).replace("→", arrow),
+                answer,
+                f"{step.ms:>5.1f}",
+                arrived if step.ok else visible(step.detail),
+            )
         )
-    return table
+    text = Text("\n".join(lay_out(_COLUMNS, rows, width)))
+    text.highlight_regex(rf"(?m)^{good}", "green")
+    text.highlight_regex(rf"(?m)^{bad}.*$", "red")
+    return text
 
 
 def show_route(console: Console, front_ends: list[FrontEndServer]) -> None:

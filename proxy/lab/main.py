@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from proxy.cli.output import is_unicode
 from proxy.lab import ladder
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
@@ -107,7 +108,8 @@ class _Lab:
                 setting.config,
                 *("endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", POOL),
             )
-            say(f"[bold]endpoint[/bold]   {ALIAS} → {POOL}")
+            arrow = "→" if is_unicode() else "->"
+            say(f"[bold]endpoint[/bold]   {ALIAS} {arrow} {POOL}")
             stack.push_async_callback(self.service.stop)
             await self.service.start(setting.proxy)
             host, port = setting.proxy
@@ -131,7 +133,10 @@ class _Lab:
         self.console.print(
             "[bold]A legacy Group Chat client starts up:[/bold]", highlight=False
         )
-        self.console.print(ladder.render(journey.steps, self.front_ends))
+        rows = ladder.render(
+            journey.steps, self.front_ends, self.console.width, is_unicode()
+        )
+        self.console.print(rows, soft_wrap=True)
         ladder.show_route(self.console, self.front_ends)
         if journey.ok:
             self.console.print("\n[green]every step arrived[/green]")

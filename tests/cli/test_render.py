@@ -25,14 +25,15 @@ def test_a_pipe_gets_plain_columns_with_nothing_cut(capsys):
     assert second == "y"
 
 
-def test_a_terminal_gets_a_table_that_folds_and_shows_brackets(monkeypatch):
+@pytest.mark.parametrize("columns", ["60", "80", "100"])
+def test_a_terminal_gets_a_table_that_breaks_no_address(monkeypatch, columns):
     monkeypatch.setattr(sys, "stdout", Terminal())
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", columns)
     render.print_table(("A", "B"), [(LONG, "[red]x"), ("y", "[::1]:5060")])
+    render.print_properties([("Address", LONG), ("More", f"{LONG} {LONG}")])
     out = sys.stdout.getvalue()
     assert "[red]x" in out and "[::1]:5060" in out
-    assert LONG in "".join(line.split()[0] for line in out.splitlines() if line.split())
+    assert out.count(LONG) == 4
 
 
 @pytest.mark.parametrize("nasty", ["\x1b[31m", "a\nb", "\x9b2J", "\r\x07\x7f"])
