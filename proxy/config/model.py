@@ -191,6 +191,7 @@ class AttemptsSection(Section):
     """The one budget of a request, and what makes us try the next front end."""
 
     connect: float = _seconds(default=2.0)
+    silence: float = _seconds(default=2.0)
     first_answer: float = _seconds(default=4.0)
     total: float = _seconds(default=12.0)
     failover_codes: list[int] = setting(default=[503], check=_codes)

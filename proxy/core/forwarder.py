@@ -188,6 +188,21 @@ class Forwarder:
         context.active = active
         context.answered = False
 
+    def front_end_failed(
+        self, front_end: FrontEnd, reason: str, now: float, is_silent: bool
+    ) -> None:
+        """Hold it against the front end; ``is_silent`` when it says nothing at all.
+
+        Then those who wait for it as well are told to go on, all of them: it happens
+        once in an outage, and each would wait for seconds.
+        """
+        key = front_end.key
+        if self.health.record_failure(key, reason, now, is_silent) and is_silent:
+            for transaction in list(self.transactions.clients.values()):
+                user = transaction.user
+                if user is not None:
+                    user.peer_silent(transaction, key, now)
+
     def cancel(self, transaction: ClientTransaction, now: float) -> None:
         """Send the CANCEL of an INVITE that has had a provisional response."""
         key = transaction.key + b" CANCEL"

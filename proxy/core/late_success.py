@@ -33,6 +33,11 @@ class LateSuccess:
     def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
         """ClientUser: nobody waits."""
 
+    def peer_silent(
+        self, transaction: ClientTransaction, key: tuple[str, str, int], now: float
+    ) -> None:
+        """ClientUser: it has said what matters."""
+
 
 def forward_success(
     server: ServerTransaction,

@@ -19,7 +19,12 @@ from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, TIMER_C
 
 _RELAYED = frozenset({"dialog", "client", "contact", "default"})
+_CLIENTS = frozenset({"client", "contact", "binding"})
 _NOT_ARRIVED = frozenset({"refused", "unreachable", "not-permitted", "too-large"})
+_UNHEARD = frozenset({"calling", "trying"})
+"""States of a client transaction to which nothing has come back."""
+_PROOF = T1 - 0.01
+"""Seconds for which a front end must have answered nobody to be called silent."""
 TRYING_AFTER = 3.5
 """RFC 4320 section 4.1: a non-INVITE request may get its 100 once Timer E is at T2."""
 
@@ -56,6 +61,8 @@ class ResponseContext(Search):
     ) -> None:
         status = response.status
         self.is_reused = False  # somebody is there
+        if self.forwarder.health.doubts and self.front_end is not None:
+            self.forwarder.health.heard(self.front_end.key)
         # A pool that says 100 and then nothing has not answered; a next hop that we
         # only relay to has taken over with it.
         if status > 100 or self.target.rule in _RELAYED:
@@ -141,12 +148,43 @@ class ResponseContext(Search):
         """T1 without a final response: only now are deadlines worth their price."""
         if transaction is not self.active or self.is_finished:
             return
-        attempts = self.forwarder.attempts
-        timers = self.forwarder.timers
+        if self._is_unheard(transaction) and self.front_end is not None:
+            self.forwarder.health.doubt(self.front_end.key, now)
         if not self.answered and self.has_alternatives:
-            remaining = attempts.first_answer - (now - self.attempt_started)
-            timers.start("first answer", max(remaining, 0.0), self, now)
+            self._await_answer(transaction, now)
         self.arm_total(now)
+
+    def _is_unheard(self, transaction: ClientTransaction) -> bool:
+        """Nothing came back, from one that has to say something at once.
+
+        A client's phone may sleep; a server says 100 within 200 ms (section 17.2.1).
+        """
+        return transaction.state in _UNHEARD and self.target.rule not in _CLIENTS
+
+    def _await_answer(self, transaction: ClientTransaction, now: float) -> None:
+        """Have the running attempt end when the front end is silent for too long."""
+        remaining = self.attempt_started + self._patience(transaction) - now
+        self.forwarder.timers.start("first answer", max(remaining, 0.0), self, now)
+
+    def _patience(self, transaction: ClientTransaction) -> float:
+        attempts = self.forwarder.attempts
+        if self._is_unheard(transaction):
+            return min(attempts.silence, attempts.first_answer)
+        return attempts.first_answer
+
+    def peer_silent(
+        self, transaction: ClientTransaction, key: tuple[str, str, int], now: float
+    ) -> None:
+        """Another call has found that nobody is there: do not wait for it as well."""
+        if (
+            transaction is self.active
+            and not self.is_finished
+            and self.front_end is not None
+            and self.front_end.key == key
+            and self._is_unheard(transaction)
+            and self.has_alternatives
+        ):
+            self._stop_attempt("timeout", now)
 
     def arm_total(self, now: float) -> None:
         """Start what bounds the whole search: its budget, Timer C, and RFC 4320's
@@ -182,10 +220,12 @@ class ResponseContext(Search):
             self._respond(487, b"", now)
         elif name == "dns":
             self.target_resolved(now)
-        elif self.active is not None and not self.answered:
-            due = self.attempt_started + self.forwarder.attempts.first_answer
-            if now + 1e-6 >= due and self.has_alternatives:
+        elif self.active is not None and not self.answered and self.has_alternatives:
+            due = self.attempt_started + self._patience(self.active)
+            if now + 1e-6 >= due:
                 self._stop_attempt("timeout", now)
+            elif now + 1e-6 >= self.attempt_started + self.forwarder.attempts.silence:
+                self._await_answer(self.active, now)  # 100 came: that is something
 
     def _timer_c(self, now: float) -> None:
         """Section 16.8: it rang for three minutes, counted from its last sign."""
@@ -214,7 +254,8 @@ class ResponseContext(Search):
         self.active = None
         if transaction is not None:
             self.record(reason, now)
-            self.health_failure(reason, now)
+            is_silent = self._is_unheard(transaction) and self._answers_nobody(now)
+            self.health_failure(reason, now, is_silent)
             transaction.is_given_up = True
             self.is_refused = False
             if self.is_invite and transaction.state == "proceeding":
@@ -224,6 +265,14 @@ class ResponseContext(Search):
         self.waiting_for = None
         self.gave_up("unreachable", reason)
         self.search(now)
+
+    def _answers_nobody(self, now: float) -> bool:
+        """It was not this request alone that the front end did not answer."""
+        front_end = self.front_end
+        return (
+            front_end is not None
+            and self.forwarder.health.silent_for(front_end.key, now) >= _PROOF
+        )
 
     # -- ServerUser --------------------------------------------------------------
 

@@ -129,6 +129,8 @@ class Search:
             if self.is_cancelled or now - self.started >= self.forwarder.attempts.total:
                 break
             if self.next_front_end < len(self.front_ends):
+                if self.forwarder.health.ejected:
+                    self._heed_ejections(now)
                 front_end = self.front_end = self.front_ends[self.next_front_end]
                 self.next_front_end += 1
                 self.attempt_started = now
@@ -142,6 +144,26 @@ class Search:
                 return
         if not self.is_finished:
             self.finish(now)
+
+    def _heed_ejections(self, now: float) -> None:
+        """What has been learned since the order was made, and by those who try now.
+
+        The first choice stays, for the order has thought of that.  A front end whose
+        ejection is over is tried by one call at a time.
+        """
+        health, first = self.forwarder.health, self.next_front_end
+        key = self.front_ends[first].key
+        if key not in health.ejected:
+            return
+        if first == 0 or not health.is_ejected(key, now):
+            health.try_out(key, now)
+            return
+        for other in self.front_ends[first + 1 :]:
+            if not health.is_ejected(other.key, now):
+                left = [f for f in self.front_ends[first:] if f is not other]
+                self.front_ends = [*self.front_ends[:first], other, *left]
+                health.try_out(other.key, now)
+                return
 
     def _open_target(self, target: Target, now: float) -> bool:
         """Turn to the next target; False when it has been served or must wait."""
@@ -250,7 +272,7 @@ class Search:
         if self.is_finished:
             return
         self.record(reason, now)
-        self.health_failure(reason, now)
+        self.health_failure(reason, now, reason == "connect-timeout")
         if reason == "tls":
             self.is_refused = False  # whoever spoils a handshake gets no plain text
         self.gave_up("tls" if reason == "tls" else "unreachable", detail or reason)
@@ -261,15 +283,17 @@ class Search:
         front_end = self.front_end
         if front_end is None:
             return
-        if self.forwarder.health.suspects:
-            self.forwarder.health.record_success(front_end.key, now)
+        health = self.forwarder.health
+        if health.suspects or health.doubts:
+            health.record_success(front_end.key, now)
         if self.flow.first_hop and self.target.rule == "default":
             self.forwarder.affinity.pin(self.flow, front_end)
 
-    def health_failure(self, reason: str, now: float) -> None:
+    def health_failure(self, reason: str, now: float, is_silent: bool = False) -> None:
         """The front end of the running attempt does not."""
-        if self.front_end is not None:
-            self.forwarder.health.record_failure(self.front_end.key, reason, now)
+        front_end = self.front_end
+        if front_end is not None:
+            self.forwarder.front_end_failed(front_end, reason, now, is_silent)
 
     # -- what a response context adds --------------------------------------------
 
@@ -294,6 +318,12 @@ class Search:
         raise NotImplementedError
 
     def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
+        """ClientUser."""
+        raise NotImplementedError
+
+    def peer_silent(
+        self, transaction: ClientTransaction, key: tuple[str, str, int], now: float
+    ) -> None:
         """ClientUser."""
         raise NotImplementedError
 

@@ -10,16 +10,17 @@ from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 class Attempts:
     """The one budget of a request, seconds (decision 4).
 
-    ``connect``: until a stream connection exists.  ``first_answer``: until anything
-    but 100 Trying comes back, as long as another front end is left.  ``total``: the
-    whole search.  ``failover_codes``: final statuses after which the next front end
-    is tried.
+    ``connect``: until a stream connection exists.  ``silence``: until anything at all
+    comes back, ``first_answer``: until anything but 100 Trying does, both as long as
+    another front end is left.  ``total``: the whole search.  ``failover_codes``: final
+    statuses after which the next front end is tried.
     """
 
     connect: float = 2.0
     first_answer: float = 4.0
     total: float = 12.0
     failover_codes: frozenset[int] = frozenset({503})
+    silence: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

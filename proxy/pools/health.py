@@ -1,11 +1,14 @@
 """Health of front ends as requests see it: passive ejection.
 
 A front end with three transport failures in a row is *ejected*: tried last, not never,
-and only for a while.  Kept per address, so that one machine under two names is one.
+and only for a while.  One that says nothing at all is ejected at once, because waiting
+for it is dear.  When the while is over one call tries it, and the others keep away
+until it has been answered.  Kept per address, so that one machine under two names is
+one.
 Pure: time is an argument, the order is `selection.py`.  What probes have to say is
 worked out in `probing.py`, which prolongs and ends ejections here.
 
-One request's failure below the threshold changes nothing for any other request.
+One request's other failures below the threshold change nothing for any other request.
 """
 
 from collections import deque
@@ -16,6 +19,10 @@ from typing import Final, Literal, NamedTuple
 FAILURES_TO_EJECT: Final = 3
 EJECTION_SECONDS: Final = 10.0
 MAX_EJECTION_SECONDS: Final = 300.0
+TRIAL_SECONDS: Final = 3.0
+"""How long all others keep away from a front end that one call is trying."""
+SILENT: Final = "silent"
+"""The reason of an ejection for silence."""
 HISTORY: Final = 20
 MAX_KNOWN: Final = 4_096
 
@@ -66,12 +73,18 @@ UNKNOWN: Final = Health("healthy", 0.0, "", 0, 0, 0.0, ())
 
 @dataclass(slots=True)
 class _Suspect:
-    """A front end whose last outcome was a failure."""
+    """A front end whose last outcome was a failure.
+
+    ``is_silent`` when it was ejected for saying nothing; ``trial_until`` while one call
+    finds out whether it is back.
+    """
 
     failures: int = 0
     times_ejected: int = 0
     last_failure: float = float("-inf")
     until: float = float("-inf")
+    trial_until: float = float("-inf")
+    is_silent: bool = False
 
 
 class HealthBook:
@@ -80,18 +93,23 @@ class HealthBook:
     ``suspects`` is empty while nothing is wrong, and public so that a hot path can
     test it before it builds a key; ``ejected`` holds the keys that are or were
     ejected without a success since.  ``on_change`` hears of every ejection and its end.
+    ``doubts`` are those that let somebody wait and have answered nobody since: since
+    when.
     """
 
-    __slots__ = ("_histories", "ejected", "on_change", "suspects")
+    __slots__ = ("_histories", "doubts", "ejected", "on_change", "suspects")
 
     def __init__(self) -> None:
         self.suspects: dict[Key, _Suspect] = {}
+        self.doubts: dict[Key, float] = {}
         self.ejected: set[Key] = set()
         self._histories: dict[Key, deque[Transition]] = {}
         self.on_change: Callable[[Ejection], None] | None = None
 
     def record_success(self, key: Key, now: float) -> None:
         """The front end answered: whatever was held against it is forgotten."""
+        if self.doubts:
+            self.doubts.pop(key, None)
         if self.suspects and self.suspects.pop(key, None) is not None:
             was_ejected = key in self.ejected
             self.ejected.discard(key)
@@ -99,9 +117,27 @@ class HealthBook:
             if was_ejected and self.on_change is not None:
                 self.on_change(Ejection(key, now, 0.0, 0, "answered"))
 
-    def record_failure(self, key: Key, reason: str, now: float) -> bool:
+    def doubt(self, key: Key, now: float) -> None:
+        """Somebody has been waiting for a while, and has heard nothing."""
+        if len(self.doubts) >= MAX_KNOWN:
+            self.doubts.clear()
+        self.doubts.setdefault(key, now)
+
+    def heard(self, key: Key) -> None:
+        """It has said something to somebody."""
+        self.doubts.pop(key, None)
+
+    def silent_for(self, key: Key, now: float) -> float:
+        """For how long it has answered nobody while somebody waited."""
+        since = self.doubts.get(key)
+        return 0.0 if since is None else now - since
+
+    def record_failure(
+        self, key: Key, reason: str, now: float, is_silent: bool = False
+    ) -> bool:
         """A transport failure; True when it ejected the front end.
 
+        ``is_silent``: it says nothing to anybody, which need not be seen three times.
         Failures at one instant are one event (a lost connection fails everything
         that was pending on it) and count once.  After an ejection has run out the
         failures are still in a row, so that a single one more ejects again.
@@ -114,6 +150,9 @@ class HealthBook:
             return False
         suspect.last_failure = now
         suspect.failures += 1
+        if is_silent:
+            suspect.failures = max(suspect.failures, FAILURES_TO_EJECT)
+            reason = SILENT
         if suspect.failures < FAILURES_TO_EJECT:
             self._note(key, now, "suspect", reason)
             return False
@@ -122,6 +161,8 @@ class HealthBook:
         suspect.times_ejected += 1
         seconds = min(EJECTION_SECONDS * suspect.times_ejected, MAX_EJECTION_SECONDS)
         suspect.until = now + seconds
+        suspect.trial_until = now
+        suspect.is_silent = is_silent
         self.ejected.add(key)
         self._note(key, now, "ejected", reason)
         if self.on_change is not None:
@@ -154,6 +195,16 @@ class HealthBook:
                 times = suspect.times_ejected
                 self.on_change(Ejection(key, now, now, times, reason))
 
+    def try_out(self, key: Key, now: float) -> None:
+        """A call begins that shall find out whether an ejected front end is back."""
+        suspect = self.suspects.get(key)
+        if suspect is None or key not in self.ejected or self.is_ejected(key, now):
+            return
+        suspect.trial_until = until = now + TRIAL_SECONDS
+        if self.on_change is not None:
+            times = suspect.times_ejected
+            self.on_change(Ejection(key, now, until, times, "on trial"))
+
     def take_over(self, news: Ejection) -> None:
         """Another worker has found a front end dead, or alive again."""
         key, at, until, times, reason = news
@@ -179,12 +230,16 @@ class HealthBook:
         suspect.last_failure = max(suspect.last_failure, at)
         if at >= suspect.until:  # else it is prolonged
             self._note(key, at, "ejected", reason)
+            suspect.is_silent = reason == SILENT
         suspect.until = until
         self.ejected.add(key)
 
     def is_ejected(self, key: Key, now: float) -> bool:
         """True while this front end should be tried last."""
-        return key in self.ejected and now < self.suspects[key].until
+        if key not in self.ejected:
+            return False
+        suspect = self.suspects[key]
+        return now < suspect.until or now < suspect.trial_until
 
     def ejected_until(self, key: Key) -> float:
         """The end of the last ejection; 0 when there was none."""

@@ -3,6 +3,8 @@
 Only a front end that a call found wanting is probed, and only until it has answered
 twice in a row.  A probe knows less than a call: it ends an ejection early and keeps
 one up, but what calls have said against a front end stays until a call succeeds.
+One that was ejected for silence comes back when it answers, and for no call before:
+only after minutes may it be one that ignores OPTIONS.
 Pure: time is an argument, the probe itself is `prober.py`, the loop
 `server/probes.py`.
 """
@@ -21,6 +23,8 @@ CONFIRM_SECONDS: Final = 2.0
 """From a first answer to the probe that confirms it."""
 JITTER: Final = 0.2
 MAX_RUNNING: Final = 32
+DEAF_AFTER: Final = 300.0
+"""Seconds of silence to OPTIONS and calls, after which a call tries all the same."""
 BACK: Final = "answers OPTIONS again"
 UNPROVEN: Final = "takes connections again"
 _NEVER: Final = float("inf")
@@ -75,22 +79,40 @@ class _Plan:
     ``settled`` is the failure after which it answered twice: no more probes until a
     later one.  ``own_until`` is the end of the ejection without us, None while we have
     not prolonged it.  ``misled`` when a call failed after we had brought it back.
+    ``silent_since`` is when it began to say nothing to OPTIONS.
     """
 
-    __slots__ = ("answers", "at", "is_back", "misled", "own_until", "settled")
+    __slots__ = (
+        "answers",
+        "at",
+        "is_back",
+        "misled",
+        "own_until",
+        "settled",
+        "silent_since",
+    )
 
     def __init__(self) -> None:
         self.at = 0.0
         self.answers = 0
         self.settled: float | None = None
         self.own_until: float | None = None
+        self.silent_since: float | None = None
         self.is_back = self.misled = False
 
 
 class Probing:
     """Decides over the suspects of one book; ``interval`` is in seconds."""
 
-    __slots__ = ("_book", "_interval", "_plans", "_proven", "_rng", "_running")
+    __slots__ = (
+        "_book",
+        "_deaf",
+        "_interval",
+        "_plans",
+        "_proven",
+        "_rng",
+        "_running",
+    )
 
     def __init__(
         self, book: HealthBook, interval: float, rng: random.Random | None = None
@@ -100,13 +122,15 @@ class Probing:
         self._rng = rng or random.Random()
         self._plans: dict[Key, _Plan] = {}
         self._proven: set[Key] = set()
+        self._deaf: set[Key] = set()
         self._running: set[Key] = set()
 
     def waiting(self, now: float) -> list[Key]:
         """The suspects whose turn it is."""
         suspects = self._book.suspects
         for key in [key for key in self._plans if key not in suspects]:
-            del self._plans[key]
+            if self._plans.pop(key).silent_since is not None:
+                self._call_deaf(key)
         found: list[Key] = []
         for key, suspect in suspects.items():
             plan = self._plans.setdefault(key, _Plan())
@@ -156,7 +180,9 @@ class Probing:
             return
         plan.answers = 0
         plan.at = now + self._wait()
-        if not outcome.is_certain and key not in self._proven:
+        if not outcome.is_certain and plan.silent_since is None:
+            plan.silent_since = now
+        if not outcome.is_certain and self._may_be_deaf(key, plan, now):
             # It says nothing to OPTIONS, so that calls alone are its judge.
             if plan.own_until is not None and now >= plan.own_until:
                 plan.own_until = None
@@ -170,8 +196,30 @@ class Probing:
             until = now + self._interval * (1 + JITTER) + patience + 1.0
             self._book.prolong(key, outcome.reason, until, now)
 
+    def _may_be_deaf(self, key: Key, plan: _Plan, now: float) -> bool:
+        """True where silence says little: there are servers that ignore OPTIONS.
+
+        One that says nothing to calls either is more likely dead than such a one, and
+        a call that finds out waits for it.
+        """
+        if key in self._proven:
+            return False
+        suspect = self._book.suspects[key]
+        if not suspect.is_silent or key in self._deaf or plan.silent_since is None:
+            return True
+        # The next call decides; when it fails all begins again.
+        return now >= max(plan.silent_since, suspect.last_failure) + DEAF_AFTER
+
+    def _call_deaf(self, key: Key) -> None:
+        """A call was answered by one that said nothing to OPTIONS."""
+        if key not in self._proven:
+            if len(self._deaf) >= MAX_KNOWN:
+                self._deaf.clear()
+            self._deaf.add(key)
+
     def _answered(self, key: Key, plan: _Plan, failed_at: float, now: float) -> None:
         plan.answers += 1
+        plan.silent_since = None
         if plan.answers < ANSWERS_NEEDED:
             plan.at = now + min(self._interval, CONFIRM_SECONDS)
             return
@@ -184,6 +232,7 @@ class Probing:
         if len(self._proven) >= MAX_KNOWN:
             self._proven.clear()  # addresses come and go with DNS
         self._proven.add(key)
+        self._deaf.discard(key)
 
     def _wait(self) -> float:
         return self._interval * (1 + JITTER * (2 * self._rng.random() - 1))

@@ -34,6 +34,7 @@ LIVE: Final = frozenset(
     {
         *("log.level", "log.format", "log.access"),
         *("attempts.connect", "attempts.first_answer", "attempts.total"),
+        "attempts.silence",
         *("attempts.failover_codes", "limits.transactions", "server.drain_seconds"),
         *("proxy.key_file", "dns.nameservers"),
     }

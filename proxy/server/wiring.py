@@ -104,6 +104,7 @@ def attempts_of(config: Config) -> Attempts:
         attempts.first_answer,
         attempts.total,
         frozenset(attempts.failover_codes),
+        attempts.silence,
     )
 
 

@@ -45,6 +45,11 @@ class ClientUser(Protocol):
     def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
         """T1 has passed without a final response: time to think of deadlines."""
 
+    def peer_silent(
+        self, transaction: ClientTransaction, key: tuple[str, str, int], now: float
+    ) -> None:
+        """Somebody else has waited for the peer with this address in vain."""
+
 
 class ClientTransaction:
     """One request on its way to one place.

@@ -149,3 +149,59 @@ def test_an_ejection_that_is_ended_leaves_the_front_end_on_trial():
         assert one.health(FE1, 6.0)[:3] == ("suspect", 5.0, "answers")
         assert fail(one, FE1, 7.0) == [True]
         assert one.ejected_until(FE1) == 27.0
+
+
+def test_silence_ejects_at_once():
+    book = HealthBook()
+    assert book.record_failure(FE1, "timeout", 1.0, is_silent=True)
+    assert book.is_ejected(FE1, 10.9) and not book.is_ejected(FE1, 11.0)
+    assert book.health(FE1, 2.0).reason == "silent"
+    assert book.record_failure(FE1, "timeout", 12.0, is_silent=True)
+    assert book.is_ejected(FE1, 31.9) and not book.is_ejected(FE1, 32.0)
+
+
+def test_a_doubt_lasts_until_somebody_is_answered():
+    book = HealthBook()
+    book.doubt(FE1, 5.0)
+    book.doubt(FE1, 6.0)
+    assert book.silent_for(FE1, 7.5) == 2.5
+    assert book.silent_for(FE2, 7.5) == 0.0
+    assert not book.suspects and book.health(FE1, 7.5).state == "healthy"
+    book.heard(FE1)
+    assert book.silent_for(FE1, 8.0) == 0.0
+    book.doubt(FE1, 9.0)
+    book.record_success(FE1, 9.5)
+    assert not book.doubts
+
+
+def test_doubts_are_bounded():
+    book = HealthBook()
+    for n in range(MAX_KNOWN + 10):
+        book.doubt(("udp", "192.0.2.1", n), 1.0)
+    assert len(book.doubts) <= MAX_KNOWN
+
+
+def test_one_tries_and_the_others_see_it_ejected():
+    book, told = HealthBook(), []
+    book.on_change = told.append
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    book.try_out(FE1, 5.0)  # not over yet: nothing to try
+    assert len(told) == 1 and not book.is_ejected(FE1, 13.0)
+    book.try_out(FE1, 14.0)
+    assert book.is_ejected(FE1, 14.0) and book.is_ejected(FE1, 16.9)
+    assert not book.is_ejected(FE1, 17.0), "it came to nothing: the next one tries"
+    sibling = HealthBook()
+    for news in told:
+        sibling.take_over(news)
+    assert sibling.is_ejected(FE1, 16.9) and not sibling.is_ejected(FE1, 17.0)
+    book.record_success(FE1, 15.0)
+    sibling.take_over(told[-1])
+    assert not sibling.is_ejected(FE1, 15.0)
+
+
+def test_a_sibling_learns_of_silence_as_such():
+    book, sibling = HealthBook(), HealthBook()
+    book.on_change = sibling.take_over
+    book.record_failure(FE1, "timeout", 1.0, is_silent=True)
+    assert sibling.suspects[FE1].is_silent
+    assert sibling.is_ejected(FE1, 10.9)

@@ -8,6 +8,7 @@ from proxy.pools.front_end import FrontEnd
 from proxy.pools.health import HealthBook
 from proxy.pools.prober import Probe, Reading
 from proxy.pools.probing import (
+    DEAF_AFTER,
     MAX_RUNNING,
     Outcome,
     Probing,
@@ -156,6 +157,49 @@ def test_silence_counts_against_who_has_answered_before(play):
     play.fail(6.0)
     play.run(SILENT, 7.0, 60.0)
     assert play.is_out(59.0), "one call failed, two probes said the same"
+
+
+def fall_silent(play, at):
+    play.book.record_failure(FE1, "timeout", at, is_silent=True)
+
+
+def test_who_is_silent_to_calls_and_probes_is_tried_by_no_call(play):
+    fall_silent(play, 0.0)
+    for second in range(1, int(DEAF_AFTER)):
+        play.run(SILENT, float(second), second + 1.0)
+        assert play.is_out(second + 0.9), second
+    assert play.book.health(FE1, DEAF_AFTER).times_ejected == 1
+
+
+def test_silence_may_be_deafness_after_minutes_and_one_call_finds_out(play):
+    fall_silent(play, 0.0)
+    play.run(SILENT, 1.0, DEAF_AFTER + 20.0)
+    now = DEAF_AFTER + 20.0
+    assert not play.is_out(now)
+    play.book.try_out(FE1, now)
+    fall_silent(play, now + 2.0)
+    for second in range(int(now) + 3, int(now) + int(DEAF_AFTER) - 3):
+        play.run(SILENT, float(second), second + 1.0)
+        assert play.is_out(second + 0.9), second
+
+
+def test_who_answers_calls_and_no_options_is_judged_by_calls_from_then_on(play):
+    fall_silent(play, 0.0)
+    play.run(SILENT, 1.0, DEAF_AFTER + 20.0)
+    now = DEAF_AFTER + 20.0
+    play.book.record_success(FE1, now)
+    play.run(SILENT, now, now + 5.0)
+    fall_silent(play, now + 10.0)
+    play.run(SILENT, now + 10.0, now + 21.0)
+    assert not play.is_out(now + 21.0), "as long as any other ejection"
+
+
+def test_who_was_silent_and_answers_twice_is_back(play):
+    fall_silent(play, 0.0)
+    play.run(SILENT, 1.0, 60.0)
+    assert play.is_out(60.0)
+    play.run(OK, 60.0, 75.0)
+    assert not play.is_out(75.0)
 
 
 def test_who_is_reached_again_but_says_nothing_goes_back_to_its_own_ejection(play):
