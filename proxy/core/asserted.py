@@ -55,12 +55,12 @@ class Asserted:
 
     def judge_request(self, request: Request, flow: Flow, target: Target) -> None:
         """``request`` has claims, came over ``flow`` and goes to ``target``."""
-        if not self._may_assert(flow) and not _is_for_the_signer(request, flow, target):
+        if not self.may_assert(flow) and not _is_for_the_signer(request, flow, target):
             _take_out(request)
         elif (
             target.rule in _CLIENTS
             and _is_private(request)
-            and (target.flow is None or not self._may_assert(target.flow))
+            and (target.flow is None or not self.may_assert(target.flow))
         ):
             # Section 7: a client is told who calls unless the caller has forbidden it.
             _take_out(request)
@@ -72,14 +72,14 @@ class Asserted:
         """
         # It has the branch of our request, which only who got that can know: so an
         # address is proof enough, over UDP too.
-        if self._may_assert(flow, is_answer=True) or (
+        if self.may_assert(flow, is_answer=True) or (
             self._serves_clients
             and any(name in response.index for name in _SIGNED_BY_SERVER)
         ):
             return
         _take_out(response)
 
-    def _may_assert(self, flow: Flow, is_answer: bool = False) -> bool:
+    def may_assert(self, flow: Flow, is_answer: bool = False) -> bool:
         """A server with a verified certificate, a network that the configuration
         names, or (an address proves something on a connection only) a pool, the
         default route or another node of ours."""

@@ -98,6 +98,17 @@ class LookUp:
         self.aor = aor
 
 
+class NoteSuspect:
+    """Alert: ``source`` is guessing or scanning, the last time with ``example``."""
+
+    __slots__ = ("example", "source", "what")
+
+    def __init__(self, what: str, source: str, example: str) -> None:
+        self.what = what
+        self.source = source
+        self.example = example
+
+
 class NoteConflict:
     """Alert: somebody registers for an address that is an endpoint.
 
@@ -197,6 +208,7 @@ Command = (
     | SaveBindings
     | LookUp
     | NoteConflict
+    | NoteSuspect
     | HandOver
     | NoteFault
     | LogAccess

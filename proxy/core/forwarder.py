@@ -53,6 +53,7 @@ class Forwarder:
         self.guard = guard
         self.first_hop = first_hop
         self.asserted = Asserted(settings, next_hops, flows.listeners)
+        guard.refusals.is_friend = self.asserted.may_assert
         self.affinity = first_hop.affinity
         self.settings = settings
         self.attempts = settings.attempts

@@ -37,10 +37,10 @@ class Guard:
     ``out`` takes commands.  No method raises, whatever it meets.
     """
 
-    __slots__ = ("_out", "_refusals", "count")
+    __slots__ = ("_out", "count", "refusals")
 
     def __init__(self, refusals: Refusals, out: list[commands.Command]) -> None:
-        self._refusals = refusals
+        self.refusals = refusals
         self._out = out
         self.count = 0
 
@@ -52,7 +52,7 @@ class Guard:
         with suppress(Exception):
             request = parse_message(data, stream=flow.reliable)
             if isinstance(request, Request):
-                self._refusals.unreadable(UnreadableRequest(request, "", 500), flow)
+                self.refusals.unreadable(UnreadableRequest(request, "", 500), flow)
 
     def request(
         self,
@@ -177,7 +177,7 @@ class Guard:
         if isinstance(error, MalformedMessage):
             refusal = Refusal(error.status, error.reason)
         try:
-            self._refusals.answer(request, flow, server, refusal, now)
+            self.refusals.answer(request, flow, server, refusal, now)
         except Exception:
             _forget(server)
 

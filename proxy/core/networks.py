@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
+from proxy.sip.host import network_of
+
 _HOSTS_KEPT: Final = 10_000
 
 
@@ -28,3 +30,8 @@ class Networks:
                 self._known.clear()
             self._known[host] = known
         return known
+
+
+def source_of(host: str) -> str:
+    """Who an address is, as far as it tells: a host of IPv6 has its whole /64."""
+    return network_of(host) if ":" in host else host

@@ -93,7 +93,7 @@ class ProxyCore:
         )
         self.health = self.next_hops.health
         self.handover = Handover(siblings, self._out) if siblings else None
-        self.refusals = Refusals(settings, flows, self.send, self._out)
+        self.refusals = Refusals(settings, flows, self.send, self._out, self.timers)
         self.guard = guard = Guard(self.refusals, self._out)
         self.timers.failed = guard.timer
         self.forwarder = Forwarder(
@@ -110,7 +110,7 @@ class ProxyCore:
         self.way_back = WayBack(settings, flows, self.send, guard, self._out)
         self.transactions.way_lost = self.way_back.lost
         self.registrar = (
-            Registrar(settings, self.router, guard, self._out)
+            Registrar(settings, self.router, guard, self._out, self.refusals)
             if settings.registrar
             else None
         )

@@ -8,15 +8,22 @@ from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.forwarding import stamp_via
-from proxy.core.replies import fit_to_copy, has_to_tag, refuse
+from proxy.core.later import Later
+from proxy.core.replies import fit_to_copy, has_to_tag, refuse, reply
+from proxy.core.scans import Scans
 from proxy.core.settings import CoreSettings
+from proxy.core.suspects import Suspects
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable
+from proxy.sip.host import network_of
 from proxy.sip.message import Request, UnreadableRequest, parse_message
+from proxy.sip.uri import parse_uri
 from proxy.transaction.server import ServerTransaction
+from proxy.transaction.timers import Timers
 
 UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
+_NOBODY: Final = 404
 _OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
 
 
@@ -24,10 +31,21 @@ class Refusals:
     """Says no, in the three ways there are.
 
     ``send`` takes a flow and bytes, ``out`` commands; ``count`` is what has been
-    refused so far.
+    refused so far.  ``is_friend`` says whose mistakes are no scan: a server that sends
+    us whomever it does not know dials many addresses of nobody.
     """
 
-    __slots__ = ("_flows", "_out", "_send", "_settings", "count")
+    __slots__ = (
+        "_flows",
+        "_out",
+        "_send",
+        "_settings",
+        "count",
+        "is_friend",
+        "later",
+        "scans",
+        "suspects",
+    )
 
     def __init__(
         self,
@@ -35,8 +53,13 @@ class Refusals:
         flows: FlowTable,
         send: Callable[[Flow, bytes], None],
         out: list[commands.Command],
+        timers: Timers,
     ) -> None:
         self._settings = settings
+        self.is_friend: Callable[[Flow], bool] = lambda flow: False
+        self.later = Later(timers)
+        self.scans = Scans()
+        self.suspects = Suspects(out)
         self._flows = flows
         self._send = send
         self._out = out
@@ -53,10 +76,25 @@ class Refusals:
         """Refuse through the request's own transaction."""
         self.count += refusal.status >= 300
         data = refuse(request, refusal, self._settings.source)
-        server.respond(refusal.status, data, now)
+        if refusal.status == _NOBODY and self._is_scan(request, flow, now):
+            if request.method == b"INVITE":
+                server.respond(100, reply(request, 100), now)
+            self.later.respond(server, refusal.status, data, now)
+        else:
+            server.respond(refusal.status, data, now)
         endpoint = refusal.endpoint
         if endpoint or self._settings.log_access:
             self._note(request, flow, refusal.status, endpoint)
+
+    def _is_scan(self, request: Request, flow: Flow, now: float) -> bool:
+        """Whether this is one of many addresses of nobody that a stranger dials."""
+        if has_to_tag(request) or self.is_friend(flow):
+            return False
+        address = parse_uri(request.uri).key
+        if not self.scans.is_scan(flow.host, address, now):
+            return False
+        self.suspects.note("scanning", network_of(flow.host), address, now)
+        return True
 
     def overload(
         self, request: Request, flow: Flow, reply_flow: Flow, refusal: Refusal | None

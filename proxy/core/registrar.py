@@ -15,7 +15,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands, events
-from proxy.core.credentials import Gate
+from proxy.core.credentials import CHALLENGE, HELD_BACK, Gate
 from proxy.core.extensions import extension_lines
 from proxy.core.first_hop import KEEP_ALIVE, asks_for_keep_alive
 from proxy.core.guard import Guard
@@ -41,6 +41,7 @@ from proxy.sip.flow import Flow
 from proxy.sip.uri import SipUri, parse_uri
 
 if TYPE_CHECKING:
+    from proxy.core.refusals import Refusals
     from proxy.core.routes import RouteSet
     from proxy.core.settings import CoreSettings, RegistrarSettings
     from proxy.core.targets import Router
@@ -63,6 +64,7 @@ class Registrar:
         router: Router,
         guard: Guard,
         out: list[commands.Command],
+        refusals: Refusals,
     ) -> None:
         assert settings.registrar is not None
         self.guard = guard
@@ -72,10 +74,11 @@ class Registrar:
         self.router = router
         self.location = router.location
         nonces = NonceBox(settings.keys[0], maker=router.tokens.maker)
-        self.gate = Gate(self.settings, nonces)
+        self.gate = Gate(self.settings, nonces, refusals.suspects)
+        self._later = refusals.later
         self.out = out
         self.registrations = 0
-        self.refusals = 0
+        self.refusals = self.challenges = 0
         self.conflicts = 0
         self._busy: dict[str, deque[Registration]] = {}
         self._date = (-1, b"")
@@ -210,7 +213,7 @@ class Registrar:
             if unknown:
                 line = b"Unsupported: " + ", ".join(unknown).encode()
                 return Refusal(420, "", (line,))
-        return self.gate.check(request, flow, aor, now + self.location.wall_offset)
+        return self.gate.check(request, flow, aor, now + self.location.wall_offset, now)
 
     def _update(self, registration: Registration, now: float) -> None:
         """Items 6 and 7: work out the changes, all or none, and have them saved."""
@@ -365,20 +368,26 @@ class Registrar:
             self._log(registration, 200, now)
 
     def _refuse(self, registration: Registration, refusal: Refusal, now: float) -> None:
-        self.refusals += 1
-        status = refusal.status
+        cause = refusal.cause
+        self.challenges += cause == CHALLENGE
+        self.refusals += cause != CHALLENGE
+        server, status = registration.server, refusal.status
         data = refuse(registration.request, refusal, self.source)
-        registration.server.respond(status, data, now)
-        if self.log_access and (
-            status != 401 or "authorization" in registration.request.index
-        ):
-            self._log(registration, status, now)
+        if cause == HELD_BACK:  # told once for each source, and counted
+            self._later.respond(server, status, data, now)
+            return
+        server.respond(status, data, now)
+        if self.log_access and cause != CHALLENGE:  # a question is nobody's mistake
+            self._log(registration, status, now, cause)
 
-    def _log(self, registration: Registration, status: int, now: float) -> None:
+    def _log(
+        self, registration: Registration, status: int, now: float, cause: str = ""
+    ) -> None:
         seconds = now - registration.started
         request, flow = registration.request, registration.flow
+        rule = cause or "registrar"
         self.out.append(
-            commands.LogAccess(request, flow, status, seconds, "registrar", "", "", ())
+            commands.LogAccess(request, flow, status, seconds, rule, "", "", ())
         )
 
     def _date_line(self, second: int) -> bytes:

@@ -110,7 +110,7 @@ def refuse(request: Request, refusal: Refusal, source: str) -> bytes:
 
     A challenge is none (it asks for credentials), nor is a success.
     """
-    status, reason, extra, _ = refusal
+    status, reason, extra, _, _ = refusal
     if (
         status >= 300
         and status != _CHALLENGE

@@ -29,13 +29,15 @@ _HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
 class Refusal(NamedTuple):
     """Why a request is not processed: the response to send.
 
-    ``endpoint`` is the key of the retired endpoint that was dialled, for the ledger.
+    ``endpoint`` is the key of the retired endpoint that was dialled, for the ledger;
+    ``cause`` tells refusals of one status apart, for whoever counts them.
     """
 
     status: int
     reason: str = ""
     extra: tuple[bytes, ...] = ()
     endpoint: str = ""
+    cause: str = ""
 
 
 def check_request(request: Request, limits: MessageLimits) -> Refusal | None:

@@ -12,12 +12,13 @@ send is the core's business.
 
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final, Protocol
 
 import structlog
 
 from proxy.net.settings import DEFAULT_ADMISSION, AdmissionSettings
+from proxy.sip.host import network_of
 
 log = structlog.get_logger()
 
@@ -210,10 +211,3 @@ class Admission:
             self.gave_way += 1
             holder.give_way()
         return bool(silent)
-
-
-def network_of(host: str) -> str:
-    """The /24 of an IPv4 address, the /64 of an IPv6 address."""
-    if ":" not in host:
-        return host.rpartition(".")[0]
-    return f"{int(IPv6Address(host.partition('%')[0])) >> 64:x}::"

@@ -17,13 +17,14 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
-from proxy.net.admission import Admission, network_of
+from proxy.net.admission import Admission
 from proxy.net.errors import reason as told
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Listener
+from proxy.sip.host import network_of
 
 _BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h: the port is chosen by connect()
 _WILDCARDS: Final = ("0.0.0.0", "::")

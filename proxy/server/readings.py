@@ -69,6 +69,9 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     for class_ in range(1, 7):
         yield "responses_sent_total", layer.responses_sent[class_], f"{class_}xx"
     yield "requests_refused_total", core.refusals.count
+    yield "answers_delayed_total", core.refusals.later.held
+    for what, count in core.refusals.suspects.counts.items():
+        yield "suspects_total", count, what
     yield "messages_malformed_total", core.malformed_received
     yield "responses_stray_total", core.strays_dropped
     yield "transactions_started_total", layer.servers_started, "server"
@@ -129,6 +132,9 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     if registrar is not None:
         yield "registrations_total", registrar.registrations, "accepted"
         yield "registrations_total", registrar.refusals, "refused"
+        yield "registrations_total", registrar.challenges, "challenged"
+        yield "password_tries_total", registrar.gate.guesses.wrong, "wrong"
+        yield "password_tries_total", registrar.gate.guesses.held, "held-back"
         yield "conflicts_total", registrar.conflicts
     yield "table_version", table.version
     yield "store_up", not state.store_problem

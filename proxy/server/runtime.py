@@ -33,6 +33,7 @@ from proxy.server.sibling_links import SiblingLinks
 from proxy.server.tasks import Tasks
 from proxy.server.wall_clock import WallClock
 from proxy.sip.flow import Flow, FlowTable
+from proxy.sip.grammar import visible
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
 from proxy.telemetry.outlet import outlet_of
@@ -40,6 +41,13 @@ from proxy.telemetry.outlet import outlet_of
 log = structlog.get_logger()
 
 _BUG: Final = "internal error, see the log"
+_ADVICE = {
+    "guessing": "wrong passwords: what it tries from now on is looked at six seconds "
+    "apart; if it is no friend, close it out in the firewall",
+    "scanning": "it dials many addresses that nobody serves, and is answered late; if "
+    "it is no friend, close it out in the firewall, else name it in [proxy] "
+    "trusted_networks",
+}
 NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
 
@@ -233,6 +241,12 @@ class Runtime:
                 self.on_look_up(command)
             case commands.NoteConflict():
                 self.on_conflict(command)
+            case commands.NoteSuspect():
+                told = _ADVICE[command.what]
+                source, example = command.source, visible(command.example)
+                log.warning(
+                    f"source.{command.what}", source=source, last=example, advice=told
+                )
             case commands.UseLearnedUri():
                 self.used_uris.add(command.key)
             case commands.HandOver():

@@ -12,6 +12,7 @@ import struct
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Final, Literal
+from zlib import crc32
 
 from proxy.sip.errors import MalformedMessage
 
@@ -25,7 +26,8 @@ ALGORITHMS: Final[dict[str, str]] = {
 NONCE_LIFETIME: Final = 300.0
 MAX_NONCES: Final = 50_000
 
-_STAMP: Final = struct.Struct("!QI")  # milliseconds since the epoch, serial number
+# Milliseconds since the epoch, serial number, for whom it was made.
+_STAMP: Final = struct.Struct("!QII")
 _MAC_SIZE: Final = 12
 _PARAMETER: Final = re.compile(
     rb'[ \t]*([A-Za-z0-9\-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)[ \t]*(?:,|\Z)'
@@ -154,7 +156,8 @@ def challenge(realm: str, algorithm: str, nonce: bytes, stale: bool = False) -> 
 class NonceBox:
     """Makes nonces and sees that none is used twice with one count.
 
-    A nonce says when it was made and is signed, so handing one out costs no memory.
+    A nonce says when it was made and for which source, and is signed, so handing one
+    out costs no memory, and whoever forges its source address has none to use.
     Counts are kept for nonces that were used with a right password; when there are
     ``most``, all nonces made so far become stale, which costs each client one round.
     So do those from before ``begin``: a restart forgets the counts.  And so do those of
@@ -202,11 +205,12 @@ class NonceBox:
             return made_at + self._set_by
         return made_at
 
-    def make(self, now: float) -> bytes:
-        """A new nonce; ``now`` is seconds since the epoch."""
+    def make(self, now: float, source: str = "") -> bytes:
+        """A new nonce for ``source``; ``now`` is seconds since the epoch."""
         self._serial = (self._serial + 1) & 0xFFFF
         now = self._last = max(now, self._last)
-        stamp = _STAMP.pack(int(now * 1000), self._maker | self._serial)
+        serial = self._maker | self._serial
+        stamp = _STAMP.pack(int(now * 1000), serial, crc32(source.encode()))
         return b64encode(stamp + self._sign(stamp))
 
     def _sign(self, stamp: bytes) -> bytes:
@@ -224,26 +228,32 @@ class NonceBox:
         milliseconds: int = _STAMP.unpack(stamp)[0]
         return milliseconds / 1000
 
-    def _is_ours(self, nonce: bytes) -> bool:
-        serial: int = _STAMP.unpack(b64decode(nonce)[: _STAMP.size])[1]
-        return serial & 0xFFFF0000 == self._maker
+    def _is_ours(self, nonce: bytes, source: str) -> bool:
+        _, serial, of = _STAMP.unpack(b64decode(nonce)[: _STAMP.size])
+        is_own_make: bool = serial & 0xFFFF0000 == self._maker
+        return is_own_make and of == crc32(source.encode())
 
-    def use(self, nonce: bytes, count: int, now: float) -> Freshness:
-        """Use a nonce with this count, once the password has proved right."""
+    def look(self, nonce: bytes, count: int, now: float, source: str = "") -> Freshness:
+        """Whether a nonce may be used with this count; nothing is noted."""
         made_at = self.made_at(nonce)
         if made_at is None:
             return "forged"
-        if not self._is_ours(nonce):
+        if not self._is_ours(nonce, source):
             return "stale"
         now = max(now, self._last)
         made_at = self._in_time_of(made_at, now)
         if made_at < self._floor or not now - NONCE_LIFETIME < made_at <= now + 1.0:
             return "stale"
-        if count <= self._counts.get(nonce, 0):
-            return "stale"
+        return "stale" if count <= self._counts.get(nonce, 0) else "good"
+
+    def use(self, nonce: bytes, count: int, now: float, source: str = "") -> Freshness:
+        """Use a nonce with this count, once the password has proved right."""
+        freshness = self.look(nonce, count, now, source)
+        if freshness != "good":
+            return freshness
         if len(self._counts) >= self._most:
-            self._forget(now)
-            if made_at < self._floor:
+            self._forget(max(now, self._last))
+            if self.look(nonce, count, now, source) != "good":
                 return "stale"
         self._counts[nonce] = count
         return "good"

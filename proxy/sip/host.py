@@ -5,7 +5,7 @@ value), a name has two (case, final dot).  Whoever reads a host calls this once;
 comparisons after it are plain ones.
 """
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 
 def canonical_host(text: str) -> str:
@@ -23,3 +23,10 @@ def canonical_host(text: str) -> str:
         return str(ip_address(host))
     except ValueError:
         return host
+
+
+def network_of(address: str) -> str:
+    """The /24 of an IPv4 address, the /64 of an IPv6 address."""
+    if ":" not in address:
+        return address.rpartition(".")[0]
+    return f"{int(IPv6Address(address.partition('%')[0])) >> 64:x}::"

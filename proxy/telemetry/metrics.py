@@ -75,7 +75,23 @@ _COUNTERS: Final = (
     ("dns_queries_total", "", "Questions to name servers"),
     ("dns_failures_total", "", "Questions that no name server answered"),
     ("probes_total", "result", "Probes of front ends that calls found wanting"),
-    ("registrations_total", "result", "REGISTERs answered here: accepted or refused"),
+    (
+        "registrations_total",
+        "result",
+        "REGISTERs answered here: accepted, refused, or challenged (asked for a "
+        "password)",
+    ),
+    (
+        "password_tries_total",
+        "result",
+        "Passwords that were wrong, and tries that were held back unseen",
+    ),
+    ("suspects_total", "what", "Sources found guessing passwords or scanning"),
+    (
+        "answers_delayed_total",
+        "",
+        "Answers held back to slow down whoever guesses or scans",
+    ),
     ("conflicts_total", "", "REGISTERs for an address that is an endpoint"),
     ("look_ups_total", "result", "Addresses unknown here that the store was asked for"),
     ("access_lines_total", "result", "Access lines written and dropped"),

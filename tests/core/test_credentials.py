@@ -48,10 +48,10 @@ def authorization(
     )
 
 
-def sign_in(registry, answer=None, aor=ALICE, **how):
-    answer = answer or registry.register(CONTACT, aor=aor)
+def sign_in(registry, answer=None, aor=ALICE, peer="client", **how):
+    answer = answer or registry.register(CONTACT, aor=aor, peer=peer)
     header = authorization(nonce_of(answer), **how)
-    return registry.register(CONTACT, aor=aor, headers=(header,))
+    return registry.register(CONTACT, aor=aor, headers=(header,), peer=peer)
 
 
 def test_by_default_nobody_may_register():

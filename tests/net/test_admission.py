@@ -4,8 +4,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.net.admission import Admission, Place, network_of
+from proxy.net.admission import Admission, Place
 from proxy.net.settings import AdmissionSettings
+from proxy.sip.host import network_of
 
 
 class Clock:

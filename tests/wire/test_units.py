@@ -113,7 +113,20 @@ tests:
       - {series: 'waypost_failovers_total{instance="a",pool="p"}', values: '0+1x40'}
       - {series: 'waypost_attempts_total{instance="a",pool="p",outcome="2xx"}',
          values: '0+4x40'}
+      - {series: 'waypost_password_tries_total{instance="a",result="wrong"}',
+         values: '0+1x40'}
+      - {series: 'waypost_password_tries_total{instance="a",result="held-back"}',
+         values: '0x8 0+20x20'}
     alert_rule_test:
+      - {eval_time: 4m, alertname: WaypostPasswordGuessing, exp_alerts: []}
+      - eval_time: 8m
+        alertname: WaypostPasswordGuessing
+        exp_alerts:
+          - exp_labels: {severity: warning, instance: a}
+            exp_annotations:
+              summary: Somebody guesses passwords at a
+              action: "The log names the source (source.guessing): close it out in \
+                the firewall."
       - {eval_time: 1m, alertname: WaypostDown, exp_alerts: []}
       - eval_time: 3m
         alertname: WaypostDown

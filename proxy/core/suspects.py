@@ -1,0 +1,37 @@
+"""Whoever guesses passwords or scans for addresses: the shell is told now and then."""
+
+from typing import Final
+
+from proxy.core import commands
+
+TELL_EVERY: Final = 600.0
+MOST: Final = 4_096
+"""Sources that are remembered; the oldest go, and may be told of again."""
+_NAME: Final = 100
+"""Characters of a user or address that are shown."""
+
+
+class Suspects:
+    """One line for each source every ten minutes, however busy it is.
+
+    ``counts`` is how often sources were found doing what.
+    """
+
+    __slots__ = ("_out", "_told", "counts")
+
+    def __init__(self, out: list[commands.Command]) -> None:
+        self._out = out
+        self._told: dict[tuple[str, str], float] = {}
+        self.counts = {"guessing": 0, "scanning": 0}
+
+    def note(self, what: str, source: str, example: str, now: float) -> None:
+        """``source`` does ``what``, the last time with ``example``."""
+        key = (what, source)
+        if now - self._told.get(key, float("-inf")) < TELL_EVERY:
+            return
+        self._told.pop(key, None)
+        if len(self._told) >= MOST:
+            del self._told[next(iter(self._told))]
+        self._told[key] = now
+        self.counts[what] += 1
+        self._out.append(commands.NoteSuspect(what, source, example[:_NAME]))
