@@ -1,14 +1,18 @@
 """Which response goes back when a search has had several (RFC 3261 section 16.7).
 
-Item 6 of that section: the best response, and the one status that is not passed on.
+Items 6 and 7 of that section: the best response, the one status that is not passed on,
+and what a challenge says beside its own.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from proxy.core.replies import diagnostics
 from proxy.core.validation import Refusal
 from proxy.sip.message import Response
 
+CHALLENGES: Final = (401, 407)
+_CHALLENGES: Final = frozenset({"www-authenticate", "proxy-authenticate"})
 _EXPLAINS: Final = frozenset({"ms-diagnostics", "retry-after", "warning"})
 
 
@@ -35,6 +39,35 @@ def replacement(best: Response, source: str) -> Refusal | None:
     if "ms-diagnostics" not in best.index:
         kept.append(diagnostics("no diagnostics", source))
     return Refusal(500, "", tuple(kept))
+
+
+def with_challenges(best: Response, challenges: Sequence[Response]) -> bytes:
+    """The best response as it goes back: a 401 or 407 with what the others ask for.
+
+    Section 16.7 item 7: the client must be able to answer every one of them at once.
+    Their lines follow the best one's own, as they came.  What is signed stays as it is:
+    its client takes no challenge but its own server's.
+    """
+    if best.status not in CHALLENGES or len(challenges) < 2 or _is_signed(best):
+        return best.forwarded()
+    own = _challenges_of(best)
+    more: list[bytes] = []
+    for response in challenges:
+        if response is not best:
+            more += [
+                line
+                for line in _challenges_of(response)
+                if line not in own and line not in more
+            ]
+    if not more:
+        return best.forwarded()
+    head, end, body = best.forwarded().partition(b"\r\n\r\n")
+    return b"\r\n".join((head, *more)) + end + body
+
+
+def _challenges_of(response: Response) -> list[bytes]:
+    lines = zip(response.lines, response.names, strict=True)
+    return [line for line, name in lines if name in _CHALLENGES]
 
 
 def _is_signed(response: Response) -> bool:

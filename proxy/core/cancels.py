@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.core.replies import refuse, reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.validation import Refusal
-from proxy.transaction.keys import server_key
+from proxy.transaction.keys import cancelled_keys, server_key
 
 if TYPE_CHECKING:
     from proxy.core.proxy import ProxyCore
     from proxy.sip.flow import Flow
     from proxy.sip.message import Request
+    from proxy.transaction.server import ServerTransaction
+
+
+MOST_METHODS: Final = 32
+"""Methods of no RFC that a CANCEL may mean; a stranger must not make us keep names."""
 
 
 class Cancels:
-    """Answers every CANCEL, and stops the search for the INVITE that it means."""
+    """Answers every CANCEL, and stops the search for the INVITE that it means.
 
-    __slots__ = ("_core",)
+    It means whatever request has its branch (section 9.2): one that is no INVITE is
+    found as well, and then nothing happens.
+    """
+
+    __slots__ = ("_core", "_other_methods")
 
     def __init__(self, core: ProxyCore) -> None:
         self._core = core
+        self._other_methods: list[bytes] = []
+
+    def note(self, method: bytes) -> None:
+        """A request came whose method we do not know."""
+        others = self._other_methods
+        if len(others) < MOST_METHODS and len(method) <= 32 and method not in others:
+            others.append(method)
+
+    def _meant(self, request: Request) -> ServerTransaction | None:
+        servers = self._core.transactions.servers
+        for key in cancelled_keys(request, self._other_methods):
+            found = servers.get(key)
+            if found is not None:
+                return found
+        return None
 
     def take(
         self,
@@ -34,13 +58,13 @@ class Cancels:
         """One CANCEL that is no retransmission."""
         core = self._core
         transactions, source = core.transactions, core.settings.source
-        invite = transactions.servers.get(server_key(request, b"INVITE"))
-        if invite is None and len(transactions) > core.settings.max_transactions:
+        meant = self._meant(request)
+        if meant is None and len(transactions) > core.settings.max_transactions:
             core.send(reply_flow, refuse(request, Refusal(481), source))
             return
         server = transactions.open_server(server_key(request), b"CANCEL", reply_flow)
         try:
-            if refusal is None and invite is None:
+            if refusal is None and meant is None:
                 refusal = Refusal(481)
             if refusal is not None:
                 data = refuse(request, refusal, source)
@@ -49,12 +73,20 @@ class Cancels:
             server.respond(200, reply(request, 200), now)
         except Exception as error:
             core.guard.request(request, flow, server, error, now)
-        if invite is None:
+        if meant is None or meant.method != b"INVITE":
             return
-        if isinstance(invite.user, ResponseContext):
+        if isinstance(meant.user, ResponseContext):
             try:
-                invite.user.cancel(now)
+                meant.user.cancel(now, _reasons(request))
             except Exception as error:
-                core.guard.search(invite.user, error, now)
+                core.guard.search(meant.user, error, now)
         else:
-            core.look_ups.cancel(invite)
+            core.look_ups.cancel(meant)
+
+
+def _reasons(request: Request) -> list[bytes]:
+    """The Reason lines as they came, byte for byte (RFC 3326 section 2)."""
+    if "reason" not in request.index:
+        return []
+    lines = zip(request.lines, request.names, strict=True)
+    return [line for line, name in lines if name == "reason"]

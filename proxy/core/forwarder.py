@@ -20,7 +20,7 @@ from proxy.core.record_route import DIALOG_METHODS, RecordRoute, RecordRoutes
 from proxy.core.replies import diagnostics
 from proxy.core.secure import is_sips
 from proxy.core.settings import CoreSettings
-from proxy.core.validation import Refusal
+from proxy.core.validation import SILENT, Refusal
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow, FlowTable, Listener
 from proxy.sip.message import Request
@@ -202,13 +202,25 @@ class Forwarder:
             for transaction in list(self.transactions.clients.values()):
                 user = transaction.user
                 if user is not None:
-                    user.peer_silent(transaction, key, now)
+                    try:
+                        user.peer_silent(transaction, key, now)
+                    except Exception as error:
+                        self.guard.timer(transaction, "silence", error, now)
 
-    def cancel(self, transaction: ClientTransaction, now: float) -> None:
-        """Send the CANCEL of an INVITE that has had a provisional response."""
+    def cancel(
+        self,
+        transaction: ClientTransaction,
+        now: float,
+        reasons: Sequence[bytes] = (),
+    ) -> None:
+        """Send the CANCEL of an INVITE that has had a provisional response.
+
+        ``reasons`` are Reason lines: what the caller's own CANCEL said (RFC 3326
+        section 2), or what we know.
+        """
         key = transaction.key + b" CANCEL"
         if transaction.data and key not in self.transactions.clients:
-            data = cancel(transaction.data)
+            data = cancel(transaction.data, reasons)
             flow = transaction.flow
             self.transactions.open_client(key, b"CANCEL", data, flow, None, now)
             self.timers.start("cancelled", TRANSACTION_TIMEOUT, transaction, now)
@@ -232,13 +244,17 @@ class Forwarder:
     ) -> Refusal:
         """The answer when nobody could be reached.
 
-        480 when the client's own connection is gone or no contact answers, 481 inside
-        a dialog (a legacy client then starts over at once, which is the kindest way
-        out of a dialog whose front end has died), 504 otherwise.
+        480 when the client's own connection is gone or no contact can be reached, 408
+        for an INVITE that one of them had and did not answer (section 16.7 item 6; no
+        other request may get a 408, RFC 4320), 481 inside a dialog (a legacy client
+        then starts over at once, which is the kindest way out of a dialog whose front
+        end has died), 504 otherwise.
         """
         target = context.target
         source = self.settings.source
         if target.rule in ("client", "contact", "binding"):
+            if detail == "timeout" and context.is_invite:
+                return Refusal(SILENT, "", (diagnostics("timeout", source),))
             return Refusal(480, "", (diagnostics("flow gone", source),))
         pool = target.pool
         if target.rule == "default" and target.lookup is not None:

@@ -15,7 +15,7 @@ from proxy.core.branches import OWN_MARK, Branches
 from proxy.core.siblings import Siblings
 from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.message import Request
-from proxy.transaction.keys import server_key
+from proxy.transaction.keys import cancelled_keys
 
 _OWN_BRANCH: Final = b";branch=" + OWN_MARK
 
@@ -32,12 +32,15 @@ class Handover:
     def request(self, request: Request, flow: Flow, key: bytes) -> bool:
         """A request without a transaction here: True when a sibling has it.
 
-        A CANCEL belongs to its INVITE, and an ACK has its INVITE's key anyway.
+        A CANCEL belongs to what it means, and an ACK has its INVITE's key anyway.
         """
-        if request.method == b"CANCEL":
-            key = server_key(request, b"INVITE")
-        owner = self.siblings.transactions.owner(key)
-        if owner < 0:
+        owner = -1
+        keys = cancelled_keys(request) if request.method == b"CANCEL" else (key,)
+        for each in keys:
+            owner = self.siblings.transactions.owner(each)
+            if owner >= 0:
+                break
+        else:
             return False
         self._out.append(commands.HandOver(owner, flow, bytes_of(request)))
         return True

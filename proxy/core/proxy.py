@@ -7,7 +7,6 @@ live next door: validation, routes, targets, next_hops, forwarder, response_cont
 from __future__ import annotations
 
 import random
-from typing import Final
 
 from proxy.core import commands, events
 from proxy.core.affinity import Affinity
@@ -15,6 +14,7 @@ from proxy.core.asserted import makes_claims
 from proxy.core.cancels import Cancels
 from proxy.core.dialogs import learn
 from proxy.core.first_hop import FirstHop
+from proxy.core.for_us import is_for_us
 from proxy.core.forwarder import Forwarder
 from proxy.core.forwarding import note_alias, stamp_via
 from proxy.core.guard import Guard
@@ -22,7 +22,7 @@ from proxy.core.handover import Handover, branches_for
 from proxy.core.look_ups import LookUps
 from proxy.core.next_hops import Cached, NextHops
 from proxy.core.record_route import RecordRoutes
-from proxy.core.refusals import UNANSWERED, Refusals
+from proxy.core.refusals import UNANSWERED, Refusals, draining
 from proxy.core.registrar import Registrar
 from proxy.core.replies import reply
 from proxy.core.response_context import ResponseContext
@@ -32,7 +32,12 @@ from proxy.core.siblings import Siblings
 from proxy.core.target import ASK, Decision, Target
 from proxy.core.targets import Router
 from proxy.core.tokens import TokenBox
-from proxy.core.validation import Refusal, check_request
+from proxy.core.validation import (
+    COUNTED_METHODS,
+    Refusal,
+    check_forwarding,
+    check_request,
+)
 from proxy.core.way_back import WayBack
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.errors import MalformedMessage
@@ -49,11 +54,6 @@ from proxy.transaction.keys import server_key
 from proxy.transaction.layer import TransactionLayer
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import Timers
-
-COUNTED_METHODS: Final = tuple(
-    b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO UPDATE"
-    b" MESSAGE REFER PRACK PUBLISH SERVICE".split()
-)
 
 
 class ProxyCore:
@@ -235,7 +235,11 @@ class ProxyCore:
         self.requests_received += 1
         method = request.method
         counts = self.requests_by_method
-        counts[method if method in counts else b"other"] += 1
+        if method in counts:
+            counts[method] += 1
+        else:
+            counts[b"other"] += 1
+            self.cancels.note(method)
         try:
             request.via = via = request.top_via()
             key = server_key(request)
@@ -252,10 +256,14 @@ class ProxyCore:
         if "alias" in via.parameters and flow.peer_names:
             note_alias(via, flow, self.flows)
         refusal = check_request(request, self.settings.limits)
-        if refusal is None and self.branches.is_looping(request):
-            refusal = Refusal(482)
+        if refusal is None:
+            refusal = check_forwarding(request)
+            if refusal is None and self.branches.is_looping(request):
+                refusal = Refusal(482)
+            if refusal is not None and is_for_us(self, request):
+                refusal = None
         if method in UNANSWERED:
-            if refusal is None:
+            if refusal is None and not self.refusals.is_acknowledged(request, key):
                 self._relay(request, flow, now)
             return
         if method == b"CANCEL":
@@ -264,8 +272,8 @@ class ProxyCore:
         if len(self.transactions) > self.settings.max_transactions:
             self.refusals.overload(request, flow, reply_flow, refusal)
             return
-        if refusal is None:
-            refusal = self._check_draining(request)
+        if refusal is None and self.is_draining:
+            refusal = draining(request, self._rng)
         server = self.transactions.open_server(key, method, reply_flow)
         try:
             if self.handover is not None:
@@ -326,13 +334,6 @@ class ProxyCore:
             self._start(request, routes, flow, server, decision, now)
         else:
             self.refusals.answer(request, flow, server, decision, now)
-
-    def _check_draining(self, request: Request) -> Refusal | None:
-        if self.is_draining and request.to_tag() is None:
-            # Soon gone, soon back: waiting times spread, so that not all come at once.
-            after = b"Retry-After: %d" % self._rng.randrange(5, 20)
-            return Refusal(503, "", (after,))
-        return None
 
     def _start(
         self,

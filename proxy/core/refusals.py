@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -9,7 +10,14 @@ from typing import Final
 from proxy.core import commands, events
 from proxy.core.forwarding import stamp_via
 from proxy.core.later import Later
-from proxy.core.replies import fit_to_copy, has_to_tag, refuse, reply
+from proxy.core.replies import (
+    OUR_TAG,
+    fit_to_copy,
+    has_to_tag,
+    refuse,
+    reply,
+    to_tag_for,
+)
 from proxy.core.scans import Scans
 from proxy.core.settings import CoreSettings
 from proxy.core.suspects import Suspects
@@ -19,12 +27,22 @@ from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.host import network_of
 from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.sip.uri import parse_uri
+from proxy.transaction.keys import server_key
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import Timers
 
 UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
 _NOBODY: Final = 404
+MOST_FORGOTTEN: Final = 4096
 _OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
+
+
+def draining(request: Request, rng: random.Random) -> Refusal | None:
+    """503 for what is outside a dialog, while we take nothing new."""
+    if request.to_tag() is not None:
+        return None
+    # Soon gone, soon back: waiting times spread, so that not all come at once.
+    return Refusal(503, "", (b"Retry-After: %d" % rng.randrange(5, 20),))
 
 
 class Refusals:
@@ -37,6 +55,7 @@ class Refusals:
 
     __slots__ = (
         "_flows",
+        "_forgotten",
         "_out",
         "_send",
         "_settings",
@@ -63,6 +82,9 @@ class Refusals:
         self._flows = flows
         self._send = send
         self._out = out
+        # INVITEs inside dialogs that were refused without a transaction: their To tag
+        # is the dialog's, so only this tells whose their ACK is.
+        self._forgotten: dict[int, None] = {}
         self.count = 0
 
     def answer(
@@ -102,7 +124,7 @@ class Refusals:
         """Answer once and forget: a limit that costs a transaction limits nothing."""
         refusal = refusal or _OVERLOAD
         self.count += 1
-        self._send(reply_flow, refuse(request, refusal, self._settings.source))
+        self._send_once(reply_flow, request, refusal)
         if self._settings.log_access:
             self._note(request, flow, refusal.status, "")
 
@@ -119,8 +141,30 @@ class Refusals:
         with suppress(MalformedMessage):
             via = request.via = request.top_via()
             reply_flow = stamp_via(request, via, flow, self._flows)
-        refusal = Refusal(error.status, error.reason)
+        self._send_once(reply_flow, request, Refusal(error.status, error.reason))
+
+    def _send_once(self, reply_flow: Flow, request: Request, refusal: Refusal) -> None:
         self._send(reply_flow, refuse(request, refusal, self._settings.source))
+        if request.method == b"INVITE" and "to" in request.index:
+            with suppress(MalformedMessage, KeyError):  # it may lack what a key needs
+                if not has_to_tag(request):
+                    return
+                if len(self._forgotten) >= MOST_FORGOTTEN:
+                    del self._forgotten[next(iter(self._forgotten))]
+                self._forgotten[hash(server_key(request))] = None
+
+    def is_acknowledged(self, request: Request, key: bytes) -> bool:
+        """True for an ACK of a response of our own: it ends here (section 8.2.7).
+
+        We may have answered without keeping a transaction.  Then the To tag is one that
+        only we make for this request, or its key is remembered.
+        """
+        if request.method != b"ACK":
+            return False
+        tag = request.to_tag()
+        if tag is not None and tag.startswith(OUR_TAG) and tag == to_tag_for(request):
+            return True
+        return bool(self._forgotten) and hash(key) in self._forgotten
 
     def framing(self, event: events.FramingFailed) -> None:
         """A stream lost its framing: answer what can be read, then close it."""

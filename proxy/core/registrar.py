@@ -31,7 +31,7 @@ from proxy.core.registration import (
     read_path,
 )
 from proxy.core.replies import refuse, reply
-from proxy.core.validation import Refusal
+from proxy.core.validation import Refusal, unsupported
 from proxy.endpoints.model import Endpoint
 from proxy.location.binding import Binding, BindingChange
 from proxy.sip.digest import NonceBox
@@ -208,11 +208,9 @@ class Registrar:
     ) -> Refusal | None:
         """Items 2 to 4: extensions, and who is asking."""
         if "require" in request.index:
-            tags = parse_tokens(request.values("require"))
-            unknown = [tag for tag in tags if tag not in SUPPORTED]
-            if unknown:
-                line = b"Unsupported: " + ", ".join(unknown).encode()
-                return Refusal(420, "", (line,))
+            refusal = unsupported(request, "require", SUPPORTED)
+            if refusal is not None:
+                return refusal
         return self.gate.check(request, flow, aor, now + self.location.wall_offset, now)
 
     def _update(self, registration: Registration, now: float) -> None:

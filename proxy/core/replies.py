@@ -4,8 +4,8 @@ Everything that a response copies is copied as lines.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
-from zlib import crc32
 
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
@@ -41,6 +41,7 @@ REASONS: Final[dict[int, str]] = {
     505: "Version Not Supported",
     513: "Message Too Large",
 }
+OUR_TAG: Final = b"wp"
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 # [MS-OCER] section 2.2.1: SIP stack 1000-1999, user services 4000-4999, applications
@@ -149,8 +150,20 @@ def _is_fit(name: str, line: bytes) -> bool:
 
 
 def to_tag_for(request: Request) -> bytes:
-    """A To tag that is the same for every response of ours to one request."""
-    return b"wp%08x" % crc32(b"\n".join(request.lines[1:]))
+    """A To tag that is the same for every response of ours to one request, and can be
+    told from the request's ACK and CANCEL alone (sections 8.2.7 and 9.2).
+
+    Python's keyed hash: nobody outside can guess it, and all workers of a node, which
+    are forked, make the same one.
+    """
+    via, index = request.via, request.index
+    branch = via.branch if via is not None and via.has_magic_branch else None
+    caller, number = b"", 0
+    with suppress(MalformedMessage):
+        caller = (request.from_tag() or b"") if "from" in index else b""
+        number = request.cseq()[0] if "cseq" in index else 0
+    origin = (branch, caller, request.value("call-id"), number)
+    return b"%b%016x" % (OUR_TAG, hash(origin) & 0xFFFFFFFFFFFFFFFF)
 
 
 def reply(

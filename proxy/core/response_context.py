@@ -6,7 +6,15 @@ There is no parallel forking: a legacy client drops a second 2xx.
 
 from __future__ import annotations
 
-from proxy.core.best_response import is_better, replacement
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.core.best_response import (
+    CHALLENGES,
+    is_better,
+    replacement,
+    with_challenges,
+)
 from proxy.core.first_hop import with_keep_alive
 from proxy.core.late_success import LateSuccess, forward_success
 from proxy.core.record_route import hide, returned
@@ -18,6 +26,7 @@ from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, TIMER_C
 
+COMPLETED_ELSEWHERE: Final = (b'Reason: SIP;cause=200;text="Call completed elsewhere"',)
 _RELAYED = frozenset({"dialog", "client", "contact", "default"})
 _CLIENTS = frozenset({"client", "contact", "binding"})
 _NOT_ARRIVED = frozenset({"refused", "unreachable", "not-permitted", "too-large"})
@@ -54,7 +63,7 @@ class ResponseContext(Search):
             self._provisional(transaction, response, now)
         elif transaction.method == b"INVITE":
             # Given up before it said anything: it must not ring for ever.
-            self.forwarder.cancel(transaction, now)
+            self.forwarder.cancel(transaction, now, self._why())
 
     def _provisional(
         self, transaction: ClientTransaction, response: AnyResponse, now: float
@@ -72,7 +81,19 @@ class ResponseContext(Search):
             assert self.server is not None
             self.server.respond(status, returned(transaction, response), now)
         if self.is_cancelled:
-            self.forwarder.cancel(transaction, now)
+            self.forwarder.cancel(transaction, now, self._why())
+
+    def _why(self) -> Sequence[bytes]:
+        """The Reason of a CANCEL: the client's, or that somebody else has answered.
+
+        Without the latter a telephone that rang shows a missed call (RFC 3326).
+        """
+        if self.is_cancelled:
+            return self.reasons
+        server = self.server
+        if server is not None and 200 <= server.status < 300:
+            return COMPLETED_ELSEWHERE
+        return ()
 
     def _success(
         self, transaction: ClientTransaction, response: AnyResponse, now: float
@@ -82,10 +103,11 @@ class ResponseContext(Search):
         if transaction is active:
             self.record(str(response.status), now)
             self.health_success(now)
-        elif active is not None and self.is_invite and active.state == "proceeding":
-            self.forwarder.cancel(active, now)
         elif active is not None:
+            if self.is_invite and active.state == "proceeding":
+                self.forwarder.cancel(active, now, COMPLETED_ELSEWHERE)
             active.is_given_up = True
+            self.active = None  # it stays ours: should it ring yet, it is cancelled
         data = returned(transaction, response)
         if self.keeps_alive:
             data = with_keep_alive(data)
@@ -102,6 +124,8 @@ class ResponseContext(Search):
         else:
             self.health_success(now)
             self.front_ends = ()
+        if status in CHALLENGES:
+            self.challenges = (*self.challenges, response)
         if self.best is None or is_better(response, self.best):
             self.best = response
         if status >= 600:
@@ -280,11 +304,12 @@ class ResponseContext(Search):
         """The client is gone; nobody wants the answer."""
         self.cancel(now)
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, reasons: Sequence[bytes] = ()) -> None:
         """The client sent CANCEL (section 16.10): stop searching, cancel what runs."""
         if self.is_finished or self.is_cancelled:
             return
         self.is_cancelled = True
+        self.reasons = reasons
         self.give_up_others()
         active = self.active
         if active is None:
@@ -292,7 +317,7 @@ class ResponseContext(Search):
             return
         self.forwarder.timers.start("cancel", 64 * T1, self, now)
         if active.state == "proceeding":
-            self.forwarder.cancel(active, now)
+            self.forwarder.cancel(active, now, reasons)
 
     # -- the end -----------------------------------------------------------------
 
@@ -313,7 +338,7 @@ class ResponseContext(Search):
             data = first_hop.redirected(best, self.request, self.flow)
             self._respond(301, data, now)
         else:
-            self._respond(best.status, best.forwarded(), now)
+            self._respond(best.status, with_challenges(best, self.challenges), now)
 
     def _refuse(self, refusal: Refusal, now: float) -> None:
         data = b""
@@ -334,6 +359,7 @@ class ResponseContext(Search):
                 self.forwarder.log_access(self, request, status, now)
         # What has ended is kept for up to 32 s: keep nothing with it.
         self.request = self.best = self.failure = None
+        self.challenges = ()
         self.front_ends = ()
         active, self.active = self.active, None
         if server is not None:

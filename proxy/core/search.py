@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.core.first_hop import asks_for_keep_alive
 from proxy.core.secure import must_be_secure, not_secure
-from proxy.core.validation import Refusal
+from proxy.core.validation import SILENT, Refusal
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request, Response
 from proxy.transaction.client import AnyResponse, ClientTransaction
@@ -46,6 +46,7 @@ class Search:
         "attempt_started",
         "attempts",
         "best",
+        "challenges",
         "failure",
         "flow",
         "forwarder",
@@ -60,6 +61,7 @@ class Search:
         "keeps_alive",
         "last_provisional",
         "next_front_end",
+        "reasons",
         "request",
         "routes",
         "server",
@@ -98,6 +100,8 @@ class Search:
         self.is_refused = self.is_reused = self.is_secure = False
         self.keeps_alive = flow.first_hop and asks_for_keep_alive(request, flow)
         self.waiting_for: object = None
+        self.reasons: Sequence[bytes] = ()
+        self.challenges: Sequence[Response] = ()
 
     def __repr__(self) -> str:
         request = self.request
@@ -258,7 +262,8 @@ class Search:
             host = f"[{front_end.host}]" if ":" in front_end.host else front_end.host
             name = f"{front_end.name} " if front_end.name != front_end.host else ""
             who = f"{name}{host}:{front_end.port}"
-        self.failure = self.forwarder.failure(self, cause, detail, who)
+        if self.failure is None or self.failure.status != SILENT:
+            self.failure = self.forwarder.failure(self, cause, detail, who)
 
     def record(self, outcome: str, now: float) -> None:
         """Note how the running attempt ended."""

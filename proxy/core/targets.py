@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from proxy.core import contacts
 from proxy.core.affinity import Affinity
 from proxy.core.dialog_rules import by_dialog
+from proxy.core.for_us import about_us
 from proxy.core.lookups import lookup_of
 from proxy.core.nodes import Nodes
 from proxy.core.replies import diagnostics
@@ -124,7 +125,7 @@ class Router:
         ``found`` is what the store said; without it the decision may be ``ASK``.
         """
         uri = parse_uri(routes.request_uri)
-        if request.hops == 0:  # an OPTIONS: validation has refused all others
+        if request.hops == 0:  # for us: validation has refused all others
             return self.for_us(request, uri) or Refusal(483)
         return (
             by_dialog(self, request, routes, uri, flow)
@@ -174,9 +175,7 @@ class Router:
         if uri.user is not None or not self.is_ours(uri):
             return None
         if request.method == b"OPTIONS":
-            return Refusal(
-                200, "", (ALLOW, b"Supported: ms-benotify", b"Accept: application/sdp")
-            )
+            return about_us(request)
         if self.default_lookup is not None and uri.host in self.identity.domains:
             return None  # somebody there may serve the domain itself: REGISTER, SERVICE
         return Refusal(405, "", (ALLOW,))

@@ -21,9 +21,19 @@ ALLOW: Final = (
     b"BENOTIFY, MESSAGE, SERVICE, REFER, PRACK, PUBLISH, REGISTER"
 )
 
+COUNTED_METHODS: Final = tuple(
+    b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO UPDATE"
+    b" MESSAGE REFER PRACK PUBLISH SERVICE".split()
+)
+"""Requests of these are counted one by one; others share a counter."""
+
 MAX_FORWARDS: Final = 255
 _LEAST: Final = 6  # bytes of the shortest Route and its comma; a Via has more
 _HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
+
+
+SILENT: Final = 408
+"""Somebody had the INVITE and did not answer: of several failures this one is told."""
 
 
 class Refusal(NamedTuple):
@@ -41,9 +51,9 @@ class Refusal(NamedTuple):
 
 
 def check_request(request: Request, limits: MessageLimits) -> Refusal | None:
-    """Sections 16.3 items 1, 2, 3 and 5; the loop check needs the core's branch.
+    """What every element refuses (section 16.3 items 1 and 2); None: it may go on.
 
-    The top Via has been read.  Returns None when the request may go on.
+    The top Via has been read.
     """
     try:
         _check_syntax(request, limits)
@@ -52,7 +62,16 @@ def check_request(request: Request, limits: MessageLimits) -> Refusal | None:
     if request.method == b"NEGOTIATE":
         # [MS-SIPCOMP]: of one connection, with Max-Forwards 0.  We do not compress.
         return Refusal(405, "Compression Not Offered", (ALLOW,))
-    if request.hops == 0 and request.method != b"OPTIONS":
+    return None
+
+
+def check_forwarding(request: Request) -> Refusal | None:
+    """What only a proxy refuses (section 16.3 items 3 and 5; RFC 5393): a request that
+    is for us is answered, whatever these say.
+
+    The loop check needs the core's branch.
+    """
+    if request.hops == 0:
         return Refusal(483)
     if "max-breadth" in request.index and _max_breadth(request) == 0:
         return Refusal(440)
@@ -132,11 +151,16 @@ def _max_breadth(request: Request) -> int:
 def _check_proxy_require(request: Request) -> Refusal | None:
     if request.method in (b"CANCEL", b"ACK"):
         return None
+    return unsupported(request, "proxy-require", PROXY_REQUIRE)
+
+
+def unsupported(request: Request, name: str, known: frozenset[str]) -> Refusal | None:
+    """420 for option tags in this header field that are not among the ``known``."""
     try:
-        tags = parse_tokens(request.values("proxy-require"))
+        tags = parse_tokens(request.values(name))
     except MalformedMessage as error:
         return Refusal(error.status, error.reason)
-    unknown = [tag for tag in tags if tag not in PROXY_REQUIRE]
+    unknown = [tag for tag in tags if tag not in known]
     if not unknown:
         return None
     return Refusal(420, "", (b"Unsupported: " + ", ".join(unknown).encode(),))

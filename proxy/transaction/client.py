@@ -7,6 +7,7 @@ are built from them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.sip.limits import MessageLimits
@@ -286,16 +287,22 @@ def acknowledge(data: bytes, response: Response) -> bytes:
     return _companion(data, b"ACK", response.lines[response.index["to"]])
 
 
-def cancel(data: bytes) -> bytes:
-    """The CANCEL for the INVITE ``data`` (section 9.1); its branch is the INVITE's."""
-    return _companion(data, b"CANCEL", None)
+def cancel(data: bytes, reasons: Sequence[bytes] = ()) -> bytes:
+    """The CANCEL for the INVITE ``data`` (section 9.1); its branch is the INVITE's.
+
+    ``reasons`` are whole Reason lines (RFC 3326), the only thing that a CANCEL says
+    beyond its INVITE.
+    """
+    return _companion(data, b"CANCEL", None, reasons)
 
 
 NO_LIMITS: Final = MessageLimits(*([1 << 30] * 8))
 """What we sent carries our own lines as well, so it may exceed what we accept."""
 
 
-def _companion(data: bytes, method: bytes, to_line: bytes | None) -> bytes:
+def _companion(
+    data: bytes, method: bytes, to_line: bytes | None, more: Sequence[bytes] = ()
+) -> bytes:
     request = parse_message(data, NO_LIMITS)
     assert isinstance(request, Request)
     lines = request.lines
@@ -309,6 +316,7 @@ def _companion(data: bytes, method: bytes, to_line: bytes | None) -> bytes:
         to_line or lines[index["to"]],
         lines[index["call-id"]],
         b"CSeq: %d %b" % (request.cseq()[0], method),
+        *more,
         b"Content-Length: 0",
         b"\r\n",
     ]

@@ -1,15 +1,28 @@
 """Which transaction a message belongs to (RFC 3261 sections 17.1.3 and 17.2.3)."""
 
+from collections.abc import Iterable, Iterator
+from typing import Final
+from zlib import crc32
+
 from proxy.sip.message import Request
 
-_NEW_CALL = (b"INVITE", b"ACK")
+CANCELLABLE: Final = tuple(
+    b"INVITE BYE INFO MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SERVICE"
+    b" SUBSCRIBE UPDATE".split()
+)
+"""Methods of requests that a CANCEL may mean; INVITE first, as nearly always."""
 
 
 def server_key(request: Request, method: bytes | None = None) -> bytes:
     """The key of the server transaction that ``request`` creates or belongs to.
 
     ``request.via`` has been read.  ACK has the key of its INVITE.  ``method`` asks for
-    the key under another method: that of the INVITE which a CANCEL wants to stop.
+    the key under another method: that of the request which a CANCEL wants to stop.
+
+    Branch, sent-by and method are what the RFC compares, tokens and hosts in any case.
+    Call-ID and CSeq number are the same in a request, its repetitions, its CANCEL and
+    the ACK of its failure; with them two requests stay two when a client uses one
+    branch again, as for a REGISTER that it repeats with credentials.
     """
     via = request.via
     assert via is not None
@@ -18,15 +31,23 @@ def server_key(request: Request, method: bytes | None = None) -> bytes:
         if method == b"ACK":
             method = b"INVITE"
     branch = via.branch
-    if branch is not None and (
-        branch.startswith(b"z9hG4bK") or branch[:7].lower() == b"z9hg4bk"
-    ):
-        return b"%b %b %b" % (branch, via.head.sent_by, method)
+    if branch is not None and via.has_magic_branch:
+        mark = crc32(request.required("call-id"), request.cseq()[0])
+        name = b"%b %b" % (branch, via.head.sent_by)
+        return b"%b %b %x" % (name.lower(), method, mark)
     return _legacy_key(request, method)
 
 
+def cancelled_keys(request: Request, more: Iterable[bytes] = ()) -> Iterator[bytes]:
+    """The keys that what a CANCEL means may have: it may be of any method (section
+    9.2); ``more`` are methods of no RFC."""
+    for method in (*CANCELLABLE, *more):
+        yield server_key(request, method)
+
+
 def _legacy_key(request: Request, method: bytes) -> bytes:
-    """The matching rules for RFC 2543 clients, which send no usable branch.
+    """The matching rules for RFC 2543 clients, which send no usable branch: none, one
+    without the cookie, or the bare cookie, which names nothing (RFC 4475, badbranch).
 
     Request-URI, From tag, Call-ID, CSeq number and top Via must agree; for anything
     but INVITE and its ACK the To tag as well.  The CSeq method is that of the key, so

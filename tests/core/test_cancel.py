@@ -1,5 +1,7 @@
 """CANCEL and its races (RFC 3261 sections 9 and 16.10)."""
 
+import pytest
+
 from tests.support.messages import ALIAS, line_of, lines_of, request
 
 INVITE = request()
@@ -139,3 +141,105 @@ def test_a_busy_beats_the_cancel(play):
     play.sees("client < 200", "fe1 < CANCEL")
     play.answer("fe1", 486)
     play.sees("fe1 < ACK", "client < 486")
+
+
+WHY = (
+    'Reason: SIP;cause=200;text="Call completed elsewhere"',
+    "Reason:Q.850 ;cause=26",
+)
+
+
+def reasons(data):
+    return [line.decode() for line in lines_of(data, "Reason")]
+
+
+def test_the_reason_goes_on_byte_for_byte(play):
+    """RFC 3326 section 2."""
+    begin(play)
+    play.answer("fe1", 180)
+    play.sees("client < 180")
+    folded = 'Reason: SIP;cause=487\r\n ;text="no, thanks"'
+    play.send("client", request(f"CANCEL {ALIAS}", *WHY, folded, "X-Other: no"))
+    play.sees("client < 200", "fe1 < CANCEL")
+    sent = play.last("fe1")
+    assert reasons(sent)[:2] == list(WHY) and folded.encode() in sent
+    assert not lines_of(sent, "X-Other")
+
+
+def test_the_reason_waits_with_the_cancel(play):
+    begin(play)
+    play.send("client", request(f"CANCEL {ALIAS}", *WHY))
+    play.sees("client < 200")
+    play.answer("fe1", 180)
+    play.sees("client < 180", "fe1 < CANCEL")
+    assert reasons(play.last("fe1")) == list(WHY)
+
+
+def test_a_cancel_without_reason_makes_none(play):
+    begin(play)
+    play.answer("fe1", 180)
+    play.sees("client < 180")
+    play.send("client", CANCEL)
+    play.sees("client < 200", "fe1 < CANCEL")
+    assert not reasons(play.last("fe1"))
+
+
+def test_who_rings_when_another_has_answered_is_told_so(play):
+    begin(play)
+    play.advance_quietly(4.0)  # fe1 is slow: fe2 is asked
+    play.answer("fe2", 180)
+    play.sees("client < 180")
+    play.answer("fe1", 200)
+    play.sees("fe2 < CANCEL", "client < 200")
+    assert reasons(play.last("fe2")) == [WHY[0]]
+
+
+def test_who_begins_to_ring_after_another_has_answered_is_stopped(play):
+    begin(play)
+    play.advance_quietly(4.0)
+    play.answer("fe1", 200)
+    play.sees("client < 200")
+    play.answer("fe2", 180)
+    play.sees("fe2 < CANCEL")
+    assert reasons(play.last("fe2")) == [WHY[0]]
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "SUBSCRIBE", "INFO", "FANCY"])
+def test_the_cancel_of_another_method_is_answered_and_does_nothing(play, method):
+    """RFC 3261 sections 9.2 and 16.10: where the transaction exists it is 200."""
+    play.send("client", request(f"{method} {ALIAS}"))
+    play.sees(f"fe1 < {method}")
+    play.send("client", CANCEL)
+    play.sees("client < 200")
+    play.answer("fe1", 202)
+    play.sees("client < 202")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"branch": "z9hG4bK-other"},
+        {"cseq": "2 CANCEL"},
+        {"call_id": "other"},
+        {"via": "SIP/2.0/UDP 10.1.0.9:40001;branch=z9hG4bK-1"},
+    ],
+)
+def test_the_cancel_of_nothing_is_481(play, change):
+    begin(play)
+    play.send("client", request(f"CANCEL {ALIAS}", **change))
+    answer = play.sent[-1][1]
+    play.advance_quietly(0.0)
+    assert answer.startswith(b"SIP/2.0 481")
+
+
+@pytest.mark.parametrize(
+    ("extra", "hops"),
+    [((), 0), (("Proxy-Require: foo",), 70), (("Max-Breadth: 0",), 70)],
+)
+def test_what_only_a_proxy_refuses_stops_no_cancel(play, extra, hops):
+    """It is answered here (section 16.10), so it is not forwarded."""
+    begin(play)
+    play.answer("fe1", 180)
+    play.sees("client < 180")
+    play.send("client", request(f"CANCEL {ALIAS}", *extra, max_forwards=hops))
+    play.sees("client < 200", "fe1 < CANCEL")

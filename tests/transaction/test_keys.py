@@ -19,7 +19,7 @@ def legacy(start="INVITE sip:x@contoso.test", **fields):
 
 
 def test_branch_sent_by_and_method_make_the_key():
-    assert key() == key(call_id="other", from_="<sip:bob@contoso.test>;tag=2")
+    assert key() == key(from_="<sip:bob@contoso.test>;tag=2", to="<sip:y@x.test>")
     assert key() != key(branch="z9hG4bK-2")
     assert key() != key(via="SIP/2.0/UDP 10.1.0.9:40001;branch=z9hG4bK-1")
     assert key("INFO sip:x@contoso.test") != key("BYE sip:x@contoso.test")
@@ -37,11 +37,32 @@ def test_a_cancel_asks_for_the_key_of_the_invite():
 
 def test_the_magic_cookie_counts_in_any_case():
     """RFC 3261 section 8.1.1.7; some clients write it in capitals."""
-    one = key(branch="Z9HG4BK-7", call_id="a")
-    assert one == key(branch="Z9HG4BK-7", call_id="b")
+    one = key(branch="Z9HG4BK-7", from_="<sip:a@x.test>;tag=1")
+    assert one == key(branch="Z9HG4BK-7", from_="<sip:b@x.test>;tag=2")
 
 
-@pytest.mark.parametrize("branch", ["1", "z9hG4b", "foo"])
+def test_a_branch_and_a_host_are_the_same_in_any_case():
+    """RFC 3261 section 7.3.1: tokens and hosts, but never a method."""
+    upper = key(via="SIP/2.0/UDP PC.Example:40000;branch=z9hG4bKAbC")
+    assert upper == key(via="SIP/2.0/UDP pc.example:40000;branch=z9hG4bKaBc")
+    assert key("foo sip:x@contoso.test") != key("FOO sip:x@contoso.test")
+
+
+def test_a_branch_that_is_used_again_does_not_merge_two_requests():
+    """REGISTER with credentials under the same Via, another call under the same one."""
+    assert key(cseq="1 INVITE") != key(cseq="2 INVITE")
+    assert key(call_id="a") != key(call_id="b")
+
+
+def test_an_ack_and_a_cancel_agree_with_their_invite_in_all_of_it():
+    invite = key(cseq="7 INVITE", call_id="c7")
+    assert key("ACK sip:x@contoso.test", cseq="7 ACK", call_id="c7") == invite
+    assert invite == key(
+        "CANCEL sip:x@contoso.test", method=b"INVITE", cseq="7 CANCEL", call_id="c7"
+    )
+
+
+@pytest.mark.parametrize("branch", ["1", "z9hG4b", "foo", "z9hG4bK", "Z9HG4BK"])
 def test_a_branch_without_the_cookie_is_that_of_an_rfc_2543_client(branch):
     assert key(branch=branch, call_id="a") != key(branch=branch, call_id="b")
 
