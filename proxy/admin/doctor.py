@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from proxy.admin.conflicts import conflicts_of, describe_conflict
 from proxy.admin.control import ControlError, Operator, refusals
+from proxy.admin.learned import judge_learned
 from proxy.config import Config
 from proxy.endpoints.address import Refused, normalise_address, normalise_fqdn
 from proxy.endpoints.changes import find_endpoint
@@ -117,6 +118,9 @@ class Doctor:
             is_there = endpoint.key in table.endpoints
             async for step in self._endpoint(endpoint, is_there):
                 yield step
+            learned = await judge_learned(self._operator, self._config, endpoint, table)
+            if learned is not None:
+                yield Step(endpoint.sip_address, "learned", *learned)
         pools: dict[str, Pool] = {}
         for endpoint in wanted:
             for fqdn in _pools_of(endpoint):

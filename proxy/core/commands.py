@@ -126,6 +126,23 @@ class NoteConflict:
         self.contact = contact
 
 
+class RefuseUri:
+    """A front end has handed out a service URI that must not lead to its pool.
+
+    ``reason`` is a key of ``dialogs.REFUSALS``.
+    """
+
+    __slots__ = ("endpoint_key", "pool_fqdn", "reason", "uri")
+
+    def __init__(
+        self, uri: str, pool_fqdn: str, endpoint_key: str, reason: str
+    ) -> None:
+        self.uri = uri
+        self.pool_fqdn = pool_fqdn
+        self.endpoint_key = endpoint_key
+        self.reason = reason
+
+
 class HandOver:
     """Give this to another worker as if it had come in there; to ourselves: take it
     again once the siblings' news has been read.
@@ -204,6 +221,7 @@ Command = (
     | Resolve
     | Close
     | LearnUri
+    | RefuseUri
     | UseLearnedUri
     | SaveBindings
     | LookUp

@@ -114,8 +114,12 @@ class Gate:
         return Refusal(401, "", tuple(lines), cause=CHALLENGE)
 
     def _is_owner(self, user: str, aor: SipUri) -> bool:
+        return aor.key == self.aor_of(user)
+
+    def aor_of(self, user: str) -> str:
+        """The one address that a user may register, ``user@host`` in lower case."""
         name = user.lower()
-        return aor.key == (name if "@" in name else f"{name}@{self.settings.domain}")
+        return name if "@" in name else f"{name}@{self.settings.domain}"
 
 
 def _too_often(wait: float) -> Refusal:

@@ -347,7 +347,7 @@ class ProxyCore:
         if request.method == b"INVITE":
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
-            learned = learn(self.router, request, routes, flow, targets[0])
+            learned = learn(self.router, request, routes, flow, targets[0], now)
             if learned is not None:
                 self._out.append(learned)
         if targets[0].rule == "learned":

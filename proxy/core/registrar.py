@@ -15,7 +15,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands, events
-from proxy.core.credentials import CHALLENGE, HELD_BACK, Gate
+from proxy.core.credentials import CHALLENGE, HELD_BACK, Gate, Users
 from proxy.core.extensions import extension_lines
 from proxy.core.first_hop import KEEP_ALIVE, asks_for_keep_alive
 from proxy.core.guard import Guard
@@ -127,14 +127,18 @@ class Registrar:
             case events.BindingsChanged():
                 self.location.take_over(event.changes)
             case events.UsersChanged():
-                self.gate.users = event.users
+                self._use(event.users)
             case events.LocationLoaded():
                 self.location.load(event.bindings)
-                self.gate.users = event.users
+                self._use(event.users)
                 if not self._is_loaded:
                     # Counts of nonces are not kept over a restart.
                     self.gate.nonces.begin(now + self.location.wall_offset)
                     self._is_loaded = True
+
+    def _use(self, users: Users) -> None:
+        self.gate.users = users
+        self.router.users = frozenset(map(self.gate.aor_of, users))
 
     def clock_set(self, by: float, now: float) -> list[BindingChange]:
         """The wall clock was set by that many seconds; the contacts that now end at

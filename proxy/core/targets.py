@@ -36,7 +36,7 @@ class Router:
 
     ``table`` is swapped when the endpoint table changes.  ``front_ends`` maps the name
     or address of every known front end to its pool.  ``default_lookup`` is that of the
-    default route.
+    default route.  ``users`` are the addresses that users of the registrar have.
     """
 
     __slots__ = (
@@ -51,6 +51,8 @@ class Router:
         "settings",
         "table",
         "tokens",
+        "uris_refused",
+        "users",
     )
 
     def __init__(
@@ -69,6 +71,8 @@ class Router:
         self.location = LocationService()
         self.nodes = Nodes(tokens.node)
         self.front_ends: dict[str, str] = {}
+        self.users: frozenset[str] = frozenset()
+        self.uris_refused = 0
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
         default = settings.default_route
@@ -133,7 +137,7 @@ class Router:
             or self.for_us(request, uri)
             or self.by_endpoint(request, routes, uri)
             or self.by_pool(routes, uri)
-            or self.by_learned_uri(routes, uri)
+            or self.by_learned_uri(routes, uri, now)
             or self.by_contact(routes, uri)
             or self.by_binding(routes, uri, now)
             or self.by_store(routes, uri, found)
@@ -218,12 +222,17 @@ class Router:
             )
         ]
 
-    def by_learned_uri(self, routes: RouteSet, uri: SipUri) -> Decision | None:
-        """A service URI that a pool handed out, or that an endpoint names."""
+    def by_learned_uri(
+        self, routes: RouteSet, uri: SipUri, now: float
+    ) -> Decision | None:
+        """A service URI that a pool handed out, or that an endpoint names.
+
+        A user's address stays the user's, whatever a server says.
+        """
         if uri.user is None:
             return None
         learned = self.table.learned.get(uri.key)
-        if learned is not None:
+        if learned is not None and not self.owner_of(uri.key, now):
             pool, endpoint = learned.pool_fqdn, learned.endpoint_key
         else:
             named = self.table.endpoint_by_service_uri(uri.key)
@@ -313,6 +322,12 @@ class Router:
         return Refusal(403, "", (self.why("foreign domain"),))
 
     # -- what the rules ask ------------------------------------------------------
+
+    def owner_of(self, key: str, now: float) -> str:
+        """Why an address is no pool's: "user", "registered", or empty."""
+        if key in self.users:
+            return "user"
+        return "registered" if self.location.live(key, now) else ""
 
     def is_ours(self, uri: SipUri) -> bool:
         """True for our own address, and for a user of a domain that we serve."""

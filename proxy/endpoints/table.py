@@ -9,8 +9,12 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from fnmatch import translate
 from functools import cached_property
+from typing import Final
 
 from proxy.endpoints.model import Cutover, Endpoint, LearnedUri, Pool
+
+MOST_LEARNED: Final = 200
+"""Service URIs of one endpoint: a pool has as many as it has channel servers."""
 
 
 class EndpointTable:
@@ -49,6 +53,10 @@ class EndpointTable:
     def pool(self, fqdn: str) -> Pool | None:
         """The pool with this FQDN, in any case; None when no row names it."""
         return self.pools.get(fqdn.lower())
+
+    def count_learned(self, endpoint_key: str) -> int:
+        """How many service URIs an endpoint's pools have handed out."""
+        return sum(x.endpoint_key == endpoint_key for x in self.learned.values())
 
     def with_learned(self, more: Mapping[str, LearnedUri]) -> "EndpointTable":
         """This table and some more learned URIs, by key; the version stays."""

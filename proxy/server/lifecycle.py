@@ -19,7 +19,8 @@ import structlog
 
 from proxy import __version__, clock
 from proxy.config.model import Config
-from proxy.core.commands import LearnUri
+from proxy.core.commands import LearnUri, RefuseUri
+from proxy.core.dialogs import REFUSALS
 from proxy.net.network import ListenOptions
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
@@ -271,7 +272,16 @@ def _run_beside(
 ) -> None:
     """What goes on beside the messages; some of it only once per node."""
 
-    def learned(command: LearnUri) -> None:
+    def learned(command: LearnUri | RefuseUri) -> None:
+        if isinstance(command, RefuseUri):
+            log.warning(
+                "uri.refused",
+                uri=command.uri,
+                pool=command.pool_fqdn,
+                endpoint=command.endpoint_key,
+                reason=REFUSALS[command.reason],
+            )
+            return
         if runtime.links is not None:
             words = [command.uri, command.pool_fqdn, command.endpoint_key]
             runtime.links.tell(["uri", *words])

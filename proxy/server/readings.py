@@ -127,6 +127,7 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     for name, count in states.items():
         yield "endpoints", count, name
     yield "learned_uris", len(table.learned)
+    yield "learned_uris_refused_total", runtime.core.router.uris_refused
     yield "bindings", len(runtime.core.location)
     registrar = runtime.core.registrar
     if registrar is not None:

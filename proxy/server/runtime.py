@@ -104,7 +104,8 @@ class Runtime:
         self.network.outbox.batch_ended = self.carrier.batch_ended
         # Both are every message's way in; see carrier.py.
         self.datagram = self.message = self.carrier.message
-        self.on_learned: Callable[[commands.LearnUri], None] = lambda _: None
+        self.on_learned: Callable[[commands.LearnUri | commands.RefuseUri], None]
+        self.on_learned = lambda _: None
         self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
         self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
         self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
@@ -235,7 +236,7 @@ class Runtime:
                 self.tasks.start(self._resolve(command.lookup), "resolve")
             case commands.Close():
                 self.network.close_flow(command.flow, command.reason)
-            case commands.LearnUri():
+            case commands.LearnUri() | commands.RefuseUri():
                 self.on_learned(command)
             case commands.LookUp():
                 self.on_look_up(command)

@@ -93,6 +93,7 @@ _COUNTERS: Final = (
         "Answers held back to slow down whoever guesses or scans",
     ),
     ("conflicts_total", "", "REGISTERs for an address that is an endpoint"),
+    ("learned_uris_refused_total", "", "Service URIs that pools must not have"),
     ("look_ups_total", "result", "Addresses unknown here that the store was asked for"),
     ("access_lines_total", "result", "Access lines written and dropped"),
     (

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import io
 import socket
 import sqlite3
 import ssl
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from proxy.config import Config
+from proxy.endpoints.table import MOST_LEARNED
 from proxy.store.factory import sqlite_path
 from tests.cli.test_pool import running_zone
 from tests.support.certificates import Authority
@@ -227,6 +229,36 @@ def test_an_old_service_that_keeps_quiet_is_red_amber_and_then_forgotten(
         assert waypost("doctor", "--json") == (verdict == "failed")
     (step,) = [s for s in waypost.json["steps"] if s["name"] == "conflict"]
     assert step["verdict"] == verdict and said in step["text"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "more", "verdict", "said"),
+    [
+        ("GC-1@contoso.test", 0, "ok", "1 service URIs learned"),
+        ("ocschat@contoso.test", 0, "warning", "is an endpoint"),
+        ("alice@contoso.test", 0, "warning", "is a user of the registrar"),
+        ("GC-1@contoso.test", MOST_LEARNED - 1, "warning", "the most that are kept"),
+    ],
+)
+def test_learned_uris_are_shown_and_those_of_somebody_else_named(
+    waypost, tcp, config_file, monkeypatch, uri, more, verdict, said
+):
+    waypost.create()
+    config = Config.load(config_file)
+    rows = [uri, *(f"gc-{n}@contoso.test" for n in range(2, 2 + more))]
+    with sqlite3.connect(sqlite_path(config.store_url)) as db:
+        db.executemany(
+            "INSERT INTO learned VALUES (?, ?, ?, ?, 1.0, 1.0)",
+            [(x.lower(), f"sip:{x}", POOL, "ocschat@contoso.test") for x in rows],
+        )
+    monkeypatch.setattr("sys.stdin", io.StringIO("a good password\n"))
+    assert waypost("user", "new", "alice", "--password-stdin") == 0
+    with running_pools(HOSTS) as pools:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
+        assert waypost("doctor", "--json") == 0
+    (step,) = [s for s in waypost.json["steps"] if s["name"] == "learned"]
+    assert step["verdict"] == verdict and said in step["text"]
+    assert bool(step.get("fix")) == (verdict == "warning")
 
 
 def test_a_stranger_is_refused(waypost):

@@ -11,6 +11,7 @@ about it must be told by `sees`, line by line.  A line is what went where:
     resolve pcpool.contoso.test  a name has to be looked up
     close client/tcp
     learn sip:gc-1@… pool        a service URI is to be stored
+    refuse sip:alice@… user      it belongs to somebody else
     look up alice@contoso.test   the store is asked, and the request waits
 
 Nothing the proxy does may go unmentioned: the next input, and the end, fail then.
@@ -288,6 +289,8 @@ class Playbook:
                     self._note(f"close {peer}")
                 case commands.LearnUri():
                     self._note(f"learn {command.uri} {command.pool_fqdn}")
+                case commands.RefuseUri():
+                    self._note(f"refuse {command.uri} {command.reason}")
                 case commands.LookUp():
                     self._note(f"look up {command.aor}")
                 case commands.UseLearnedUri():

@@ -298,8 +298,9 @@ def test_a_dialog_stays_with_the_front_end_that_made_it(tmp_path, contact) -> No
         proxy = (HOST, service.port)
         for each in front_ends:
             each.proxy = proxy
-        met = set()
-        for number in range(6):
+        met: set[End] = set()
+        # DNS shares calls by chance: go on until both front ends have had one.
+        for number in itertools.takewhile(lambda n: n < 6 or len(met) < 2, range(60)):
             caller = stack.enter_context(End("udp", CALLER, proxy))
             caller.request(
                 f"INVITE {ALIAS}", f"Contact: <{caller.contact}>", call=f"c{number}"
