@@ -16,7 +16,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT  := .venv-built
 STAMP  := $(BUILT)/.stamp
 BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property \
-               tests/torture tests/wire/test_stream.py tests/wire/test_tls_transport.py \
+               tests/fuzz tests/torture tests/wire/test_stream.py tests/wire/test_tls_transport.py \
                tests/wire/test_udp.py
 SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '*.py')
 
@@ -67,7 +67,7 @@ test-built: $(STAMP) ## the tests of the message path against the compiled build
 	@rm -rf $(BUILT)/run && mkdir $(BUILT)/run && cp -r tests pyproject.toml docs $(BUILT)/run
 	@cd $(BUILT)/run && if ../bin/python -c "import proxy.core.proxy as m, sys; \
 	    sys.exit(m.__file__.endswith('.py'))"; then \
-	    ../bin/python -m pytest -p no:cacheprovider $(BUILT_TESTS); \
+	    WAYPOST_FUZZ=20 ../bin/python -m pytest -p no:cacheprovider $(BUILT_TESTS); \
 	  else echo "no C compiler: there is no compiled build to test"; fi
 
 check: $(DEV) ## ruff, ruff format, mypy strict
@@ -89,7 +89,12 @@ bench-capacity: packages $(DEV) $(STAMP) ## calls/s of one and of two processes,
 bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
 	@$(BIN)/python -m tests.bench.store $(ARGS)
 
+soak: FUZZ := 600
 soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, node and cutover killed under calls; 1,000 REGISTERs/s
+	@WAYPOST_PURE=1 $(PIP) -e '.[fuzz]' || echo "atheris cannot be had here: fuzzing without it"
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ)
+	@rm -rf $(BUILT)/run && mkdir $(BUILT)/run && cp -r tests pyproject.toml docs $(BUILT)/run
+	@cd $(BUILT)/run && ../bin/python -m tests.fuzz --seconds $(FUZZ)
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
 	@$(BIN)/python -m tests.bench.endurance
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 WAYPOST_SOAK_LEDGER=200x60 $(BIN)/python -m pytest -s \

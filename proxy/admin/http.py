@@ -233,9 +233,9 @@ def _parse(head: bytes) -> _Request:
         name, colon, value = each.partition(b":")
         if not colon or not _NAME.match(name) or not _VALUE.match(value):
             raise HttpError(400, "not a header line")
-        known = headers.setdefault(name.lower(), value.strip(b" \t"))
-        if name.lower() in _ONCE and known != value.strip(b" \t"):
-            raise HttpError(400, f"two different {name.decode('ascii')} headers")
+        if name.lower() in headers and name.lower() in _ONCE:
+            raise HttpError(400, f"two {name.decode('ascii')} headers")
+        headers[name.lower()] = value.strip(b" \t")
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
         raise HttpError(413, "no body is wanted")
     path = line[2].partition(b"?")[0].decode("ascii")

@@ -76,7 +76,7 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     text = _read(path)
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError([_syntax_problem(path, text, error)]) from None
     lines = locate_keys(text)
     environ = os.environ if environ is None else environ
@@ -116,7 +116,7 @@ def _read(path: Path) -> str:
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
-def _syntax_problem(path: Path, text: str, error: ValueError) -> Problem:
+def _syntax_problem(path: Path, text: str, error: Exception) -> Problem:
     line, sentence = toml_mistake(text, error, mask)
     return Problem(str(path), line, "", sentence)
 

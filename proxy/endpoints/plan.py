@@ -66,7 +66,7 @@ def parse_plan(text: str, name: str) -> Plan:
 
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         line, mistake = toml_mistake(text, error)
         raise Refused(f"{name}:{line}: {mistake}") from None
     problems = [f"{_unknown(key, _TOP)}" for key in values if key not in _TOP]

@@ -71,7 +71,7 @@ _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'|#.*")
 
 
 def toml_mistake(
-    text: str, error: ValueError, hide: Callable[[str], str] = str
+    text: str, error: Exception, hide: Callable[[str], str] = str
 ) -> tuple[int, str]:
     """The line and the sentence for what ``tomllib`` refuses.
 
@@ -83,7 +83,7 @@ def toml_mistake(
     lines = text.split("\n")
     line = int(place[1]) if place and place[1] else len(lines)
     source = lines[line - 1] if line <= len(lines) else ""
-    shown = hide(source.strip())
+    shown = _short(hide(source.strip()))
     at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
     # Inside quotes and comments such characters may be meant.
     note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))

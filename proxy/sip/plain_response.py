@@ -8,6 +8,7 @@ from typing import Final
 
 from proxy.sip.grammar import (
     COMMA,
+    LESS_THAN,
     QUOTE,
     SEMICOLON,
     SPACE,
@@ -67,7 +68,9 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
         return None
     via = lines[1]
     front, found, value = via.partition(b";branch=")
-    if not found or not front.startswith(b"Via: SIP/2.0/") or QUOTE in value:
+    if not found or not front.startswith(b"Via: SIP/2.0/"):
+        return None
+    if QUOTE in value or COMMA in front:
         return None
     method = _cseq_method(lines, len(body))
     if method is None:
@@ -75,6 +78,8 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
     branch = value
     rest = start
     if COMMA in value:
+        if LESS_THAN in value:
+            return None  # a comma behind a bracket may separate nothing
         branch, _, others = value.partition(b",")
         rest = start + b"\r\nVia: " + others.lstrip()
     if SPACE in branch or TAB in branch:
@@ -113,8 +118,8 @@ def _cseq_method(lines: list[bytes], size: int) -> bytes | None:
 def _method_of(cseq: bytes) -> bytes | None:
     method = _methods.get(cseq)
     if method is None:
-        method = cseq.rpartition(b" ")[2]
-        if not method.isalpha():
+        number, _, method = cseq[6:].partition(b" ")
+        if not number.isdigit() or len(number) > 9 or not method.isalpha():
             return None
         keep(_methods, cseq, method)
     return method

