@@ -204,6 +204,14 @@ _SPLIT: Final = re.compile(
 )
 
 
+def after_comma(value: bytes) -> bytes | None:
+    """What follows the first value, as written; None when there is only one."""
+    for match in _SPLIT.finditer(value):
+        if match[0] == b",":
+            return value[match.end() :]
+    return None
+
+
 def split_values(value: bytes) -> list[bytes]:
     """Split a header value at the commas outside quotes and angle brackets."""
     if COMMA not in value:

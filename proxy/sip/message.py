@@ -17,6 +17,7 @@ from proxy.sip.grammar import (
     METHODS,
     PERCENT,
     TOKEN,
+    after_comma,
     canonical_name,
     is_visible,
     logical_lines,
@@ -185,9 +186,9 @@ class Response(Message):
         line = lines[position]
         rest = lines[:position] + lines[position + 1 :]
         if COMMA in line:
-            values = split_values(unfold(line.partition(b":")[2]))
-            if len(values) > 1:
-                rest.insert(position, b"Via: " + b", ".join(values[1:]))
+            others = after_comma(line.partition(b":")[2])
+            if others is not None:
+                rest.insert(position, b"Via: " + others.lstrip())
         return b"\r\n".join(rest) + b"\r\n\r\n" + self.body
 
 
@@ -252,8 +253,8 @@ def parse_message(
         return _parse_carefully(data, limits, stream)
     start = lines[0]
     if start.startswith(b"SIP/2.0 "):
-        status, after = start[8:11], start[11:12]
-        if status.isdigit() and b"100" <= status < b"700" and after in (b" ", b""):
+        status = start[8:11]
+        if _STATUS.match(status) and start[11:12] in (b" ", b""):
             return Response(lines, names, index, body, int(status))
     else:
         parts = start.split(b" ")

@@ -83,7 +83,7 @@ def toml_mistake(
     lines = text.split("\n")
     line = int(place[1]) if place and place[1] else len(lines)
     source = lines[line - 1] if line <= len(lines) else ""
-    shown = _short(hide(source.strip()))
+    shown = hide(source.strip())[:100]
     at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
     # Inside quotes and comments such characters may be meant.
     note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))
