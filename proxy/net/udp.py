@@ -7,6 +7,7 @@ end moves on at once and not after a timer.
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
@@ -23,6 +24,7 @@ from proxy.net.selector import DirectEventLoop
 from proxy.net.sink import Sink
 from proxy.net.turns import Turns
 from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.stun import binding_answer, is_stun
 
 log = structlog.get_logger()
 
@@ -198,6 +200,9 @@ class UdpListener:
                     break
                 received += 1
                 if data[0:1] <= b"\r":
+                    if is_stun(data):
+                        self._answer_stun(data, address)
+                        continue
                     data = data.lstrip(b"\r\n\0")
                     if not data:
                         self.keepalives += 1
@@ -216,6 +221,15 @@ class UdpListener:
                 self._pause = 0.0
                 log.info("listener.back", listener=repr(listener))
             outbox.end()
+
+    def _answer_stun(self, data: bytes, address: tuple[str, int]) -> None:
+        """A keep-alive of RFC 5626; an answer that cannot be sent is not missed."""
+        answer = binding_answer(data, address[0], address[1])
+        if answer is not None:
+            self.keepalives += 1
+            if not self._queue:
+                with contextlib.suppress(OSError):
+                    self._socket.sendto(answer, address)
 
     def _was_emptied(self, received: int) -> None:
         """The queue ended before the batch: expect that many the next time.

@@ -45,6 +45,53 @@ def test_the_proxy_next_to_the_client_must_keep_its_flow(registry, path, status)
     assert len(registry.bound()) == (status == 200)
 
 
+@pytest.mark.parametrize(
+    ("peer", "contact"),
+    [("client", PHONE), ("client/tcp", PHONE.replace("40000", "40000;transport=tcp"))],
+)
+def test_outbound_is_granted_where_the_flow_is_ours(registry, peer, contact):
+    """Over UDP we answer STUN, over streams CRLFCRLF (RFC 5626 section 6)."""
+    answer = registry.register(contact, peer=peer, headers=("Supported: outbound",))
+    assert answer.values("require") == [b"outbound"]
+
+
+def test_outbound_is_granted_where_the_proxy_next_to_the_client_keeps_the_flow(
+    registry,
+):
+    path = "Path: <sip:inner;lr>, <sip:edge;lr;ob>"
+    answer = registry.register(PHONE, headers=(*VIA_EDGE, path))
+    assert answer.values("require") == [b"outbound"]
+    assert answer.values("path") == [path[6:].encode()]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Path: <sip:edge;lr;ob>",),
+        ("Supported: path", "Path: <sip:edge;lr;ob>"),
+    ],
+)
+def test_outbound_is_not_granted_to_who_did_not_ask(registry, lines):
+    via, _ = VIA_EDGE
+    answer = registry.register(PHONE, headers=(via, *lines))
+    assert answer.status == 200
+    assert "require" not in answer.index
+
+
+def test_outbound_is_not_granted_for_somebody_elses_contact(registry):
+    other = '<sip:alice@10.1.0.77>;+sip.instance="<urn:uuid:1>";reg-id=1'
+    answer = registry.register(other, headers=("Supported: outbound",))
+    assert answer.status == 200
+    assert "require" not in answer.index
+
+
+def test_a_via_beside_another_on_one_line_is_a_hop_as_well(registry):
+    """As a proxy may write it: the client is not next to us."""
+    via = "SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bKr, SIP/2.0/UDP 10.9.9.9"
+    answer = registry.register(PHONE, headers=("Supported: outbound",), via=via)
+    assert answer.status == 439
+
+
 def test_without_outbound_in_supported_nobody_asked_for_a_flow(registry):
     via, _ = VIA_EDGE
     assert registry.register(PHONE, headers=(via,)).status == 200

@@ -3,7 +3,9 @@
 import asyncio
 import errno
 import socket
+import struct
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import pytest
 
@@ -314,3 +316,34 @@ async def test_two_listeners_may_share_a_port_when_asked(recorder: Recorder):
     assert address_of(first) == address_of(second)
     await first.close()
     await second.close()
+
+
+async def test_a_stun_binding_request_is_answered_with_its_source(
+    network: Network, recorder: Recorder, peer: socket.socket, host: str
+):
+    """RFC 5626 section 5.4: keep-alives of whoever was granted outbound."""
+    identity = b"twelve bytes"
+    peer.sendto(struct.pack("!HHI", 1, 0, 0x2112A442) + identity, address_of(network))
+    answer = await asyncio.to_thread(peer.recv, 2000)
+    assert answer[:2] == b"\x01\x01"
+    assert answer[8:20] == identity
+    port = struct.unpack("!H", answer[26:28])[0] ^ 0x2112
+    mask = answer[4:20]
+    packed = bytes(a ^ b for a, b in zip(answer[28:], mask, strict=False))
+    assert (str(ip_address(packed)), port) == peer.getsockname()[:2]
+    assert recorder.of("datagram") == []
+    assert network.flows.udp_flows == {}  # nothing is remembered of it
+
+
+async def test_other_stun_is_dropped_and_sip_goes_on(
+    network: Network, recorder: Recorder, peer: socket.socket
+):
+    for kind in (0x0011, 0x0101, 0x0003):
+        header = struct.pack("!HHI", kind, 0, 0x2112A442) + b"twelve bytes"
+        peer.sendto(header, address_of(network))
+    peer.sendto(b"OPTIONS sip:x SIP/2.0\r\n\r\n", address_of(network))
+    [(_, data)] = await recorder.wait("datagram")
+    assert data.startswith(b"OPTIONS")
+    peer.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        peer.recv(2000)
