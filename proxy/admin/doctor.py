@@ -22,6 +22,7 @@ from proxy.endpoints.plan import Plan
 from proxy.endpoints.table import EndpointTable
 from proxy.net.errors import NetError
 from proxy.net.tls import TlsFiles, client_context
+from proxy.pools.description import RecordRow
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.prober import Certificate, Probe, Reading, probe
 from proxy.store.registrar import Conflict
@@ -173,14 +174,23 @@ class Doctor:
 
         The first front end that answers is put into ``found`` under the FQDN.
         """
-        resolution, targets = await self._resolve(pool)
+        resolution, records = await self._resolve(pool)
         yield _dns(pool, resolution)
         front_ends = resolution.front_ends()
-        for target in sorted(targets - {each.name.lower() for each in front_ends}):
-            yield Step(
-                *(pool.fqdn, "dns", "warning", f"{target} has no address"),
-                fix=f"add an A or AAAA record for {target}, or take its SRV record out",
-            )
+        found_names = {each.name.lower() for each in front_ends}
+        for row in records if front_ends else ():
+            target = row.text.split()[-1].rstrip(".").lower()
+            if row.problem:
+                yield Step(
+                    *(pool.fqdn, "dns", "warning", f"{row.name} has {row.problem}"),
+                    fix="correct that SRV record, or take it out",
+                )
+            elif target not in found_names:
+                yield Step(
+                    *(pool.fqdn, "dns", "warning", f"{target} has no address"),
+                    fix=f"add an A or AAAA record for {target}, or take its SRV record"
+                    " out",
+                )
         try:
             probes = [self._probe(each) for each in front_ends]
         except ControlError as error:
@@ -195,8 +205,8 @@ class Doctor:
             for step in judge(pool.fqdn, result, self._operator.clock()):
                 yield step
 
-    async def _resolve(self, pool: Pool) -> tuple[Resolution, set[str]]:
-        """The front ends, and the names that SRV records lead to."""
+    async def _resolve(self, pool: Pool) -> tuple[Resolution, list[RecordRow]]:
+        """The front ends, and every SRV record, each target once."""
         from proxy.pools.resolver import Resolver  # dnspython: only who asks pays
 
         config = self._config
@@ -209,11 +219,9 @@ class Doctor:
         finally:
             await resolver.close()
         records = description.records if description else ()
-        return resolution, {
-            row.text.split()[-1].rstrip(".").lower()
-            for row in records
-            if row.type == "SRV" and row.text
-        }
+        found = [row for row in records if row.type == "SRV" and row.text]
+        by_target = {(row.text.split()[-1], row.problem): row for row in found}
+        return resolution, sorted(by_target.values(), key=lambda row: row.text)
 
     def _probe(self, front_end: FrontEnd) -> Awaitable[Probe]:
         # A context for each: the prober relaxes it to read a name that does not fit.
@@ -241,7 +249,7 @@ def _domain(endpoint: Endpoint, config: Config) -> Step:
     except Refused as refusal:
         return Step(
             *(endpoint.sip_address, "domain", "failed", str(refusal)),
-            fix="add its domain to [proxy] domains and reload",
+            fix="add its domain to [proxy] domains and restart the service",
         )
     host = endpoint.key.partition("@")[2]
     return Step(endpoint.sip_address, "domain", "ok", f"{host} is served")

@@ -1,10 +1,35 @@
-"""What DNS says about a pool now, asked afresh: the material of ``pool show``."""
+"""What DNS and the running service say about a pool: the material of ``pool show``.
 
+DNS is asked afresh; health is the service's own, for nobody else makes calls.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from proxy.admin import client
 from proxy.admin.control import ControlError, PoolView
 from proxy.config import Config
-from proxy.pools.description import PoolDescription
+from proxy.pools.description import FrontEndRow, PoolDescription
 from proxy.pools.front_end import Lookup
 from proxy.pools.resolver import Resolver
+
+UNKNOWN = "unknown"
+"""The state of a front end of which no service has told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A pool as the running service sees it; ``problem`` is why nothing is known.
+
+    ``front_ends`` are its rows: name, transport, address, port, state, reason,
+    state_for.  ``error`` is why it has none, ``dns_stale_for`` seconds of failing DNS.
+    """
+
+    problem: str = ""
+    error: str = ""
+    dns_age: float | None = None
+    dns_stale_for: float | None = None
+    front_ends: tuple[dict[str, Any], ...] = ()
 
 
 def lookup_of(view: PoolView) -> Lookup:
@@ -12,8 +37,13 @@ def lookup_of(view: PoolView) -> Lookup:
     return Lookup(view.pool.fqdn, view.pool.port, view.pool.transport)
 
 
-async def resolve_pool(config: Config, view: PoolView) -> PoolDescription:
-    """Every record and front end of a pool; raises ControlError when there is none."""
+async def resolve_pool(
+    config: Config, view: PoolView
+) -> tuple[PoolDescription, list[str]]:
+    """Every record and front end of a pool, and the name servers that were asked.
+
+    Raises ControlError when there is no answer at all.
+    """
     transports = {listen.transport for listen in config.listen}
     resolver = Resolver(config.dns.nameservers or None, transports)
     try:
@@ -24,4 +54,57 @@ async def resolve_pool(config: Config, view: PoolView) -> PoolDescription:
         await resolver.close()
     if description is None:
         raise ControlError(f"DNS gave no answer about {view.pool.fqdn}: try again")
-    return description
+    return description, resolver.dns.nameservers
+
+
+def ask_service(config: Config, fqdn: str) -> ServiceView:
+    """What the running service knows of a pool.  Never raises for its absence."""
+    address = config.admin.address
+    if address is None:
+        return ServiceView("the service has no admin listener ([admin] listen)")
+    try:
+        pools = client.call_json(config, "GET", "/status")["pools"]
+    except client.AdminError as error:
+        text = str(error)
+        if text.startswith("no service answers"):
+            text = f"no service answers at {address}"
+        return ServiceView(text)
+    except (KeyError, TypeError, ValueError):
+        return ServiceView(f"what answers at {address} is no Waypost")
+    found = pools.get(fqdn)
+    if found is None:
+        return ServiceView("the service has no endpoint that leads to this pool")
+    return ServiceView(
+        error=found["error"],
+        dns_age=found.get("dns_age"),
+        dns_stale_for=found.get("dns_stale_for"),
+        front_ends=tuple(found["front_ends"]),
+    )
+
+
+def with_health(description: PoolDescription, service: ServiceView) -> PoolDescription:
+    """The front ends that DNS names now, each with the state that the service saw."""
+    known = {_key(row): row for row in service.front_ends}
+
+    def judged(row: FrontEndRow) -> FrontEndRow:
+        seen = known.get((row.transport, row.host, row.port))
+        if seen is None:
+            return replace(row, state=UNKNOWN, state_for=0.0, reason="")
+        return replace(
+            row,
+            state=seen["state"],
+            state_for=seen["state_for"],
+            reason=seen["reason"],
+        )
+
+    return replace(description, front_ends=tuple(map(judged, description.front_ends)))
+
+
+def gone(description: PoolDescription, service: ServiceView) -> list[dict[str, Any]]:
+    """Front ends that the service tries and DNS no longer names."""
+    named = {(row.transport, row.host, row.port) for row in description.front_ends}
+    return [row for row in service.front_ends if _key(row) not in named]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["transport"], row["address"], row["port"]

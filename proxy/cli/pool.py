@@ -77,19 +77,24 @@ def _view_to_json(view: PoolView) -> dict[str, Any]:
 
 @app.command()
 def show(context: typer.Context, fqdn: Fqdn) -> None:
-    """Ask DNS about a pool: every record, target and address, in order."""
+    """Ask DNS about a pool, and the running service how its front ends are."""
     import asyncio
 
-    from proxy.admin.pool_show import resolve_pool
+    from proxy.admin.pool_show import ask_service, resolve_pool, with_health
     from proxy.cli.pool_table import print_pool
 
     session: Session = context.obj
+    config = session.config()
     (view,) = session.operate(lambda operator: control.get_pools(operator, fqdn))
-    description = asyncio.run(resolve_pool(session.config(), view))
+    asked, servers = asyncio.run(resolve_pool(config, view))
+    service = ask_service(config, view.pool.fqdn)
+    description = with_health(asked, service)
     if session.json:
-        render.print_json({**_view_to_json(view), "dns": asdict(description)})
+        dns = {**asdict(description), "nameservers": servers}
+        found = {**_view_to_json(view), "dns": dns, "service": asdict(service)}
+        render.print_json(found)
     else:
-        print_pool(view, description)
+        print_pool(view, description, servers, service)
     if not description.front_ends:
         raise control.ControlError(_no_front_end(view.pool.fqdn, description))
 

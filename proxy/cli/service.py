@@ -11,6 +11,9 @@ from proxy.cli import render
 from proxy.cli.output import made
 from proxy.cli.session import Session
 
+ENDS_SOON = 14 * 86_400
+"""Seconds before the end of a certificate from which on it is shown."""
+
 
 def status(
     context: typer.Context,
@@ -68,6 +71,8 @@ def _print_status(found: dict[str, Any]) -> None:
             ("Listeners", " ".join(map(_address, found["listeners"]))),
             ("Store", found["store"]),
             *_store_away(found),
+            *_needs_restart(found),
+            *_certificates(found),
             *_down(found),
             ("Endpoints", str(found["endpoints"])),
             ("Bindings", str(found["bindings"])),
@@ -109,6 +114,21 @@ def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
     ago = render.duration(found["store_away_seconds"])
     since = datetime.fromisoformat(found["store_away_since"]).timestamp()
     return [("Away since", f"{render.instant(since)} ({ago})")]
+
+
+def _needs_restart(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Keys of the file that a reload has read and cannot apply."""
+    keys = found.get("needs_restart")
+    return [("Restart for", f"{' '.join(keys)} (changed in the file)")] if keys else []
+
+
+def _certificates(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Those of ours that end soon."""
+    return [
+        ("Certificate", f"{each['file']} ends in {render.duration(each['ends_in'])}")
+        for each in found.get("certificates", ())
+        if each["ends_in"] < ENDS_SOON
+    ]
 
 
 def _down(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from proxy.pools.answers import Answer, Record
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import HealthBook
 from proxy.pools.selection import order_for
-from proxy.pools.srv import NaptrRecord, SrvRecord
+from proxy.pools.srv import NaptrRecord, SrvRecord, flaw
 from proxy.sip.flow import Transport
 
 
@@ -21,7 +21,7 @@ class RecordRow:
     """One DNS record, or (``text`` empty) a question without any.
 
     ``ttl_left`` is negative once it has run out; ``stale_for`` is None while DNS
-    answers.
+    answers.  ``problem`` is why the question failed, or why the record is no use.
     """
 
     name: str
@@ -102,19 +102,27 @@ def describe(
 
 
 def _record_rows(answer: Answer, now: float) -> list[RecordRow]:
-    return [
-        RecordRow(
+    def row(text: str, problem: str) -> RecordRow:
+        return RecordRow(
             answer.question.name,
             answer.question.type,
             text,
             answer.expires - now,
             now - answer.received_at,
             _since(answer.failing_since, now),
-            answer.problem,
+            problem,
         )
-        for text in [_text(record) for record in sorted(answer.records, key=str)]
-        or [""]
+
+    if not answer.records:
+        return [row("", answer.problem)]
+    return [
+        row(_text(record), answer.problem or _flaw(record))
+        for record in sorted(answer.records, key=str)
     ]
+
+
+def _flaw(record: Record) -> str:
+    return flaw(record) if isinstance(record, SrvRecord) else ""
 
 
 def _front_end_rows(

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from proxy import __version__
+from proxy import __version__, clock
 from proxy.admin.http import HttpListener, Page, Reply
 from proxy.admin.token import TokenError, make_token
 from proxy.config.model import Config
@@ -175,6 +175,11 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         ],
         "store": state.store_problem or "ok",
         **_store_away(state),
+        "needs_restart": state.needs_restart,
+        "certificates": [
+            {"file": file, "ends_in": round(shown.expires - clock.wall())}
+            for file, shown in runtime.certificates.shown.items()
+        ],
         "down": dict(runtime.tasks.down),
         "table_version": table.version,
         "endpoints": len(table.endpoints),

@@ -130,12 +130,13 @@ class Reloader:
             if not self.is_quiet:
                 log.info("keys.changed", keys=len(keys))
         changed = changes(self.config, fresh)
-        waiting = sorted(changed - LIVE)
+        left = needs_restart(self.config, fresh)
         applied = sorted(changed & LIVE)
         if applied:
             self._apply(fresh)
-        if waiting and not self.is_quiet:
-            log.warning("config.needs_restart", keys=waiting)
+        self.drain.state.needs_restart = left
+        if left and not self.is_quiet:
+            log.warning("config.needs_restart", keys=left)
         if not self.is_quiet:
             log.info("config.reloaded", applied=applied)
         # What waits for a restart is named again by the next reload.
@@ -192,6 +193,11 @@ def changes(old: Config, new: Config) -> set[str]:
     before, after = _flat(old), _flat(new)
     keys = before.keys() | after.keys()
     return {key for key in keys if before.get(key) != after.get(key)}
+
+
+def needs_restart(old: Config, new: Config) -> list[str]:
+    """The keys with another value that count after a restart only."""
+    return sorted(changes(old, new) - LIVE)
 
 
 def _flat(config: Config) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class ServiceState:
         self.started_at = clock.wall()
         self._began = self._answered = clock.boottime()
         self.waits_for = ""
+        self.needs_restart: list[str] = []
         self.store_problem = ""
         self.store_answered_at = self.started_at
 

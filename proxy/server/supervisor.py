@@ -26,7 +26,7 @@ from proxy.server.node_sockets import NodeSockets, open_sockets
 from proxy.server.node_totals import Snapshot
 from proxy.server.notify import Notifier
 from proxy.server.readings import log_readings, process_readings
-from proxy.server.reload import ReloadSignal, reloaded, stop_reloading
+from proxy.server.reload import ReloadSignal, needs_restart, reloaded, stop_reloading
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
@@ -206,6 +206,7 @@ class Supervisor:
 
     async def _take(self, fresh: Config) -> None:
         await self.crew.ask("reload", config=pack(fresh))
+        self.state.needs_restart = needs_restart(self.config, fresh)
         # Who is forked from now on has what a reload may change, and no more.
         self.config = self.crew.config = reloaded(self.config, fresh)
         set_up_logs(fresh.log.format, fresh.log.level, self._stream)
@@ -271,6 +272,7 @@ class Supervisor:
             "phase": self.state.phase,
             "up_seconds": round(self.state.age, 1),
             "store": problems[0] if problems else "ok",
+            "needs_restart": self.state.needs_restart,
             "down": self.down(),
             "workers": [
                 {

@@ -95,6 +95,48 @@ def test_show_prints_every_record_target_and_address(waypost, monkeypatch):
         assert sorted(hosts[:2]) == ["127.0.0.21", "127.0.0.22"]
 
 
+def test_without_a_service_show_says_that_health_is_not_known(waypost, monkeypatch):
+    records = {f"{POOL} A": "127.0.0.21"}
+    with running_zone(records) as address:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", address)
+        monkeypatch.setenv("WAYPOST_ADMIN_LISTEN", "127.0.0.1:9")
+        assert waypost("pool", "show", POOL) == 0
+        assert f"Asked     : {address}" in waypost.out
+        told = "unknown: no service answers at 127.0.0.1:9, so this is DNS alone"
+        assert told in waypost.out
+        waypost("pool", "show", POOL, "--json")
+        assert {x["state"] for x in waypost.json["dns"]["front_ends"]} == {"unknown"}
+        assert "no service answers" in waypost.json["service"]["problem"]
+
+
+FLAWED = {
+    f"_sip._udp.{POOL} SRV": [
+        "0 0 5060 fe1.test.",
+        "0 0 0 fe2.test.",
+        "0 0 5060 192.0.2.7.",
+        "0 0 5060 lame.test.",
+    ],
+    "fe1.test A": "127.0.0.1",
+    "fe2.test A": "127.0.0.2",
+}
+
+
+def test_show_and_doctor_name_records_that_lead_nowhere(waypost, monkeypatch):
+    waypost.create()
+    with running_zone(FLAWED) as address:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", address)
+        assert waypost("pool", "show", POOL) == 0
+        hosts = [x for x in waypost.out.splitlines() if x.startswith(("1 ", "2 "))]
+        assert len(hosts) == 1 and "127.0.0.1:5060" in hosts[0]
+        for part in ("port 0 for fe2.test", "the address 192.0.2.7 as its target"):
+            assert f"_sip._udp.{POOL} has {part}" in waypost.out
+        waypost("doctor", "--json")
+        texts = [x["text"] for x in waypost.json["steps"] if x["name"] == "dns"]
+        for part in ("port 0 for", "192.0.2.7 as its target", "lame.test has no"):
+            assert sum(part in text for text in texts) == 1, part
+        assert not any("192.0.2.7 has no address" in text for text in texts)
+
+
 def test_a_pool_without_records_is_exit_code_1_and_says_what_to_add(
     waypost, monkeypatch
 ):

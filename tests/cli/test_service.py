@@ -1,7 +1,9 @@
 """`waypost status` and `waypost drain` against a running service."""
 
 import json
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -29,6 +31,26 @@ def test_status_shows_the_service(service):
     assert f"udp:{HOST}:{service.port} tcp:{HOST}:{service.port}" in done.stdout
     found = json.loads(waypost(service, "--json", "status").stdout)
     assert (found["phase"], found["endpoints"], found["store"]) == ("ready", 0, "ok")
+
+
+def test_status_shows_the_keys_that_wait_for_a_restart(service):
+    assert (
+        json.loads(waypost(service, "--json", "status").stdout)["needs_restart"] == []
+    )
+    text = service.config.read_text()
+    for fresh, keys in (
+        (text.replace('"contoso.test"', '"contoso.test", "b.test"'), ["proxy.domains"]),
+        (text, []),
+    ):
+        service.config.write_text(fresh)
+        service.signal(signal.SIGHUP)
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            if json.loads(service.get("/status")[1])["needs_restart"] == keys:
+                break
+            time.sleep(0.05)
+        said = "Restart for : proxy.domains (changed in the file)"
+        assert (said in waypost(service, "status").stdout) == bool(keys)
 
 
 def test_drain_ends_the_service(service):

@@ -1,0 +1,52 @@
+"""`waypost pool show` asks the running service how its front ends are."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from proxy.lab.front_end import FrontEndServer
+from proxy.lab.journey import Journey
+from proxy.lab.legacy_client import LegacyClient
+from proxy.lab.service import command, waypost
+from tests.support.scene import FRONT_END_HOSTS, waypost_scene
+
+ALIAS = "sip:ocschat@contoso.test"
+POOL = "pcpool.contoso.test"
+
+
+async def shown(config: Path) -> str:
+    line = command("--config", str(config), "pool", "show", POOL)
+    child = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
+    return (await child.communicate())[0].decode()
+
+
+async def test_a_dead_front_end_is_shown_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    first, second = (
+        FrontEndServer(f"fe{n}", host) for n, host in enumerate(FRONT_END_HOSTS, 1)
+    )
+    async with AsyncExitStack() as stack:
+        for front_end in (first, second):
+            await front_end.start()
+            stack.push_async_callback(front_end.stop)
+        addresses = [(x.host, x.port) for x in (first, second)]
+        opened = waypost_scene(tmp_path, addresses, "tcp")
+        scene = await stack.enter_async_context(opened)
+        config = next(tmp_path.rglob("waypost.toml"))
+        text = await shown(config)
+        assert "2 of 2 front ends in use by the running service" in text
+        assert text.count("healthy") == 2
+        await first.stop()
+        for _ in range(3):
+            client = LegacyClient(scene.proxy, transport="tcp")
+            await Journey(client, ALIAS).play()
+        text = await shown(config)
+        assert "1 of 2 front ends in use by the running service" in text
+        (row,) = [line for line in text.splitlines() if "ejected" in line]
+        assert FRONT_END_HOSTS[0] in row and "refused" in row
+        assert max(map(len, text.splitlines())) <= 80
+        found = await waypost(config, "pool", "show", POOL)
+        states = {x["host"]: x["state"] for x in found["dns"]["front_ends"]}
+        assert states == {FRONT_END_HOSTS[0]: "ejected", FRONT_END_HOSTS[1]: "healthy"}
+        assert found["service"]["problem"] == ""
