@@ -182,6 +182,8 @@ class Crew:
         if worker.pid == pid:
             worker.channel = channel
         while (message := await channel.receive()) is not None:
+            if worker.channel is not channel:
+                break  # what it said before it died: nobody is there any more
             worker.beat_at = clock.monotonic()
             worker.down = message.get("down", worker.down)
             if "waiting" in message and not self._was_up:

@@ -11,7 +11,8 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -74,9 +75,13 @@ async def run(config: Config, stream: TextIO) -> int:
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     door = AdminDoor(config, state)
     passed = passed_sockets(os.environ)
+
+    def show(runtime: Runtime) -> Awaitable[object]:
+        return door.show(pages(runtime, state, drain))
+
     try:
         started = await until_started(
-            lambda: _start(config, stream, state, drain, door, passed),
+            lambda: start_service(config, stream, state, None, passed, show),
             drain.ended,
             Waiting(state, notifier.waiting),
             door.show_waiting,
@@ -88,7 +93,8 @@ async def run(config: Config, stream: TextIO) -> int:
     if started is None:
         await door.close()
         return EXIT_OK
-    runtime, store, ledger = started.runtime, started.store, started.ledger
+    close_all(passed)  # until here the next try might have wanted them, too
+    runtime = started.runtime
     reloader = Reloader(config, runtime, drain, stream)
 
     async def take(fresh: Config) -> None:
@@ -100,6 +106,20 @@ async def run(config: Config, stream: TextIO) -> int:
     drain.runtime, state.phase = runtime, "ready"
     runtime.tasks.keep(notifier.feed_watchdog, "watchdog")
     notifier.tell("READY=1", "STATUS=serving")
+    _tell_started(runtime)
+    try:
+        await drain.ended.wait()
+    finally:
+        log.info("service.stopping")
+        stop_reloading(loop)
+        notifier.tell("STOPPING=1")
+        async with started.opened:
+            await door.close()
+        log.info("service.stopped")
+    return EXIT_OK
+
+
+def _tell_started(runtime: Runtime) -> None:
     log.info(
         "service.started",
         version=__version__,
@@ -107,59 +127,53 @@ async def run(config: Config, stream: TextIO) -> int:
         endpoints=len(runtime.core.router.table.endpoints),
     )
     object_to_root()
-    try:
-        await drain.ended.wait()
-    finally:
-        log.info("service.stopping")
-        stop_reloading(loop)
-        notifier.tell("STOPPING=1")
-        await door.close()
-        await runtime.close()
-        await ledger.close()
-        await leave(store, config)
-        await store.close()
-        log.info("service.stopped")
-    return EXIT_OK
+
+
+def close_all(opened: Sequence[socket.socket]) -> None:
+    """Close our copies of sockets."""
+    for each in opened:
+        each.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _Started:
-    """What a start that succeeded has opened."""
+class Started:
+    """A service that runs; ``opened`` closes all of it, the last opened first."""
 
     store: Store
-    ledger: LedgerWriter
     runtime: Runtime
+    opened: AsyncExitStack
 
 
-async def _start(
+async def start_service(
     config: Config,
     stream: TextIO,
     state: ServiceState,
-    drain: Drain,
-    door: AdminDoor,
-    passed: Sequence[socket.socket],
-) -> _Started:
+    part: WorkerPart | None = None,
+    passed: Sequence[socket.socket] = (),
+    then: Callable[[Runtime], Awaitable[object]] | None = None,
+) -> Started:
     """One try: everything is open afterwards, or nothing.  Raises ``StartError``.
 
-    ``passed`` stay ours, because the next try may want them, too.
+    ``then`` opens what comes last.  What a stop does, a start that fails does as well:
+    what was counted is saved, and the other nodes hear that we are gone.
     """
-    store = await open_store(config.store_url)
-    ledger = LedgerWriter(store)
-    try:
+    async with AsyncExitStack() as opened:
+        store = await open_store(config.store_url)
+        opened.push_async_callback(store.close)
+        ledger = LedgerWriter(store)
         runtime = await start_runtime(
-            config, store, stream, state, ledger, passed=passed
+            config, store, stream, state, ledger, part, passed
         )
-        try:
-            await door.show(pages(runtime, state, drain))
-        except BaseException:
-            await runtime.close()
-            raise
-    except BaseException:
-        await store.close()
-        raise
-    for each in passed:
-        each.close()
-    return _Started(store, ledger, runtime)
+        if part is None or part.is_first:
+            opened.push_async_callback(leave, store, config)
+        opened.push_async_callback(ledger.close)
+        opened.push_async_callback(runtime.close)
+        if runtime.links is not None:
+            opened.callback(runtime.links.close)
+        if then is not None:
+            await then(runtime)
+        return Started(store, runtime, opened.pop_all())
+    raise AssertionError("an exit stack swallows nothing")
 
 
 async def start_runtime(
@@ -213,13 +227,13 @@ async def start_runtime(
     if config.usage.ledger:
         runtime.access.ledger = ledger.book
     is_first = part is None or part.is_first
-    await _open(store, runtime, is_first)
-    if part is not None:
-        start_links(part, runtime)
-    if runtime.core.settings.asks_store:
-        runtime.on_look_up = LookUps(store, runtime).add
-    _follow_others(store, runtime, state, mark, node, is_first)
-    _run_beside(config, store, runtime, ledger, is_first)
+    try:
+        await _open(store, runtime, part)
+        _follow_others(store, runtime, state, mark, node, is_first)
+        _run_beside(config, store, runtime, ledger, is_first)
+    except BaseException:
+        await runtime.close()
+        raise
     return runtime
 
 
@@ -236,14 +250,15 @@ def _listen_options(
     return adopt([each.dup() for each in passed], flows.listeners, options)
 
 
-async def _open(store: Store, runtime: Runtime, is_first: bool) -> None:
-    """Load what is registered and listen; nothing stays open when that fails."""
-    try:
-        await start_registrar(store, runtime, sweeps_store=is_first)
-        await runtime.open()
-    except BaseException:
-        await runtime.close()
-        raise
+async def _open(store: Store, runtime: Runtime, part: WorkerPart | None) -> None:
+    """Load what is registered, and listen."""
+    is_first = part is None or part.is_first
+    await start_registrar(store, runtime, sweeps_store=is_first)
+    await runtime.open()
+    if part is not None:
+        start_links(part, runtime)
+    if runtime.core.settings.asks_store:
+        runtime.on_look_up = LookUps(store, runtime).add
 
 
 def _follow_others(

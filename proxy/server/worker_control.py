@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 import structlog
@@ -14,10 +13,8 @@ from proxy.config.packed import unpack
 from proxy.server.admin_pages import status
 from proxy.server.channel import Channel, Message
 from proxy.server.drain import Drain, open_transactions
-from proxy.server.ledger import LedgerWriter
-from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, settle_memory, start_runtime
+from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, settle_memory, start_service
 from proxy.server.node_totals import Snapshot
-from proxy.server.nodes import leave
 from proxy.server.notify import Notifier
 from proxy.server.readings import read_all
 from proxy.server.reload import Reloader
@@ -25,8 +22,6 @@ from proxy.server.runtime import Runtime
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.worker import WorkerPart
-from proxy.store.factory import open_store
-from proxy.store.interface import Store
 from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
@@ -78,7 +73,7 @@ async def _serve(
 
     try:
         started = await until_started(
-            lambda: _start(config, stream, state, part),
+            lambda: start_service(config, stream, state, part),
             ended,
             Waiting(state, tell, is_quiet=not part.is_first),
         )
@@ -88,7 +83,7 @@ async def _serve(
         return EXIT_CONFIG
     if started is None:
         return EXIT_OK
-    runtime, store, ledger = started.runtime, started.store, started.ledger
+    runtime = started.runtime
     drain = Drain(state, config.server.drain_seconds, Notifier())
     reloader = Reloader(
         config,
@@ -102,40 +97,9 @@ async def _serve(
     state.phase = "ready"
     channel.send({"ready": len(runtime.core.router.table.endpoints)})
     beats.down = lambda: runtime.tasks.down
-    try:
+    async with started.opened:
         await _obey(channel, await first, runtime, state, reloader)
-    finally:
-        if runtime.links is not None:
-            runtime.links.close()
-        await runtime.close()
-        await ledger.close()
-        if part.is_first:
-            await leave(store, config)
-        await store.close()
     return EXIT_OK
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """What a start that succeeded has opened."""
-
-    store: Store
-    ledger: LedgerWriter
-    runtime: Runtime
-
-
-async def _start(
-    config: Config, stream: TextIO, state: ServiceState, part: WorkerPart
-) -> _Started:
-    """One try: everything is open afterwards, or nothing.  Raises ``StartError``."""
-    store = await open_store(config.store_url)
-    ledger = LedgerWriter(store)
-    try:
-        runtime = await start_runtime(config, store, stream, state, ledger, part)
-    except BaseException:
-        await store.close()
-        raise
-    return _Started(store, ledger, runtime)
 
 
 async def _obey(
