@@ -5,6 +5,7 @@ The peer here is OpenSSL in memory, so a test decides which bytes leave together
 
 import asyncio
 import contextlib
+import random
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -211,3 +212,39 @@ async def test_new_keys_under_way(network: Network, recorder: Recorder) -> None:
     finally:
         client.kill()
         await client.wait()
+
+
+async def send_cut(opened: socket.socket, data: bytes, rng: random.Random) -> None:
+    """Send these bytes in pieces, and let the proxy read in between or not."""
+    loop = asyncio.get_running_loop()
+    while data:
+        size = rng.choice((1, 1, 2, 5, 17, 100, 1_000, 20_000))
+        await loop.sock_sendall(opened, data[:size])
+        data = data[size:]
+        if rng.random() < 0.3:
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_messages_are_the_same_however_records_and_pieces_fall(
+    peer: Peer, recorder: Recorder, seed: int
+) -> None:
+    """Where a message ends, where a record ends, and where a read ends differ."""
+    rng = random.Random(seed)
+    sizes = (0, 1, 50, 3_000, 20_000)
+    messages = [sip(body=bytes(rng.choice(sizes))) for _ in range(12)]
+    await peer.shake_hands(rng.choice((1, 40, 1 << 20)))
+    await peer.flush()
+    plain = b"".join(messages)
+    reading = asyncio.ensure_future(peer.read(len(plain)))
+    rest = plain
+    while rest:
+        size = rng.choice((1, 3, 30, 900, 16_384, 40_000))
+        peer.tls.write(rest[:size])
+        rest = rest[size:]
+        if rng.random() < 0.5:
+            await send_cut(peer.opened, peer.outgoing.read(), rng)
+    await send_cut(peer.opened, peer.outgoing.read(), rng)
+    assert await reading == plain
+    assert [data for _, data in recorder.of("message")] == messages
+    assert not recorder.of("framing_failed")
