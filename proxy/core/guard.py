@@ -19,6 +19,7 @@ from proxy.core.search import Search
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow
+from proxy.sip.grammar import canonical_name, logical_lines
 from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 400
 """Bytes of a message that a log line may show."""
-_CREDENTIALS: Final = (b"authorization:", b"proxy-authorization:")
+_CREDENTIALS: Final = ("authorization", "proxy-authorization")
 
 
 class Guard:
@@ -225,5 +226,8 @@ def _bytes_of(request: Request) -> bytes:
 def _head_of(data: bytes) -> bytes:
     """The beginning of a message, and nothing of its credentials."""
     head = data[:_HEAD].partition(b"\r\n\r\n")[0]
-    lines = head.split(b"\r\n")
-    return b"\r\n".join(x for x in lines if not x.lower().startswith(_CREDENTIALS))
+    return b"\r\n".join(
+        line
+        for line in logical_lines(head)
+        if canonical_name(line.partition(b":")[0]) not in _CREDENTIALS
+    )

@@ -24,7 +24,7 @@ from proxy.core.tokens import CLIENT, DIRECT, TokenBox
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_routes
 from proxy.sip.flow import Flow, Listener
-from proxy.sip.grammar import SPACE, TAB
+from proxy.sip.grammar import SPACE, TAB, canonical_name, logical_lines
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.uri import SipUri, parse_uri
 from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
@@ -203,7 +203,7 @@ class RecordRoutes:
                     self._answers.clear()
                 self._answers[(entry, line)] = known
         ours, theirs = b":%b@" % user, b":%b@" % known
-        return data[:end].replace(ours, theirs) + data[end:]
+        return _with_entry(data[:end], ours, theirs) + data[end:]
 
     def hide(self, entry: RecordRoute, response: Response, flow: Flow) -> None:
         """The same for a refusal, which makes no dialog: the caller does not get to
@@ -212,7 +212,8 @@ class RecordRoutes:
             return
         lines = response.lines
         for position, line in enumerate(lines):
-            if line.find(entry.user) >= 0:
+            is_route = response.names[position] == "record-route"
+            if is_route and line.find(entry.user) >= 0:
                 known = self._answer(entry, None, flow)
                 lines[position] = line.replace(entry.user, known)
 
@@ -286,6 +287,24 @@ def _read(value: bytes) -> RemoteTarget | None:
         return read_target(value.strip())
     except MalformedMessage:
         return None
+
+
+def _with_entry(head: bytes, ours: bytes, theirs: bytes) -> bytes:
+    """The header block with our entry changed wherever it stands in Record-Route.
+
+    A peer may have copied it into any other line, which is not ours to edit.
+    """
+    place = head.find(ours)
+    while place >= 0:
+        if not head.startswith(_ENTRY, place + 1 - len(_ENTRY)):
+            return b"\r\n".join(
+                line.replace(ours, theirs)
+                if canonical_name(line.partition(b":")[0]) == "record-route"
+                else line
+                for line in logical_lines(head)
+            )
+        place = head.find(ours, place + 1)
+    return head.replace(ours, theirs)
 
 
 def _plain_contact(data: bytes, place: int, end: int) -> bytes:
