@@ -16,6 +16,7 @@ from proxy.sip.uri import SipUri, parse_uri
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\Z")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _HOST_PORT: Final = re.compile(r"[^:@/]+:\d+\Z")
+_PATTERN: Final = frozenset("*?[]")
 REQUEST_URI_WORDS: Final = ("pool-host", "keep")
 
 
@@ -44,6 +45,23 @@ def normalise_address(text: str, domains: Collection[str] = ()) -> tuple[str, st
             'or add it to "domains" in section [proxy] of the configuration'
         )
     return written, uri.key
+
+
+def endpoint_address(text: str, domains: Collection[str] = ()) -> tuple[str, str]:
+    """``normalise_address`` of an endpoint that shall be made: one, and no range.
+
+    A store may hold one with such a letter in it, which is shown and removed as ever.
+    """
+    user = text.rpartition("@")[0]
+    letter = next((each for each in user if each in _PATTERN), None)
+    if letter is not None:
+        raise Refused(
+            f'in "{text}" the "{letter}" would match itself and nothing else: an '
+            "endpoint is one address, and ranges of addresses do not exist yet. Make "
+            'one for each address; "waypost endpoint import FILE" takes them from a '
+            "list"
+        )
+    return normalise_address(text, domains)
 
 
 def _scheme_refusal(text: str, scheme: str) -> str:

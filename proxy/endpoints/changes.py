@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from proxy.endpoints.address import (
     Refused,
-    normalise_address,
+    endpoint_address,
     normalise_display_name,
     normalise_fqdn,
     normalise_request_uri,
@@ -125,7 +125,7 @@ def new_endpoint(
     sip_address: str, fields: EndpointFields, rules: Rules, now: float
 ) -> Decide:
     """Create an endpoint.  ``fields.pool_fqdn`` is required."""
-    address, key = normalise_address(sip_address, rules.domains)
+    address, key = endpoint_address(sip_address, rules.domains)
     if fields.pool_fqdn is None:
         raise Refused("an endpoint needs a pool: write --pool-fqdn pcpool.contoso.com")
     said = fields.checked(rules)

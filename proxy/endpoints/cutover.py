@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from proxy.endpoints.address import Refused, normalise_address
+from proxy.endpoints.address import Refused, endpoint_address
 from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
 from proxy.endpoints.model import (
     NO_UPTIME,
@@ -106,7 +106,7 @@ def _checked(
     fields = EndpointFields(
         change.pool_fqdn, change.display_name, change.request_uri, change.service_uris
     )
-    return normalise_address(change.sip_address, rules.domains), fields.checked(rules)
+    return endpoint_address(change.sip_address, rules.domains), fields.checked(rules)
 
 
 def _switched(

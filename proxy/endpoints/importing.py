@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from proxy.endpoints.address import Refused, normalise_address, normalise_display_name
+from proxy.endpoints.address import Refused, endpoint_address, normalise_display_name
 from proxy.endpoints.changes import EndpointFields, RowChange, Rules
 from proxy.endpoints.exchange import ImportedRow
 from proxy.endpoints.model import Endpoint
@@ -90,7 +90,7 @@ def _change(
 ) -> RowChange:
     if not row.sip_address:
         raise Refused("has no SIP address")
-    address, key = normalise_address(row.sip_address, order.rules.domains)
+    address, key = endpoint_address(row.sip_address, order.rules.domains)
     before = table.endpoints.get(key)
     pool = row.pool_fqdn or order.default_pool
     if before is None and pool is None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.endpoints.address import (
     Refused,
+    endpoint_address,
     normalise_address,
     normalise_display_name,
     normalise_fqdn,
@@ -161,3 +162,26 @@ def test_a_display_name_is_one_printable_line():
     for bad in ("a\nb", "\x1b[31m", "x" * 257):
         with pytest.raises(Refused):
             normalise_display_name(bad)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "sip:*@contoso.test",
+        "39061*@contoso.test",
+        "sip:3906?@contoso.test",
+        "sip:39061[0-9]@contoso.test",
+    ],
+)
+def test_a_range_of_addresses_is_refused_with_a_sentence(written):
+    with pytest.raises(Refused, match="ranges of addresses do not exist yet"):
+        endpoint_address(written, DOMAINS)
+
+
+def test_an_address_is_an_endpoints_as_ever():
+    assert endpoint_address("OCSChat@contoso.test", DOMAINS) == (
+        "sip:OCSChat@contoso.test",
+        "ocschat@contoso.test",
+    )
+    # Whoever has made such a one finds and removes it.
+    assert normalise_address("39061*@contoso.test")[1] == "39061*@contoso.test"
