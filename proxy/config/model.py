@@ -214,6 +214,15 @@ class LogSection(Section):
     access: bool = True
 
 
+def _memory(value: int) -> int:
+    if value and not 64 * 1024 * 1024 <= value <= 1 << 40:
+        raise ValueError(
+            "write 0 for what the unit or the container allows, or bytes, at least "
+            "67108864 (64 MiB)"
+        )
+    return value
+
+
 @section
 class LimitsSection(Section):
     """What a stranger can make us hold."""
@@ -237,7 +246,8 @@ class LimitsSection(Section):
     handshake: float = _seconds(default=5.0)
     handshakes: int = _count(default=256)
     handshakes_per_source: int = _count(default=64)
-    transactions: int = _count(default=200_000)
+    transactions: int = setting(default=0, ge=0, le=10_000_000)
+    memory: int = setting(default=0, check=_memory)
     trusted_networks: list[str] = setting(
         default=["127.0.0.0/8", "::1/128"], example=["10.1.0.0/16"], check=networks
     )

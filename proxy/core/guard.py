@@ -206,7 +206,7 @@ class Guard:
         with suppress(Exception):
             search.forwarder.leave(waiting_for, search)
         if active is not None:
-            active.is_given_up = True
+            active.give_up()
             if active.method == b"INVITE" and active.state == "proceeding":
                 with suppress(Exception):
                     search.forwarder.cancel(active, now)

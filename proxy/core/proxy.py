@@ -42,14 +42,10 @@ from proxy.core.way_back import WayBack
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable
-from proxy.sip.message import (
-    Request,
-    Response,
-    UnreadableRequest,
-    parse_message,
-)
+from proxy.sip.message import Request, Response, UnreadableRequest, parse_message
 from proxy.sip.plain_response import read_plain_response
 from proxy.sip.uri import parse_uri
+from proxy.transaction.budget import Budget
 from proxy.transaction.keys import server_key
 from proxy.transaction.layer import TransactionLayer
 from proxy.transaction.server import ServerTransaction
@@ -73,11 +69,12 @@ class ProxyCore:
         rng: random.Random | None = None,
         siblings: Siblings | None = None,
     ) -> None:
-        rng = rng or random.Random()
+        self._rng = rng = rng or random.Random()
         self.settings = settings
         self.flows = flows
         self.timers = Timers()
-        self.transactions = TransactionLayer(self.send, self.timers)
+        self.budget = Budget(settings.memory)
+        self.transactions = TransactionLayer(self.send, self.timers, self.budget)
         self.tokens = TokenBox(settings.keys, flows)
         self.identity = identity_of(settings, flows)
         self._out: list[commands.Command] = []
@@ -116,7 +113,6 @@ class ProxyCore:
         )
         self.look_ups = LookUps(self, self._out)
         self.cancels = Cancels(self)
-        self._rng = rng
         self.is_draining = False
         self.requests_received = 0
         # Other methods share one counter: a stranger must not make us keep names.
@@ -154,7 +150,9 @@ class ProxyCore:
                 self.transactions.flow_closed(event.flow, event.reason, now)
                 self.first_hop.affinity.flow_closed(event.flow)
             case events.DatagramRefused():
-                self._datagram_refused(event, now)
+                is_ours = self.forwarder.datagram_refused(event.data, event.reason, now)
+                if self.handover is not None and not is_ours:
+                    self.handover.refused(event.flow, event.data, event.reason)
             case events.Resolved():
                 self.forwarder.resolved(event.lookup, event.resolution, now)
             case events.TableChanged():
@@ -188,8 +186,9 @@ class ProxyCore:
         return self.take_commands()
 
     def send(self, flow: Flow, data: bytes) -> None:
-        """Queue bytes for a flow."""
-        self._out.append(commands.Send(flow, data))
+        """Queue bytes for a flow, unless they would make us somebody's loudspeaker."""
+        if flow.is_proven or self.budget.may_say(flow, data):
+            self._out.append(commands.Send(flow, data))
 
     # -- messages ----------------------------------------------------------------
 
@@ -201,13 +200,16 @@ class ProxyCore:
             self.guard.message(flow, data, error)
 
     def _take(self, flow: Flow, data: bytes, now: float) -> None:
+        if not flow.is_proven:
+            self.budget.heard(flow, len(data))
         if flow.first_hop and data[:4] == b"SIP/":
             data = self.first_hop.take_response(data, flow)
         plain = read_plain_response(data) if data[:4] == b"SIP/" else None
         if plain is not None:
             self.responses_received += 1
             if self.branches.is_own_via(plain.sent_by):
-                transaction = self.transactions.client_for(plain.branch, plain.method)
+                client_for = self.transactions.client_for
+                transaction = client_for(plain.branch, plain.method, flow)
                 if transaction is not None:
                     try:
                         transaction.response_received(plain, now)
@@ -269,12 +271,13 @@ class ProxyCore:
         if method == b"CANCEL":
             self.cancels.take(request, flow, reply_flow, refusal, now)
             return
-        if len(self.transactions) > self.settings.max_transactions:
+        most = self.settings.max_transactions
+        if not self.transactions.has_room(flow, request.size, most):
             self.refusals.overload(request, flow, reply_flow, refusal)
             return
         if refusal is None and self.is_draining:
             refusal = draining(request, self._rng)
-        server = self.transactions.open_server(key, method, reply_flow)
+        server = self.transactions.open_server(key, method, reply_flow, request.size)
         try:
             if self.handover is not None:
                 self.handover.siblings.transactions.note(key)
@@ -380,7 +383,7 @@ class ProxyCore:
         transaction = None
         if via.branch is not None and self.branches.is_own_via(via.head.sent_by):
             method = response.cseq()[1]
-            transaction = self.transactions.client_for(via.branch, method)
+            transaction = self.transactions.client_for(via.branch, method, flow)
         if transaction is None:
             self._stray(via.branch, flow, data)
             return
@@ -393,8 +396,3 @@ class ProxyCore:
         """A response that no transaction here waits for."""
         if self.handover is None or not self.handover.response(branch, flow, data):
             self.strays_dropped += 1
-
-    def _datagram_refused(self, event: events.DatagramRefused, now: float) -> None:
-        is_ours = self.forwarder.datagram_refused(event.data, event.reason, now)
-        if self.handover is not None and not is_ours:
-            self.handover.refused(event.flow, event.data, event.reason)

@@ -93,8 +93,7 @@ class Registrar:
         """True when a Request-URI names us or a domain of ours (item 1)."""
         if routes.entries:
             return False
-        uri = parse_uri(routes.request_uri)
-        identity = self.router.identity
+        uri, identity = parse_uri(routes.request_uri), self.router.identity
         return uri.host in identity.domains or identity.is_own_uri(uri)
 
     def register(
@@ -111,6 +110,7 @@ class Registrar:
         if refusal is not None:
             self._refuse(registration, refusal, now)
             return
+        flow.is_proven = True  # its answer to our nonce has come from there
         waiting = self._busy.get(aor.key)
         if waiting is None:
             self._update(registration, now)

@@ -106,7 +106,7 @@ class ResponseContext(Search):
         elif active is not None:
             if self.is_invite and active.state == "proceeding":
                 self.forwarder.cancel(active, now, COMPLETED_ELSEWHERE)
-            active.is_given_up = True
+            active.give_up()
             self.active = None  # it stays ours: should it ring yet, it is cancelled
         data = returned(transaction, response)
         if self.keeps_alive:
@@ -260,7 +260,7 @@ class ResponseContext(Search):
         active, self.active = self.active, None
         if active is not None:
             self.record("timer C", now)
-            active.is_given_up = True
+            active.give_up()
             if active.state == "proceeding":
                 self.forwarder.cancel(active, now)
         self.give_up_others()
@@ -280,7 +280,7 @@ class ResponseContext(Search):
             self.record(reason, now)
             is_silent = self._is_unheard(transaction) and self._answers_nobody(now)
             self.health_failure(reason, now, is_silent)
-            transaction.is_given_up = True
+            transaction.give_up()
             self.is_refused = False
             if self.is_invite and transaction.state == "proceeding":
                 self.forwarder.cancel(transaction, now)

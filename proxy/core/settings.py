@@ -49,7 +49,8 @@ class CoreSettings:
     ``domains`` are the SIP domains served, lower case.  ``default_route`` is the URI
     of the next hop for all that is not ours, or None: refuse.  ``local_addresses``
     are numeric addresses that a wildcard listener answers on.  ``source`` names us in
-    ms-diagnostics.  ``keys`` sign flow tokens; the first signs, all verify.  Without
+    ms-diagnostics.  ``keys`` sign flow tokens; the first signs, all verify.
+    ``memory`` is how many bytes may be held for requests and answers.  Without
     ``registrar`` a REGISTER is a request like any other.  ``node_address`` is where
     other nodes reach this one.  ``trusted_networks`` may say who is calling (RFC 3325).
     ``asks_store``: a request for an address that memory
@@ -64,6 +65,7 @@ class CoreSettings:
     local_addresses: frozenset[str] = frozenset()
     keys: tuple[bytes, ...] = (b"",)
     max_transactions: int = 200_000
+    memory: int = 1 << 40
     log_access: bool = True
     registrar: RegistrarSettings | None = None
     node_address: tuple[str, int] | None = None

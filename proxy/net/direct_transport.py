@@ -62,6 +62,10 @@ class DirectTransport:
         """Call ``pause_writing`` when more than this is waiting, in bytes."""
         self._high = high
 
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return len(self._unsent)
+
     def pause_reading(self) -> None:
         """Hand on nothing more; there is no way back."""
         self._is_paused = True

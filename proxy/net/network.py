@@ -66,6 +66,7 @@ class Network:
         self.outbox = Outbox(loop, batch_ended)
         self.streams = Streams(loop, flows, sink, self.outbox, streams)
         self.admission = Admission(loop.time, admission)
+        flows.is_friend = self.admission.is_friend
         self.connector = Connector(
             self.streams, admission, self.admission, client_tls, pool_tls
         )
@@ -96,6 +97,13 @@ class Network:
     def connect(self, front_end: FrontEnd, listener: Listener, timeout: float) -> None:
         """Open a connection; the sink hears ``flow_opened`` or ``connect_failed``."""
         self.connector.connect(front_end, listener, timeout)
+
+    def know(self, hosts: frozenset[str]) -> None:
+        """Numeric addresses of pools and nodes: friends, whatever the limits."""
+        self.admission.known = hosts
+        for flow in self.flows.udp_flows.values():
+            if flow.host in hosts:
+                flow.is_proven = True
 
     def close_flow(self, flow: Flow, reason: str) -> None:
         """Close a stream after what is queued on it; the sink hears flow_closed."""

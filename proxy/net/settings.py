@@ -14,7 +14,8 @@ class StreamSettings:
     ``first_byte``, ``whole_message`` and ``idle_new`` bound a peer that has not sent
     one whole message yet, ``whole_message`` any peer in the middle of one, and
     ``idle_established`` one that says nothing at all, keep-alives included.
-    ``close`` is what a peer has to take what was queued before a close.
+    ``close`` is what a peer has to take what was queued before a close.  ``buffers``
+    is what all connections together may make us hold, both ways.
     """
 
     first_byte: float = 5.0
@@ -25,6 +26,7 @@ class StreamSettings:
     tls_handshake: float = 5.0
     user_timeout: float = 10.0
     write_queue: int = 256 * 1024
+    buffers: int = 64 * 1024 * 1024
     sweep: float = 1.0
     limits: MessageLimits = DEFAULT_LIMITS
 

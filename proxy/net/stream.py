@@ -38,6 +38,7 @@ class Wire(Protocol):
     def abort(self) -> None: ...
     def pause_reading(self) -> None: ...
     def set_write_buffer_limits(self, high: int) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
     def get_extra_info(self, name: str) -> Any: ...
 
 
@@ -49,6 +50,7 @@ class Streams:
         "connections",
         "flows",
         "framing_errors",
+        "held",
         "keepalives",
         "loop",
         "messages_dropped",
@@ -82,6 +84,7 @@ class Streams:
         self.messages_dropped = 0  # sent on a flow that had ended
         self.keepalives = 0
         self.framing_errors = 0
+        self.held = 0  # bytes of messages that are not whole yet, all together
         self.shed = 0
         self.timed_out = 0
         self.untrusted = 0  # a valid certificate of somebody we do not trust
@@ -92,8 +95,26 @@ class Streams:
     def sweep(self) -> None:
         """Close what is past a deadline; called by the network's one timer."""
         now = self.loop.time()
+        waiting = 0
         for connection in list(self.connections):
+            waiting += connection.unread
             connection.expire(now)
+        if waiting > self.settings.buffers:
+            self.relieve()
+
+    def relieve(self) -> None:
+        """Too much is held for peers that send in parts or do not read: those that
+        hold most of it go, strangers first, until half is free again."""
+        found = [(each.unread, each) for each in self.connections]
+        total = sum(bytes_ for bytes_, _ in found)
+        found.sort(key=lambda x: (x[1].flow.is_proven, -x[0]))
+        for bytes_, connection in found:
+            if total <= self.settings.buffers // 2:
+                return
+            if bytes_:
+                total -= bytes_
+                self.shed += 1
+                connection.abort("memory")
 
 
 class StreamConnection(asyncio.BufferedProtocol):
@@ -103,6 +124,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         "_closing_since",
         "_framer",
         "_has_message",
+        "_held",
         "_last_read",
         "_opened_at",
         "_partial_since",
@@ -130,6 +152,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self.is_made = False  # whether there ever was one, handshake included
         self._was_opened_by_us = was_opened_by_us
         self._has_message = False
+        self._held = 0  # bytes of a message that is not whole
         self._partial_since: float | None = None
         self._closing_since: float | None = None
         self._opened_at = self._last_read = streams.loop.time()
@@ -170,6 +193,8 @@ class StreamConnection(asyncio.BufferedProtocol):
             self._partial_since = now if framer.is_partial else None
         elif self._partial_since is None and framer.is_partial:
             self._partial_since = now
+        if self._partial_since is not None or self._held:
+            self._hold(framer.held)
         if framer.keepalives:
             streams.keepalives += framer.keepalives
             if self.flow.wants_pong:
@@ -193,6 +218,8 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._streams.connections.discard(self)
+        self._streams.held -= self._held
+        self._held = 0
         self._end(_why_lost(exc))
         # The other half of a cycle: TLS would keep 256 KiB of buffers with it until
         # the next garbage collection.
@@ -203,6 +230,21 @@ class StreamConnection(asyncio.BufferedProtocol):
         if self._closing_since is None:
             self._streams.shed += 1
         self.abort("write-queue")
+
+    def _hold(self, bytes_: int) -> None:
+        """Account for the part of a message that has come."""
+        streams = self._streams
+        streams.held += bytes_ - self._held
+        self._held = bytes_
+        if streams.held > streams.settings.buffers:
+            streams.relieve()
+
+    @property
+    def unread(self) -> int:
+        """Bytes that this connection makes us hold, both ways."""
+        transport = self._transport
+        waiting = 0 if transport is None else transport.get_write_buffer_size()
+        return self._held + waiting
 
     # -- our side --------------------------------------------------------------------
 

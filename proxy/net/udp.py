@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import errno
 import socket
-import struct
-import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from proxy.net.errors import NetError, bind_error
+from proxy.net.datagram_socket import MSG_ERRQUEUE, bound, icmp_error, tune
+from proxy.net.errors import NetError
 from proxy.net.outbox import Outbox
 from proxy.net.selector import DirectEventLoop
 from proxy.net.sink import Sink
@@ -34,17 +33,8 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 _REOPEN_AFTER: Final = 0.5  # a pause so long means that waiting does not mend it
 _WHOLE_READS: Final = 8  # batches in a row that were full: read more at once
-BUFFER: Final = 4 * 1024 * 1024  # bytes asked of the kernel, each way
-QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more
-
-# Linux numbers that the socket module does not name (linux/errqueue.h, linux/in.h).
-_IP_RECVERR: Final = 11
-_IPV6_RECVERR: Final = 25
-_MSG_ERRQUEUE: Final = 0x2000
-_SO_RCVBUFFORCE: Final = 33
-_SO_SNDBUFFORCE: Final = 32
-_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
-_ORIGIN_ICMP: Final = (2, 3)
+QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more ...
+QUEUED_BYTES: Final = 4 * 1024 * 1024  # ... and what they may come to
 
 _REASONS: Final = {
     errno.ECONNREFUSED: "refused",
@@ -72,6 +62,7 @@ class UdpListener:
         "_outbox",
         "_pause",
         "_queue",
+        "_queued",
         "_resumed",
         "_sendto",
         "_sink",
@@ -92,6 +83,7 @@ class UdpListener:
         self._sink = sink
         self._outbox = outbox
         self._queue: deque[tuple[Flow, bytes]] = deque()
+        self._queued = 0
         self._is_writer = False
         self._is_own = False
         self._pause = 0.0  # of a socket that cannot be read
@@ -113,7 +105,7 @@ class UdpListener:
         """
         self._loop = asyncio.get_running_loop()
         self._is_own = opened is None and not reuse_port
-        self._take(opened or _bound(self.listener, reuse_port))
+        self._take(opened or bound(self.listener, reuse_port))
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
             self._direct = self._loop.turns
@@ -132,11 +124,12 @@ class UdpListener:
         else:
             self._stop_serving()
         self._queue.clear()
+        self._queued = 0
         self._socket.close()
 
     def _take(self, opened: socket.socket) -> None:
         opened.setblocking(False)
-        _tune(opened)
+        tune(opened)
         self._socket = opened
         self._sendto: Callable[[bytes, tuple[str, int]], int] = opened.sendto
 
@@ -251,11 +244,11 @@ class UdpListener:
         for _ in range(DATAGRAMS_A_TURN):
             try:
                 data, ancillary, _, address = self._socket.recvmsg(
-                    65_535, 512, _MSG_ERRQUEUE
+                    65_535, 512, MSG_ERRQUEUE
                 )
             except OSError:
                 return
-            number = _icmp_error(ancillary)
+            number = icmp_error(ancillary)
             # "Fragmentation needed" is news for the kernel: it sends the
             # retransmission in pieces.
             if number and number != errno.EMSGSIZE:
@@ -281,7 +274,7 @@ class UdpListener:
         if self._is_own and self._pause > _REOPEN_AFTER:
             self._socket.close()
             try:
-                self._take(_bound(self.listener, False))
+                self._take(bound(self.listener, False))
             except NetError:
                 self._resumed = self._loop.call_later(_LONGEST_PAUSE, self._resume)
                 return
@@ -312,21 +305,25 @@ class UdpListener:
             self._outbox.report(self._sink.datagram_refused, flow, data, reason)
 
     def _enqueue(self, flow: Flow, data: bytes) -> None:
-        if len(self._queue) >= QUEUE:
+        if len(self._queue) >= QUEUE or self._queued > QUEUED_BYTES:
             self.datagrams_dropped += 1
             return
         self._queue.append((flow, data))
+        self._queued += len(data)
         if not self._is_writer:
             self._is_writer = True
             self._wait_to_write(True)
 
     def _writable(self) -> None:
         waiting, self._queue = self._queue, deque()
+        self._queued = 0
         while waiting:
             flow, data = waiting.popleft()
             self.send(flow, data)
             if self._queue:  # refused again: keep the order
                 self._queue.extend(waiting)
+                for _, each in waiting:
+                    self._queued += len(each)
                 return
         self._is_writer = False
         self._wait_to_write(False)
@@ -341,55 +338,3 @@ class UdpListener:
             self._loop.add_writer(descriptor, self._writable)
         else:
             self._loop.remove_writer(descriptor)
-
-
-def _bound(listener: Listener, reuse_port: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    try:
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError as error:
-        raise bind_error("udp", listener.host, listener.port, error) from error
-    try:
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if reuse_port:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind((listener.host, listener.port))
-    except OSError as error:
-        opened.close()
-        raise bind_error("udp", listener.host, listener.port, error) from error
-    return opened
-
-
-def _tune(opened: socket.socket) -> None:
-    """Large buffers and the error queue, as far as the system lets us."""
-    if sys.platform == "linux":
-        # The forced form ignores the system's ceiling, for those who may.
-        _set(opened, socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        _set(opened, socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        _set(opened, socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
-        _set(opened, socket.SOL_SOCKET, _SO_SNDBUFFORCE, BUFFER)
-        if opened.family == socket.AF_INET6:
-            _set(opened, socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-        else:
-            _set(opened, socket.IPPROTO_IP, _IP_RECVERR, 1)
-
-
-def _set(opened: socket.socket, level: int, option: int, value: int) -> None:
-    try:
-        opened.setsockopt(level, option, value)
-    except OSError:
-        return  # slower or later news, nothing worse
-
-
-def _icmp_error(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """The errno that ICMP meant; 0 when the error is the kernel's own."""
-    for level, kind, data in ancillary:
-        if (level, kind) in (
-            (socket.IPPROTO_IP, _IP_RECVERR),
-            (socket.IPPROTO_IPV6, _IPV6_RECVERR),
-        ):
-            number, origin = _EXTENDED_ERROR.unpack_from(data)[:2]
-            if origin in _ORIGIN_ICMP:
-                return int(number)
-    return 0

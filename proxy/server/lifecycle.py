@@ -219,7 +219,7 @@ async def start_runtime(
         options=options,
         client_tls=client_tls,
         pool_tls=pool_tls,
-        streams=wiring.stream_settings(config),
+        streams=wiring.stream_settings(config, workers),
         admission=wiring.admission_settings(config, workers),
         siblings=None if part is None else part.siblings,
     )

@@ -15,7 +15,7 @@ _SUMS: Final = frozenset(
     f"waypost_{name}"
     for name in (
         *("transactions", "searches", "connections", "udp_flows", "workers"),
-        "tasks_down",
+        *("tasks_down", "held_bytes", "held_bytes_limit"),
         *("process_resident_bytes", "process_open_files"),
     )
 )

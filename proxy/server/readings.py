@@ -81,6 +81,13 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     yield "searches", searches(runtime)
     yield "retransmissions_received_total", layer.retransmissions_received
     yield "retransmissions_sent_total", layer.retransmissions_sent
+    budget, streams = layer.budget, runtime.network.streams
+    yield "requests_shed_total", budget.shed
+    yield "answers_withheld_total", budget.muted
+    yield "held_bytes", budget.held, "requests"
+    yield "held_bytes", streams.held, "buffers"
+    yield "held_bytes_limit", budget.total, "requests"
+    yield "held_bytes_limit", streams.settings.buffers, "buffers"
 
 
 def searches(runtime: Runtime) -> int:

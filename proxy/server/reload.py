@@ -175,7 +175,7 @@ def with_live_values(
     return replace(
         settings,
         attempts=wiring.attempts_of(fresh),
-        max_transactions=wiring.share(fresh.limits.transactions, workers),
+        max_transactions=wiring.memory_shares(fresh, workers).transactions,
     )
 
 

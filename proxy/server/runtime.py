@@ -169,7 +169,7 @@ class Runtime:
             known = known or self.resolver.cached(lookup, now)
             if known is not None:
                 found.update(each.host for each in known.front_ends())
-        self.network.admission.known = frozenset(found)
+        self.network.know(frozenset(found))
 
     def lookups(self) -> list[Lookup]:
         """What is asked of DNS for all pools and the default route."""

@@ -14,6 +14,7 @@ from proxy.net.tls import TlsEnd, TlsFiles, client_end, server_end
 from proxy.pools.resolver import Family
 from proxy.server.certificates import Certificates
 from proxy.server.descriptors import places_for_strangers
+from proxy.server.memory import Shares, shares
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.uri import parse_uri
 
@@ -48,6 +49,7 @@ def core_settings(
     What the node as a whole may hold is shared out among its workers.
     """
     default = config.routes.default
+    held = memory_shares(config, workers)
     return CoreSettings(
         domains=config.domains,
         source=config.advertised_host or config.listen[0].host,
@@ -56,7 +58,8 @@ def core_settings(
         limits=config.limits.message_limits(),
         local_addresses=local_addresses(config),
         keys=keys,
-        max_transactions=share(config.limits.transactions, workers),
+        max_transactions=held.transactions,
+        memory=held.requests,
         # Access records feed the metrics too.
         log_access=config.log.access or config.admin.address is not None,
         registrar=registrar_settings(config),
@@ -64,6 +67,11 @@ def core_settings(
         asks_store=is_redis_url(config.store_url),
         trusted_networks=tuple(map(ip_network, config.proxy.trusted_networks)),
     )
+
+
+def memory_shares(config: Config, workers: int = 1) -> Shares:
+    """What one process may hold."""
+    return shares(config.limits.memory, config.limits.transactions, workers)
 
 
 def share(limit: int, workers: int) -> int:
@@ -127,7 +135,7 @@ def families_of(flows: FlowTable) -> set[Family]:
     return {6 if ip_address(x.host).version == 6 else 4 for x in flows.listeners}
 
 
-def stream_settings(config: Config) -> StreamSettings:
+def stream_settings(config: Config, workers: int = 1) -> StreamSettings:
     """Deadlines and sizes of stream connections."""
     limits = config.limits
     return StreamSettings(
@@ -137,6 +145,7 @@ def stream_settings(config: Config) -> StreamSettings:
         idle_established=limits.idle_established,
         tls_handshake=limits.handshake,
         write_queue=limits.write_queue,
+        buffers=memory_shares(config, workers).buffers,
         limits=limits.message_limits(),
     )
 

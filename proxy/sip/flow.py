@@ -6,6 +6,7 @@ flows by identity; sockets hang off subclasses in ``proxy/net`` and are never to
 here.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py``.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -87,6 +88,18 @@ class Listener:
         return f"<Listener {self.transport}:{self.host}:{self.port}>"
 
 
+class Account:
+    """What a source has made us hold, and while it was not proven: what it said, and
+    what we said to it; bytes.  Several flows of one source share it."""
+
+    __slots__ = ("heard", "held", "said")
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.heard = 0
+        self.said = 0
+
+
 class Flow:
     """A remote address as seen from one of our listeners.
 
@@ -96,6 +109,7 @@ class Flow:
     """
 
     __slots__ = (
+        "account",
         "alias_port",
         "connection_id",
         "first_hop",
@@ -124,6 +138,7 @@ class Flow:
         self.is_open = True
         # More than a stranger: it has signed in, or is a server that we know.
         self.is_proven = False
+        self.account: Account | None = None
         self.first_hop = listener.first_hop
         # Of a verified certificate, TLS only: domains, and users as ``user@host``.
         self.peer_names: tuple[str, ...] = ()
@@ -163,6 +178,7 @@ class FlowTable:
         "_streams",
         "_streams_by_id",
         "elsewhere",
+        "is_friend",
         "listeners",
         "max_udp",
         "origin",
@@ -174,6 +190,8 @@ class FlowTable:
         self.max_udp = max_udp
         self.origin = 0
         self.elsewhere: Elsewhere | None = None
+        # Whether this numeric address is a server that we know or trust.
+        self.is_friend: Callable[[str], bool] | None = None
         self.udp_flows: dict[tuple[int, str, int], Flow] = {}
         self._streams: dict[tuple[str, str, int], Flow] = {}
         self._streams_by_id: dict[int, Flow] = {}
@@ -187,6 +205,8 @@ class FlowTable:
                 # Oldest first: a datagram flow is only a cache of its address.
                 del self.udp_flows[next(iter(self.udp_flows))]
             flow = self.udp_flows[key] = Flow(listener, host, port)
+            if self.is_friend is not None:
+                flow.is_proven = self.is_friend(host)
         return flow
 
     def add_stream(self, flow: Flow) -> None:

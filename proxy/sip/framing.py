@@ -76,6 +76,11 @@ class StreamFramer:
         """Whether the beginning of a message is waiting for the rest of it."""
         return bool(self._buffer)
 
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return len(self._buffer)
+
     def feed(self, data: bytes | memoryview) -> list[bytes]:
         """Take what was read; return the messages that are complete now, in order.
 

@@ -8,6 +8,7 @@ are built from them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.sip.limits import MessageLimits
@@ -101,6 +102,15 @@ class ClientTransaction:
         else:
             self.steps = _NON_INVITE_STEPS
             self.state = "trying"
+
+    def give_up(self) -> None:
+        """The search has moved on: nothing is repeated, and no body is kept."""
+        self.is_given_up = True
+        if self.method == b"INVITE":  # an ACK or a CANCEL may still be made of it
+            with suppress(Exception):  # to keep too much is better than to fail now
+                self.data = _companion(self.data, b"INVITE", None)
+        else:
+            self.data = b""
 
     def __repr__(self) -> str:
         return f"<ClientTransaction {self.method.decode('latin-1')} {self.state}>"

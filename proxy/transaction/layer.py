@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
+from proxy.transaction.budget import COPIES, OVERHEAD, Budget
 from proxy.transaction.client import ClientTransaction, ClientUser
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, Timers
@@ -21,6 +22,7 @@ class TransactionLayer:
     """
 
     __slots__ = (
+        "budget",
         "clients",
         "clients_started",
         "on_stream",
@@ -34,10 +36,16 @@ class TransactionLayer:
         "way_lost",
     )
 
-    def __init__(self, send: Callable[[Flow, bytes], None], timers: Timers) -> None:
+    def __init__(
+        self,
+        send: Callable[[Flow, bytes], None],
+        timers: Timers,
+        budget: Budget | None = None,
+    ) -> None:
         self.send = send
         self.way_lost: Callable[[ServerTransaction, float], None] | None = None
         self.timers = timers
+        self.budget = budget or Budget()
         self.clients: dict[bytes, ClientTransaction] = {}
         self.servers: dict[bytes, ServerTransaction] = {}
         # A dictionary for its order: what a lost connection takes along is tried
@@ -54,9 +62,17 @@ class TransactionLayer:
 
     # -- requests from clients ---------------------------------------------------
 
-    def open_server(self, key: bytes, method: bytes, flow: Flow) -> ServerTransaction:
-        """Start the server transaction of a new request."""
+    def has_room(self, flow: Flow, size: int, most: int) -> bool:
+        """Whether a new request may begin: ``most`` transactions, and the budget."""
+        return len(self) <= most and self.budget.has_room(flow, size)
+
+    def open_server(
+        self, key: bytes, method: bytes, flow: Flow, size: int = 0
+    ) -> ServerTransaction:
+        """Start the server transaction of a new request of ``size`` bytes."""
         transaction = ServerTransaction(self, key, method, flow)
+        transaction.charge = COPIES * size + OVERHEAD
+        self.budget.charge(flow, transaction.charge)
         self.servers[key] = transaction
         self.servers_started += 1
         return transaction
@@ -72,6 +88,8 @@ class TransactionLayer:
         if request.method == b"ACK":
             if transaction.state == "accepted" or not transaction.accepts_ack(request):
                 return False
+            if not transaction.flow.is_proven:
+                transaction.prove(request)
             transaction.handle("ack", now)
             return True
         if transaction.is_challenged and transaction.flow.reliable:
@@ -90,6 +108,7 @@ class TransactionLayer:
         if self.servers.get(transaction.key) is transaction:
             del self.servers[transaction.key]
         transaction.user = None
+        transaction.hold(0)
 
     # -- requests of ours --------------------------------------------------------
 
@@ -113,7 +132,9 @@ class TransactionLayer:
         self.send(flow, data)
         return transaction
 
-    def client_for(self, branch: bytes, method: bytes) -> ClientTransaction | None:
+    def client_for(
+        self, branch: bytes, method: bytes, flow: Flow | None = None
+    ) -> ClientTransaction | None:
         """The transaction that a response with this top branch and CSeq method
         answers (section 17.1.3)."""
         if method == b"CANCEL":
@@ -128,6 +149,8 @@ class TransactionLayer:
             transaction = self.clients.get(b"z9hG4bK" + rest)
         if transaction is None or transaction.method != method:
             return None
+        if transaction.flow is flow:
+            transaction.flow.is_proven = True  # nobody else has seen this branch
         return transaction
 
     def forget_client(self, transaction: ClientTransaction) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.sip.fields import tag_of
 from proxy.sip.message import Request, parse_message
+from proxy.transaction.budget import OVERHEAD
 from proxy.transaction.states import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
@@ -39,6 +40,8 @@ class ServerTransaction:
     """
 
     __slots__ = (
+        "charge",
+        "charged",
         "flow",
         "key",
         "layer",
@@ -63,6 +66,9 @@ class ServerTransaction:
         self.key = key
         self.method = method
         self.flow = flow
+        # Bytes on the account of the flow that the request came by.
+        self.charge = 0
+        self.charged = flow
         self.user = user
         self.response = b""
         self.status = 0
@@ -116,6 +122,8 @@ class ServerTransaction:
         except Exception:
             self.state = "terminated"
             self.layer.servers.pop(self.key, None)
+            with suppress(Exception):
+                self.hold(0)
         self.user = user
 
     def respond(self, status: int, data: bytes, now: float) -> None:
@@ -128,6 +136,24 @@ class ServerTransaction:
             self.response = data
             self.status = status
         self.handle(input_, now)
+        if status >= 200 and self.charge:
+            # From now on the answer, and no longer the request.
+            self.hold(OVERHEAD + len(self.response))
+
+    def hold(self, bytes_: int) -> None:
+        """Account for so many bytes, and for what was held before no more."""
+        self.layer.budget.charge(self.charged, bytes_ - self.charge)
+        self.charge = bytes_
+
+    def prove(self, request: Request) -> None:
+        """An ACK with the To tag of our answer: whoever sent it has heard us.
+
+        The branch alone says nothing, for the sender of the INVITE has chosen it.
+        """
+        if self.response:
+            sent = tag_of(parse_message(self.response).required("to"))
+            if sent is not None and sent == request.to_tag():
+                self.flow.is_proven = True
 
     def accepts_ack(self, request: Request) -> bool:
         """True when an ACK with our key is for our own non-2xx response.

@@ -78,6 +78,8 @@ class Playbook:
                 Listener("tcp", PROXY, 5060, index=1),
             ]
         )
+        # Those of the cast have been heard before, all but the stranger.
+        self.flows.is_friend = lambda host: host != HOSTS["stranger"]
         self.cached: dict[Lookup, Resolution] = {}
         self.table = EndpointTable(
             (endpoint(),) if endpoints is None else endpoints, pools, learned

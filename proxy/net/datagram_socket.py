@@ -1,0 +1,75 @@
+"""A datagram socket as UDP listeners need it: bound, with large buffers, and with the
+kernel's error queue switched on.
+"""
+
+import socket
+import struct
+import sys
+from typing import Final
+
+from proxy.net.errors import bind_error
+from proxy.sip.flow import Listener
+
+BUFFER: Final = 4 * 1024 * 1024  # bytes asked of the kernel, each way
+
+# Linux numbers that the socket module does not name (linux/errqueue.h, linux/in.h).
+_IP_RECVERR: Final = 11
+_IPV6_RECVERR: Final = 25
+MSG_ERRQUEUE: Final = 0x2000
+_SO_RCVBUFFORCE: Final = 33
+_SO_SNDBUFFORCE: Final = 32
+_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
+_ORIGIN_ICMP: Final = (2, 3)
+
+
+def bound(listener: Listener, reuse_port: bool) -> socket.socket:
+    """A socket at the listener's address; raises NetError."""
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    try:
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise bind_error("udp", listener.host, listener.port, error) from error
+    try:
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if reuse_port:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        opened.bind((listener.host, listener.port))
+    except OSError as error:
+        opened.close()
+        raise bind_error("udp", listener.host, listener.port, error) from error
+    return opened
+
+
+def tune(opened: socket.socket) -> None:
+    """Large buffers and the error queue, as far as the system lets us."""
+    if sys.platform == "linux":
+        # The forced form ignores the system's ceiling, for those who may.
+        _set(opened, socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        _set(opened, socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        _set(opened, socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
+        _set(opened, socket.SOL_SOCKET, _SO_SNDBUFFORCE, BUFFER)
+        if opened.family == socket.AF_INET6:
+            _set(opened, socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        else:
+            _set(opened, socket.IPPROTO_IP, _IP_RECVERR, 1)
+
+
+def _set(opened: socket.socket, level: int, option: int, value: int) -> None:
+    try:
+        opened.setsockopt(level, option, value)
+    except OSError:
+        return  # slower or later news, nothing worse
+
+
+def icmp_error(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """The errno that ICMP meant; 0 when the error is the kernel's own."""
+    for level, kind, data in ancillary:
+        if (level, kind) in (
+            (socket.IPPROTO_IP, _IP_RECVERR),
+            (socket.IPPROTO_IPV6, _IPV6_RECVERR),
+        ):
+            number, origin = _EXTENDED_ERROR.unpack_from(data)[:2]
+            if origin in _ORIGIN_ICMP:
+                return int(number)
+    return 0
