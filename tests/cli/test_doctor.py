@@ -282,3 +282,16 @@ def test_a_plan_is_examined_before_anything_exists(
         assert waypost("doctor", "--plan", str(plan)) == 1
     assert "failed  sip:a@contoso.test  conflict: still registered" in waypost.out
     assert waypost("doctor", "a@contoso.test", "--plan", str(plan)) == 1
+
+
+def test_without_a_service_not_all_is_well(waypost, tcp, config_file, monkeypatch):
+    text = config_file.read_text()
+    config_file.write_text(text.replace('listen = ""', 'listen = "127.0.0.1:9"'))
+    waypost.create()
+    with running_pools(HOSTS) as pools:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
+        assert waypost("doctor") == 0
+        told = "warning service  service: no service answers at 127.0.0.1:9: callers"
+        assert waypost.out.startswith(told)
+        assert waypost("doctor", "--json") == 0
+    assert waypost.json["verdict"] == "warning"
