@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import struct
 import time
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from proxy.pools.name_servers import MAX_BYTES, NameServers
 from proxy.pools.resolver import LOOK, Resolver
 from proxy.pools.srv import MAX_FRONT_ENDS
 from tests.support.dns import MisbehavingZone, dns_zone
+from tests.support.service import new_service
 
 UDP = Lookup("pool.test", None, "udp")
 ZONE = {"_sip._udp.pool.test SRV": "0 0 5060 fe.test", "fe.test A": "127.0.0.11"}
@@ -283,3 +285,28 @@ async def test_what_another_server_says_counts_though_the_old_answer_still_holds
                     break
                 await asyncio.sleep(0.02)
         await resolver.close()
+
+
+async def test_a_reload_has_other_servers_asked(tmp_path):
+    records = {"fe.test A": "127.0.0.11"}
+    async with dns_zone(records) as old, dns_zone(records) as new:
+        service = new_service(tmp_path)
+        text = service.config.read_text().replace(
+            'default = "sip:', 'default = "sip:fe.test:5060"\n# "sip:'
+        )
+        servers = '\n[dns]\nnameservers = ["{}"]\n'
+        service.config.write_text(text + servers.format(old.address))
+        service.start()
+        try:
+            async with asyncio.timeout(10):
+                while not old.asked("fe.test A"):
+                    await asyncio.sleep(0.05)
+            assert not new.asked()
+            service.config.write_text(text + servers.format(new.address))
+            service.signal(signal.SIGHUP)
+            async with asyncio.timeout(10):
+                while not new.asked("fe.test A"):
+                    await asyncio.sleep(0.05)
+            assert f'"servers": ["{new.address}"]' in service.log
+        finally:
+            service.end()
