@@ -34,12 +34,16 @@ class ControlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who asks, of which store, under which rules."""
+    """Who asks, of which store, under which rules.
+
+    ``rollback_problem`` says why an overdue cutover could not be rolled back just now.
+    """
 
     store: Store
     rules: Rules
     actor: Actor
     clock: Callable[[], float] = clock.wall
+    rollback_problem: str = ""
     uptime: Callable[[], Uptime] = uptime
 
 

@@ -23,12 +23,14 @@ AUTOMATIC = Actor("waypost", "automatic rollback")
 class CutoverView:
     """The newest cutover; ``seconds_left`` until it is rolled back by itself.
 
-    ``changed`` are addresses that somebody has changed after it.
+    ``changed`` are addresses that somebody has changed after it; ``problem`` says why
+    it could not be rolled back although it is overdue.
     """
 
     cutover: Cutover
     seconds_left: float | None
     changed: Sequence[str]
+    problem: str = ""
 
 
 def read_plan(path: Path) -> Plan:
@@ -105,10 +107,18 @@ async def confirm(operator: Operator) -> Outcome:
     return await apply_change(operator, "cutover.confirm", decide)
 
 
-async def roll_back(operator: Operator, *, what_if: bool = False) -> Outcome:
-    """Restore the snapshot of the newest cutover."""
-    decide = rules.roll_back_cutover(_by(operator.actor), operator.clock())
-    return await apply_change(operator, "cutover.rollback", decide, what_if)
+async def roll_back(
+    operator: Operator, *, what_if: bool = False, force: bool = False
+) -> Outcome:
+    """Restore the snapshot of the newest cutover.
+
+    Refused while that would undo what somebody has changed since; ``force`` goes on,
+    and stands in the audit.
+    """
+    by, now = _by(operator.actor), operator.clock()
+    decide = rules.roll_back_cutover(by, now, force or what_if)
+    verb = "cutover.rollback --force" if force else "cutover.rollback"
+    return await apply_change(operator, verb, decide, what_if)
 
 
 async def status(operator: Operator) -> CutoverView | None:
@@ -119,7 +129,7 @@ async def status(operator: Operator) -> CutoverView | None:
         return None
     left = last.left(operator.clock(), operator.uptime())
     changed = [] if last.state == "rolled-back" else changed_since(last, table)
-    return CutoverView(last, left, changed)
+    return CutoverView(last, left, changed, operator.rollback_problem)
 
 
 async def roll_back_overdue(store: Store, now: float, uptime: Uptime) -> Cutover | None:

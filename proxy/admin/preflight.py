@@ -5,6 +5,7 @@ tells what to do when it is not right.  Nothing is created; an existing store is
 opened as start would open it, so one of an older version is migrated.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from proxy.net.tls import TlsFiles
 from proxy.net.tls_trouble import explain
 from proxy.store import StoreError, User, open_store
 from proxy.store.factory import sqlite_path
+from proxy.store.sqlite_place import obstacle
 
 WARN_DAYS = 14
 """The alert on certificates begins as early."""
@@ -173,12 +175,15 @@ def _default_route(config: Config) -> Step:
 async def _store(config: Config) -> list[Step]:
     url = config.effective()["store"]["url"]
     path = sqlite_path(config.store_url)
-    places = (path.parent, path.parent.parent) if path is not None else ()
-    if path is not None and not path.exists() and any(p.is_dir() for p in places):
+    if path is not None and not os.path.exists(path):
+        why_not = obstacle(path)
+        if why_not is not None:
+            return [Step("store", False, str(why_not))]
         return [Step("store", True, f"{url} will be made at start")]
     try:
         store = await open_store(config.store_url)
         try:
+            await store.try_write()
             table = await store.load_table()
             users = await store.users()
         finally:

@@ -13,7 +13,7 @@ from proxy.admin.doctor import Step
 from proxy.cli import render
 from proxy.cli.doctor import examine_pools, print_step, refuse_when_failed
 from proxy.cli.endpoint import WhatIf, outcome_to_json
-from proxy.cli.in_force import is_in_force, sentence
+from proxy.cli.in_force import Keeper, is_in_force, rollback_keeper, sentence
 from proxy.cli.output import made
 from proxy.cli.session import Session
 from proxy.endpoints.address import Refused, normalise_fqdn
@@ -87,6 +87,8 @@ def apply(
     planned = verbs.read_plan(file)
     share = _share(percent, pilots)
     within = None if confirm_within is None else confirm_within * 60
+    is_armed = within is not None or planned.confirm_within is not None
+    keeper = rollback_keeper(config) if is_armed and not what_if else Keeper()
 
     async def work(operator: Operator) -> tuple[list[Step], Outcome, int]:
         # First whether it can be done at all: the doctor may take a while.
@@ -99,6 +101,7 @@ def apply(
                 print_step(step)
             _print_diff(outcome)
         forced = refuse_when_failed(steps, force)
+        keeper.refuse_unless(force)
         outcome = await verbs.apply(
             operator, planned, share=share, confirm_within=within, forced=forced
         )
@@ -114,15 +117,21 @@ def apply(
                 **_outcome_to_json(outcome),
                 "doctor": [asdict(step) for step in steps],
                 "in_force": in_force,
+                "rollback": asdict(keeper),
             }
         )
-    elif what_if:
-        _print_diff(outcome)
-    elif not outcome.changes:
-        print("nothing to change: it is so already")
     else:
-        render.print_lines(_applied(_cutover_of(outcome)))
-        print(sentence(in_force))
+        _print_made(outcome, in_force, keeper)
+
+
+def _print_made(outcome: Outcome, in_force: bool | None, keeper: Keeper) -> None:
+    if outcome.what_if:
+        _print_diff(outcome)
+        return
+    render.print_lines(_applied(_cutover_of(outcome)))
+    print(sentence(in_force))
+    if keeper.note or keeper.problem:
+        print(f"rollback: {keeper.note or keeper.problem}")
 
 
 @app.command()
@@ -132,12 +141,19 @@ def confirm(context: typer.Context) -> None:
 
 
 @app.command()
-def rollback(context: typer.Context, what_if: WhatIf = False) -> None:
+def rollback(
+    context: typer.Context,
+    what_if: WhatIf = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Undo what was changed since, too."),
+    ] = False,
+) -> None:
     """Put every endpoint of the newest cutover back to where it was."""
     session: Session = context.obj
 
     async def work(operator: Operator) -> tuple[Outcome, int]:
-        outcome = await verbs.roll_back(operator, what_if=what_if)
+        outcome = await verbs.roll_back(operator, what_if=what_if, force=force)
         return outcome, await operator.store.table_version()
 
     outcome, version = session.operate(work)
@@ -250,7 +266,10 @@ def _print_view(view: CutoverView) -> None:
         ("Forced", "yes, the doctor advised against it" if cutover.forced else "no"),
     ]
     if left is not None:
-        rows.append(("Rolled back in", render.duration(max(0.0, left))))
+        late = f"overdue for {render.duration(-left)}"
+        rows.append(("Rolled back in", late if left < 0 else render.duration(left)))
+    if view.problem:
+        rows.append(("Not rolled back", view.problem))
     if cutover.settled_by:
         rows.append(
             ("Settled", f"{render.instant(cutover.settled_at)} by {cutover.settled_by}")
@@ -265,6 +284,7 @@ def _view_to_json(view: CutoverView) -> dict[str, Any]:
         **cutover_to_json(view.cutover),
         "seconds_left": view.seconds_left,
         "changed_since": list(view.changed),
+        "rollback_problem": view.problem,
     }
 
 

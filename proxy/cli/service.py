@@ -73,6 +73,7 @@ def _print_status(found: dict[str, Any]) -> None:
             *_store_away(found),
             *_needs_restart(found),
             *_certificates(found),
+            *_cutover(found),
             *_down(found),
             ("Endpoints", str(found["endpoints"])),
             ("Bindings", str(found["bindings"])),
@@ -106,6 +107,12 @@ def _waits(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Of a service that has not started yet."""
     reason = found.get("waits_for")
     return [("Waits for", reason)] if reason else []
+
+
+def _cutover(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """A promise that was not kept."""
+    problem = found.get("cutover_problem")
+    return [("Cutover", problem)] if problem else []
 
 
 def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:

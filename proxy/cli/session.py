@@ -15,7 +15,7 @@ from proxy.admin.control import Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
 from proxy.config import Config, find_config
 from proxy.config.file import overshadowed
-from proxy.store import Actor, open_store
+from proxy.store import Actor, StoreError, open_store
 
 T = TypeVar("T")
 
@@ -40,9 +40,22 @@ class Session:
 
         async def run() -> T:
             store = await open_store(config.store_url)
+            problem = ""
             try:
-                await roll_back_overdue(store, clock.wall(), clock.uptime())
-                return await work(Operator(store, rules_of(config), current_actor()))
+                try:
+                    await roll_back_overdue(store, clock.wall(), clock.uptime())
+                except StoreError as error:
+                    if error.is_away:
+                        raise
+                    # Whoever only looks must be able to: now more than ever.
+                    problem = str(error)
+                operator = Operator(
+                    store,
+                    rules_of(config),
+                    current_actor(),
+                    rollback_problem=problem,
+                )
+                return await work(operator)
             finally:
                 await store.close()
 

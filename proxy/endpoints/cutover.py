@@ -245,16 +245,44 @@ def confirm_cutover(by: str, now: float, uptime: Uptime = NO_UPTIME) -> Decide:
     return decide
 
 
-def roll_back_cutover(by: str, now: float) -> Decide:
-    """Restore the snapshot of the newest cutover, confirmed or not."""
+def roll_back_cutover(by: str, now: float, force: bool = False) -> Decide:
+    """Restore the snapshot of the newest cutover, confirmed or not.
+
+    Without ``force`` no later change of somebody is undone with it.
+    """
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = _last(table)
         if last.state == "rolled-back":
             raise Refused(_settled_already(last))
+        lost = overwritten(last, table)
+        if lost and not force:
+            raise Refused(
+                f"changed since cutover {last.number}, and a rollback would undo that, "
+                f'too: {", ".join(lost)}; see "waypost endpoint history", then say '
+                '--force, or put the others back with "waypost endpoint set"'
+            )
         return _restored(table, last, by, now)
 
     return decide
+
+
+def overwritten(cutover: Cutover, table: EndpointTable) -> list[str]:
+    """Addresses whose later change a rollback would undo."""
+    found = []
+    for each in cutover.switches:
+        current = table.endpoints.get(each.after.key)
+        if current == each.after or _is_as_before(current, each.before):
+            continue
+        found.append(each.after.sip_address)
+    return found
+
+
+def _is_as_before(current: Endpoint | None, before: Endpoint | None) -> bool:
+    """Somebody has put it back himself."""
+    if current is None or before is None:
+        return current is before
+    return replace(current, changed_at=before.changed_at) == before
 
 
 def roll_back_overdue(by: str, now: float, uptime: Uptime = NO_UPTIME) -> Decide:

@@ -8,7 +8,7 @@ again.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from proxy.sip.errors import MalformedMessage
@@ -208,3 +208,20 @@ def merged(older: Iterable[Usage], newer: Iterable[Usage]) -> list[Usage]:
             latest.source,
         )
     return list(found.values())
+
+
+def bounded(rows: list[Usage], most: int) -> tuple[list[Usage], int]:
+    """At most so many rows, and one more for each endpoint; how many lost their name.
+
+    Those used longest ago are counted together, so that no request is lost.
+    """
+    left = [row for row in rows if row.aor != OTHERS]
+    if len(left) <= most:
+        return rows, 0
+    left.sort(key=lambda row: row.last_at)
+    gone = left[: len(left) - most]
+    others = [row for row in rows if row.aor == OTHERS]
+    unnamed = [
+        replace(row, aor=OTHERS, user_agent="", epid="", source="") for row in gone
+    ]
+    return [*left[len(gone) :], *merged(others, unnamed)], len(gone)

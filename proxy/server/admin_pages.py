@@ -88,7 +88,7 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         return Reply.json({"phase": "draining", "open": drain.begin()}, 202)
 
     return {
-        **open_pages(state, lambda: runtime.tasks.down),
+        **open_pages(state, lambda: runtime.tasks.down, lambda: state.store),
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
         "/drain": Page(begin_drain, "POST"),
@@ -117,6 +117,10 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
         "store": "not open yet",
         "store_away_since": None,
         "store_away_seconds": None,
+        "store_writable": None,
+        "store_unwritable_since": None,
+        "store_unwritable_seconds": None,
+        "cutover_problem": "",
         "table_version": 0,
         "endpoints": 0,
         "bindings": 0,
@@ -130,9 +134,16 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
 
 
 def open_pages(
-    state: ServiceState, down: Callable[[], Mapping[str, str]]
+    state: ServiceState,
+    down: Callable[[], Mapping[str, str]],
+    store: Callable[[], str] = lambda: "ok",
 ) -> dict[str, Page]:
-    """The pages that need no token anywhere; ``down`` is that of ``Tasks``."""
+    """The pages that need no token anywhere.
+
+    ``down`` is that of ``Tasks``, ``store`` that of ``ServiceState``.  A store that is
+    away or cannot be written is told and no reason not to be ready: calls go on, and
+    every node that shares it would leave the load balancer at once.
+    """
 
     def health() -> Reply:
         return Reply.text(200, "ok")
@@ -141,6 +152,9 @@ def open_pages(
         failed = down()
         is_ready = state.is_ready and not failed.keys() & ROUTING
         said = f"; down: {' '.join(sorted(failed))}" if failed else ""
+        if (trouble := store()) != "ok":
+            # The reason may name what is nobody's business: it stands in /status.
+            said += f"; store: {trouble.partition(':')[0]}"
         if state.waits_for:
             said += f"\nwaiting: {state.waits_for}"
         return Reply.text(200 if is_ready else 503, state.phase + said)
@@ -173,8 +187,10 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
             {"transport": x.transport, "address": x.host, "port": x.port}
             for x in core.flows.listeners
         ],
-        "store": state.store_problem or "ok",
+        "store": state.store,
         **_store_away(state),
+        **_store_writes(state),
+        "cutover_problem": state.cutover_problem,
         "needs_restart": state.needs_restart,
         "certificates": [
             {"file": file, "ends_in": round(shown.expires - clock.wall())}
@@ -200,6 +216,16 @@ def _store_away(state: ServiceState) -> dict[str, Any]:
     return {
         "store_away_since": None if away is None else since.isoformat("T", "seconds"),
         "store_away_seconds": None if away is None else round(away, 1),
+    }
+
+
+def _store_writes(state: ServiceState) -> dict[str, Any]:
+    """Since when the store takes no change; nulls while it does."""
+    lasts = state.writes.lasts
+    return {
+        "store_writable": lasts is None,
+        "store_unwritable_since": None if lasts is None else state.unwritable_since,
+        "store_unwritable_seconds": None if lasts is None else round(lasts, 1),
     }
 
 

@@ -47,6 +47,7 @@ class Worker:
         self.life = secrets.randbelow(_LIVES)
         self.short_lives = 0
         self.down: dict[str, str] = {}
+        self.store = "ok"
         self.shown: Snapshot | None = None
         """What a scrape last showed of this process."""
 
@@ -82,6 +83,11 @@ class Crew:
     def ready(self) -> list[Worker]:
         """The workers that serve now."""
         return [worker for worker in self.workers if worker.is_ready]
+
+    @property
+    def store(self) -> str:
+        """What the first worker that complains says of the store, or "ok"."""
+        return next((x.store for x in self.workers if x.store != "ok"), "ok")
 
     @property
     def down(self) -> dict[str, str]:
@@ -173,7 +179,7 @@ class Crew:
         worker.pid = pid
         worker.is_ready = False
         worker.shown = None
-        worker.down = {}
+        worker.down, worker.store = {}, "ok"
         worker.started_at = worker.beat_at = clock.monotonic()
         self._tasks.start(self._listen(worker, pid, ours), "worker-channel")
 
@@ -186,6 +192,7 @@ class Crew:
                 break  # what it said before it died: nobody is there any more
             worker.beat_at = clock.monotonic()
             worker.down = message.get("down", worker.down)
+            worker.store = message.get("store", worker.store)
             if "waiting" in message and not self._was_up:
                 self.on_waiting(message["waiting"])
             if "ready" in message:

@@ -13,12 +13,15 @@ from proxy import clock
 from proxy.admin.cutover import roll_back_overdue
 from proxy.endpoints.model import Cutover, Uptime
 from proxy.server.runtime import Runtime
+from proxy.server.state import ServiceState
 from proxy.store.interface import Store, StoreError
 
 log = structlog.get_logger()
 
 LOOK: Final = 0.25
 """Seconds between two looks at the clock."""
+AGAIN: Final = 1.0
+TELL_EVERY: Final = 60.0
 
 
 class Deadline:
@@ -47,31 +50,59 @@ class Deadline:
         )
 
 
-async def roll_back(store: Store, now: float | None = None) -> bool:
-    """Undo the newest cutover when it is overdue; True when this did it."""
-    now = clock.wall() if now is None else now
-    try:
-        undone = await roll_back_overdue(store, now, clock.uptime())
-    except StoreError as error:
-        log.error("cutover.not_rolled_back", reason=str(error))
-        return False
-    if undone is not None:
-        log.warning(
-            "cutover.rolled_back",
-            cutover=undone.number,
-            endpoints=len(undone.switches),
-            reason="not confirmed in time",
+class Rollback:
+    """Undoes a cutover, and tells when it cannot: the log once a minute, ``state``
+    and with it status, metrics and alert all the time."""
+
+    def __init__(self, store: Store, state: ServiceState) -> None:
+        self._store = store
+        self._state = state
+        self._told_at = float("-inf")
+        self.next_try = float("-inf")
+
+    async def attempt(self, now: float | None = None) -> None:
+        """Undo the newest cutover when it is overdue."""
+        now = clock.wall() if now is None else now
+        try:
+            undone = await roll_back_overdue(self._store, now, clock.uptime())
+        except StoreError as error:
+            self._failed(error)
+            return
+        self.settled()
+        if undone is not None:
+            log.warning(
+                "cutover.rolled_back",
+                cutover=undone.number,
+                endpoints=len(undone.switches),
+                reason="not confirmed in time",
+            )
+
+    def _failed(self, error: StoreError) -> None:
+        steady = clock.monotonic()
+        self.next_try = steady + AGAIN
+        self._state.writes.failed(error)
+        self._state.cutover_stands(
+            f"an unconfirmed cutover is overdue and could not be rolled back: {error}"
         )
-    return undone is not None
+        if steady - self._told_at >= TELL_EVERY:
+            self._told_at = steady
+            log.error("cutover.not_rolled_back", reason=str(error))
+
+    def settled(self) -> None:
+        """Nothing is overdue any more."""
+        self._state.cutover_stands("")
+        self._told_at = self.next_try = float("-inf")
 
 
-async def watch_cutover(store: Store, runtime: Runtime) -> None:
+async def watch_cutover(store: Store, runtime: Runtime, state: ServiceState) -> None:
     """Roll back when the table's newest cutover becomes overdue."""
-    deadline = Deadline()
+    deadline, rollback = Deadline(), Rollback(store, state)
     while True:
         await asyncio.sleep(LOOK)
         armed = runtime.core.router.table.cutover
         wall = clock.wall()
         # The table follows the store: when it is stale, the store says no.
-        if armed is not None and deadline.is_over(armed, wall, clock.uptime()):
-            await roll_back(store, max(wall, armed.confirm_by or wall))
+        if armed is None or not deadline.is_over(armed, wall, clock.uptime()):
+            rollback.settled()
+        elif clock.monotonic() >= rollback.next_try:
+            await rollback.attempt(max(wall, armed.confirm_by or wall))

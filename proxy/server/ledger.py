@@ -9,49 +9,71 @@ from typing import Final
 
 import structlog
 
-from proxy.endpoints.usage import Usage, UsageBook, merged
+from proxy.endpoints.usage import Usage, UsageBook, bounded, merged
+from proxy.server.store_writes import StoreWrites
 from proxy.store.interface import Store, StoreError
 
 log = structlog.get_logger()
 
 SAVE: Final = 0.5
+MOST_UNSAVED: Final = 10_000
+"""Clients that wait for a store that takes no changes."""
 
 
 class LedgerWriter:
-    """Takes counts out of ``book`` and adds them to the store."""
+    """Takes counts out of ``book`` and adds them to the store.
 
-    def __init__(self, store: Store) -> None:
+    What waits is bounded: the clients that have been silent for longest lose their
+    names first, and are counted together.
+    """
+
+    def __init__(self, store: Store, writes: StoreWrites | None = None) -> None:
         self.book = UsageBook()
         self._store = store
+        self._writes = writes or StoreWrites()
         self._unsaved: list[Usage] = []
         self._saving: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._unsaved)
 
     async def run(self) -> None:
         """Save for ever; what could not be saved is kept and tried again."""
         while True:
             await asyncio.sleep(SAVE)
-            await self._save()
+            self._take()
+            if self._unsaved and (self._saving is None or self._saving.done()):
+                self._begin()
 
-    async def _save(self) -> None:
+    def _take(self) -> None:
+        """Empty the book, which holds whole requests, also while a save goes on."""
         fresh = self.book.take()
-        self._unsaved = merged(self._unsaved, fresh) if self._unsaved else fresh
-        if not self._unsaved:
-            return
-        loop = asyncio.get_running_loop()
-        self._saving = loop.create_task(self._write(self._unsaved))
-        # Whoever stops us must not make us save the same counts twice.
-        await asyncio.shield(self._saving)
+        waiting = merged(self._unsaved, fresh) if self._unsaved else fresh
+        self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
+        self._writes.dropped["usage"] += dropped
+
+    def _begin(self) -> asyncio.Task[None]:
+        """Save what waits; whoever stops ``run`` must not make us save it twice."""
+        rows, self._unsaved = self._unsaved, []
+        self._saving = asyncio.get_running_loop().create_task(self._write(rows))
+        return self._saving
 
     async def _write(self, rows: list[Usage]) -> None:
         try:
             await self._store.add_usage(rows)
         except StoreError as error:
+            self._writes.failed(error)
             log.warning("usage.not_saved", clients=len(rows), reason=str(error))
+            waiting = merged(rows, self._unsaved)
+            self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
+            self._writes.dropped["usage"] += dropped
         else:
-            self._unsaved = []
+            self._writes.done()
 
     async def close(self) -> None:
         """Save what is left; ``run`` has ended."""
         if self._saving is not None:
             await self._saving
-        await self._save()
+        self._take()
+        if self._unsaved:
+            await self._begin()

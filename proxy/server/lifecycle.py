@@ -6,7 +6,6 @@ SIGHUP reads the configuration again.
 """
 
 import asyncio
-import gc
 import os
 import select
 import signal
@@ -18,10 +17,8 @@ from typing import TextIO
 
 import structlog
 
-from proxy import __version__, clock
+from proxy import __version__
 from proxy.config.model import Config
-from proxy.core.commands import LearnUri, RefuseUri
-from proxy.core.dialogs import REFUSALS
 from proxy.net.network import ListenOptions
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
@@ -29,9 +26,11 @@ from proxy.server.account import object_to_root
 from proxy.server.activation import adopt, passed_sockets
 from proxy.server.admin_door import AdminDoor
 from proxy.server.admin_pages import pages
-from proxy.server.cutover import roll_back, watch_cutover
+from proxy.server.cutover import Rollback, watch_cutover
 from proxy.server.drain import Drain
 from proxy.server.follow import StoreFollower
+from proxy.server.garbage import collect_garbage, settle_memory
+from proxy.server.learned import forget_learned, save_learned, save_uses
 from proxy.server.ledger import LedgerWriter
 from proxy.server.look_ups import LookUps
 from proxy.server.nodes import BEAT, Node, follow_nodes, join, leave
@@ -44,21 +43,14 @@ from proxy.server.sibling_news import start_links
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.worker import WorkerPart
-from proxy.sip.errors import SipError
 from proxy.sip.flow import NODE_BITS, FlowTable
 from proxy.store.factory import open_store
-from proxy.store.interface import Store, StoreError
+from proxy.store.interface import Store
 from proxy.telemetry.access import AccessLog
 from proxy.telemetry.logs import is_console, set_up_logs
 from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
-
-SAVE_USES = 60.0
-FORGET_LEARNED = 3600.0
-COLLECT_IDLE, COLLECT_BUSY = 60.0, 600.0
-COLLECT_BELOW = 2_000
-"""Live transactions up to which a collection takes a few milliseconds."""
 
 EXIT_OK, EXIT_CONFIG = 0, 3
 
@@ -160,7 +152,8 @@ async def start_service(
     async with AsyncExitStack() as opened:
         store = await open_store(config.store_url)
         opened.push_async_callback(store.close)
-        ledger = LedgerWriter(store)
+        ledger = LedgerWriter(store, state.writes)
+        await state.writes.begin(store)
         runtime = await start_runtime(
             config, store, stream, state, ledger, part, passed
         )
@@ -205,7 +198,7 @@ async def start_runtime(
     pool_tls = wiring.pool_tls(config) if has_tls else {}
     certificates = wiring.certificates_of(config, options, client_tls, pool_tls)
     certificates.check()
-    await roll_back(store)  # overdue since before we were started
+    await Rollback(store, state).attempt()  # overdue since before we were started
     keys = wiring.route_keys(config, await store.hmac_key())
     workers = 1 if part is None else part.siblings.count
     # Before anything is loaded: what changes meanwhile is news.
@@ -223,7 +216,7 @@ async def start_runtime(
         admission=wiring.admission_settings(config, workers),
         siblings=None if part is None else part.siblings,
     )
-    runtime.certificates = certificates
+    runtime.certificates, runtime.writes = certificates, state.writes
     if config.usage.ledger:
         runtime.access.ledger = ledger.book
     is_first = part is None or part.is_first
@@ -275,7 +268,7 @@ def _follow_others(
     # Paused no longer than others take to think that we are gone.
     keep(lambda: follow_nodes(store, runtime, node, is_first), "nodes", BEAT)
     if is_first:
-        keep(lambda: watch_cutover(store, runtime), "watch-cutover")
+        keep(lambda: watch_cutover(store, runtime, state), "watch-cutover")
 
 
 def _run_beside(
@@ -287,37 +280,17 @@ def _run_beside(
 ) -> None:
     """What goes on beside the messages; some of it only once per node."""
 
-    def learned(command: LearnUri | RefuseUri) -> None:
-        if isinstance(command, RefuseUri):
-            log.warning(
-                "uri.refused",
-                uri=command.uri,
-                pool=command.pool_fqdn,
-                endpoint=command.endpoint_key,
-                reason=REFUSALS[command.reason],
-            )
-            return
-        if runtime.links is not None:
-            words = [command.uri, command.pool_fqdn, command.endpoint_key]
-            runtime.links.tell(["uri", *words])
-        log.info(
-            "uri.learned",
-            uri=command.uri,
-            pool=command.pool_fqdn,
-            endpoint=command.endpoint_key,
-        )
-        runtime.tasks.start(_save_learned(store, command), "learn")
-
-    runtime.on_learned = learned
+    save_learned(store, runtime)
     runtime.dns_news.is_quiet = not is_first
     keep = runtime.tasks.keep
     keep(runtime.certificates.watch, "watch-certificates")
     keep(ledger.run, "save-usage")
-    keep(lambda: _save_uses(store, runtime), "save-uses")
-    keep(lambda: _collect_garbage(runtime), "collect-garbage")
+    keep(lambda: save_uses(store, runtime), "save-uses")
+    keep(lambda: collect_garbage(runtime), "collect-garbage")
+    keep(lambda: runtime.writes.watch(store, is_first), "watch-writes")
     if is_first:
         ttl = config.learned.ttl
-        keep(lambda: _forget_learned(store, runtime, ttl), "forget-learned")
+        keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
         if config.health.probe:
             keep(FrontEndProber(runtime, config.health.probe).run, "probes")
 
@@ -327,61 +300,3 @@ def _access_log(config: Config, stream: TextIO, workers: int) -> AccessLog:
     access.writes = config.log.access
     access.piece = select.PIPE_BUF if workers > 1 else 0
     return access
-
-
-async def _save_learned(store: Store, command: LearnUri) -> None:
-    try:
-        await store.learn(
-            command.uri, command.pool_fqdn, command.endpoint_key, clock.wall()
-        )
-    except (StoreError, SipError) as error:
-        log.error("uri.not_saved", uri=command.uri, reason=str(error))
-
-
-async def _save_uses(store: Store, runtime: Runtime) -> None:
-    """Tell the store which learned URIs were dialled, once a minute."""
-    while True:
-        await asyncio.sleep(SAVE_USES)
-        used, runtime.used_uris = runtime.used_uris, set()
-        if used:
-            now = clock.wall()
-            try:
-                await store.touch_learned(dict.fromkeys(used, now))
-            except StoreError as error:
-                log.warning("store.unavailable", reason=str(error))
-                runtime.used_uris |= used
-
-
-async def _forget_learned(store: Store, runtime: Runtime, ttl: float) -> None:
-    while True:
-        try:
-            forgotten = await store.forget_learned(runtime.wall.patient() - ttl)
-            if forgotten:
-                log.info("uri.forgotten", count=forgotten)
-        except StoreError as error:
-            log.warning("store.unavailable", reason=str(error))
-        await asyncio.sleep(FORGET_LEARNED)
-
-
-def settle_memory() -> None:
-    """Take the garbage collector off the message path.
-
-    Transactions and contexts are freed by reference counts: what ends lets go of its
-    partners.  A collection would walk a hundred thousand live objects and stop the
-    proxy for 50 ms, again and again (docs/performance.md).  What little forms cycles
-    is collected by ``_collect_garbage``.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-
-
-async def _collect_garbage(runtime: Runtime) -> None:
-    """Look for cycles when little is going on, at the latest every ten minutes."""
-    waited = 0.0
-    while True:
-        await asyncio.sleep(COLLECT_IDLE)
-        waited += COLLECT_IDLE
-        if len(runtime.core.transactions) < COLLECT_BELOW or waited >= COLLECT_BUSY:
-            gc.collect()
-            waited = 0.0

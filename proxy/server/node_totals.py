@@ -23,11 +23,16 @@ _LEAST: Final = frozenset(
     f"waypost_{name}"
     for name in (
         *("ready", "store_up", "table_version", "certificate_expiry_seconds"),
+        "store_writable",
         *("pool_front_ends_available", "up_seconds"),
     )
 )
 _MOST: Final = frozenset(
-    f"waypost_{name}" for name in ("draining", "dns_stale_seconds", "bindings")
+    f"waypost_{name}"
+    for name in (
+        *("draining", "dns_stale_seconds", "bindings", "store_away_seconds"),
+        *("store_unwritable_seconds", "cutover_overdue_seconds"),
+    )
 )
 
 Key = tuple[str, tuple[str, ...]]

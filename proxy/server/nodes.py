@@ -59,8 +59,17 @@ async def join(store: Store, config: Config) -> Node:
     """Say that we are here, and get our number; raises StoreError."""
     if not config.node_uri:
         return Node()
-    number = await store.announce_node(config.node_uri, clock.wall())
-    return Node(number, config.node_uri)
+    uri = config.node_uri
+    try:
+        return Node(await store.announce_node(uri, clock.wall()), uri)
+    except StoreError as error:
+        if error.is_away or not error.is_passing:
+            raise
+        # It takes no changes now.  Who was here before has his number, and can serve.
+        known = [row.number for row in await store.nodes() if row.uri == uri]
+        if not known:
+            raise
+        return Node(known[0], uri)
 
 
 async def follow_nodes(

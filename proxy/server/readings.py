@@ -145,7 +145,13 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
         yield "password_tries_total", registrar.gate.guesses.held, "held-back"
         yield "conflicts_total", registrar.conflicts
     yield "table_version", table.version
-    yield "store_up", not state.store_problem
+    writes = state.writes
+    yield "store_up", not state.store_problem and not writes.problem
+    yield "store_writable", not writes.problem
+    yield "store_unwritable_seconds", writes.lasts or 0.0
+    for kind, count in writes.dropped.items():
+        yield "unsaved_dropped_total", count, kind
+    yield "cutover_overdue_seconds", state.cutover_overdue
     yield "store_away_seconds", state.store_away_for or 0.0
     for result, count in runtime.look_ups.items():
         yield "look_ups_total", count, result

@@ -17,6 +17,7 @@ from proxy.core import commands, events
 from proxy.location.binding import BindingChange, BindingChanges
 from proxy.server.follow import load_location
 from proxy.server.runtime import Runtime
+from proxy.server.save_queue import SaveQueue
 from proxy.server.sibling_news import tell_bindings
 from proxy.store.interface import Store, StoreError
 from proxy.store.registrar import Conflict
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 
 GROUP: Final = 0.010
 """Seconds that the first REGISTER of a group waits for company."""
+MOST_WAITING: Final = 5000
+"""REGISTERs that wait while a group is being saved."""
 _BUG: Final = "internal error, see the log"
 SWEEP: Final = 300.0
 GRACE: Final = 60.0
@@ -49,10 +52,23 @@ class BindingWriter:
         self.groups_failed = 0
 
     def add(self, command: commands.SaveBindings) -> None:
-        """Put a REGISTER into the open group."""
+        """Put a REGISTER into the open group.
+
+        A store that hangs must not make us hold all that come meanwhile: who comes
+        when too many wait is refused at once, and tries again.
+        """
+        if len(self._group) >= MOST_WAITING:
+            self._runtime.writes.dropped["registration"] += 1
+            self._runtime.loop.call_soon(self._refuse, command)
+            return
         self._group.append(command)
         if self._timer is None and not self._is_due:
             self._timer = self._runtime.loop.call_later(GROUP, self._close_group)
+
+    def _refuse(self, command: commands.SaveBindings) -> None:
+        """Not in the core's own turn, in which it came."""
+        reason = "too many wait for the store"
+        self._runtime.step(events.BindingsNotSaved([command.ticket], reason))
 
     def _close_group(self) -> None:
         self._timer = None
@@ -102,12 +118,14 @@ class BindingWriter:
         try:
             await self._store.save_bindings(_changes(group))
         except StoreError as error:
+            self._runtime.writes.failed(error)
             log.error("bindings.not_saved", count=len(group), reason=str(error))
             return str(error) or "the store failed"
         except Exception as error:
             faults = self._runtime.carrier.faults
             faults.note("bindings.failed", error, repr(group[0].ticket).encode())
             return _BUG
+        self._runtime.writes.done()
         return ""
 
     async def _tell(self, saved: list[commands.SaveBindings]) -> None:
@@ -130,10 +148,12 @@ class ConflictBook:
     """Tells of each old service once a minute, and has it counted in the store."""
 
     def __init__(self, store: Store, runtime: Runtime) -> None:
-        self._store = store
         self._runtime = runtime
         # (endpoint, source) → when told last, and how often refused since
         self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+        self._queue = SaveQueue(
+            "conflict", store.note_conflict, runtime.tasks, runtime.writes
+        )
 
     def note(self, command: commands.NoteConflict) -> None:
         """One refused REGISTER for an endpoint's address."""
@@ -165,13 +185,7 @@ class ConflictBook:
             wall,
             silent + 1,
         )
-        self._runtime.tasks.start(self._save(conflict), "note-conflict")
-
-    async def _save(self, conflict: Conflict) -> None:
-        try:
-            await self._store.note_conflict(conflict)
-        except StoreError as error:
-            log.warning("store.unavailable", reason=str(error))
+        self._queue.add(conflict)
 
 
 async def start_registrar(

@@ -30,6 +30,7 @@ from proxy.server.carrier import NEVER, Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
 from proxy.server.sibling_links import SiblingLinks
+from proxy.server.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.server.wall_clock import WallClock
 from proxy.sip.flow import Flow, FlowTable
@@ -79,6 +80,7 @@ class Runtime:
         self.resolver = resolver
         self.access = access
         self.certificates = Certificates()
+        self.writes = StoreWrites()
         self.core = ProxyCore(
             settings, flows, resolver.cached, table, random.SystemRandom(), siblings
         )

@@ -1,8 +1,10 @@
 """Where the service stands, for whoever asks: HTTP, systemd, metrics."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from proxy import clock
+from proxy.server.store_writes import StoreWrites
 
 Phase = Literal["starting", "ready", "draining"]
 
@@ -21,6 +23,9 @@ class ServiceState:
         self._began = self._answered = clock.boottime()
         self.waits_for = ""
         self.needs_restart: list[str] = []
+        self.writes = StoreWrites()
+        self.cutover_problem = ""
+        self._overdue_at: float | None = None
         self.store_problem = ""
         self.store_answered_at = self.started_at
 
@@ -33,6 +38,32 @@ class ServiceState:
     def age(self) -> float:
         """Seconds since the start."""
         return clock.boottime() - self._began
+
+    def cutover_stands(self, problem: str) -> None:
+        """A cutover should have been rolled back, and could not be; "" when it is."""
+        self.cutover_problem = problem
+        if not problem:
+            self._overdue_at = None
+        elif self._overdue_at is None:
+            self._overdue_at = clock.boottime()
+
+    @property
+    def cutover_overdue(self) -> float:
+        """Seconds since a rollback was due that could not be made."""
+        began = self._overdue_at
+        return 0.0 if began is None else max(0.001, clock.boottime() - began)
+
+    @property
+    def store(self) -> str:
+        """What there is to say of the store: "ok", or what does not work."""
+        if self.store_problem or not self.writes.problem:
+            return self.store_problem or "ok"
+        return f"cannot be written since {self.unwritable_since}: {self.writes.problem}"
+
+    @property
+    def unwritable_since(self) -> str:
+        """When the store began to take no changes."""
+        return datetime.fromtimestamp(self.writes.since, UTC).isoformat("T", "seconds")
 
     def store_answers(self) -> None:
         """The store has just answered."""

@@ -226,7 +226,7 @@ class Supervisor:
             return Reply.json({"phase": "draining", "open": await self.drain()}, 202)
 
         return {
-            **open_pages(self.state, self.down),
+            **open_pages(self.state, self.down, lambda: self.crew.store),
             "/metrics": Page(scrape),
             "/status": Page(status),
             "/drain": Page(begin_drain, "POST"),
@@ -261,17 +261,17 @@ class Supervisor:
     async def status(self) -> dict[str, Any]:
         """The node at a glance."""
         found = await self.crew.ask("status")
-        first: dict[str, Any] = dict(found[0][1]) if found else {}
+        # Of the store whoever complains tells, whoever else is content.
+        found_first = next((x for x in found if x[1]["store"] != "ok"), None)
+        first: dict[str, Any] = dict((found_first or found[0])[1]) if found else {}
         first.pop("pid", None)
         for name in _SUMMED:
             first[name] = sum(each[name] for _, each in found)
-        problems = [each["store"] for _, each in found if each["store"] != "ok"]
         return {
             **first,
             "version": __version__,
             "phase": self.state.phase,
             "up_seconds": round(self.state.age, 1),
-            "store": problems[0] if problems else "ok",
             "needs_restart": self.state.needs_restart,
             "down": self.down(),
             "workers": [

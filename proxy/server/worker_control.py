@@ -13,7 +13,8 @@ from proxy.config.packed import unpack
 from proxy.server.admin_pages import status
 from proxy.server.channel import Channel, Message
 from proxy.server.drain import Drain, open_transactions
-from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, settle_memory, start_service
+from proxy.server.garbage import settle_memory
+from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, start_service
 from proxy.server.node_totals import Snapshot
 from proxy.server.notify import Notifier
 from proxy.server.readings import read_all
@@ -31,17 +32,19 @@ BEAT: Final = 1.0
 
 
 class _Beats:
-    """Signs of life to the supervisor; ``down`` is that of ``Tasks``, once there are
-    some."""
+    """Signs of life to the supervisor; ``down`` is that of ``Tasks``, ``store`` that
+    of ``ServiceState``, once there are some."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.down: Callable[[], Mapping[str, str]] = dict
+        self.store: Callable[[], str] = lambda: "ok"
 
     async def run(self) -> None:
         """Give them until cancelled."""
         while True:
-            self._channel.send({"beat": True, "down": self.down()})
+            beat = {"beat": True, "down": self.down(), "store": self.store()}
+            self._channel.send(beat)
             await asyncio.sleep(BEAT)
 
 
@@ -96,7 +99,7 @@ async def _serve(
     settle_memory()
     state.phase = "ready"
     channel.send({"ready": len(runtime.core.router.table.endpoints)})
-    beats.down = lambda: runtime.tasks.down
+    beats.down, beats.store = lambda: runtime.tasks.down, lambda: state.store
     async with started.opened:
         await _obey(channel, await first, runtime, state, reloader)
     return EXIT_OK

@@ -11,6 +11,7 @@ class RedisAway(StoreError):
 
     def __init__(self, text: str) -> None:
         super().__init__(text, is_passing=True)
+        self.is_away = True
 
 
 def store_error(place: str, error: Exception) -> StoreError:

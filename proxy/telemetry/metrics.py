@@ -118,6 +118,12 @@ _COUNTERS: Final = (
         "task",
         "Background tasks that failed and were begun again",
     ),
+    (
+        "unsaved_dropped_total",
+        "kind",
+        "Things given up because the store took no changes: usage (a name, not the "
+        "count), uri, use, conflict, registration",
+    ),
     ("worker_restarts_total", "", "Workers that died and were replaced"),
     (
         "handovers_total",
@@ -146,7 +152,18 @@ _GAUGES: Final = (
     ("learned_uris", "", "Service URIs learned from pools"),
     ("bindings", "", "Contacts registered here"),
     ("table_version", "", "The version of the endpoint table in force"),
-    ("store_up", "", "1 while the store answers"),
+    ("store_up", "", "1 while the store answers and takes changes"),
+    ("store_writable", "", "1 while the store takes changes, as far as it answers"),
+    (
+        "store_unwritable_seconds",
+        "",
+        "Seconds since the store takes no changes; 0 while it does",
+    ),
+    (
+        "cutover_overdue_seconds",
+        "",
+        "Seconds since an unconfirmed cutover should have been rolled back",
+    ),
     (
         "store_away_seconds",
         "",

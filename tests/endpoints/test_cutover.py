@@ -81,8 +81,24 @@ def test_the_rollback_restores_whole_rows_and_those_somebody_removed():
     rich = replace(endpoint(1), display_name="Chat", request_uri="keep")
     switched = run(table_of(rich), apply_cutover(order(1, display_name="X"), 10.0))
     for table in (switched, table_of(cutover=switched.cutover)):
-        back = run(table, roll_back_cutover("me", 20.0))
+        back = run(table, roll_back_cutover("me", 20.0, force=True))
         assert replace(back.endpoints[rich.key], changed_at=1.0) == rich
+
+
+def test_a_rollback_undoes_no_later_change_without_being_told_to():
+    switched = run(table_of(endpoint(1), endpoint(2)), apply_cutover(order(1, 2), 10.0))
+    confirmed = run(switched, confirm_cutover("me", 15.0))
+    later = replace(endpoint(2), pool_fqdn="third.test", changed_at=17.0)
+    one = confirmed.endpoints["chat1@b.test"]
+    for table in (switched, confirmed):
+        edited = table_of(one, later, cutover=table.cutover)
+        with pytest.raises(Refused, match=r"undo that, too: sip:chat2@b\.test; see"):
+            run(edited, roll_back_cutover("me", 20.0))
+        back = run(edited, roll_back_cutover("me", 20.0, force=True))
+        assert set(pools(back).values()) == {"old.test"}
+    # Somebody who has put it back himself loses nothing.
+    put_back = replace(endpoint(2), changed_at=17.0)
+    run(table_of(one, put_back, cutover=switched.cutover), roll_back_cutover("me", 2.0))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from proxy.server.carrier import Carrier
 from proxy.server.registrar import BindingWriter
 from proxy.server.runtime import Runtime
 from proxy.server.sibling_links import SiblingLinks
+from proxy.server.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.store.sqlite import SqliteStore
 from tests.support.injection import Calls, broken, can_break, name_of
@@ -41,6 +42,7 @@ class Node(Registry):
         self.loop = asyncio.get_running_loop()
         self.tasks = Tasks()
         self.links: SiblingLinks | None = None
+        self.writes = StoreWrites()
         self.carrier = Carrier(self.core, None, print, print, print)
         self.carrier.undone = lambda command: Runtime._undone(self, command)
         self.writer = BindingWriter(store, self)

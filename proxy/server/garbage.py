@@ -1,0 +1,73 @@
+"""Garbage collection off the message path, and not too late.
+
+Transactions and contexts are freed by reference counts: what ends lets go of its
+partners.  A collection would walk a hundred thousand live objects and stop the proxy
+for 50 ms, again and again (docs/performance.md).  What little forms cycles is collected
+when little is going on, at the latest every ten minutes; and whenever memory has grown,
+because an error path that nobody thought of may make cycles as fast as requests come.
+"""
+
+import asyncio
+import gc
+import os
+from typing import Final
+
+from proxy.server.runtime import Runtime
+
+LOOK: Final = 2.0
+IDLE, BUSY = 60.0, 600.0
+FEW: Final = 2_000
+"""Live transactions up to which a collection takes a few milliseconds."""
+GROWTH: Final = 48 * 1024 * 1024
+"""Bytes of resident memory since the last collection that are reason for another."""
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def settle_memory() -> None:
+    """Take the collector off the message path, once everything is loaded."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+class Collector:
+    """Decides when to collect; pure but for ``collect`` and ``watch``."""
+
+    def __init__(self, resident: int) -> None:
+        self._base = resident
+        self._waited = 0.0
+        self.collections = 0
+
+    def is_due(self, passed: float, live: int, resident: int) -> bool:
+        """``passed`` seconds after the last question, with so many transactions."""
+        self._waited += passed
+        if resident > self._base + GROWTH:
+            return True
+        # Memory that was given back may grow again before it is a reason.
+        self._base = min(self._base, resident)
+        return self._waited >= (IDLE if live < FEW else BUSY)
+
+    def collected(self, resident: int) -> None:
+        """What is still held now is in use."""
+        self._base = resident
+        self._waited = 0.0
+        self.collections += 1
+
+
+async def collect_garbage(runtime: Runtime) -> None:
+    """Look for cycles, for ever."""
+    collector = Collector(resident_bytes())
+    while True:
+        await asyncio.sleep(LOOK)
+        if collector.is_due(LOOK, len(runtime.core.transactions), resident_bytes()):
+            gc.collect()
+            collector.collected(resident_bytes())
+
+
+def resident_bytes() -> int:
+    """Memory of this process; 0 where nobody says."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except OSError:
+        return 0

@@ -1,0 +1,104 @@
+"""Whether the store takes changes: reads alone would call a full disk healthy.
+
+Whoever writes tells how it went; when nobody has for a while, something that nobody
+reads is written.  Once a write has failed the store counts as one that cannot be
+written, until as much as a real change needs has gone through again.  That it does not
+answer at all is another matter (``server/follow.py``).
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+import structlog
+
+from proxy import clock
+from proxy.store.interface import Store, StoreError
+
+log = structlog.get_logger()
+
+TRY: Final = 5.0
+"""Seconds without a write after which one is tried."""
+AGAIN: Final = 1.0
+TELL_EVERY: Final = 60.0
+
+
+class StoreWrites:
+    """``problem`` is empty while changes are taken; ``since`` is in seconds since the
+    epoch.  ``dropped`` counts, by kind, what was given up because it could not be
+    saved."""
+
+    def __init__(self) -> None:
+        self.problem = ""
+        self.since = 0.0
+        self.dropped: Counter[str] = Counter()
+        self._began = self._told_at = self._done_at = float("-inf")
+
+    @property
+    def lasts(self) -> float | None:
+        """Seconds since it cannot be written; None while it can."""
+        return clock.boottime() - self._began if self.problem else None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Something was written just now."""
+        return clock.boottime() - self._done_at < TRY
+
+    def done(self) -> None:
+        """A change was made; that alone does not say that there is room for all."""
+        self._done_at = clock.boottime()
+
+    def failed(self, error: StoreError) -> None:
+        """A change was not made."""
+        if error.is_away:
+            return
+        now = clock.boottime()
+        if not self.problem:
+            self.since, self._began = clock.wall(), now
+        self.problem = str(error)
+        self._done_at = float("-inf")
+        if now - self._told_at >= TELL_EVERY:
+            self._told_at = now
+            log.error(
+                "store.not_written",
+                reason=str(error),
+                for_seconds=round(self.lasts or 0),
+            )
+
+    def works(self) -> None:
+        """As much as a real change needs was written."""
+        self.done()
+        if self.problem:
+            log.info("store.written", after_seconds=round(self.lasts or 0, 1))
+        self.problem = ""
+        self._told_at = float("-inf")
+
+    async def attempt(self, store: Store) -> None:
+        """Find out; raises StoreError when it cannot be written."""
+        try:
+            await store.try_write(is_thorough=bool(self.problem))
+        except StoreError as error:
+            self.failed(error)
+            raise
+        self.works()
+
+    async def begin(self, store: Store) -> None:
+        """Before the start: raises StoreError for what a person must mend.
+
+        What may pass is no reason not to serve: calls only need to be read for.
+        """
+        try:
+            await self.attempt(store)
+        except StoreError as error:
+            if not error.is_passing:
+                raise
+
+    async def watch(self, store: Store, is_first: bool) -> None:
+        """Keep finding out; of several workers one asks while all is well."""
+        while True:
+            await asyncio.sleep(AGAIN)
+            if self.problem or (is_first and not self.is_fresh):
+                try:
+                    await self.attempt(store)
+                except StoreError:
+                    continue  # told already
