@@ -57,7 +57,9 @@ class RedisConnection:
         self._identity = b""
         self._is_closed = False
         self._lock = asyncio.Lock()
-        self._away: RedisAway | None = None
+        self._away = (
+            ""  # why nobody can reach it; not the error, which holds its frames
+        )
         self._away_at = float("-inf")
         self._found: Found | None = None
         self._looked_at = 0.0
@@ -127,31 +129,40 @@ class RedisConnection:
         """The connection is nobody else's for as long as the block lasts."""
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        if self._away is not None and self._lock.locked():
+        if self._away and self._lock.locked():
             # Somebody is finding out whether it is back: no need to wait, too.
-            raise RedisAway(str(self._away))
+            raise RedisAway(self._away)
         async with self._lock:
             if self._is_closed:
                 raise StoreError("the store has been closed")
-            if self._away is not None and self._away_at > asked_at:
+            if self._away and self._away_at > asked_at:
                 # Whoever queued up behind a timeout need not wait for another one.
-                raise RedisAway(str(self._away))
+                raise RedisAway(self._away)
             task = asyncio.current_task()
             cancels = task.cancelling() if task else 0
             try:
                 yield
-                self._away = None
+                self._away = ""
             except (exceptions.RedisError, OSError) as error:
-                worded = store_error(self.place, error)
-                if isinstance(worded, RedisAway):
-                    self._away, self._away_at = worded, loop.time()
-                    await self._let_go()
-                raise worded from error
+                raise await self._worded(error) from None
             finally:
                 # The client's own timeouts now and then swallow a cancellation: a
                 # proxy that stops would wait for us for ever.
                 if task and task.cancelling() > cancels:
                     raise asyncio.CancelledError
+
+    async def _worded(self, error: Exception) -> StoreError:
+        """The error for our callers.
+
+        Nobody may hold it in the frame that raises it: it holds that frame in turn, and
+        with the collector off such a circle stays, with all that was to be saved.  For
+        the same reason the client's own error does not come along.
+        """
+        worded = store_error(self.place, error)
+        if worded.is_away:
+            self._away, self._away_at = str(worded), asyncio.get_running_loop().time()
+            await self._let_go()
+        return worded
 
     async def _do(self, work: Callable[[Redis], Awaitable[T]]) -> T:
         """Let ``work`` talk to the master; twice more when it was none."""
@@ -212,8 +223,8 @@ class RedisConnection:
         For a request that waits: it fails after a quarter of a second.
         """
         redis = self._asker
-        if redis is None or self._away is not None:
-            raise RedisAway(str(self._away or f"the Redis store {self.place} is away"))
+        if redis is None or self._away:
+            raise RedisAway(self._away or f"the Redis store {self.place} is away")
         try:
             return await _evaluate(redis, text, (self._identity, *arguments))
         except (exceptions.RedisError, OSError) as error:

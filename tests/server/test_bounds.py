@@ -1,0 +1,166 @@
+"""What cannot be saved is not kept without limit, and leaves no garbage.
+
+The store is a real file that refuses, or a real Redis that is gone.
+"""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from proxy.endpoints.usage import OTHERS, Usage, bounded
+from proxy.server import garbage, ledger
+from proxy.server.garbage import GROWTH, Collector
+from proxy.server.learned import MOST_USES, keep_uses
+from proxy.server.ledger import LedgerWriter
+from proxy.server.save_queue import SaveQueue
+from proxy.server.store_writes import StoreWrites
+from proxy.server.tasks import Tasks
+from proxy.store import Store, StoreError, open_store
+from tests.support.redis import RedisServer
+
+
+def row(number: int, endpoint: str = "chat@b.test") -> Usage:
+    name = f"u{number}@b.test"
+    return Usage(endpoint, name, 1.0, float(number), 2, 1, "agent", "epid", "udp:::1")
+
+
+def test_who_was_silent_for_longest_loses_his_name_and_no_request() -> None:
+    rows = [row(n) for n in range(10)] + [row(11, "other@b.test")]
+    kept, dropped = bounded(rows, 8)
+    assert dropped == 3
+    assert sum(each.count for each in kept) == sum(each.count for each in rows)
+    names = {each.aor for each in kept}
+    assert names == {OTHERS, "u11@b.test", *(f"u{n}@b.test" for n in range(3, 10))}
+    unnamed = next(each for each in kept if each.aor == OTHERS)
+    assert (unnamed.count, unnamed.failed, unnamed.user_agent) == (6, 3, "")
+    again, more = bounded([*kept, *(row(n) for n in range(20, 24))], 8)
+    assert more == 4
+    assert len(again) <= 8 + 2, "one more for each endpoint"
+    assert bounded(rows, 11) == (rows, 0)
+
+
+@contextlib.asynccontextmanager
+async def gone(directory: Path) -> AsyncIterator[Store]:
+    """An open store whose Redis is not there any more."""
+    redis = RedisServer(directory)
+    redis.start()
+    store = await open_store(redis.url)
+    redis.kill()
+    yield store
+    await store.close()
+
+
+class Book:
+    """What was counted since the last look."""
+
+    def __init__(self, rows: list[Usage]) -> None:
+        self._rows = rows
+
+    def take(self) -> list[Usage]:
+        return self._rows
+
+
+async def test_unsaved_names_are_bounded_and_counted(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(ledger, "MOST_UNSAVED", 100)
+    writes = StoreWrites()
+    async with gone(tmp_path) as store:
+        writer = LedgerWriter(store, writes)
+        for batch in range(20):
+            fresh = [row(batch * 50 + n) for n in range(50)]
+            writer.book = Book(fresh)  # type: ignore[assignment]
+            writer._take()
+            await writer._begin()
+            assert len(writer) <= 101
+    assert writes.dropped["usage"] == 20 * 50 - 100
+    assert sum(each.count for each in writer._unsaved) == 20 * 50 * 2
+
+
+async def test_a_failed_save_leaves_no_cycle(tmp_path) -> None:
+    """With the collector off each would be kept for ever, rows and all."""
+    async with gone(tmp_path) as store:
+        for _ in range(3):
+            with contextlib.suppress(StoreError):
+                await store.add_usage([row(1)])
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(50):
+                with contextlib.suppress(StoreError):
+                    await store.add_usage([row(n) for n in range(20)])
+                with contextlib.suppress(StoreError):
+                    await store.news("")
+            left = [x for x in gc.get_objects() if isinstance(x, Usage | StoreError)]
+        finally:
+            gc.enable()
+    assert len(left) <= 25, f"{len(left)} rows and errors are still there"
+
+
+class Counting:
+    """A store's method that hangs, or refuses."""
+
+    def __init__(self) -> None:
+        self.saved: list[int] = []
+        self.go_on = asyncio.Event()
+        self.refuses = False
+
+    async def save(self, thing: int) -> None:
+        await self.go_on.wait()
+        if self.refuses:
+            raise StoreError("no")
+        self.saved.append(thing)
+
+
+async def test_notes_for_a_store_that_hangs_are_bounded_the_oldest_go() -> None:
+    writes, tasks, counting = StoreWrites(), Tasks(), Counting()
+    queue = SaveQueue("uri", counting.save, tasks, writes, most=10)
+    for number in range(100):
+        queue.add(number)
+        await asyncio.sleep(0)
+    assert len(queue) == 10 and len(tasks) == 1, "one after the other"
+    assert writes.dropped["uri"] == 89
+    counting.go_on.set()
+    while len(queue) or len(tasks):
+        await asyncio.sleep(0)
+    assert counting.saved == [0, *range(90, 100)]
+    counting.refuses = True
+    queue.add(1)
+    while len(tasks):
+        await asyncio.sleep(0)
+    assert writes.dropped["uri"] == 90 and writes.problem == "no"
+
+
+def test_used_uris_that_cannot_be_told_are_bounded() -> None:
+    new = {f"new{n}" for n in range(10)}
+    runtime = SimpleNamespace(writes=StoreWrites(), used_uris=set(new))
+    keep_uses(runtime, {f"old{n}" for n in range(MOST_USES)})  # type: ignore[arg-type]
+    assert len(runtime.used_uris) == MOST_USES
+    assert runtime.writes.dropped["use"] == 10
+    assert new <= runtime.used_uris
+
+
+def test_garbage_is_collected_when_memory_has_grown_whatever_the_clock_says() -> None:
+    collector = Collector(100_000_000)
+    assert not collector.is_due(2.0, 50_000, 100_000_000 + GROWTH)
+    assert collector.is_due(2.0, 50_000, 100_000_001 + GROWTH)
+    collector.collected(100_000_001 + GROWTH)
+    assert not collector.is_due(2.0, 50_000, 100_000_001 + GROWTH), "it is in use"
+    # What was given back may grow again before it counts.
+    assert not collector.is_due(2.0, 50_000, 90_000_000)
+    assert collector.is_due(2.0, 50_000, 90_000_001 + GROWTH)
+
+
+@pytest.mark.parametrize("live, seconds", [(10, 60), (50_000, 600)])
+def test_otherwise_garbage_waits_for_a_quiet_minute(live, seconds) -> None:
+    collector, passed = Collector(1), 2
+    while not collector.is_due(2.0, live, 1):
+        passed += 2
+    assert passed == seconds
+
+
+def test_memory_is_read_from_the_kernel() -> None:
+    assert 10_000_000 < garbage.resident_bytes() < 10_000_000_000
