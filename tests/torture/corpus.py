@@ -205,6 +205,22 @@ BROKEN = [
         *["SIP/2.0/UDP a.test"] * 71]), 513),
     _all("too many Route", _plain(
         "OPTIONS sip:b@c.test", *["Route: <sip:contoso.test;lr>"] * 41), 513),
+    _all("too many Via on two lines", _plain(via=[
+        "SIP/2.0/UDP client.contoso.test;rport;branch=z9hG4bK-1",
+        ", ".join(["SIP/2.0/UDP a.test"] * 200)]), 513),
+    _all("too many Route on one line", _plain(
+        "OPTIONS sip:b@c.test", "Route: " + ",".join(["<sip:contoso.test;lr>"] * 200)),
+        513),
+    _all("too many Route on a folded line", _plain(
+        "OPTIONS sip:b@c.test",
+        "Route: " + ",\r\n ".join(["<sip:contoso.test;lr>"] * 41)), 513),
+    _all("a line of thousands of folds", _plain(
+        "OPTIONS sip:b@c.test", "X: y" + "\r\n z" * 2500), 513),
+    *(_all(f"a bare CR in {name}", _edited(
+        name.encode() + b": ", name.encode() + b": x\rX-Injected: yes"), 400)
+        for name in ("From", "To", "Call-ID")),
+    _all("a bare CR in CSeq", _edited(
+        b"1 OPTIONS", b"1 OPTIONS\rX-Injected: yes"), 400),
     _all("too many header fields", _plain(
         "OPTIONS sip:b@c.test", *[f"X-{n}: y" for n in range(130)]), 513),
     _all("a header field of 9 KiB", _plain(
@@ -212,6 +228,8 @@ BROKEN = [
     Case("headers of 40 KiB", _plain(
         "OPTIONS sip:b@c.test", *["X: " + "y" * 8000] * 5), PASSES, (513,)),
     # what gets no answer
+    _all("a bare CR in Via", _edited(
+        b";rport", b"\rX-Injected: yes;rport"), SILENCE),
     _all("no Via", _edited(
         b"Via: SIP/2.0/UDP client.contoso.test;rport;branch=z9hG4bK-torture\r\n", b""),
         SILENCE),
