@@ -9,7 +9,7 @@ from typing import Final
 
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.grammar import CR, LF, NUL, is_visible, unfold
+from proxy.sip.grammar import CR, LF, NUL, is_visible
 from proxy.sip.message import Request
 
 REASONS: Final[dict[int, str]] = {
@@ -134,16 +134,24 @@ def fit_to_copy(request: Request) -> Request:
     lines, names = request.lines, request.names
     if is_visible(lines):
         return request
-    fit = [i for i, x in enumerate(lines) if i == 0 or _is_fit(names[i], unfold(x))]
+    fit = [i for i, line in enumerate(lines) if i == 0 or _is_fit(names[i], line)]
     names = [names[i] for i in fit]
     index = {names[i]: i for i in range(len(names) - 1, -1, -1)}
-    return Request(
+    copied = Request(
         [lines[i] for i in fit], names, index, b"", request.method, request.uri
     )
+    copied.via = request.via
+    return copied
 
 
 def _is_fit(name: str, line: bytes) -> bool:
-    """A Via stays when all it has is a character that breaks no line: it leads back."""
+    """A Via stays when all it has is a character that breaks no line: it leads back.
+
+    Of a logical line every CRLF is a fold.  What nobody copies need not be looked at.
+    """
+    if name not in _COPIED:
+        return False
+    line = line.replace(b"\r\n", b"")
     if is_visible([line]):
         return True
     return name == "via" and not (CR in line or LF in line or NUL in line)
