@@ -4,16 +4,19 @@ The token in our Route entry names the other end (``record_route.py``).  Request
 Route are believed as far as they agree with it: whoever has called somebody once may
 reach that one again, from anywhere and with any method, and no one else.
 
-One exception: a request that comes from where the callee is may name another place of
-the caller, who has moved and told it so (a target refresh, RFC 3261 section 12.2).
+Two exceptions, both the callee's.  A request that comes from where the callee is may
+name another place of the caller, who has moved and told it so (a target refresh, RFC
+3261 section 12.2).  And where the callee itself has moved to is marked in the Contact
+that says so (``moves.py``), so that the caller may follow.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from proxy.core import contacts
 from proxy.core.lookups import lookup_of
+from proxy.core.moves import PARAMETER, is_at, is_callee, take_off
 from proxy.core.remote_targets import leads_nowhere, next_hop_name
 from proxy.core.secure import is_sips, not_secure
 from proxy.core.target import Decision, Rule, Target
@@ -25,24 +28,17 @@ from proxy.core.tokens import (
     TO_CALLER,
     FlowToken,
     caller_mark,
-    host_mark,
 )
 from proxy.core.validation import Refusal
 from proxy.endpoints.request_uri import request_uri_for
 from proxy.pools.front_end import Lookup
-from proxy.sip.flow import DEFAULT_PORT, Flow
+from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri
 
 if TYPE_CHECKING:
     from proxy.core.routes import RouteSet
     from proxy.core.targets import Router
-
-_IN_DIALOGS: Final = frozenset(
-    b"ACK BYE INFO INVITE MESSAGE NOTIFY BENOTIFY OPTIONS PRACK REFER SUBSCRIBE"
-    b" UPDATE SERVICE".split()
-)
-"""What a callee may send to a place that only itself names."""
 
 
 def by_dialog(
@@ -67,10 +63,11 @@ def by_dialog(
 def _to_callee(
     router: Router, routes: RouteSet, uri: SipUri, token: FlowToken
 ) -> Decision | None:
-    next_hop = routes.first_uri() or uri
     if not routes.entries:
         if contacts.token_of(uri, router.tokens) is not None:
             return None  # a Contact of ours leads down its own connection
+        if PARAMETER in uri.parameters:
+            uri, token = take_off(router, routes, uri, token)
         endpoint = router.table.endpoints.get(uri.key)
         if endpoint is not None:
             # No Contact, or one with the address that was dialled: as the first time.
@@ -81,8 +78,9 @@ def _to_callee(
             return _callee(router, routes, uri, token, request_uri)
         if router.is_ours(uri) and uri.target_host == uri.host:
             return _callee(router, routes, uri, token, routes.request_uri)
+    next_hop = routes.first_uri() or uri
     is_named = router.tokens.is_named(token, next_hop_name(next_hop))
-    if (is_named and token.way & DIRECT) or _is_at(token, next_hop):
+    if (is_named and token.way & DIRECT) or is_at(token, next_hop):
         return _callee(router, routes, next_hop, token, routes.request_uri, is_named)
     is_pool = next_hop.port is None and next_hop.target_host in router.table.pools
     if is_named and not is_pool:
@@ -116,15 +114,6 @@ def _callee(
     return [target]
 
 
-def _is_at(token: FlowToken, next_hop: SipUri) -> bool:
-    """True for the very address that answered, over the same transport."""
-    transport = next_hop.transport
-    port = next_hop.port or DEFAULT_PORT[token.transport]
-    return (next_hop.target_host, port) == (token.host, token.port) and (
-        transport is None or transport == token.transport
-    )
-
-
 def _server_name(router: Router, next_hop: SipUri, token: FlowToken) -> str:
     """What the certificate of the callee's server must cover (RFC 5922)."""
     pool = router.front_ends.get(token.host, "")
@@ -156,7 +145,7 @@ def _to_caller(
     next_hop = routes.first_uri() or uri
     is_own = not routes.entries and router.is_ours(uri)
     is_named = tokens.is_named(token, next_hop_name(next_hop))
-    is_believed = is_named or (not is_own and _is_callee(router, request, token, flow))
+    is_believed = is_named or (not is_own and is_callee(router, request, token, flow))
     named = _named("client", routes, next_hop, token) if is_believed else None
     if (
         is_own
@@ -180,21 +169,6 @@ def _to_caller(
     if pool is None and token.way & DIRECT:
         return _down_flow(router, routes, token, routes.request_uri, None, uri)
     return pool or _foreign(router)
-
-
-def _is_callee(router: Router, request: Request, token: FlowToken, flow: Flow) -> bool:
-    """True for the other end of this dialog, or a server of its pool.
-
-    Not for a client of a first-hop listener, which may be anybody: who registers with
-    us can have any Contact called anyhow, and a pool or a default route is ours.
-    """
-    if token.way & CLIENT or request.method not in _IN_DIALOGS:
-        return False
-    if host_mark(flow.host) == token.peer:
-        return True
-    endpoint = router.table.by_tag.get(token.endpoint_tag)
-    pool = router.front_ends.get(flow.host, "")
-    return endpoint is not None and pool in endpoint.pools
 
 
 def _down_flow(

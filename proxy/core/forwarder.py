@@ -15,8 +15,9 @@ from proxy.core.branches import Branches
 from proxy.core.first_hop import FirstHop, without_keep_alive
 from proxy.core.forwarding import forward_request
 from proxy.core.guard import Guard
+from proxy.core.moves import REFRESHES, mark_request, refresh_of
 from proxy.core.next_hops import NextHops
-from proxy.core.record_route import DIALOG_METHODS, RecordRoute, RecordRoutes
+from proxy.core.record_route import DIALOG_METHODS, RecordRoutes
 from proxy.core.replies import diagnostics
 from proxy.core.secure import is_sips
 from proxy.core.settings import CoreSettings
@@ -161,11 +162,16 @@ class Forwarder:
         branch = self.branches.make(request)
         prefix = flow.via_prefix if flow.reliable else listener.outlet.via_prefix
         own_lines = [prefix + branch]
-        entry: RecordRoute | None = None
-        if method in DIALOG_METHODS and context.routes.token is None:
-            server = context.server
-            back = server.flow if server is not None else context.flow
-            entry = self.record_routes.entry(
+        note: object = None
+        server, token = context.server, context.routes.token
+        back = server.flow if server is not None else context.flow
+        if token is not None:
+            if method in REFRESHES:
+                router = self.next_hops.router
+                mark_request(router, request, token, context.flow, back)
+                note = refresh_of(router, request, context.routes, target.request_uri)
+        elif method in DIALOG_METHODS:
+            note = entry = self.record_routes.entry(
                 request,
                 back,
                 target,
@@ -180,12 +186,12 @@ class Forwarder:
         data = forward_request(request, context.routes, target.request_uri, own_lines)
         if context.flow.first_hop and "ms-keep-alive" in request.index:
             data = without_keep_alive(data)
-        if context.server is None:
+        if server is None:
             self.out.append(commands.Send(flow, data))
             context.is_finished = True
             return
         active = self.transactions.open_client(branch, method, data, flow, context, now)
-        active.note = entry
+        active.note = note
         context.active = active
         context.answered = False
 

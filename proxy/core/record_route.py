@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from proxy.core.moves import Refresh
 from proxy.core.remote_targets import (
     RemoteTarget,
     is_answerers_own,
@@ -233,11 +234,14 @@ class RecordRoutes:
 
 
 def returned(transaction: ClientTransaction, response: AnyResponse) -> bytes:
-    """What goes back of a response: section 16.7 item 3, and our own entry."""
+    """What goes back of a response: section 16.7 item 3, our own entry, and the mark
+    of a callee that has moved."""
     data = response.forwarded()
-    entry = transaction.note
-    if isinstance(entry, RecordRoute):
-        return entry.owner.answered(entry, data, transaction.flow)
+    note = transaction.note
+    if isinstance(note, RecordRoute):
+        return note.owner.answered(note, data, transaction.flow)
+    if isinstance(note, Refresh):
+        return note.answered(data, transaction.flow)
     return data
 
 

@@ -72,7 +72,7 @@ def is_senders_own(
     hosts = (via.head.address, back.host)
     is_same_host = uri.host in hosts or host in hosts
     is_same_port = port == (via.head.port or DEFAULT_PORT[back.transport])
-    if back.reliable and _has_one_via(request):
+    if back.reliable and has_one_via(request):
         is_own = is_same_host or target.wants_flow
     else:
         is_own = is_same_host and is_same_port
@@ -113,7 +113,8 @@ def leads_nowhere(host: str, seen_from: str) -> bool:
     return address.is_private and not ip_address(seen_from.partition("%")[0]).is_private
 
 
-def _has_one_via(request: Request) -> bool:
+def has_one_via(request: Request) -> bool:
+    """True for a request that has passed no other proxy."""
     return (
         request.count("via") == 1 and COMMA not in request.lines[request.index["via"]]
     )
