@@ -131,6 +131,8 @@ class Acceptor:
             self._streams, self.listener, place, port, self._admission, trusted
         )
         place.holder = connection
+        if host in self._admission.known:
+            connection.forgive()
         if self._tls is None and plain(self._loop, opened, connection):
             return
         task = self._loop.create_task(self._welcome(opened, connection))

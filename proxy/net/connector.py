@@ -109,7 +109,9 @@ class Connector:
     async def _attempt(self, key: _Key, listener: Listener, timeout: float) -> None:
         connection = OpenedConnection(self, self._streams, listener, key[1], key[2])
         try:
-            if not self._admission.is_friend(key[1]):
+            if self._admission.is_friend(key[1]):
+                connection.forgive()
+            else:
                 self._make_room(connection, network_of(key[1]))
             async with asyncio.timeout(timeout):
                 await self._open(connection, key, listener)

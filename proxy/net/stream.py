@@ -246,6 +246,10 @@ class StreamConnection(asyncio.BufferedProtocol):
         waiting = 0 if transport is None else transport.get_write_buffer_size()
         return self._held + waiting
 
+    def forgive(self) -> None:
+        """The peer is a server of ours: see ``StreamFramer.forgives``."""
+        self._framer.forgives = True
+
     # -- our side --------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:

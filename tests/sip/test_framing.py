@@ -220,3 +220,45 @@ def test_work_is_proportional_to_the_header_block_even_byte_by_byte():
 def test_work_is_proportional_to_the_body_even_byte_by_byte():
     short, long = sip(body=bytes(1000)), sip(body=bytes(60_000))
     assert seconds_per_byte(long) < NOT_LINEAR * seconds_per_byte(short)
+
+
+RESPONSE = b"SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n\r\n"
+WITH_LENGTH = RESPONSE[:-2] + b"Content-Length: 0\r\n\r\n"
+
+
+def forgiving(*pieces: bytes) -> tuple[list[bytes], StreamFramer]:
+    framer = StreamFramer()
+    framer.forgives = True
+    return [message for piece in pieces for message in framer.feed(piece)], framer
+
+
+@pytest.mark.parametrize("after", [b"", sip(), RESPONSE])
+def test_a_server_of_ours_may_forget_the_length_of_a_body_that_is_not_there(
+    after: bytes,
+) -> None:
+    """One such slip ended every other transaction on the connection."""
+    told = WITH_LENGTH if after == RESPONSE else after
+    expected = [WITH_LENGTH, told] if after else [WITH_LENGTH]
+    stream = RESPONSE + after
+    for pieces in ([stream], [stream[i : i + 1] for i in range(len(stream))]):
+        messages, framer = forgiving(*pieces)
+        assert messages == expected
+        assert framer.error is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        RESPONSE.replace(b"CSeq", b"Content-Type: application/sdp\r\nCSeq"),
+        RESPONSE.replace(b"CSeq", b"c: application/sdp\r\nCSeq"),
+        RESPONSE + b"v=0\r\n",
+        RESPONSE.replace(b"SIP/2.0 200 OK", b"INFO sip:a@b SIP/2.0"),
+    ],
+)
+def test_where_a_body_may_be_its_end_is_not_guessed(data: bytes) -> None:
+    _, framer = forgiving(data)
+    assert framer.error is not None
+
+
+def test_a_client_is_not_forgiven() -> None:
+    assert error_of(RESPONSE).reason == "Missing Content-Length"
