@@ -55,7 +55,7 @@ def rehearse(
             TlsFiles(alone, files.key or files.certificate), minimum=minimum
         )
     try:
-        found = _shake_hands(server, client, host)
+        found = _shake_hands(server, client, host)[0]
     except ssl.SSLCertVerificationError as error:
         raise NetError(
             f"{files.certificate} cannot be used as {host or 'ours'}:"
@@ -63,6 +63,39 @@ def rehearse(
         ) from error
     except ssl.SSLError as error:
         raise NetError(f"{files.certificate} cannot be used: {error}") from error
+    path = walk(found, text, files.ca, files.certificate, clock.wall())
+    if path.broken:
+        raise NetError(path.broken)
+    return Shown(_all_names(found), path.ends_at, path.weakest, path.doubt)
+
+
+def rehearse_client(files: TlsFiles) -> Shown:
+    """The same for a certificate that we present to pools, as a pool would judge it.
+
+    Raises NetError with what is wrong and what to do.
+    """
+    assert files.certificate is not None
+    text = read_text(files.certificate)
+    own = blocks(text)[0]
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    with as_file(own) as alone:
+        key = files.key or files.certificate
+        server = server_context(TlsFiles(alone, key))
+        client.load_cert_chain(alone, key)
+    for context in (server, client):
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    server.load_verify_locations(cadata=own)
+    try:
+        found = _shake_hands(server, client, None)[1]
+    except ssl.SSLError as error:
+        reason = getattr(error, "verify_message", "") or str(error)
+        raise NetError(
+            f"{files.certificate} cannot be used towards pools: {reason}; ask for one"
+            " with the usage Client Authentication that is valid now"
+        ) from error
     path = walk(found, text, files.ca, files.certificate, clock.wall())
     if path.broken:
         raise NetError(path.broken)
@@ -78,7 +111,8 @@ def _all_names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _shake_hands(
     server: ssl.SSLContext, client: ssl.SSLContext, host: str | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the client saw of the server, and the server of the client."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     theirs = client.wrap_bio(to_client, to_server, server_hostname=host)
     ours = server.wrap_bio(to_server, to_client, server_side=True)
@@ -88,7 +122,7 @@ def _shake_hands(
                 end.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-    return theirs.getpeercert() or {}
+    return theirs.getpeercert() or {}, ours.getpeercert() or {}
 
 
 def _advice(error: ssl.SSLCertVerificationError, host: str | None) -> str:

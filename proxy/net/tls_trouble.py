@@ -20,12 +20,15 @@ def explain(
     certificate: str | None, key: str | None, ca: str | None, error: OSError
 ) -> str:
     """What is wrong with these files, and what to do."""
-    named = ((key, "key"), (certificate, "certificate"), (ca, "authority"))
-    for path, _ in named:
-        problem = "" if path is None else _unreadable(path)
-        if problem:
-            return problem
-    for path, kind in (named[1], named[0], named[2]):
+    named = ((certificate, "certificate"), (key, "key"), (ca, "authority"))
+    unread = {path: _unreadable(path) for path, _ in named if path is not None}
+    absent = [path for path, problem in unread.items() if problem]
+    if absent:
+        return (
+            f"{' and '.join(absent)} cannot be read ({unread[absent[0]]}): check the"
+            " name, owner and mode"
+        )
+    for path, kind in named:
         problem = "" if path is None else _unusable(path, kind)
         if problem:
             return problem
@@ -40,10 +43,11 @@ def explain(
 
 
 def _unreadable(path: str) -> str:
+    """The system's reason why a file cannot be read."""
     try:
         read_text(path)
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): check the name, owner, mode"
+        return error.strerror or str(error)
     return ""
 
 

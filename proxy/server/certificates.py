@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from proxy.net.errors import NetError
-from proxy.net.rehearsal import Shown, rehearse
+from proxy.net.rehearsal import Shown, rehearse, rehearse_client
 from proxy.net.tls import TlsEnd, TlsFiles
 
 log = structlog.get_logger()
@@ -98,11 +98,22 @@ class Certificates:
 
 
 def _judge(files: TlsFiles, ends: list[TlsEnd], host: str | None) -> Shown | None:
-    """Only what a listener shows can be judged; raises NetError."""
+    """What a listener shows must be good: raises NetError.
+
+    What we present to pools is watched only: not every pool asks for it.
+    """
     for end in ends:
         if end.is_server:
             return rehearse(files, host, end.minimum)
-    return None
+    if files.certificate is None:
+        return None
+    try:
+        return rehearse_client(files)
+    except NetError as error:
+        log.warning(
+            "certificate.doubtful", certificate=files.certificate, reason=str(error)
+        )
+        return None
 
 
 def _stamp(files: TlsFiles) -> Stamp:

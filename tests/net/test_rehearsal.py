@@ -7,7 +7,7 @@ import pytest
 
 from proxy import clock
 from proxy.net.errors import NetError
-from proxy.net.rehearsal import rehearse
+from proxy.net.rehearsal import rehearse, rehearse_client
 from proxy.net.tls import TlsFiles
 from tests.support.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 
@@ -74,3 +74,23 @@ def test_a_file_without_a_certificate_is_refused(
     empty.write_text("")
     with pytest.raises(NetError, match=r"empty\.pem"):
         rehearse(TlsFiles(str(empty), authority.issue(HOST).key), HOST)
+
+
+@pytest.mark.parametrize("usage", [CLIENT_AUTH, None])
+def test_what_we_present_to_pools_is_read_as_a_pool_would(
+    authority: Authority, usage
+) -> None:
+    shown = rehearse_client(authority.issue(HOST, usage=usage, valid_for=9 * DAY))
+    assert shown.names == (HOST,)
+    assert round((shown.expires - clock.wall()) / 86_400) == 9
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({"valid_for": -DAY}, "expired"), ({"usage": SERVER_AUTH}, "Client Auth")],
+)
+def test_what_pools_would_refuse_is_told(
+    authority: Authority, more: dict, told: str
+) -> None:
+    with pytest.raises(NetError, match=told):
+        rehearse_client(authority.issue(HOST, **more))
