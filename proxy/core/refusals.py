@@ -109,8 +109,14 @@ class Refusals:
             self._note(request, flow, refusal.status, endpoint)
 
     def _is_scan(self, request: Request, flow: Flow, now: float) -> bool:
-        """Whether this is one of many addresses of nobody that a stranger dials."""
+        """Whether this is one of many addresses of nobody that a stranger dials.
+
+        A legacy client that signs in subscribes to its whole contact list, whoever of
+        it is still there; that comes over a connection, as a scan hardly ever does.
+        """
         if has_to_tag(request) or self.is_friend(flow):
+            return False
+        if request.method == b"SUBSCRIBE" and flow.reliable:
             return False
         address = parse_uri(request.uri).key
         if not self.scans.is_scan(flow.host, address, now):

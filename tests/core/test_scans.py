@@ -132,6 +132,12 @@ def test_a_server_that_sends_us_all_its_unknown_users_is_none(playbook):
     scan(play, 5 * MANY)
 
 
+def test_a_client_may_subscribe_to_a_long_list_of_contacts(play):
+    for n in range(3 * MANY):
+        dial(play, f"friend{n}", "client/tcp", "SUBSCRIBE")
+        play.sees("client/tcp < 404")
+
+
 def test_no_more_than_so_many_answers_are_held(play):
     play.core.refusals.later.waiting = MOST_HELD
     scan(play, 2 * MANY)
