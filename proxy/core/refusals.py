@@ -151,6 +151,8 @@ class Refusals:
 
     def _send_once(self, reply_flow: Flow, request: Request, refusal: Refusal) -> None:
         self._send(reply_flow, refuse(request, refusal, self._settings.source))
+        if request.via is None:
+            return  # it could not be read, nor can that of an ACK to this
         if request.method == b"INVITE" and "to" in request.index:
             with suppress(MalformedMessage, KeyError):  # it may lack what a key needs
                 if not has_to_tag(request):

@@ -98,3 +98,10 @@ def test_no_answer_of_ours_to_a_refused_message_has_control_characters(data, pee
             for line in sent.split(b"\r\n"):
                 assert is_clean(line) or line[:4].lower() in (b"via:", b"v: s")
                 assert not any(bad in line for bad in (b"\r", b"\n", b"\0"))
+
+
+def test_an_invite_of_a_dialog_with_an_unreadable_via_is_refused_and_no_fault(play):
+    start = "INVITE sip:x@contoso.test"
+    play.send("client", request(start, via="SIP/2.0/UDP", to="<sip:x@y>;tag=2"))
+    play.sees("client < 400")
+    assert play.core.guard.count == 0
