@@ -10,8 +10,10 @@ import typer
 from proxy.admin.control import ControlError, Operator
 from proxy.admin.cutover import read_plan
 from proxy.admin.doctor import Doctor, Journey, Step, pool_context, worst
+from proxy.admin.serving import service_step
 from proxy.cli import render
 from proxy.cli.endpoint import Identity
+from proxy.cli.in_force import is_in_force
 from proxy.cli.session import Session
 from proxy.config import Config
 from proxy.endpoints.model import Endpoint, Pool
@@ -54,6 +56,12 @@ def doctor(
         # What is only planned is not routed yet: then straight to the pool.
         play = journey_of(config, planned is not None) if journey else None
         examiner = Doctor(operator, config)
+        version = await operator.store.table_version()
+        is_in_force(config, version)  # it may be about to take a change over
+        first = service_step(config, version, planned is not None)
+        if not session.json:
+            print_step(first)
+        steps.append(first)
         found = (
             examiner.endpoints(identity, play)
             if planned is None
@@ -70,7 +78,7 @@ def doctor(
         render.print_json(
             {"verdict": worst(steps), "steps": [asdict(step) for step in steps]}
         )
-    elif not steps:
+    elif len(steps) == 1:
         print("no endpoints")
     if worst(steps) == "failed":
         raise typer.Exit(1)

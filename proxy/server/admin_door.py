@@ -19,6 +19,11 @@ class AdminDoor:
     def __init__(self, config: Config, state: ServiceState) -> None:
         self._config = config
         self._state = state
+        # For whoever wants to be sure that it is this one; no password.
+        state.serves = {
+            "config": str(config.path.absolute()),
+            "store_url": config.effective()["store"]["url"],
+        }
         self._listener: HttpListener | None = None
         self._is_tried = False
 

@@ -115,6 +115,7 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
             for x in listeners_of(config)
         ],
         "store": "not open yet",
+        **state.serves,
         "store_away_since": None,
         "store_away_seconds": None,
         "store_writable": None,
@@ -188,6 +189,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
             for x in core.flows.listeners
         ],
         "store": state.store,
+        **state.serves,
         **_store_away(state),
         **_store_writes(state),
         "cutover_problem": state.cutover_problem,

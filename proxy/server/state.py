@@ -14,7 +14,8 @@ class ServiceState:
 
     ``store_problem`` is empty while it does; requests go on by the last known table
     meanwhile, so the service stays ready.  ``store_answered_at`` is when it last did,
-    seconds since the epoch.  ``waits_for`` says why a start cannot go on yet.
+    seconds since the epoch.  ``waits_for`` says why a start cannot go on yet;
+    ``serves`` is the configuration and the store, as pages show them.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class ServiceState:
         self.writes = StoreWrites()
         self.cutover_problem = ""
         self._overdue_at: float | None = None
+        self.serves: dict[str, str] = {}
         self.store_problem = ""
         self.store_answered_at = self.started_at
 

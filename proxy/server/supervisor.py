@@ -269,6 +269,7 @@ class Supervisor:
             first[name] = sum(each[name] for _, each in found)
         return {
             **first,
+            **self.state.serves,
             "version": __version__,
             "phase": self.state.phase,
             "up_seconds": round(self.state.age, 1),

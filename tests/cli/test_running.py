@@ -111,3 +111,36 @@ def test_serve_says_why_it_cannot_start_and_leaves_with_3(config_file, port):
     )
     assert done.returncode == 3
     assert "restore a backup" in done.stdout + done.stderr
+
+
+def service_step(waypost):
+    """What the doctor says first."""
+    waypost("doctor", "--json")
+    return waypost.json["steps"][0]
+
+
+def test_the_doctor_looks_first_whether_this_service_runs(
+    waypost, config_file, port, tmp_path
+):
+    admin = free_port()
+    listen = f'[admin]\nlisten = "{HOST}:{admin}"\ntoken = "a token that is long"\n'
+    config_file.write_text(config_file.read_text() + listen)
+    waypost.create()
+    absent = service_step(waypost)
+    assert absent["verdict"] == "failed"
+    assert f"waypost --config {config_file} serve" in absent["fix"]
+    with running_proxy(port):
+        there = service_step(waypost)
+        assert there["verdict"] == "ok", there
+        # Another store, the same admin listener.
+        other = tmp_path / "other.toml"
+        other.write_text(config_file.read_text().replace("waypost.db", "other.db"))
+        waypost("doctor", "--json", "--config", str(other))
+        step = waypost.json["steps"][0]
+        assert step["verdict"] == "failed" and "other.db" in step["text"]
+        # Another file that names the same store.
+        twin = tmp_path / "twin.toml"
+        twin.write_text(config_file.read_text())
+        waypost("doctor", "--json", "--config", str(twin))
+        step = waypost.json["steps"][0]
+        assert step["verdict"] == "warning" and str(config_file) in step["text"]

@@ -152,7 +152,9 @@ def move_deadline(config: Path, seconds: float) -> None:
     assert path is not None
     with sqlite3.connect(path) as db:
         db.execute(
-            "UPDATE cutovers SET body = json_set(body, '$.confirm_by', ?)",
+            "UPDATE cutovers SET body = "
+            # By the clock alone: no uptime of this machine stands for it.
+            "json_set(body, '$.confirm_by', ?, '$.machine', '')",
             (clock.wall() + seconds,),
         )
     db.close()
