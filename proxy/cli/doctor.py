@@ -48,11 +48,6 @@ def doctor(
 
     async def work(operator: Operator) -> list[Step]:
         steps = []
-        if planned is None:
-            for step in _service(config):
-                if not session.json:
-                    print_step(step)
-                steps.append(step)
         # What is only planned is not routed yet: then straight to the pool.
         play = journey_of(config, planned is not None) if journey else None
         examiner = Doctor(operator, config)
@@ -82,24 +77,6 @@ def doctor(
         print("no endpoints")
     if worst(steps) == "failed":
         raise typer.Exit(1)
-
-
-def _service(config: Config) -> Iterable[Step]:
-    """A word when no service runs: all else may be well, and callers get nothing."""
-    from proxy.admin import client
-
-    address = config.admin.address
-    try:
-        if address is not None:
-            client.phase(config)
-    except client.AdminError:
-        yield Step(
-            "service",
-            "service",
-            "warning",
-            f"no service answers at {address}: callers get nothing",
-            "start it; the lines below are about what it would find",
-        )
 
 
 def print_step(step: Step) -> None:

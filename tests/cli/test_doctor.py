@@ -299,8 +299,8 @@ def test_without_a_service_not_all_is_well(waypost, tcp, config_file, monkeypatc
     waypost.create()
     with running_pools(HOSTS) as pools:
         monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", pools.dns)
-        assert waypost("doctor") == 0
-        told = "warning service  service: no service answers at 127.0.0.1:9: callers"
+        assert waypost("doctor") == 1
+        told = "failed  waypost  service: no service answers at 127.0.0.1:9"
         assert waypost.out.startswith(told)
-        assert waypost("doctor", "--json") == 0
-    assert waypost.json["verdict"] == "warning"
+        assert waypost("doctor", "--json") == 1
+    assert waypost.json["verdict"] == "failed"
