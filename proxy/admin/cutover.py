@@ -14,6 +14,7 @@ from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
 from proxy.endpoints.exchange import decode
 from proxy.endpoints.model import Cutover, Uptime
 from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
+from proxy.endpoints.plan import read_plan as parse_all
 from proxy.store.interface import Actor, Store
 
 AUTOMATIC = Actor("waypost", "automatic rollback")
@@ -37,6 +38,15 @@ def read_plan(path: Path) -> Plan:
     """A plan file; raises ControlError with every mistake in it."""
     with refusals():
         return parse_plan(plan_text(path), path.name)
+
+
+def read_with_mistakes(path: Path) -> Plan:
+    """A plan file with its mistakes; raises ControlError when it cannot be read.
+
+    ``apply`` tells them together with those that only the table shows.
+    """
+    with refusals():
+        return parse_all(plan_text(path), path.name)
 
 
 def read_pilots(path: Path) -> frozenset[str]:

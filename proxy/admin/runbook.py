@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from proxy.admin.control import ControlError, Operator, refusals
-from proxy.admin.runbook_steps import STEPS, Sight, StepToDo
+from proxy.admin.runbook_steps import STEPS, Sight, StepToDo, way_back
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
 from proxy.endpoints.model import Cutover
@@ -71,6 +71,7 @@ async def walk(
     Raises ControlError without a plan.
     """
     memory = await _recall(operator)
+    before = _to_json(memory)
     if plan is not None:
         memory.plan_name, memory.plan_text = plan
     if not memory.plan_text:
@@ -89,7 +90,9 @@ async def walk(
     items = []
     for number, step in enumerate(STEPS, 1):
         items.append(await _item(number, step, sight, memory))
-    await operator.store.set_note(NOTE, _to_json(memory))
+    kept = _to_json(memory)
+    if kept != before:  # whoever only looks needs no store that can be written
+        await operator.store.set_note(NOTE, kept)
     return items
 
 
@@ -110,7 +113,8 @@ async def report(operator: Operator, config: Config) -> Report:
 
 async def _item(number: int, step: StepToDo, sight: Sight, memory: _Memory) -> Item:
     kept = memory.done.get(step.name)
-    blank = Item(number, step.name, step.title, "open", "", step.command, step.back)
+    back = way_back(step, sight)
+    blank = Item(number, step.name, step.title, "open", "", step.command, back)
     if step.look is None:
         if kept is None:
             text = "not this weekend" if step.later else "only you can know"

@@ -13,6 +13,7 @@ from proxy.admin.control import Operator
 from proxy.admin.doctor import RECENT_CONFLICT, Doctor, Step, worst
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
+from proxy.endpoints.cutover import overwritten
 from proxy.endpoints.model import Cutover, Pool
 from proxy.endpoints.plan import Plan
 from proxy.endpoints.table import EndpointTable
@@ -166,6 +167,23 @@ async def _is_quiet(sight: Sight) -> Found:
 
 
 _ROLLBACK: Final = "waypost cutover rollback"
+
+
+def way_back(step: StepToDo, sight: Sight) -> str:
+    """How to take a step back, as things stand."""
+    last = sight.table.cutover
+    if step.back != _ROLLBACK:
+        return step.back
+    if last is None:
+        return "nothing to take back: nothing has been switched"
+    if last.state == "rolled-back":
+        return f"nothing to take back: cutover {last.number} is rolled back"
+    lost = overwritten(last, sight.table)
+    if lost:
+        return f"{_ROLLBACK} --force (undoes later changes of {', '.join(lost)}, too)"
+    return _ROLLBACK
+
+
 STEPS: Final = (
     StepToDo(
         "deploy",

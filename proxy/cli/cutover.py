@@ -51,7 +51,7 @@ def plan(
 ) -> None:
     """Check a plan and show what it would change. Changes nothing."""
     session: Session = context.obj
-    planned = verbs.read_plan(file)
+    planned = verbs.read_with_mistakes(file)
     share = _share(percent, pilots)
     outcome = session.operate(
         lambda operator: verbs.apply(operator, planned, share=share, what_if=True)
@@ -84,7 +84,7 @@ def apply(
     """Examine the new pools, then switch everything in the plan at once."""
     session: Session = context.obj
     config = session.config()
-    planned = verbs.read_plan(file)
+    planned = verbs.read_with_mistakes(file)
     share = _share(percent, pilots)
     within = None if confirm_within is None else confirm_within * 60
     is_armed = within is not None or planned.confirm_within is not None

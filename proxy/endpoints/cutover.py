@@ -25,7 +25,7 @@ from proxy.endpoints.model import (
     Switch,
     Uptime,
 )
-from proxy.endpoints.plan import Plan, PlannedChange
+from proxy.endpoints.plan import Plan, PlannedChange, place
 from proxy.endpoints.table import EndpointTable
 
 NOBODY: Final[Mapping[str, Sequence[str]]] = {}
@@ -76,20 +76,23 @@ class Order:
 
 def apply_cutover(order: Order, now: float) -> Decide:
     """Switch every endpoint of a plan; Refused names everything that stands against."""
-    planned = [
-        (change, *_checked(change, order.rules)) for change in order.plan.changes
-    ]
+    planned, mistakes = [], list(order.plan.problems)
+    for change in order.plan.changes:
+        try:
+            planned.append((change, *_checked(change, order.rules)))
+        except Refused as refusal:
+            mistakes.append(_placed(order.plan, change, refusal))
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = table.cutover
         if last is not None and last.is_overdue(now, order.uptime):
             raise Refused(f"cutover {last.number} is overdue and about to be undone")
-        rows, problems = [], []
+        rows, problems = [], [*mistakes]
         for change, address, fields in planned:
             try:
                 rows.append(_switched(table, change, address, fields, order, now))
             except Refused as refusal:
-                problems.append(str(refusal))
+                problems.append(_placed(order.plan, change, refusal))
         if problems:
             raise Refused("\n".join(problems))
         changed = [row for row in rows if row.before != row.after]
@@ -98,6 +101,13 @@ def apply_cutover(order: Order, now: float) -> Decide:
         return [*changed, *_numbered(last, changed, order, now)]
 
     return decide
+
+
+def _placed(plan: Plan, change: PlannedChange, refusal: Refused) -> str:
+    """A mistake with the line of the plan where it can be mended."""
+    return (
+        f"{place(plan.file, change.line)}: {refusal}" if change.line else str(refusal)
+    )
 
 
 def _checked(

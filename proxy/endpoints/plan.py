@@ -13,7 +13,7 @@ Every mistake is named at once.  Knows nothing of the endpoint table.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proxy.endpoints.address import Refused, normalise_fqdn
@@ -49,19 +49,37 @@ class PlannedChange:
     expect_pool: str | None = None
     create: bool = False
     no_live_binding: bool = True
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan file; ``confirm_within`` in minutes."""
+    """A whole plan file; ``confirm_within`` in minutes.
+
+    ``problems`` are the mistakes that were found without looking at the table, each
+    with its place in ``file``.
+    """
 
     name: str
     changes: tuple[PlannedChange, ...]
     confirm_within: float | None = None
+    file: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def parse_plan(text: str, name: str) -> Plan:
     """Read a plan; ``name`` is the file's.  Raises Refused with every mistake."""
+    plan = read_plan(text, name)
+    if plan.problems:
+        raise Refused("\n".join(plan.problems))
+    return plan
+
+
+def read_plan(text: str, name: str) -> Plan:
+    """Read a plan with its mistakes in ``problems``; what has one is left out.
+
+    Raises Refused when it is no TOML: then nothing can be said of the rest.
+    """
     import tomllib  # a server that may roll a cutover back reads no plans
 
     try:
@@ -69,20 +87,63 @@ def parse_plan(text: str, name: str) -> Plan:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         line, mistake = toml_mistake(text, error)
         raise Refused(f"{name}:{line}: {mistake}") from None
-    problems = [f"{_unknown(key, _TOP)}" for key in values if key not in _TOP]
+    lines = _Lines(text)
+    problems = [
+        (lines.top(key), _unknown(key, _TOP)) for key in values if key not in _TOP
+    ]
     rows = values.get("change")
     if not isinstance(rows, list) or not rows:
-        problems.append("there is no [[change]]: write one for each endpoint")
+        problems.append((0, "there is no [[change]]: write one for each endpoint"))
         rows = []
-    changes = [_change(row, number, problems) for number, row in enumerate(rows, 1)]
+    changes = [_change(row, n, lines, problems) for n, row in enumerate(rows, 1)]
     problems += _repeated(changes)
     within = values.get("confirm_within")
     if within is not None and not _is_minutes(within):
-        problems.append("confirm_within is a number of minutes, 1 or more")
-    if problems:
-        raise Refused("\n".join(f"{name}: {problem}" for problem in problems))
+        at = lines.top("confirm_within")
+        problems.append((at, "confirm_within is a number of minutes, 1 or more"))
+        within = None
     title = values.get("name", name)
-    return Plan(str(title), tuple(c for c in changes if c is not None), within)
+    return Plan(
+        str(title),
+        tuple(c for c in changes if c is not None),
+        within,
+        name,
+        tuple(f"{place(name, line)}: {problem}" for line, problem in sorted(problems)),
+    )
+
+
+def place(name: str, line: int) -> str:
+    """Where in a file; without a line where there is none."""
+    return f"{name}:{line}" if line else name
+
+
+class _Lines:
+    """On which line a key of a plan stands, as far as a person writes plans."""
+
+    def __init__(self, text: str) -> None:
+        # Keys outside the changes, then those of each change; "" is its own line.
+        self._blocks: list[dict[str, int]] = [{}]
+        for number, line in enumerate(text.splitlines(), 1):
+            head = line.strip()
+            if head.startswith("[[") and head[2:].lstrip().startswith("change"):
+                self._blocks.append({"": number})
+            else:
+                key = head.partition("=")[0].strip().strip("\"'")
+                self._blocks[-1].setdefault(key, number)
+
+    def top(self, key: str) -> int:
+        """Of a key outside the changes."""
+        return self._blocks[0].get(key, 0)
+
+    def of(self, number: int, key: str = "") -> int:
+        """Of a key of the change with this number, or of the change itself."""
+        if number >= len(self._blocks):
+            return self.top("change")
+        block = self._blocks[number]
+        return block.get(key, block[""])
+
+
+Problem = tuple[int, str]
 
 
 def _is_minutes(value: object) -> bool:
@@ -93,31 +154,41 @@ def _is_minutes(value: object) -> bool:
     )
 
 
-def _change(row: Any, number: int, problems: list[str]) -> PlannedChange | None:
-    found = [] if isinstance(row, dict) else ["is not a table: write [[change]]"]
-    for key, value in row.items() if isinstance(row, dict) else ():
+def _change(
+    row: Any, number: int, lines: _Lines, problems: list[Problem]
+) -> PlannedChange | None:
+    found: list[Problem] = []
+
+    def wrong(key: str, text: str) -> None:
+        found.append((lines.of(number, key), f"change {number}: {text}"))
+
+    if not isinstance(row, dict):
+        wrong("", "is not a table: write [[change]]")
+        problems += found
+        return None
+    for key, value in row.items():
         wanted = _KEYS.get(key)
         if wanted is None:
-            found.append(_unknown(key, tuple(_KEYS)))
+            wrong(key, _unknown(key, tuple(_KEYS)))
         elif not isinstance(value, wanted):
-            found.append(f"{key} should be {_WORDS[wanted]}")
-    if not found:
-        found = [
-            f"{key} is missing"
-            for key in ("sip_address", "pool_fqdn")
-            if key not in row
-        ]
-    if not found and row.get("expect_pool"):
+            wrong(key, f"{key} should be {_WORDS[wanted]}")
+    for key in ("sip_address", "pool_fqdn"):
+        if key not in row:
+            wrong("", f"{key} is missing")
+    expected = row.get("expect_pool")
+    if expected and isinstance(expected, str):
         try:
-            row["expect_pool"] = normalise_fqdn(row["expect_pool"])
+            row["expect_pool"] = normalise_fqdn(expected)
         except Refused as refusal:
-            found.append(f"expect_pool: {refusal}")
+            wrong("expect_pool", f"expect_pool: {refusal}")
     if found:
-        problems += [f"change {number}: {problem}" for problem in found]
+        problems += found
         return None
     uris = row.pop("service_uris", None)
     return PlannedChange(
-        **row, service_uris=None if uris is None else tuple(map(str, uris))
+        **row,
+        service_uris=None if uris is None else tuple(map(str, uris)),
+        line=lines.of(number),
     )
 
 
@@ -132,7 +203,7 @@ def _unknown(key: str, known: tuple[str, ...]) -> str:
     return f"{key}: unknown key; {hint}"
 
 
-def _repeated(changes: list[PlannedChange | None]) -> list[str]:
+def _repeated(changes: list[PlannedChange | None]) -> list[Problem]:
     seen: set[str] = set()
     problems = []
     for number, change in enumerate(changes, 1):
@@ -140,7 +211,8 @@ def _repeated(changes: list[PlannedChange | None]) -> list[str]:
             continue
         key = re.sub(r"^sip:", "", change.sip_address.strip().lower())
         if key in seen:
-            problems.append(f"change {number}: {change.sip_address} stands there twice")
+            text = f"change {number}: {change.sip_address} stands there twice"
+            problems.append((change.line, text))
         seen.add(key)
     return problems
 

@@ -148,3 +148,61 @@ def test_without_a_cutover_there_is_nothing_to_settle(waypost, verb):
 def test_a_plan_that_cannot_be_read_says_so(waypost, plan):
     assert waypost("cutover", "plan", plan + ".missing") == 1
     assert "cannot be read" in waypost.err
+
+
+def test_all_mistakes_of_a_plan_are_told_at_once_each_with_its_line(waypost, plan):
+    lines = [
+        "confirm_within = -1",  # 1
+        "[[change]]",
+        'sip_address = "ocschat@contoso.test"',
+        f'pool_fqdn = "{NEW}"',
+        'expect_pool = "third.contoso.test"',
+        "",
+        "[[change]]",  # 7
+        'sip_address = "ocschat@elsewhere.test"',
+        f'pool_fqdn = "{NEW}"',
+        "[[change]]",  # 10
+        'sip_adress = "x@contoso.test"',
+        "[[change]]",  # 12
+        'sip_address = "nobody@contoso.test"',
+        f'pool_fqdn = "{NEW}"',
+        "[[change]]",  # 15
+        'sip_address = "y@contoso.test"',
+        "pool_fqdn = 5",
+    ]
+    with open(plan, "w") as file:
+        file.write("\n".join(lines))
+    for verb in ("plan", "apply"):
+        assert waypost("cutover", verb, plan) == 1
+        for line, said in (
+            (1, "confirm_within is a number"),
+            (2, "should lead to third.contoso.test"),
+            (7, "elsewhere.test"),
+            (11, "sip_adress: unknown key"),
+            (10, "pool_fqdn is missing"),
+            (12, "does not exist: write create = true"),
+            (17, "pool_fqdn should be text in quotes"),
+        ):
+            assert any(
+                f"plan.toml:{line}: " in x and said in x
+                for x in waypost.err.splitlines()
+            ), (line, waypost.err)
+
+
+def test_a_rollback_that_would_undo_a_later_change_asks_for_force(waypost, plan, pools):
+    assert waypost("cutover", "apply", plan, "--force") == 0
+    assert waypost("cutover", "confirm") == 0
+    later = ("--display-name", "Later")
+    assert waypost("endpoint", "set", "ocschat@contoso.test", *later) == 0
+    assert waypost("cutover", "rollback") == 1
+    assert "undo that, too: sip:ocschat@contoso.test" in waypost.err
+    assert where(waypost) == AFTER
+    assert waypost("cutover", "rollback", "--force") == 0
+    assert where(waypost) == BEFORE
+    assert waypost("endpoint", "history") == 0
+    assert "cutover.rollback --force" in waypost.out
+
+
+def test_an_armed_cutover_says_when_nobody_is_there_to_roll_back(waypost, plan, pools):
+    assert waypost("cutover", "apply", plan, "--force", "--confirm-within", "5") == 0
+    assert "rollback: no service runs here" in " ".join(waypost.out.split())

@@ -113,3 +113,20 @@ def test_the_report_says_what_was_done_by_whom(waypost, plan, bind):
     waypost("runbook", "--report", "--json")
     assert waypost.json["cutover"]["state"] == "confirmed"
     assert [step["name"] for step in waypost.json["steps"]][-1] == "retire"
+
+
+def test_the_way_back_is_the_one_that_there_is(waypost, plan):
+    states(waypost, "--plan", plan)
+
+    def back():
+        assert waypost("runbook", "--json") == 0
+        return {item["name"]: item["back"] for item in waypost.json}["doctor"]
+
+    assert back() == "nothing to take back: nothing has been switched"
+    assert waypost("cutover", "apply", plan, "--force") == 0
+    assert back() == "waypost cutover rollback"
+    address = "ocschat@contoso.test"
+    assert waypost("endpoint", "set", address, "--display-name", "Later") == 0
+    assert back().startswith("waypost cutover rollback --force (undoes later changes")
+    assert waypost("cutover", "rollback", "--force") == 0
+    assert back() == "nothing to take back: cutover 1 is rolled back"

@@ -52,7 +52,14 @@ def test_every_mistake_says_where_and_what_to_write(text, said):
 def test_several_mistakes_come_at_once():
     with pytest.raises(Refused) as refusal:
         parse_plan("[[change]]\n[[change]]\nfoo = 1\n", "p")
-    assert len(str(refusal.value).splitlines()) == 3
+    lines = str(refusal.value).splitlines()
+    assert [x.partition(" ")[0] for x in lines] == [
+        "p:1:",
+        "p:1:",
+        "p:2:",
+        "p:2:",
+        "p:3:",
+    ]
 
 
 def test_pilots_are_addresses_with_comments_in_any_form():
