@@ -149,6 +149,7 @@ class ProxyCore:
             case events.FlowClosed():
                 self.transactions.flow_closed(event.flow, event.reason, now)
                 self.first_hop.affinity.flow_closed(event.flow)
+                self.way_back.closed(event.flow, now)
             case events.DatagramRefused():
                 is_ours = self.forwarder.datagram_refused(event.data, event.reason, now)
                 if self.handover is not None and not is_ours:

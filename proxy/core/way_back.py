@@ -3,7 +3,9 @@
 A response goes down the connection that its request came on.  When that one is gone,
 a new one is opened to where the request came from, at the port of the top Via: a
 server or another proxy listens there, a legacy client does not.  Where nobody listens
-the client is gone, and a call that still rings for it is cancelled.
+the client is gone, and a call that still rings for it is cancelled.  A client that has
+shut its sending side alone looks the same: where nobody listens at its port the answer
+goes down the old connection, as far as that takes it.
 """
 
 from __future__ import annotations
@@ -24,12 +26,21 @@ from proxy.transaction.server import ServerTransaction
 _Waiting = list[tuple[ServerTransaction, bytes]]
 _TRYING: Final = 100
 """Not worth a connection."""
+_LAST_RESORT: Final = 2
 
 
 class WayBack:
     """Responses that wait for a connection to their client."""
 
-    __slots__ = ("_flows", "_guard", "_out", "_send", "parked", "timeout")
+    __slots__ = (
+        "_flows",
+        "_guard",
+        "_out",
+        "_send",
+        "_sent_anyway",
+        "parked",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -44,12 +55,16 @@ class WayBack:
         self._flows = flows
         self._send = send
         self._out = out
+        self._sent_anyway: dict[Flow, list[ServerTransaction]] = {}
         self.parked: dict[tuple[str, str, int, str], _Waiting] = {}
 
     def lost(self, transaction: ServerTransaction, now: float) -> None:
         """The transaction has a response to send, and its connection has ended."""
         front_end = _client_of(transaction)
         if front_end is None or transaction.status == _TRYING:
+            return
+        if transaction.flow.half_open == _LAST_RESORT:
+            self._send_anyway(transaction, transaction.response)
             return
         key = front_end.connection_key
         waiting = self.parked.get(key)
@@ -82,11 +97,31 @@ class WayBack:
     def failed(self, front_end: FrontEnd, now: float) -> None:
         """A connection could not be had: no response reaches this client any more."""
         if self.parked:
-            for transaction, _ in self.parked.pop(front_end.connection_key, ()):
-                try:
-                    transaction.handle("transport error", now)
-                except Exception as error:
-                    self._guard.timer(transaction, "way back", error, now)
+            for transaction, data in self.parked.pop(front_end.connection_key, ()):
+                if transaction.flow.half_open:
+                    # It listens nowhere: it may have shut its sending side only.
+                    transaction.flow.half_open = _LAST_RESORT
+                    self._send_anyway(transaction, data)
+                else:
+                    self._fail(transaction, now)
+
+    def closed(self, flow: Flow, now: float) -> None:
+        """A connection has ended, perhaps one that answers have been sent down."""
+        for transaction in self._sent_anyway.pop(flow, ()):
+            if transaction.is_waited_for:
+                self._fail(transaction, now)
+
+    def _send_anyway(self, transaction: ServerTransaction, data: bytes) -> None:
+        sent = self._sent_anyway.setdefault(transaction.flow, [])
+        if transaction not in sent:
+            sent.append(transaction)
+        self._send(transaction.flow, data)
+
+    def _fail(self, transaction: ServerTransaction, now: float) -> None:
+        try:
+            transaction.handle("transport error", now)
+        except Exception as error:
+            self._guard.timer(transaction, "way back", error, now)
 
 
 def _client_of(transaction: ServerTransaction) -> FrontEnd | None:

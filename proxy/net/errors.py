@@ -43,3 +43,14 @@ def bind_error(transport: str, host: str, port: int, error: OSError) -> NetError
 def reason(error: OSError) -> str:
     """The operating system's own words for an error."""
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def why_lost(error: Exception | None) -> str:
+    """The word for how a connection has ended."""
+    if error is None:
+        return "closed"
+    if isinstance(error, TimeoutError):
+        return "timeout"  # TCP_USER_TIMEOUT or a failed TCP keep-alive
+    if isinstance(error, ConnectionError):
+        return "reset"
+    return "error"

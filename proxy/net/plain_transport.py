@@ -51,8 +51,10 @@ class PlainTransport(DirectTransport):
         if size > 0:
             self._protocol.buffer_updated(size)
         elif size == 0:
-            self._protocol.eof_received()
-            self.close()
+            if self._protocol.eof_received():
+                self.pause_reading()
+            else:
+                self.close()
 
     def _writable(self) -> None:
         if not self._send_waiting():

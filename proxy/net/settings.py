@@ -14,8 +14,10 @@ class StreamSettings:
     ``first_byte``, ``whole_message`` and ``idle_new`` bound a peer that has not sent
     one whole message yet, ``whole_message`` any peer in the middle of one, and
     ``idle_established`` one that says nothing at all, keep-alives included.
-    ``close`` is what a peer has to take what was queued before a close.  ``buffers``
-    is what all connections together may make us hold, both ways.
+    ``close`` is what a peer has to take what was queued before a close;
+    ``half_closed`` is how long one that sends no more may wait for answers, longer
+    than a search takes.  ``buffers`` is what all connections together may make us
+    hold, both ways.
     """
 
     first_byte: float = 5.0
@@ -23,6 +25,7 @@ class StreamSettings:
     idle_new: float = 120.0
     idle_established: float = 3600.0
     close: float = 5.0
+    half_closed: float = 40.0
     tls_handshake: float = 5.0
     user_timeout: float = 10.0
     write_queue: int = 256 * 1024

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
+from proxy.net.errors import why_lost
 from proxy.net.outbox import Outbox
 from proxy.net.plain_transport import PlainTransport
 from proxy.net.selector import DirectEventLoop
@@ -212,6 +213,13 @@ class StreamConnection(asyncio.BufferedProtocol):
             streams.outbox.end()
 
     def eof_received(self) -> bool:
+        can_tell = isinstance(self._streams.loop, DirectEventLoop)  # of a later reset
+        if self.flow.waiting > 0 and self._closing_since is None and can_tell:
+            # It may have shut its sending side only, and wait for our answers.
+            self.flush()
+            self.flow.half_open = 1
+            self._end("closed")
+            return True
         # A peer that has finished sending gets what is queued for it and no more.
         self.close("closed")
         return False
@@ -220,7 +228,12 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._streams.connections.discard(self)
         self._streams.held -= self._held
         self._held = 0
-        self._end(_why_lost(exc))
+        if self.flow.half_open:
+            self.flow.half_open = 0
+            self._streams.outbox.report(
+                self._streams.sink.flow_closed, self.flow, why_lost(exc)
+            )
+        self._end(why_lost(exc))
         # The other half of a cycle: TLS would keep 256 KiB of buffers with it until
         # the next garbage collection.
         self._transport = None
@@ -254,7 +267,7 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def send(self, data: bytes) -> None:
         """Queue one message; it leaves with the others of this batch."""
-        if self._closing_since is not None:
+        if self._closing_since is not None and not self.flow.half_open:
             self._streams.messages_dropped += 1
             return
         self._pending.append(data)
@@ -271,7 +284,7 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def close(self, reason: str) -> None:
         """Close after what is queued has been written; the flow ends now."""
-        if self._closing_since is None:
+        if self._closing_since is None or self.flow.half_open:
             self.flush()
             self._end(reason)
             if self._transport is not None:
@@ -288,7 +301,12 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Close when a deadline has passed."""
         settings = self._streams.settings
         if self._closing_since is not None:
-            if now - self._closing_since > settings.close and self._transport:
+            patience = settings.close
+            if self.flow.half_open:
+                patience += settings.half_closed
+                if self.flow.waiting <= 0 or now > self._closing_since + patience:
+                    self.close("closed")
+            if now - self._closing_since > patience and self._transport:
                 self._transport.abort()
             return
         reason = self._overdue(now, settings)
@@ -360,16 +378,6 @@ async def encrypted(
         raise
     TlsTransport(loop, loop.turns, opened, made, session).start()
     return True
-
-
-def _why_lost(error: Exception | None) -> str:
-    if error is None:
-        return "closed"
-    if isinstance(error, TimeoutError):
-        return "timeout"  # TCP_USER_TIMEOUT or a failed TCP keep-alive
-    if isinstance(error, ConnectionError):
-        return "reset"
-    return "error"
 
 
 def tune(opened: socket.socket, settings: StreamSettings) -> None:

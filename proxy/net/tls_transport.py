@@ -142,7 +142,7 @@ class TlsTransport(DirectTransport):
     def _writable(self) -> None:
         if not self._send_waiting():
             return
-        if self._has_ended:
+        if self._has_ended and self._is_closing:
             self._lose(None)
         else:
             reads = not self._is_paused or self._is_closing
@@ -193,8 +193,9 @@ class TlsTransport(DirectTransport):
         self._has_ended = True
         if self._is_closing:
             self._finish()
+        elif self._protocol.eof_received():
+            self.pause_reading()
         else:
-            self._protocol.eof_received()
             self.close()
 
     def _encrypt(self) -> bool:

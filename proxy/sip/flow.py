@@ -113,6 +113,7 @@ class Flow:
         "alias_port",
         "connection_id",
         "first_hop",
+        "half_open",
         "host",
         "is_open",
         "is_proven",
@@ -123,6 +124,7 @@ class Flow:
         "reliable",
         "transport",
         "via_prefix",
+        "waiting",
         "wants_pong",
     )
 
@@ -139,6 +141,10 @@ class Flow:
         # More than a stranger: it has signed in, or is a server that we know.
         self.is_proven = False
         self.account: Account | None = None
+        self.waiting = 0  # requests that came by it and have no final answer yet
+        # The peer has shut its sending side, or all of it: 1.  Answers go down it when
+        # they cannot go another way: 2.
+        self.half_open = 0
         self.first_hop = listener.first_hop
         # Of a verified certificate, TLS only: domains, and users as ``user@host``.
         self.peer_names: tuple[str, ...] = ()

@@ -73,6 +73,7 @@ class TransactionLayer:
         transaction = ServerTransaction(self, key, method, flow)
         transaction.charge = COPIES * size + OVERHEAD
         self.budget.charge(flow, transaction.charge)
+        flow.waiting += 1
         self.servers[key] = transaction
         self.servers_started += 1
         return transaction
@@ -108,6 +109,7 @@ class TransactionLayer:
         if self.servers.get(transaction.key) is transaction:
             del self.servers[transaction.key]
         transaction.user = None
+        transaction.settle()
         transaction.hold(0)
 
     # -- requests of ours --------------------------------------------------------

@@ -43,6 +43,7 @@ class ServerTransaction:
         "charge",
         "charged",
         "flow",
+        "is_waited_for",
         "key",
         "layer",
         "method",
@@ -69,6 +70,7 @@ class ServerTransaction:
         # Bytes on the account of the flow that the request came by.
         self.charge = 0
         self.charged = flow
+        self.is_waited_for = True
         self.user = user
         self.response = b""
         self.status = 0
@@ -123,6 +125,7 @@ class ServerTransaction:
             self.state = "terminated"
             self.layer.servers.pop(self.key, None)
             with suppress(Exception):
+                self.settle()
                 self.hold(0)
         self.user = user
 
@@ -136,9 +139,17 @@ class ServerTransaction:
             self.response = data
             self.status = status
         self.handle(input_, now)
+        if status >= 200:
+            self.settle()
         if status >= 200 and self.charge:
             # From now on the answer, and no longer the request.
             self.hold(OVERHEAD + len(self.response))
+
+    def settle(self) -> None:
+        """Nobody waits for our answer any more."""
+        if self.is_waited_for:
+            self.is_waited_for = False
+            self.charged.waiting -= 1
 
     def hold(self, bytes_: int) -> None:
         """Account for so many bytes, and for what was held before no more."""

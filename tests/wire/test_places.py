@@ -218,7 +218,7 @@ async def test_requests_abandoned_over_tcp_do_not_cost_a_pool_its_call(
                 await loop.sock_sendall(stranger, abandoned(*theirs.getsockname()))
                 asked.append(await scene.callee.receive(b"MESSAGE "))
         async with asyncio.timeout(5):
-            while len(network.streams.connections) > 1:
+            while len(network.flows.streams()) > 1:
                 await asyncio.sleep(0.01)
         for request in asked:
             scene.callee.send(answer(request, tag="b"))
