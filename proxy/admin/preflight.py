@@ -49,6 +49,7 @@ async def check(config: Config) -> list[Step]:
         *_tls(config),
         *_keys(config),
         *_boundary(config),
+        *_forgotten(config),
         _dns(config),
         _default_route(config),
         *await _store(config),
@@ -199,7 +200,26 @@ async def _store(config: Config) -> list[Step]:
             steps.append(Step("endpoint", False, str(refusal)))
     if config.registrar.enabled:
         steps.append(_registrar(config, users))
+    elif users:
+        steps.append(_not_enabled(f"there are users ({len(users)})"))
     return steps
+
+
+def _forgotten(config: Config) -> Iterator[Step]:
+    """A section that somebody filled in, and that does nothing."""
+    keys = config.registrar.as_table().items()
+    default = type(config.registrar)().as_table()
+    filled = [key for key, value in keys if value != default[key]]
+    if filled and not config.registrar.enabled:
+        yield _not_enabled(f"{', '.join(filled)} is set")
+
+
+def _not_enabled(why: str) -> Step:
+    text = (
+        f"{why}, and the registrar is not enabled, so a REGISTER is passed on: write "
+        "enabled = true in section [registrar]"
+    )
+    return Step("registrar", True, text, doubt=True)
 
 
 def _registrar(config: Config, users: list[User]) -> Step:

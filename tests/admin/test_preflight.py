@@ -182,3 +182,17 @@ async def test_the_key_file_is_read(tmp_path):
     assert name == "keys" and "openssl rand -hex 32" in said
     (tmp_path / "route.key").write_text("ab" * 32)
     assert not failed(await steps(tmp_path, text))
+
+
+async def test_a_registrar_that_is_filled_in_and_not_enabled_is_doubtful(tmp_path):
+    filled = (
+        BASE + '[registrar]\ntrusted_networks = ["10.1.0.0/16"]\nmax_contacts = 3\n'
+    )
+    (step,) = [x for x in await steps(tmp_path, filled) if x.doubt]
+    assert step.ok and step.name == "registrar"
+    assert "trusted_networks, max_contacts is set" in step.text
+    assert "enabled = true" in step.text
+    for plain in (BASE, BASE + "[registrar]\nenabled = false\nmax_contacts = 10\n"):
+        assert not any(x.doubt for x in await steps(tmp_path, plain))
+    enabled = filled.replace("[registrar]\n", "[registrar]\nenabled = true\n")
+    assert not any(x.doubt for x in await steps(tmp_path, enabled))
