@@ -76,12 +76,12 @@ def _to_callee(
                 endpoint.request_uri, routes.request_uri, pool
             )
             return _callee(router, routes, uri, token, request_uri)
-        if router.is_ours(uri) and uri.target_host == uri.host:
-            return _callee(router, routes, uri, token, routes.request_uri)
     next_hop = routes.first_uri() or uri
     is_named = router.tokens.is_named(token, next_hop_name(next_hop))
     if (is_named and token.way & DIRECT) or is_at(token, next_hop):
         return _callee(router, routes, next_hop, token, routes.request_uri, is_named)
+    if not routes.entries and router.is_ours(uri) and uri.target_host == uri.host:
+        return _callee(router, routes, uri, token, routes.request_uri)
     is_pool = next_hop.port is None and next_hop.target_host in router.table.pools
     if is_named and not is_pool:
         return [_named("dialog", routes, next_hop, token)]
@@ -98,7 +98,9 @@ def _callee(
 ) -> Decision:
     """To the very place that answered: a client's flow, or a server's address."""
     if token.way & CLIENT:
-        named = _named("client", routes, next_hop, token) if is_named else None
+        named = None
+        if is_named and not router.is_ours(next_hop):
+            named = _named("client", routes, next_hop, token)
         return _down_flow(router, routes, token, request_uri, named)
     transport = token.transport
     # Over UDP a large request may take TCP instead (section 18.1.1).

@@ -12,10 +12,12 @@ from proxy.core.routes import Identity
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.grammar import COMMA, split_values
+from proxy.sip.kept import keep
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
 _OWN_FLOW: Final = ("+sip.instance", "ob")
+_names: Final[dict[bytes, str]] = {}
 
 
 class RemoteTarget:
@@ -47,9 +49,13 @@ def next_hop_name(uri: SipUri) -> str:
     ``sip:h``, ``sip:h:5060`` and ``sip:h;transport=udp`` have one name: user agents
     write now one and now the other.
     """
-    transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
-    port = uri.port or DEFAULT_PORT.get(transport, 5060)
-    return f"{uri.target_host} {port} {transport}"
+    name = _names.get(uri.raw)
+    if name is None:
+        transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
+        port = uri.port or DEFAULT_PORT.get(transport, 5060)
+        name = f"{uri.target_host} {port} {transport}"
+        keep(_names, uri.raw, name)
+    return name
 
 
 def is_senders_own(

@@ -260,9 +260,8 @@ class TokenBox:
 
     def is_named(self, token: FlowToken, next_hop: str) -> bool:
         """True when this is the next hop that the token of a dialog names."""
-        return token.name != NO_NAME and hmac.compare_digest(
-            token.name, self._name(token.key, next_hop)
-        )
+        name = token.name
+        return name != NO_NAME and name == self._name(token.key, next_hop)
 
     # -- flows -------------------------------------------------------------------
 
