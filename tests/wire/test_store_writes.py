@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.admin.control import ControlError
+from proxy.cli.in_force import rollback_keeper
+from proxy.config import Config
 from proxy.lab.service import command
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service
@@ -104,6 +107,11 @@ def says(service: ServiceProcess, word: str) -> None:
     assert "cannot be written since" in shown and word in shown
     assert "store.not_written" in service.log
     assert register(service, "refused") == 503
+    # No rollback is promised that this service could not make.
+    promise = rollback_keeper(Config.load(service.config))
+    assert "its store cannot be written since" in promise.problem
+    with pytest.raises(ControlError, match="--force goes on without"):
+        promise.refuse_unless(force=False)
 
 
 def is_over(service: ServiceProcess) -> None:
