@@ -18,10 +18,14 @@ def serve_command(config_file: str | None) -> int:
     # Imports and the rows of the store make many objects and no garbage; a service
     # that runs has the collector off anyway (server/lifecycle.py).
     gc.disable()
-    from proxy.config.file import find_config
+    from proxy.config.file import find_config, is_searched, overshadowed
     from proxy.config.reader import Reading
 
-    with Reading(find_config(config_file)) as reading:
+    path = find_config(config_file)
+    note = overshadowed(path) if is_searched(config_file) else ""
+    if note:
+        print(f"waypost: note: {note}", file=sys.stderr)
+    with Reading(path) as reading:
         # Both take about as long, and we have more than one core.
         import proxy.server.lifecycle  # noqa: F401
         from proxy.server.runtime import serve

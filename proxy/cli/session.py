@@ -14,7 +14,7 @@ from proxy import clock
 from proxy.admin.control import Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
 from proxy.config import Config, find_config
-from proxy.config.file import overshadowed
+from proxy.config.file import is_searched, overshadowed
 from proxy.store import Actor, StoreError, open_store
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Session:
     def config(self) -> Config:
         """The configuration; raises ConfigError."""
         path = find_config(self.config_file)
-        if not (self.config_file or os.environ.get("WAYPOST_CONFIG")):
+        if is_searched(self.config_file):
             _tell_once(overshadowed(path))
         return Config.load(path)
 

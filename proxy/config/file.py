@@ -50,6 +50,11 @@ def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) 
     raise ConfigError([Problem("", None, "", text)])
 
 
+def is_searched(explicit: str | None) -> bool:
+    """Whether nobody names the file, so that the usual places are looked at."""
+    return not (explicit or os.environ.get("WAYPOST_CONFIG"))
+
+
 def overshadowed(found: Path) -> str:
     """What to say when a file won over another one that a service may be using."""
     first, *others = SEARCHED

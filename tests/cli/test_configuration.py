@@ -65,3 +65,27 @@ def test_a_damaged_store_is_exit_code_3(waypost, config_file):
     (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
     assert waypost("endpoint", "get") == 3
     assert "restore a backup" in waypost.err
+
+
+def test_every_command_says_which_of_two_files_it_took(
+    waypost, config_file, monkeypatch
+):
+    """A checkout's own file wins over that of a service on the same machine."""
+    from pathlib import Path
+
+    from proxy.cli import session
+
+    here = config_file.parent / "config"
+    here.mkdir()
+    there = config_file.rename(config_file.parent / "etc.toml")
+    (here / "waypost.toml").write_bytes(there.read_bytes())
+    monkeypatch.chdir(config_file.parent)
+    monkeypatch.delenv("WAYPOST_CONFIG")
+    searched = (Path("config/waypost.toml"), there)
+    monkeypatch.setattr("proxy.config.file.SEARCHED", searched)
+    session._tell_once.cache_clear()
+    assert waypost("endpoint", "get") == 0
+    assert waypost.err.startswith("waypost: note: the configuration is ")
+    assert f"--config {there}" in waypost.err
+    assert waypost("endpoint", "get", "--config", str(there)) == 0
+    assert waypost.err == ""
