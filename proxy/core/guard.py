@@ -22,7 +22,7 @@ from proxy.sip.flow import Flow
 from proxy.sip.grammar import canonical_name, logical_lines
 from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.transaction.client import AnyResponse, ClientTransaction
-from proxy.transaction.server import ServerTransaction
+from proxy.transaction.server import ServerTransaction, drop
 
 if TYPE_CHECKING:
     from proxy.core.proxy import ProxyCore
@@ -180,7 +180,7 @@ class Guard:
         try:
             self.refusals.answer(request, flow, server, refusal, now)
         except Exception:
-            _forget(server)
+            drop(server)
 
     def _end_user(self, user: object, error: Exception, now: float) -> None:
         """End the search that a failed transaction belonged to."""
@@ -191,7 +191,7 @@ class Guard:
         if server is not None and request is not None:
             self.answer(request, user.flow, server, error, now)
         elif server is not None and server.state in ("trying", "proceeding"):
-            _forget(server)
+            drop(server)
 
     def _end_search(self, search: Search, now: float) -> None:
         """Stop it for good: no timer, answer or connection may wake it."""
@@ -210,13 +210,6 @@ class Guard:
             if active.method == b"INVITE" and active.state == "proceeding":
                 with suppress(Exception):
                     search.forwarder.cancel(active, now)
-
-
-def _forget(server: ServerTransaction) -> None:
-    """Without a call that could fail: nobody waits for this transaction any more."""
-    server.state = "terminated"
-    server.user = None
-    server.layer.servers.pop(server.key, None)
 
 
 def _bytes_of(request: Request) -> bytes:

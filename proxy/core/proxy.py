@@ -10,7 +10,6 @@ import random
 
 from proxy.core import commands, events
 from proxy.core.affinity import Affinity
-from proxy.core.asserted import makes_claims
 from proxy.core.cancels import Cancels
 from proxy.core.dialogs import learn
 from proxy.core.first_hop import FirstHop
@@ -26,6 +25,7 @@ from proxy.core.refusals import UNANSWERED, Refusals, draining
 from proxy.core.registrar import Registrar
 from proxy.core.replies import reply
 from proxy.core.response_context import ResponseContext
+from proxy.core.responses import Responses
 from proxy.core.routes import RouteSet, identity_of, read_routes
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings import Siblings
@@ -112,14 +112,13 @@ class ProxyCore:
             else None
         )
         self.look_ups = LookUps(self, self._out)
+        self.responses = Responses(self.forwarder, self.handover)
         self.cancels = Cancels(self)
         self.is_draining = False
         self.requests_received = 0
         # Other methods share one counter: a stranger must not make us keep names.
         self.requests_by_method = dict.fromkeys((*COUNTED_METHODS, b"other"), 0)
-        self.responses_received = 0
         self.malformed_received = 0
-        self.strays_dropped = 0
 
     # -- the shell's side --------------------------------------------------------
 
@@ -207,24 +206,12 @@ class ProxyCore:
             data = self.first_hop.take_response(data, flow)
         plain = read_plain_response(data) if data[:4] == b"SIP/" else None
         if plain is not None:
-            self.responses_received += 1
-            if self.branches.is_own_via(plain.sent_by):
-                client_for = self.transactions.client_for
-                transaction = client_for(plain.branch, plain.method, flow)
-                if transaction is not None:
-                    try:
-                        transaction.response_received(plain, now)
-                    except Exception as error:
-                        guard = self.guard
-                        guard.response(transaction, plain, data, flow, error, now)
-                    return
-            self._stray(plain.branch, flow, data)
+            self.responses.plain(plain, flow, data, now)
             return
         try:
             message = parse_message(data, self.settings.limits, stream=flow.reliable)
             if isinstance(message, Response):
-                self.responses_received += 1
-                self._response(message, flow, data, now)
+                self.responses.parsed(message, flow, data, now)
             else:
                 message.size = len(data)
                 self._request(message, flow, now)
@@ -373,27 +360,3 @@ class ProxyCore:
             ResponseContext(
                 self.forwarder, request, routes, flow, None, decision, now
             ).search(now)
-
-    def _response(
-        self, response: Response, flow: Flow, data: bytes, now: float
-    ) -> None:
-        """Section 16.7 items 1 and 2: to the transaction whose branch is on top."""
-        if makes_claims(response):
-            self.forwarder.asserted.judge_response(response, flow)
-        via = response.top_via()
-        transaction = None
-        if via.branch is not None and self.branches.is_own_via(via.head.sent_by):
-            method = response.cseq()[1]
-            transaction = self.transactions.client_for(via.branch, method, flow)
-        if transaction is None:
-            self._stray(via.branch, flow, data)
-            return
-        try:
-            transaction.response_received(response, now)
-        except Exception as error:
-            self.guard.response(transaction, response, data, flow, error, now)
-
-    def _stray(self, branch: bytes | None, flow: Flow, data: bytes) -> None:
-        """A response that no transaction here waits for."""
-        if self.handover is None or not self.handover.response(branch, flow, data):
-            self.strays_dropped += 1

@@ -65,7 +65,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     core, layer = runtime.core, runtime.core.transactions
     for method, count in core.requests_by_method.items():
         yield "requests_received_total", count, method.decode("ascii")
-    yield "responses_received_total", core.responses_received
+    yield "responses_received_total", core.responses.received
     for class_ in range(1, 7):
         yield "responses_sent_total", layer.responses_sent[class_], f"{class_}xx"
     yield "requests_refused_total", core.refusals.count
@@ -73,7 +73,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     for what, count in core.refusals.suspects.counts.items():
         yield "suspects_total", count, what
     yield "messages_malformed_total", core.malformed_received
-    yield "responses_stray_total", core.strays_dropped
+    yield "responses_stray_total", core.responses.strays
     yield "transactions_started_total", layer.servers_started, "server"
     yield "transactions_started_total", layer.clients_started, "client"
     yield "transactions", len(layer.servers), "server"

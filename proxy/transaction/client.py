@@ -162,6 +162,11 @@ class ClientTransaction:
         self.failure = reason
         self.handle("transport error", now, None)
 
+    def connection_lost(self, reason: str, now: float) -> None:
+        """The stream that the request went over has ended."""
+        self.failure = reason
+        self.handle("connection lost", now, None)
+
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner."""
         if name == "check" and self.state in ("completed", "accepted", "terminated"):
@@ -274,6 +279,10 @@ def _report_transport_error(
         transaction.user.transaction_failed(transaction, transaction.failure, now)
 
 
+def _strand(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
+    transaction.layer.strand(transaction, now)
+
+
 _EFFECTS: Final = {
     "resend": _resend,
     "ack": _ack,
@@ -287,6 +296,7 @@ _EFFECTS: Final = {
     "start E": _start_e,
     "start K": _start_k,
     "start M": _start_m,
+    "strand": _strand,
 }
 _INVITE_STEPS: Final = compile_table(INVITE_CLIENT, _EFFECTS)
 _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_CLIENT, _EFFECTS)

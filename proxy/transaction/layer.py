@@ -4,13 +4,17 @@ It matches messages to transactions and knows nothing of routing.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.transaction.budget import COPIES, OVERHEAD, Budget
 from proxy.transaction.client import ClientTransaction, ClientUser
 from proxy.transaction.server import ServerTransaction
-from proxy.transaction.timers import T1, Timers
+from proxy.transaction.timers import T1, TIMER_C, Timers
+
+MOST_STRANDED: Final = 10_000
+"""INVITEs that are remembered after the end of their connection."""
 
 
 class TransactionLayer:
@@ -32,6 +36,7 @@ class TransactionLayer:
         "send",
         "servers",
         "servers_started",
+        "stranded",
         "timers",
         "way_lost",
     )
@@ -48,6 +53,8 @@ class TransactionLayer:
         self.budget = budget or Budget()
         self.clients: dict[bytes, ClientTransaction] = {}
         self.servers: dict[bytes, ServerTransaction] = {}
+        # INVITEs whose connection has ended, by branch; see ``late``.
+        self.stranded: dict[bytes, ClientTransaction] = {}
         # A dictionary for its order: what a lost connection takes along is tried
         # again in the order in which it was sent.
         self.on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
@@ -160,6 +167,8 @@ class TransactionLayer:
         if self.clients.get(transaction.key) is transaction:
             del self.clients[transaction.key]
         transaction.user = None
+        if self.stranded and self.stranded.get(transaction.key) is transaction:
+            del self.stranded[transaction.key]
         if transaction.flow.reliable:
             self.settle(transaction)
 
@@ -175,8 +184,28 @@ class TransactionLayer:
         """Requests that still wait for an answer on ``flow`` hear of its end."""
         for transaction in list(self.on_stream.pop(flow, ())):
             try:
-                transaction.transport_failed(reason, now)
+                transaction.connection_lost(reason, now)
             except Exception as error:
                 if self.timers.failed is None:
                     raise
                 self.timers.failed(transaction, reason, error, now)
+
+    def strand(self, transaction: ClientTransaction, now: float) -> None:
+        """The connection of an INVITE has ended: remember it as long as it may ring."""
+        if len(self.stranded) >= MOST_STRANDED:
+            self.stranded.pop(next(iter(self.stranded)))
+        self.clients.pop(transaction.key, None)
+        self.timers.start("timer C", TIMER_C, transaction, now)
+        self.stranded[transaction.key] = transaction
+
+    def late(
+        self, branch: bytes | None, method: bytes, flow: Flow
+    ) -> ClientTransaction | None:
+        """The INVITE that a response over another connection answers; what belongs to
+        it goes that way from now on (sections 18.1.1 and 18.2.2)."""
+        if branch is None or method != b"INVITE" or not self.stranded:
+            return None
+        transaction = self.stranded.get(branch)
+        if transaction is not None:
+            transaction.flow = flow
+        return transaction

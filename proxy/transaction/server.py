@@ -186,6 +186,19 @@ class ServerTransaction:
         self.handle(name, now)  # type: ignore[arg-type]
 
 
+def drop(transaction: ServerTransaction) -> None:
+    """Forget it without a call that could fail: what should have ended it has failed."""
+    layer, charge = transaction.layer, transaction.charge
+    transaction.state = "terminated"
+    transaction.user = None
+    transaction.charge = 0
+    if layer.servers.pop(transaction.key, None) is not None:
+        layer.budget.held -= charge
+        account = transaction.charged.account
+        if account is not None:
+            account.held -= charge
+
+
 def _send(transaction: ServerTransaction, now: float) -> None:
     layer, flow = transaction.layer, transaction.flow
     layer.responses_sent[transaction.status // 100] += 1

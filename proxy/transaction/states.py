@@ -24,6 +24,7 @@ State = Literal[
     "completed",
     "confirmed",
     "accepted",
+    "stranded",  # its connection has ended; the answer may come over another one
     "terminated",
 ]
 Input = Literal[
@@ -34,10 +35,12 @@ Input = Literal[
     "request",
     "ack",
     "transport error",
+    "connection lost",  # the stream has ended that the request went over
     "check",
     "cancelled",  # 64*T1 after our CANCEL
     "timer A",
     "timer B",
+    "timer C",
     "timer D",
     "timer E",
     "timer F",
@@ -68,6 +71,7 @@ Effect = Literal[
     "start K",
     "start L",
     "start M",
+    "strand",
 ]
 
 
@@ -97,10 +101,12 @@ INVITE_CLIENT: Final[Table] = {
         "2xx": _go("accepted", "pass up", "start M"),
         "300-699": _go("completed", "ack", "pass up", "start D"),
         "transport error": _go("terminated", "report transport error"),
+        "connection lost": _go("stranded", "report transport error", "strand"),
         "check": _go("calling", "resend", "start slow timers", "report waiting"),
         "cancelled": _stay("calling"),
         "timer A": _go("calling", "resend", "start A"),
         "timer B": _go("terminated", "report timeout"),
+        "timer C": _stay("calling"),
         "timer D": _stay("calling"),
         "timer M": _stay("calling"),
     },
@@ -109,13 +115,14 @@ INVITE_CLIENT: Final[Table] = {
         "1xx": _go("proceeding", "pass up"),
         "2xx": _go("accepted", "pass up", "start M"),
         "300-699": _go("completed", "ack", "pass up", "start D"),
-        # Only a stream tells this late: its connection is gone, and the answer with it.
         "transport error": _go("terminated", "report transport error"),
+        "connection lost": _go("stranded", "report transport error", "strand"),
         "check": _go("proceeding", "report waiting"),
         # Section 9.1: who rings on after a CANCEL is not waited for any longer.
         "cancelled": _go("terminated", "report timeout"),
         "timer A": _stay("proceeding"),
         "timer B": _stay("proceeding"),
+        "timer C": _stay("proceeding"),
         "timer D": _stay("proceeding"),
         "timer M": _stay("proceeding"),
     },
@@ -126,10 +133,12 @@ INVITE_CLIENT: Final[Table] = {
         "300-699": _go("completed", "ack"),
         # The ACK could not be sent: there is nobody left to tell but the timer.
         "transport error": _stay("completed"),
+        "connection lost": _stay("completed"),
         "check": _stay("completed"),
         "cancelled": _stay("completed"),
         "timer A": _stay("completed"),
         "timer B": _stay("completed"),
+        "timer C": _stay("completed"),
         "timer D": _go("terminated"),
         "timer M": _stay("completed"),
     },
@@ -139,12 +148,31 @@ INVITE_CLIENT: Final[Table] = {
         "2xx": _go("accepted", "pass up"),
         "300-699": _stay("accepted"),
         "transport error": _stay("accepted"),
+        "connection lost": _stay("accepted"),
         "check": _stay("accepted"),
         "cancelled": _stay("accepted"),
         "timer A": _stay("accepted"),
         "timer B": _stay("accepted"),
+        "timer C": _stay("accepted"),
         "timer D": _stay("accepted"),
         "timer M": _go("terminated"),
+    },
+    # Section 18.2.2: who has the INVITE opens a connection for what it still says.  The
+    # search goes on meanwhile, so who rings is cancelled, and a 2xx is passed up.
+    "stranded": {
+        "100": _stay("stranded"),
+        "1xx": _go("stranded", "pass up"),
+        "2xx": _go("stranded", "pass up"),
+        "300-699": _go("terminated", "ack"),
+        "transport error": _stay("stranded"),
+        "connection lost": _stay("stranded"),
+        "check": _stay("stranded"),
+        "cancelled": _stay("stranded"),
+        "timer A": _stay("stranded"),
+        "timer B": _stay("stranded"),
+        "timer C": _go("terminated"),
+        "timer D": _stay("stranded"),
+        "timer M": _stay("stranded"),
     },
 }
 
@@ -156,6 +184,7 @@ NON_INVITE_CLIENT: Final[Table] = {
         "2xx": _go("completed", "pass up", "start K"),
         "300-699": _go("completed", "pass up", "start K"),
         "transport error": _go("terminated", "report transport error"),
+        "connection lost": _go("terminated", "report transport error"),
         "check": _go("trying", "resend", "start slow timers", "report waiting"),
         "timer E": _go("trying", "resend", "start E"),
         "timer F": _go("terminated", "report timeout"),
@@ -167,6 +196,7 @@ NON_INVITE_CLIENT: Final[Table] = {
         "2xx": _go("completed", "pass up", "start K"),
         "300-699": _go("completed", "pass up", "start K"),
         "transport error": _go("terminated", "report transport error"),
+        "connection lost": _go("terminated", "report transport error"),
         "check": _go("proceeding", "resend", "start slow timers", "report waiting"),
         "timer E": _go("proceeding", "resend", "start E"),
         "timer F": _go("terminated", "report timeout"),
@@ -178,6 +208,7 @@ NON_INVITE_CLIENT: Final[Table] = {
         "2xx": _stay("completed"),
         "300-699": _stay("completed"),
         "transport error": _stay("completed"),
+        "connection lost": _stay("completed"),
         "check": _stay("completed"),
         "timer E": _stay("completed"),
         "timer F": _stay("completed"),

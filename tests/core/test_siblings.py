@@ -127,10 +127,10 @@ def test_a_response_goes_to_the_worker_that_its_branch_names():
     # One that its own worker does not know either ends there.
     unknown = ringing.replace(b"z9hG4bKwpabcdef00.", b"z9hG4bKwpabcdef00.ff")
     assert take(first, unknown, port=5070) == []
-    assert first.strays_dropped == 1
+    assert first.responses.strays == 1
     foreign = ringing.replace(b"z9hG4bKwpabcdef00.", b"z9hG4bKwp12345600.")
     assert take(second, foreign, port=5070) == []
-    assert second.strays_dropped == 1
+    assert second.responses.strays == 1
 
 
 def test_what_icmp_gives_back_goes_to_whoever_sent_it():

@@ -128,7 +128,7 @@ def test_a_broken_response_is_dropped(play):
 def test_a_response_to_nothing_of_ours_is_dropped(play):
     play.send("fe1", b"SIP/2.0 200 OK\r\n" + request().partition(b"\r\n")[2])
     play.sees()
-    assert play.core.strays_dropped == 1
+    assert play.core.responses.strays == 1
 
 
 def test_a_response_whose_via_is_not_ours_is_dropped(play):

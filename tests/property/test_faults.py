@@ -198,6 +198,9 @@ def check(world: World, what: str, *, is_answered: bool) -> None:
     world.settles()
     core = world.core
     assert len(core.transactions) == 0, (what, core.transactions.servers)
+    budget = core.transactions.budget
+    assert budget.held == 0, (what, budget.held)
+    assert not any(each.held for each in budget._accounts.values()), what
     parked = (
         *core.forwarder.parked,
         *core.way_back.parked,

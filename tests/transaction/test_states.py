@@ -17,15 +17,15 @@ TABLES = {
     "non-invite server": NON_INVITE_SERVER,
 }
 STATES = {
-    "invite client": "calling proceeding completed accepted",
+    "invite client": "calling proceeding completed accepted stranded",
     "non-invite client": "trying proceeding completed",
     "invite server": "proceeding completed confirmed accepted",
     "non-invite server": "trying proceeding completed",
 }
 INPUTS = {
-    "invite client": "100,1xx,2xx,300-699,transport error,check,cancelled"
-    ",timer A,timer B,timer D,timer M",
-    "non-invite client": "100,1xx,2xx,300-699,transport error,check"
+    "invite client": "100,1xx,2xx,300-699,transport error,connection lost,check"
+    ",cancelled,timer A,timer B,timer C,timer D,timer M",
+    "non-invite client": "100,1xx,2xx,300-699,transport error,connection lost,check"
     ",timer E,timer F,timer K",
     "invite server": "1xx,2xx,300-699,request,ack,transport error"
     ",timer G,timer H,timer I,timer L",
@@ -91,7 +91,7 @@ def test_a_final_response_is_passed_up_once(name):
             passed = "pass up" in row[final].effects
             assert passed == (
                 state in ("calling", "trying", "proceeding")
-                or (state == "accepted" and final == "2xx")
+                or (state in ("accepted", "stranded") and final == "2xx")
             )
 
 
