@@ -86,8 +86,8 @@ class Budget:
 
     def charge(self, flow: Flow, bytes_: int) -> None:
         """Hold so many bytes more (or fewer) for the source of ``flow``."""
-        self.held += bytes_
         account = flow.account or self.account(flow)
+        self.held += bytes_
         account.held += bytes_
 
     def heard(self, flow: Flow, bytes_: int) -> None:

@@ -122,11 +122,9 @@ class ServerTransaction:
             else:
                 self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)
         except Exception:
-            self.state = "terminated"
-            self.layer.servers.pop(self.key, None)
             with suppress(Exception):
                 self.settle()
-                self.hold(0)
+            drop(self)
         self.user = user
 
     def respond(self, status: int, data: bytes, now: float) -> None:
@@ -187,16 +185,16 @@ class ServerTransaction:
 
 
 def drop(transaction: ServerTransaction) -> None:
-    """Forget it without a call that could fail: what should have ended it has failed."""
+    """Forget it without a call that could fail: what should end it has failed."""
     layer, charge = transaction.layer, transaction.charge
     transaction.state = "terminated"
     transaction.user = None
     transaction.charge = 0
-    if layer.servers.pop(transaction.key, None) is not None:
+    layer.servers.pop(transaction.key, None)
+    account = transaction.charged.account
+    if account is not None:
         layer.budget.held -= charge
-        account = transaction.charged.account
-        if account is not None:
-            account.held -= charge
+        account.held -= charge
 
 
 def _send(transaction: ServerTransaction, now: float) -> None:

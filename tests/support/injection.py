@@ -104,6 +104,7 @@ def forget_what_is_kept() -> None:
     ):
         kept.clear()
     tokens._packed.cache_clear()
+    tokens.host_mark.cache_clear()
     srv._numeric.cache_clear()
 
 
