@@ -11,7 +11,6 @@ from proxy.admin.control import ControlError, Operator, Outcome, apply_change, r
 from proxy.endpoints import cutover as rules
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
-from proxy.endpoints.exchange import decode
 from proxy.endpoints.model import Cutover, Uptime
 from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
 from proxy.endpoints.plan import read_plan as parse_all
@@ -57,6 +56,9 @@ def read_pilots(path: Path) -> frozenset[str]:
 
 def plan_text(path: Path) -> str:
     """A file that people write, in any encoding of Windows; raises ControlError."""
+    # The service watches cutovers and reads no files: it does without the readers.
+    from proxy.endpoints.exchange import decode
+
     try:
         return decode(path.read_bytes())
     except OSError as error:

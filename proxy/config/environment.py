@@ -7,7 +7,6 @@ ours.  They are known by their endings and left alone; typing errors are not.
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final, get_args, get_origin
 
 from proxy.config.model import Config
@@ -76,6 +75,8 @@ def _slip(name: str, section: str, key: str) -> list[Problem]:
     if listed is not None and key in keys_of(get_args(listed.type)[0]):
         text = f"[[{section}]] is a list: write its keys into the file"
         return [Problem(f"${name}", None, f"{section}.{key}", text)]
+    from difflib import get_close_matches  # the service holds on to what it loads
+
     known = [each for each in keys_of(Config) if _section_named(each)]
     close = get_close_matches(section, known, 1, 0.75)
     if not close or listed is not None:
