@@ -273,8 +273,8 @@ class ProxyCore:
                 self._route(request, flow, server, key, now)
             else:
                 self.refusals.answer(request, flow, server, refusal, now)
-        except Exception as error:
-            self.guard.request(request, flow, server, error, now)
+        except Exception as bug:  # mypyc: a name of its own, it has another type
+            self.guard.request(request, flow, server, bug, now)
 
     def _route(
         self,
