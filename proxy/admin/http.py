@@ -99,6 +99,7 @@ class HttpListener:
         self._trusts_local = trusts_local
         self._server: asyncio.Server | None = None
         self._busy: set[asyncio.Task[Any]] = set()
+        self._silent: dict[asyncio.Task[Any], None] = {}  # oldest first
 
     @property
     def has_token(self) -> bool:
@@ -130,13 +131,14 @@ class HttpListener:
     ) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._busy) >= CONNECTIONS:
+        if len(self._busy) >= CONNECTIONS and not self._make_room():
             writer.transport.abort()
             return
         self._busy.add(task)
+        self._silent[task] = None
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._exchange(reader, writer)
+                await self._exchange(reader, writer, task)
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             pass  # a caller that is slow or gone
         except asyncio.CancelledError:
@@ -145,15 +147,30 @@ class HttpListener:
             pass
         finally:
             self._busy.discard(task)
+            self._silent.pop(task, None)
             # After a clean end there is nothing left to lose.
             writer.transport.abort()
 
+    def _make_room(self) -> bool:
+        """The oldest that has not asked yet, or has its answer, gives way: whoever
+        opens connections and says nothing must not keep the probes out."""
+        for task in self._silent:
+            del self._silent[task]
+            task.cancel()
+            return True
+        return False
+
     async def _exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        task: asyncio.Task[Any],
     ) -> None:
         is_head = False
         try:
-            request = _parse(await _read_head(reader))
+            head = await _read_head(reader)
+            self._silent.pop(task, None)
+            request = _parse(head)
             is_head = request.method == "HEAD"
             found = self._answer(request)
             reply = found if isinstance(found, Reply) else await found
@@ -165,6 +182,7 @@ class HttpListener:
             log.exception("admin.failed")
             reply = Reply.text(500, "a fault of ours; it is in the log")
         writer.write(_encode(reply, is_head))
+        self._silent[task] = None
         await writer.drain()
         writer.write_eof()
         await reader.read(REQUEST_LIMIT)  # until the caller has closed

@@ -5,11 +5,14 @@ What is tried too often is not looked at.  Wrong passwords are counted by source
 user where many sources try one user.  Neither keeps the right user out: who has
 registered from here before has a budget of its own, and a source that has not guessed
 wrong lately is always heard.
+
+A source of IPv6 is a /64, and whoever has a whole site (a /48) has 65,536 of them: so
+a site counts as well, as ten sources do, and is as innocent as its worst one.
 """
 
 from typing import Final
 
-from proxy.core.networks import source_of
+from proxy.core.networks import site_of, source_of
 from proxy.sip.flow import Flow
 
 BURST: Final = 10.0
@@ -18,8 +21,10 @@ EVERY: Final = 6.0
 """Seconds until another one is."""
 INNOCENT_AFTER: Final = 600.0
 """Seconds since its last wrong password after which a source is like any other."""
+OF_A_SITE: Final = 0.1
+"""What a wrong password counts for its site: as many as of ten sources in a row."""
 MOST: Final = 10_000
-"""Sources, users and registered places that are remembered, each; the oldest go."""
+"""Sources, sites, users and registered places remembered, each; the oldest go."""
 
 Place = tuple[str, str, int]
 """User, source, and port; port 0 for any."""
@@ -45,9 +50,9 @@ class _Budgets:
         level, at = found
         return max(level - max(now - at, 0.0) / EVERY, 0.0)
 
-    def spend(self, key: _Key, now: float) -> None:
+    def spend(self, key: _Key, now: float, weight: float = 1.0) -> None:
         """One more."""
-        level = self.level(key, now) + 1.0
+        level = self.level(key, now) + weight
         self._levels.pop(key, None)
         if len(self._levels) >= MOST:
             del self._levels[next(iter(self._levels))]
@@ -66,10 +71,11 @@ class _Budgets:
 class Guesses:
     """``wrong`` passwords and tries ``held`` back are counted for the metrics."""
 
-    __slots__ = ("_places", "_sources", "_users", "_welcome", "held", "wrong")
+    __slots__ = ("_places", "_sites", "_sources", "_users", "_welcome", "held", "wrong")
 
     def __init__(self) -> None:
         self._sources = _Budgets()
+        self._sites = _Budgets()
         self._users = _Budgets()
         self._places = _Budgets()
         self._welcome: dict[Place, None] = {}  # where users have registered from
@@ -86,7 +92,12 @@ class Guesses:
             return self._places.wait(place, now)
         source = source_of(flow.host)
         wait = self._sources.wait(source, now)
-        if exists and now - self._sources.last(source) < INNOCENT_AFTER:
+        last = self._sources.last(source)
+        if ":" in flow.host:
+            site = site_of(flow.host)
+            wait = max(wait, self._sites.wait(site, now))
+            last = max(last, self._sites.last(site))
+        if exists and now - last < INNOCENT_AFTER:
             wait = max(wait, self._users.wait(user, now))
         return wait
 
@@ -99,6 +110,8 @@ class Guesses:
             return self._places.level(place, now)
         source = source_of(flow.host)
         self._sources.spend(source, now)
+        if ":" in flow.host:
+            self._sites.spend(site_of(flow.host), now, OF_A_SITE)
         if exists:
             self._users.spend(user, now)
         return self._sources.level(source, now)

@@ -1,7 +1,7 @@
 """Networks that the configuration names, and whether an address is in one."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from proxy.sip.host import network_of
@@ -35,3 +35,8 @@ class Networks:
 def source_of(host: str) -> str:
     """Who an address is, as far as it tells: a host of IPv6 has its whole /64."""
     return network_of(host) if ":" in host else host
+
+
+def site_of(host: str) -> str:
+    """The /48 of an IPv6 address: what one customer has at most (RFC 6177)."""
+    return f"{int(IPv6Address(host.partition('%')[0])) >> 80:x}::/48"

@@ -23,7 +23,7 @@ from proxy.core.next_hops import Cached, NextHops
 from proxy.core.record_route import RecordRoutes
 from proxy.core.refusals import UNANSWERED, Refusals, draining
 from proxy.core.registrar import Registrar
-from proxy.core.replies import reply
+from proxy.core.replies import has_to_tag, reply
 from proxy.core.response_context import ResponseContext
 from proxy.core.responses import Responses
 from proxy.core.routes import RouteSet, identity_of, read_routes
@@ -266,6 +266,8 @@ class ProxyCore:
         if refusal is None and self.is_draining:
             refusal = draining(request, self._rng)
         server = self.transactions.open_server(key, method, reply_flow, request.size)
+        if not reply_flow.is_proven:
+            server.is_in_dialog = has_to_tag(request)
         try:
             if self.handover is not None:
                 self.handover.siblings.transactions.note(key)

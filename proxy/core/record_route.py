@@ -39,6 +39,7 @@ DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"}
 """Methods whose first request can open a dialog, and so gets a Record-Route."""
 _KEPT: Final = 8192
 _LONGEST: Final = 512  # bytes of a Contact or Record-Route line that is kept
+_LONGEST_KEY: Final = 1024  # the same of a request's URIs and Via
 _CONTACT: Final = b"\r\nContact: "
 _ENTRY: Final = b"\r\nRecord-Route: <sip:"
 
@@ -147,7 +148,8 @@ class RecordRoutes:
             entry = self._make(request, back, target, flow, front_end)
             listeners = back.listener.shared, flow.listener.shared
             entry.lines = _lines(entry.user, *listeners, is_secure, is_asked)
-            if len(line) <= _LONGEST:
+            others = len(request.uri) + len(target.request_uri) + len(via.value)
+            if len(line) <= _LONGEST and others <= _LONGEST_KEY:
                 if len(self._entries) >= _KEPT:
                     self._entries.clear()
                 self._entries[key] = entry

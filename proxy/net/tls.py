@@ -143,7 +143,8 @@ def peer_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
             for kind, value in part
             if kind == "commonName"
         ]
-    names = (canonical_host(name) for name in found)
+    # A letter that is none of ASCII may have a small one that is (U+212A, "K").
+    names = (canonical_host(name) for name in found if name.isascii())
     return tuple(dict.fromkeys(name for name in names if _is_domain(name)))
 
 

@@ -20,6 +20,8 @@ COPIES: Final = 2
 LOUDER: Final = 3
 FINAL_IS_LONGER: Final = 200
 ACCOUNTS: Final = 10_000
+"""So many are kept, or twice as many as hold something: looking for idle ones costs
+what all of them cost, and happens once in so many new sources."""
 _WITHOUT_LIMIT: Final = 1 << 62
 
 
@@ -35,6 +37,7 @@ class Budget:
         "_accounts",
         "_for_one",
         "_for_strangers",
+        "_most",
         "held",
         "muted",
         "shed",
@@ -43,6 +46,7 @@ class Budget:
 
     def __init__(self, total: int = _WITHOUT_LIMIT) -> None:
         self._accounts: dict[str, Account] = {}
+        self._most = ACCOUNTS
         self.held = 0
         self.shed = 0
         self.muted = 0
@@ -63,7 +67,7 @@ class Budget:
             source = _network(host) if ":" in host else host
             account = self._accounts.get(source)
             if account is None:
-                if len(self._accounts) >= ACCOUNTS:
+                if len(self._accounts) >= self._most:
                     self._forget_idle()
                 account = self._accounts[source] = Account()
             flow.account = account
@@ -117,6 +121,7 @@ class Budget:
     def _forget_idle(self) -> None:
         """Who holds nothing starts anew; what is held bounds how many do."""
         self._accounts = {k: a for k, a in self._accounts.items() if a.held > 0}
+        self._most = max(ACCOUNTS, 2 * len(self._accounts))
 
 
 def _network(host: str) -> str:

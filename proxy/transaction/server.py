@@ -43,6 +43,7 @@ class ServerTransaction:
         "charge",
         "charged",
         "flow",
+        "is_in_dialog",
         "is_waited_for",
         "key",
         "layer",
@@ -70,6 +71,8 @@ class ServerTransaction:
         # Bytes on the account of the flow that the request came by.
         self.charge = 0
         self.charged = flow
+        # The request brought a To tag; noted of sources that are not proven alone.
+        self.is_in_dialog = False
         self.is_waited_for = True
         self.user = user
         self.response = b""
@@ -140,8 +143,8 @@ class ServerTransaction:
         if status >= 200:
             self.settle()
         if status >= 200 and self.charge:
-            # From now on the answer, and no longer the request.
-            self.hold(OVERHEAD + len(self.response))
+            # From now on the answer, and no longer the request; of that only the key.
+            self.hold(OVERHEAD + len(self.key) + len(self.response))
 
     def settle(self) -> None:
         """Nobody waits for our answer any more."""
@@ -157,9 +160,10 @@ class ServerTransaction:
     def prove(self, request: Request) -> None:
         """An ACK with the To tag of our answer: whoever sent it has heard us.
 
-        The branch alone says nothing, for the sender of the INVITE has chosen it.
+        The branch alone says nothing, for the sender of the INVITE has chosen it; nor
+        does a tag that the INVITE had already.
         """
-        if self.response:
+        if self.response and not self.is_in_dialog:
             sent = tag_of(parse_message(self.response).required("to"))
             if sent is not None and sent == request.to_tag():
                 self.flow.is_proven = True

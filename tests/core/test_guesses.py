@@ -63,6 +63,22 @@ def test_a_prefix_of_ipv6_is_one_source_and_so_is_every_port():
     assert looked_at == MANY
 
 
+def test_a_site_of_ipv6_has_many_prefixes_and_no_more_guesses_for_it():
+    """65,536 of them, so each could be a source that has never guessed wrong."""
+    guesses = Guesses()
+    looked_at = sum(
+        tried(guesses, "alice", flow(f"2001:db8:1:{n & 0xFFFF:x}::1"), 100.0 + n / 8000)
+        for n in range(MOST + 6_000)
+    )
+    assert looked_at <= MANY + 1
+    for_anybody = sum(
+        tried(guesses, f"user{n}", flow(f"2001:db8:2:{n:x}::1"), 100.0)
+        for n in range(MOST)
+    )
+    assert for_anybody <= 10 * MANY
+    assert guesses.wait("alice", True, flow("2001:db8:3::1"), 103.0) == 0.0
+
+
 def test_who_guesses_for_others_does_not_use_up_their_own_place():
     guesses = Guesses()
     home, attacker = flow("192.0.2.7", 5060), flow("192.0.2.7", 6000)

@@ -362,6 +362,9 @@ def test_entries_are_made_once_and_their_number_is_limited(play):
     long = f"<sip:{'a' * 600}@10.1.0.9:40000>"
     Call(play, contact=long, call_id="long", via="SIP/2.0/UDP c;branch=z9hG4bK-long")
     assert len(owner._entries) == 1
+    longer = f"SIP/2.0/UDP c;x={'v' * 7_000};branch=z9hG4bK-longer"
+    Call(play, contact="<sip:a@10.1.0.9:40000>", call_id="longer", via=longer)
+    assert len(owner._entries) == 1
 
 
 @pytest.mark.parametrize("contact", ["*", "tel:+1", "<sip:@>", '"', "<sip:a@[::1>"])

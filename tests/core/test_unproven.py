@@ -105,6 +105,17 @@ def test_an_ack_that_has_seen_our_answer_proves_the_address() -> None:
     assert transaction.flow.is_proven
 
 
+def test_a_tag_that_the_invite_brought_itself_proves_nothing() -> None:
+    """Its sender knows it without having heard us, and so may the source be forged."""
+    play = Street()
+    to = "<sip:nobody@contoso.test>;tag=mine"
+    invite = play.send("stranger", request("INVITE sip:nobody@contoso.test", to=to))
+    (transaction,) = play.core.transactions.servers.values()
+    play.send("stranger", invite.replace(b"INVITE", b"ACK"))
+    assert transaction.state == "confirmed"
+    assert not transaction.flow.is_proven
+
+
 @pytest.mark.parametrize("branch", ["", "guessed"])
 def test_an_answer_to_a_request_of_ours_proves_the_address(branch: str) -> None:
     """The pool's NOTIFY goes down to the client that subscribed."""

@@ -1,9 +1,13 @@
 """Bytes held and bytes sent: shares of strangers, friends, and one source."""
 
+from time import perf_counter
+
 import pytest
 
 from proxy.sip.flow import Flow, Listener
-from proxy.transaction.budget import COPIES, LOUDER, OVERHEAD, Budget
+from proxy.transaction.budget import ACCOUNTS, COPIES, LOUDER, OVERHEAD, Budget
+from proxy.transaction.layer import TransactionLayer
+from proxy.transaction.timers import Timers
 
 UDP = Listener("udp", "10.0.0.5", 5060)
 TCP = Listener("tcp", "10.0.0.5", 5060)
@@ -66,6 +70,36 @@ def test_accounts_of_sources_that_hold_nothing_are_not_kept_for_ever() -> None:
         budget.account(flow(f"10.{n // 65536}.{n // 256 % 256}.{n % 256}"))
     assert len(budget._accounts) <= 10_001
     assert budget.account(flow("192.0.2.1")).held == 5
+
+
+def test_a_new_source_costs_the_same_however_many_hold_something() -> None:
+    """Forged sources: none of them is idle, so looking for idle ones finds nothing."""
+    budget = Budget()
+
+    def seconds_for(first: int, count: int) -> float:
+        flows = [
+            flow(f"10.{n // 65536}.{n // 256 % 256}.{n % 256}")
+            for n in range(first, first + count)
+        ]
+        begun = perf_counter()
+        for each in flows:
+            budget.charge(each, OVERHEAD)
+        return perf_counter() - begun
+
+    few = seconds_for(0, ACCOUNTS)
+    many = seconds_for(ACCOUNTS, ACCOUNTS // 10)
+    assert many < 5 * few
+    assert budget.account(flow("10.0.0.1")).held == OVERHEAD
+
+
+def test_a_finished_request_is_held_with_its_key() -> None:
+    """The branch is in it, and may be most of what the request said."""
+    layer = TransactionLayer(lambda flow, data: None, Timers())
+    key = b"z9hg4bk" + b"x" * 8_000
+    transaction = layer.open_server(key, b"OPTIONS", flow("192.0.2.1"), 8_400)
+    transaction.respond(404, answer := b"SIP/2.0 404 " + key, 0.0)
+    assert layer.servers[key] is transaction
+    assert layer.budget.held == OVERHEAD + len(key) + len(answer)
 
 
 def test_an_address_that_has_shown_nothing_gets_three_times_what_it_sent() -> None:

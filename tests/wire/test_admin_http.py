@@ -122,15 +122,45 @@ async def test_a_caller_that_says_nothing_is_given_up(ask, monkeypatch):
 
 async def test_too_many_callers_at_once_are_turned_away(monkeypatch):
     monkeypatch.setattr(http, "CONNECTIONS", 1)
-    listener = HttpListener(PAGES, TOKEN, trusts_local=True)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        asked.set()
+        await go_on.wait()
+        return Reply.text(200, "at last")
+
+    pages = {**PAGES, "/slow": Page(slow, is_open=True)}
+    listener = HttpListener(pages, TOKEN, trusts_local=True)
     host, port = await listener.open("127.0.0.1", 0)
-    _, idle = await asyncio.open_connection(host, port)
-    await asyncio.sleep(0.05)
+    first, busy = await asyncio.open_connection(host, port)
+    busy.write(b"GET /slow HTTP/1.1\r\n\r\n")
+    await asyncio.wait_for(asked.wait(), 5)
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(b"GET /open HTTP/1.1\r\n\r\n")
     assert await read_all(reader) == b""
-    for each in (idle, writer):
+    go_on.set()
+    assert await asyncio.wait_for(first.readuntil(b"at last\n"), 5)
+    for each in (busy, writer):
         each.close()
+    await listener.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /open HT", b"GET /open HTTP/1.1\r\n\r\n"])
+async def test_who_says_nothing_keeps_nobody_out(said):
+    """Nor who has had its answer and stays; the probes of an orchestrator get in."""
+    listener = HttpListener(PAGES, TOKEN, trusts_local=True)
+    host, port = await listener.open("127.0.0.1", 0)
+    held = [await asyncio.open_connection(host, port) for _ in range(http.CONNECTIONS)]
+    for _, writer in held:
+        writer.write(said)
+    await asyncio.sleep(0.1)
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(host, port)
+        held.append((reader, writer))
+        writer.write(b"GET /open HTTP/1.1\r\n\r\n")
+        assert await asyncio.wait_for(reader.readuntil(b"open\n"), 5)
+    for _, writer in held:
+        writer.close()
     await listener.close()
 
 

@@ -319,6 +319,7 @@ def test_a_key_with_a_passphrase_is_refused_by_name(authority: Authority) -> Non
         ([("URI", "sip:ä.test")], (), ()),
         ([("DNS", "*.a.test"), ("DNS", "f*.a.test")], (), ()),
         ([("DNS", "mallory@x.a.test"), ("DNS", "sip:x.a.test")], (), ()),
+        ([("DNS", "poo\u212a.a.test"), ("URI", "sip:\u212a.a.test")], (), ()),
         ([("IP Address", "192.0.2.1")], (), ()),
         ([("email", "mallory@a.test")], (), ()),
         ([("othername", "<unsupported>")], (), ()),
@@ -334,6 +335,12 @@ def test_what_a_certificate_names(alternatives, domains, users) -> None:
     assert peer_names(certificate) == domains
     if users is not None:
         assert peer_users(certificate) == users
+
+
+def test_a_letter_that_only_looks_like_one_of_ours_names_nobody() -> None:
+    """The sign for Kelvin becomes a plain "k" in lower case."""
+    certificate = {"subject": ((("commonName", "fe.\u212aontoso.test"),),)}
+    assert peer_names(certificate) == ()
 
 
 def test_without_a_certificate_there_are_no_names() -> None:
