@@ -12,7 +12,7 @@ import errno
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -215,7 +215,8 @@ class UdpListener:
                 log.info("listener.back", listener=repr(listener))
             outbox.end()
 
-    def _answer_stun(self, data: bytes, address: tuple[str, int]) -> None:
+    # IPv6 addresses of the socket module have four parts, and mypyc holds us to a type.
+    def _answer_stun(self, data: bytes, address: tuple[Any, ...]) -> None:
         """A keep-alive of RFC 5626; an answer that cannot be sent is not missed."""
         answer = binding_answer(data, address[0], address[1])
         if answer is not None:

@@ -37,7 +37,7 @@ def test_a_register_for_us_is_taken_whatever_a_proxy_would_refuse(limit):
 
 
 @pytest.mark.parametrize(
-    ("limit", "status"), zip(PROXY_ONLY, (483, 420, 440), strict=True)
+    ("limit", "status"), list(zip(PROXY_ONLY, (483, 420, 440), strict=True))
 )
 @pytest.mark.parametrize("method", ["INVITE", "MESSAGE", "REGISTER", "OPTIONS"])
 def test_what_would_be_forwarded_is_refused(play, limit, status, method):
