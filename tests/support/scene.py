@@ -7,7 +7,7 @@ runs against either.  The front ends belong to the caller.
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from proxy.lab.setting import ALIAS, POOL, Setting, free_address
 from tests.support.kamailio import Kamailio
 
 Address = tuple[str, int]
+WAYPOST_HOST = "127.0.0.7"
 FRONT_END_HOSTS = ("127.0.0.23", "127.0.0.24")
 
 
@@ -43,11 +44,17 @@ async def waypost_scene(
     transport: str | None = None,
     *,
     extra: str = "",
+    port: int = 0,
+    prepare: Callable[[Path], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Scene]:
-    """The real service; ``extra`` is appended to its configuration file."""
+    """The real service; ``extra`` is appended to its configuration file.
+
+    ``port`` is the one to listen on (0: any); ``prepare`` is given that file before
+    the service starts.
+    """
     setting = Setting(
         directory=directory,
-        proxy=free_address("127.0.0.7", 0),
+        proxy=free_address(WAYPOST_HOST, port),
         dns=free_address("127.0.0.54", 0),
         front_ends=tuple(front_ends),
     )
@@ -67,6 +74,8 @@ async def waypost_scene(
         if transport:
             words = ("pool", "set", POOL, "--transport", transport)
             await waypost(setting.config, *words)
+        if prepare is not None:
+            await prepare(setting.config)
         await service.start(setting.proxy)
         yield Scene("waypost", setting.proxy, service.pid, setting.log)
     finally:
