@@ -22,7 +22,7 @@ SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '
 
 # What `make test` and `make bench` need besides Python.
 PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
-            dnsmasq sipsak redis-server openssl \
+            dnsmasq baresip-core sipsak sipvicious tshark redis-server openssl \
             iproute2 util-linux faketime
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import command, waypost
-from proxy.lab.setting import free_address
+from proxy.lab.setting import POOL, free_address
 from tests.support.scene import (
     FRONT_END_HOSTS,
     Scene,
@@ -26,6 +26,7 @@ from tests.support.scene import (
     WAYPOST_HOST as HOST,
 )
 
+LOBBY = "sip:lobby@localhost"
 Line = dict[str, Any]
 PASSWORDS = {"alice": "correct horse", "bob": "battery staple"}
 REGISTRAR = """
@@ -33,7 +34,7 @@ REGISTRAR = """
 enabled = true
 algorithms = ["{algorithm}"]
 [admin]
-listen = ""
+listen = "{admin}"
 """
 
 
@@ -44,6 +45,7 @@ class Exchange:
     scene: Scene
     config: Path
     front_end: FrontEndServer
+    admin: str
 
     @property
     def host(self) -> str:
@@ -60,6 +62,16 @@ class Exchange:
         for row in rows:
             found.setdefault(row["aor"], []).append(row["contact"])
         return found
+
+    async def metrics(self) -> str:
+        """What its metrics page says."""
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection(*self.admin.split(":"))
+            asked = f"GET /metrics HTTP/1.1\r\nHost: {self.admin}\r\n"
+            writer.write(f"{asked}Connection: close\r\n\r\n".encode())
+            page = await reader.read()
+        writer.close()
+        return page.decode()
 
     async def finished(self, method: str, patience: float = 10.0) -> list[Line]:
         """The log's lines about requests of a method, one at least."""
@@ -95,21 +107,25 @@ def short_port() -> int:
 
 @contextlib.asynccontextmanager
 async def exchange(
-    directory: Path, algorithm: str = "SHA-256", *, by_address: bool = False
+    directory: Path, algorithm: str = "SHA-256", *, local: bool = False
 ) -> AsyncIterator[Exchange]:
     """A running one, in a directory of its own; its questions name one algorithm.
 
-    ``by_address``: its users are those of its address, at a port of four digits (sipsak
-    drops the fifth), and not those of `contoso.test`.
+    ``local``: its users are those of `localhost`, a name that every machine knows
+    without DNS, and not those of `contoso.test`; so is one more name of its pool. Its
+    port has four digits.
     """
 
     async def prepare(config: Path) -> None:
-        if by_address:
+        if local:
             text = config.read_text()
-            config.write_text(text.replace("domains = [", f'domains = ["{HOST}", '))
+            config.write_text(text.replace("domains = [", 'domains = ["localhost", '))
+            words = ("--sip-address", LOBBY, "--pool-fqdn", POOL)
+            await waypost(config, "endpoint", "new", *words)
         await _let_in(config)
 
-    extra = REGISTRAR.format(algorithm=algorithm)
+    admin = f"{HOST}:{free_address(HOST, 0)[1]}"
+    extra = REGISTRAR.format(algorithm=algorithm, admin=admin)
     front_end = FrontEndServer("fe1", FRONT_END_HOSTS[0])
     await front_end.start()
     try:
@@ -119,8 +135,9 @@ async def exchange(
             [address],
             extra=extra,
             prepare=prepare,
-            port=short_port() if by_address else 0,
+            port=short_port() if local else 0,
         ) as scene:
-            yield Exchange(scene, scene.log.with_name("waypost.toml"), front_end)
+            config = scene.log.with_name("waypost.toml")
+            yield Exchange(scene, config, front_end, admin)
     finally:
         await front_end.stop()

@@ -19,8 +19,11 @@ TYPE = ("Content-Type", "application/sdp")
 class Stage:
     """The proxy under test, a caller, and the front ends of the pool."""
 
-    def __init__(self, proxy: Address, front_ends: list[End]) -> None:
+    def __init__(
+        self, proxy: Address, front_ends: list[End], usual: str = "udp"
+    ) -> None:
         self.proxy = proxy
+        self.usual = usual
         self.caller = End("caller", "127.0.0.43")
         self.front_ends = front_ends
         self.notes: dict[str, object] = {}
@@ -33,12 +36,12 @@ class Stage:
     def fe2(self) -> End:
         return self.front_ends[1]
 
-    async def dial(self, transport: str = "udp", uri: str = ALIAS) -> Call:
+    async def dial(self, transport: str = "", uri: str = ALIAS) -> Call:
         """A caller about to send its first request to ``uri``."""
-        link: Link = await self.caller.dial(self.proxy, transport)
+        link: Link = await self.caller.dial(self.proxy, transport or self.usual)
         return Call(link, "<sip:alice@contoso.test>;tag=near", f"<{uri}>", uri)
 
-    async def talk(self, transport: str = "udp") -> tuple[Call, Call]:
+    async def talk(self, transport: str = "") -> tuple[Call, Call]:
         """An answered call to the alias: both sides of its dialog."""
         near = await self.dial(transport)
         near.send("INVITE", TYPE, body=SDP)

@@ -19,7 +19,7 @@ from proxy.lab.setting import ALIAS, POOL, Setting, free_address
 from tests.support.kamailio import Kamailio
 
 Address = tuple[str, int]
-WAYPOST_HOST = "127.0.0.7"
+WAYPOST_HOST, DNS_HOST = "127.0.0.7", "127.0.0.54"
 FRONT_END_HOSTS = ("127.0.0.23", "127.0.0.24")
 
 
@@ -55,7 +55,7 @@ async def waypost_scene(
     setting = Setting(
         directory=directory,
         proxy=free_address(WAYPOST_HOST, port),
-        dns=free_address("127.0.0.54", 0),
+        dns=free_address(DNS_HOST, 0),
         front_ends=tuple(front_ends),
     )
     dns = ZoneServer(zone(setting), *setting.dns)
