@@ -17,8 +17,11 @@ from proxy.cli.output import is_unicode
 from proxy.sip.grammar import visible
 
 _WIDEST: Final = 200
-_CONTROLS: Final = re.compile(r"[\x7f-\x9f]")
-"""Those that JSON leaves alone and a terminal does not."""
+_CONTROLS: Final = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""Those that JSON leaves alone and a terminal does not: controls, and what turns the
+direction of a line or hides in it."""
 _INSTANTS: Final = ("at", "confirm_by")
 _OTHERS: Final = re.compile(r"[^\n -~]")
 

@@ -266,7 +266,7 @@ class ProxyCore:
         if refusal is None and self.is_draining:
             refusal = draining(request, self._rng)
         server = self.transactions.open_server(key, method, reply_flow, request.size)
-        if not reply_flow.is_proven:
+        if not (reply_flow.reliable or reply_flow.is_proven):
             server.is_in_dialog = has_to_tag(request)
         try:
             if self.handover is not None:

@@ -114,6 +114,7 @@ class Flow:
         "connection_id",
         "first_hop",
         "half_open",
+        "hears_us",
         "host",
         "is_open",
         "is_proven",
@@ -140,6 +141,8 @@ class Flow:
         self.is_open = True
         # More than a stranger: it has signed in, or is a server that we know.
         self.is_proven = False
+        # A stranger, but no forged address: what we said did arrive there.
+        self.hears_us = False
         self.account: Account | None = None
         self.waiting = 0  # requests that came by it and have no final answer yet
         # The peer has shut its sending side, or all of it: 1.  Answers go down it when

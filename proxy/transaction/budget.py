@@ -107,7 +107,7 @@ class Budget:
         A provisional answer leaves room for a final one that is a little longer: a
         client that gets none sends its request again, and so makes room itself.
         """
-        if flow.reliable or data[:4] != b"SIP/":
+        if flow.reliable or flow.hears_us or data[:4] != b"SIP/":
             return True
         account = flow.account or self.account(flow)
         said = account.said + len(data)

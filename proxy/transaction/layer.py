@@ -96,7 +96,8 @@ class TransactionLayer:
         if request.method == b"ACK":
             if transaction.state == "accepted" or not transaction.accepts_ack(request):
                 return False
-            if not transaction.flow.is_proven:
+            flow = transaction.flow
+            if not (flow.reliable or flow.is_proven or flow.hears_us):
                 transaction.prove(request)
             transaction.handle("ack", now)
             return True

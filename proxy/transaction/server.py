@@ -71,7 +71,7 @@ class ServerTransaction:
         # Bytes on the account of the flow that the request came by.
         self.charge = 0
         self.charged = flow
-        # The request brought a To tag; noted of sources that are not proven alone.
+        # The request brought a To tag; noted where ``prove`` may ask.
         self.is_in_dialog = False
         self.is_waited_for = True
         self.user = user
@@ -166,7 +166,7 @@ class ServerTransaction:
         if self.response and not self.is_in_dialog:
             sent = tag_of(parse_message(self.response).required("to"))
             if sent is not None and sent == request.to_tag():
-                self.flow.is_proven = True
+                self.flow.hears_us = True
 
     def accepts_ack(self, request: Request) -> bool:
         """True when an ACK with our key is for our own non-2xx response.

@@ -36,7 +36,9 @@ def test_a_terminal_gets_a_table_that_breaks_no_address(monkeypatch, columns):
     assert out.count(LONG) == 4
 
 
-@pytest.mark.parametrize("nasty", ["\x1b[31m", "a\nb", "\x9b2J", "\r\x07\x7f"])
+@pytest.mark.parametrize(
+    "nasty", ["\x1b[31m", "a\nb", "\x9b2J", "\r\x07\x7f", "\u202egnp\u2069\u2028"]
+)
 def test_nothing_that_strangers_wrote_moves_the_cursor(nasty, capsys):
     """Names, user agents and contacts come from whoever sends us a request."""
     render.print_table(("A",), [(nasty,)])

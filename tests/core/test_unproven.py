@@ -13,6 +13,12 @@ from tests.support.playbook import Playbook
 ALIAS_URI = ALIAS[1:-1] if ALIAS.startswith("<") else ALIAS
 
 
+VIA = {
+    "stranger": "SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bK1",
+    "stranger/tcp": "SIP/2.0/TCP 192.0.2.66:5060;branch=z9hG4bK1",
+}
+
+
 class Street(Playbook):
     """What the proxy does is not a script here, only what the stranger gets."""
 
@@ -94,7 +100,7 @@ def test_an_ack_with_our_tag_proves_the_address_and_one_without_does_not() -> No
     invite = play.send("stranger", request("INVITE sip:nobody@contoso.test"))
     (transaction,) = play.core.transactions.servers.values()
     play.send("stranger", ack(invite, "guessed"))
-    assert not transaction.flow.is_proven
+    assert not transaction.flow.hears_us
 
 
 def test_an_ack_that_has_seen_our_answer_proves_the_address() -> None:
@@ -102,7 +108,19 @@ def test_an_ack_that_has_seen_our_answer_proves_the_address() -> None:
     invite = play.send("stranger", request("INVITE sip:nobody@contoso.test"))
     (transaction,) = play.core.transactions.servers.values()
     play.send("stranger", ack(invite, tag_of(play.last("stranger"))))
-    assert transaction.flow.is_proven
+    assert transaction.flow.hears_us
+
+
+@pytest.mark.parametrize("peer", ["stranger", "stranger/tcp"])
+def test_and_makes_nobody_more_than_a_stranger(peer: str) -> None:
+    """A refused call costs nothing: it must not buy the room that friends have."""
+    play = Street()
+    invite = play.send(peer, request("INVITE sip:nobody@contoso.test", via=VIA[peer]))
+    (transaction,) = play.core.transactions.servers.values()
+    play.send(peer, ack(invite, tag_of(play.last(peer))))
+    assert transaction.state != "completed"
+    assert not transaction.flow.is_proven
+    assert not play.core.budget.has_room(transaction.flow, play.core.budget.total // 3)
 
 
 def test_a_tag_that_the_invite_brought_itself_proves_nothing() -> None:
@@ -113,7 +131,7 @@ def test_a_tag_that_the_invite_brought_itself_proves_nothing() -> None:
     (transaction,) = play.core.transactions.servers.values()
     play.send("stranger", invite.replace(b"INVITE", b"ACK"))
     assert transaction.state == "confirmed"
-    assert not transaction.flow.is_proven
+    assert not transaction.flow.hears_us
 
 
 @pytest.mark.parametrize("branch", ["", "guessed"])
