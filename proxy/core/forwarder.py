@@ -170,6 +170,16 @@ class Forwarder:
                 router = self.next_hops.router
                 mark_request(router, request, token, context.flow, back)
                 note = refresh_of(router, request, context.routes, target.request_uri)
+                if method == b"NOTIFY":
+                    own_lines += self.record_routes.notified(
+                        router,
+                        request,
+                        token,
+                        context.flow,
+                        back,
+                        flow,
+                        context.is_secure,
+                    )
         elif method in DIALOG_METHODS:
             note = entry = self.record_routes.entry(
                 request,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from proxy.core.moves import Refresh
+from proxy.core.moves import Refresh, is_callee
 from proxy.core.remote_targets import (
     RemoteTarget,
     is_answerers_own,
@@ -21,7 +21,7 @@ from proxy.core.remote_targets import (
     next_hop_name,
     read_target,
 )
-from proxy.core.tokens import CLIENT, DIRECT, TokenBox
+from proxy.core.tokens import CLIENT, DIRECT, TO_CALLER, FlowToken, TokenBox
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_routes
 from proxy.sip.flow import Flow, Listener
@@ -33,6 +33,7 @@ from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
 if TYPE_CHECKING:
     from proxy.core.routes import Identity
     from proxy.core.target import Target
+    from proxy.core.targets import Router
     from proxy.pools.front_end import FrontEnd
 
 DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
@@ -184,6 +185,36 @@ class RecordRoutes:
         )
 
     # -- towards the caller ------------------------------------------------------
+
+    def notified(
+        self,
+        router: Router,
+        request: Request,
+        token: FlowToken,
+        flow: Flow,
+        back: Flow,
+        out: Flow,
+        is_secure: bool = False,
+    ) -> list[bytes]:
+        """The lines for a callee's NOTIFY, which came over ``flow`` and leaves over
+        ``out``; its answer goes ``back``.
+
+        A NOTIFY may overtake the 200 to its SUBSCRIBE, and then the subscriber takes
+        its route set from there (RFC 6665 section 4.3: in all of them, for nobody can
+        tell).  To the subscriber this is what an answer would have said.
+        """
+        if token.purpose != TO_CALLER or not is_callee(router, request, token, flow):
+            return []
+        near = _nearest(request)
+        if near is None:
+            return []
+        is_own = is_senders_own(near, request, back, self._identity)
+        way = DIRECT | CLIENT if is_own else 0
+        name = next_hop_name(near.uri)
+        user = self._tokens.towards_callee(back, token.endpoint_tag, way, name)
+        return _lines(
+            user, back.listener.shared, out.listener.shared, is_secure, is_secure
+        )
 
     def answered(self, entry: RecordRoute, data: bytes, flow: Flow) -> bytes:
         """The response ``data``, which came over ``flow``, with the entry that its

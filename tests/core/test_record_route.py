@@ -337,6 +337,72 @@ def test_a_notify_may_come_before_the_answer_to_its_subscribe(play):
     play.sees("fe1 < SUBSCRIBE sip:x@contoso.test")
 
 
+def test_who_knows_the_notifier_from_its_notify_alone_can_subscribe_again(play):
+    """RFC 6665 sections 4.3 and 4.4.1: the NOTIFY may make the dialog, so it has a way
+    back as an answer has, through us."""
+    play.send(
+        "client", request(f"SUBSCRIBE {ALIAS}", "Contact: <sip:a@10.1.0.9:40000>")
+    )
+    play.sees("fe1 < SUBSCRIBE")
+    notify = request(
+        "NOTIFY sip:a@10.1.0.9:40000",
+        *(f"Route: {x}" for x in routes_of(play.last("fe1"))),
+        "Contact: <sip:x@contoso.test>",
+        from_=f"<{ALIAS}>;tag=n",
+        to="<sip:alice@contoso.test>;tag=alice-1",
+        via="SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bK-n",
+    )
+    play.send("fe1", notify)
+    play.sees("client < NOTIFY sip:a@10.1.0.9:40000")
+    again = request(
+        "SUBSCRIBE sip:x@contoso.test",
+        *(f"Route: {x}" for x in routes_of(play.last("client"))),
+        to=f"<{ALIAS}>;tag=n",
+        branch="z9hG4bK-s2",
+    )
+    play.send("client", again)
+    play.sees("fe1 < SUBSCRIBE sip:x@contoso.test")
+
+
+def test_a_notify_from_behind_a_nat_leads_down_its_flow():
+    registry = Registry(endpoints=())
+    private = "sip:alice@192.168.9.9:5062;transport=tcp"
+    via = "SIP/2.0/TCP 192.168.9.9:5062;branch=z9hG4bK-n"
+    registry.register(f"<{private}>", peer="bob/tcp", via=via)
+    call = Call(
+        registry,
+        "client",
+        "bob/tcp",
+        uri=ALICE,
+        method="SUBSCRIBE",
+        contact="<sip:a@10.1.0.9:40000>",
+        their_contact=f"<{private}>",
+    )
+    seen = call.down("NOTIFY", f"Contact: <{private}>", via=via)
+    assert seen == "client < NOTIFY sip:a@10.1.0.9:40000"
+    routes = routes_of(registry.last("client"))
+    assert len(routes) == 2, "one for each listener"
+    seen = call.up("SUBSCRIBE", uri=private, routes=routes)
+    assert seen == f"bob/tcp < SUBSCRIBE {private}"
+
+
+def test_a_stranger_with_the_callees_token_puts_nobody_into_a_route():
+    registry = Registry(endpoints=())
+    registry.register("<sip:alice@10.1.0.10:40001>", peer="bob")
+    call = Call(
+        registry,
+        "client",
+        "bob",
+        uri=ALICE,
+        method="SUBSCRIBE",
+        contact="<sip:a@10.1.0.9:40000>",
+        their_contact="<sip:alice@10.1.0.10:40001>",
+    )
+    seen = call.down("NOTIFY", "Contact: <sip:x@10.0.0.5:5060>", peer="fe3")
+    assert seen == "client < NOTIFY sip:a@10.1.0.9:40000"
+    assert routes_of(registry.last("client")) == []
+
+
 # -- what it costs -------------------------------------------------------------------
 
 

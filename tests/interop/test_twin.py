@@ -23,6 +23,11 @@ REFUSED = (
     "Kamailio answers 477 when a connection is refused; a legacy client whose INVITE "
     "fails has no chat, so the next front end is tried"
 )
+NOTIFIED = (
+    "a NOTIFY that overtakes the 200 to its SUBSCRIBE makes the dialog, so a proxy "
+    "that wants to stay in it says so in every NOTIFY (RFC 6665 4.3); Kamailio's usual "
+    "configuration does not"
+)
 # flow → {how the sentence of the difference begins: why it is right}
 JUSTIFIED: dict[str, dict[str, str]] = {
     "busy": {"fe1 ACK hops: 69 | 70": OWN_HOP},
@@ -40,6 +45,10 @@ JUSTIFIED: dict[str, dict[str, str]] = {
     },
     "options_to_the_proxy": {
         "caller 200 OPTIONS rest:": "ours says what it can: Allow, Supported, Accept"
+    },
+    "subscribe_and_notify": {
+        "caller NOTIFY record_route: () | ('PROXY;udp;lr',)": NOTIFIED,
+        "fe1 200 NOTIFY record_route: () | ('PROXY;udp;lr',)": NOTIFIED,
     },
     "the_first_front_end_refuses_connections": {
         "broke: fe2 waited for MESSAGE, got [] | no": REFUSED,
