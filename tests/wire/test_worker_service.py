@@ -67,20 +67,26 @@ def test_a_new_key_signs_and_dialogs_with_the_old_one_go_on(
         text = service.config.read_text()
         text = text.replace("[proxy]", '[proxy]\nkey_file = "route.key"', 1)
         service.config.write_text(text)
-        routes = [dialog(service, clients[0], next_hop, "store's own")]
+        known = [
+            [dialog(service, client, next_hop, f"own{each}")]
+            for each, client in enumerate(clients)
+        ]
         for step, content in enumerate(([keys[0]], [keys[1], keys[0]])):
             file.write_text("\n".join(content))
             service.signal(signal.SIGHUP)
             wait_for_log(service, "keys.changed", step + 1)
-            # The first worker tells of it; the client's may read the news a bit later.
+            # The first worker tells of it; the worker of each client may read the news
+            # a bit later, and before that it knows no token of the new key.
             end = time.monotonic() + 5
-            for turn in itertools.count():
-                route = dialog(service, clients[0], next_hop, f"step{step}t{turn}")
-                if route not in routes:
-                    break
-                assert time.monotonic() < end, "it was signed by the key of before"
-            routes.append(route)
-        for number, route in enumerate(routes):
+            for each, client in enumerate(clients):
+                for turn in itertools.count():
+                    name = f"step{step}c{each}t{turn}"
+                    route = dialog(service, client, next_hop, name)
+                    if route not in known[each]:
+                        break
+                    assert time.monotonic() < end, "it was signed by the key of before"
+                known[each].append(route)
+        for number, route in enumerate(known[0]):
             for other, client in enumerate(clients):
                 branch = f"k{number}.{other}"
                 info = sip_request("INFO", "b", branch=branch, port=port(client))
@@ -172,7 +178,9 @@ def test_an_address_that_is_taken_is_told_once_and_nobody_stays(tmp_path) -> Non
         taken.bind((HOST, service.port))
         service.start(is_ready=False)
         service.wait_for_log("service.waiting")
-        assert f"{HOST}:{service.port}" in service.get("/status")[1]
+        end = time.monotonic() + 5  # the page opens a moment after the line
+        while f"{HOST}:{service.port}" not in service.get("/status")[1]:
+            assert time.monotonic() < end, service.get("/status")
         time.sleep(1.5)  # the next try
         service.signal(signal.SIGTERM)
         assert service.wait(10) == 0
