@@ -29,6 +29,8 @@ AT_LEAST_SILENT: Final = 1.0
 as many places."""
 AT_ONCE: Final = 16
 """How many give way at a time: looking for them has a price, too."""
+LOOK_AGAIN: Final = 0.25
+"""Seconds after which it is worth while to look for silent ones again."""
 REMEMBERED: Final = 4_096
 
 REASONS: Final = ("source", "network", "full", "descriptors")
@@ -73,6 +75,8 @@ class Admission:
         "_by_network",
         "_by_source",
         "_friends",
+        "_in_vain_for",
+        "_in_vain_until",
         "_known",
         "_now",
         "_settings",
@@ -93,6 +97,8 @@ class Admission:
         self._by_network: dict[str, dict[Place, None]] = {}
         self._known: frozenset[str] = frozenset()
         self._friends: dict[str, bool] = {}
+        self._in_vain_until = 0.0
+        self._in_vain_for = 0
         self.total = 0
         self.gave_way = 0
         self.refused_for = dict.fromkeys(REASONS, 0)
@@ -192,16 +198,35 @@ class Admission:
             del self._by_network[place.network]
 
     def _make_room(self, of_newcomer: int) -> bool:
-        """Somebody gives way to one whose network has ``of_newcomer`` places."""
+        """Somebody gives way to one whose network has ``of_newcomer`` places.
+
+        That is one of the network that holds most; where that is hardly more than the
+        newcomer's, or all of it has signed in, a silent one of any network that holds
+        as many.  Who comes from a smaller one keeps its place: else a few large ones
+        could take turns at driving everybody else out.
+        """
+        now = self._now()
         largest = max(self._by_network.values(), key=len, default={})
-        if len(largest) > of_newcomer + 1:
-            found, latest = list(largest), self._now()
-        else:
-            found = [p for each in self._by_network.values() for p in each]
-            latest = self._now() - AT_LEAST_SILENT
+        if len(largest) > of_newcomer + 1 and self._ask(list(largest), now):
+            return True
+        if now < self._in_vain_until and of_newcomer >= self._in_vain_for:
+            return False  # to look at everybody has a price, and would find nobody
+        equals = [
+            place
+            for each in self._by_network.values()
+            if len(each) >= of_newcomer
+            for place in each
+        ]
+        if self._ask(equals, now - AT_LEAST_SILENT):
+            return True
+        self._in_vain_until, self._in_vain_for = now + LOOK_AGAIN, of_newcomer
+        return False
+
+    def _ask(self, places: list[Place], latest: float) -> bool:
+        """The longest silent of these, since ``latest`` or before, give way."""
         silent = [
             (place.holder.silent_since, number, place.holder)
-            for number, place in enumerate(found)
+            for number, place in enumerate(places)
             if place.holder is not None
             and not place.holder.is_proven
             and place.holder.silent_since <= latest

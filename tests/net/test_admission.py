@@ -109,6 +109,54 @@ def test_between_equals_only_the_silent_give_way() -> None:
     assert [x.is_open for x in first] == [False, True, True, True]
 
 
+def test_large_networks_do_not_drive_out_the_quiet_clients_of_small_ones() -> None:
+    door = Door(total=20, per_source=20, per_network=20)
+    quiet = [door.fill(f"10.7.{n}.", 1)[0] for n in range(4)]
+    door.clock.now += 60
+    crowd = [door.fill(f"10.0.{n}.", 4) for n in range(4)]
+    for _ in range(20):
+        door.come("10.0.1.200")
+        door.clock.now += 2
+    assert all(holder.is_open for holder in quiet)
+    assert not all(holder.is_open for each in crowd for holder in each)
+
+
+def test_where_the_largest_network_has_signed_in_strangers_of_others_give_way() -> None:
+    door = Door(total=8, per_source=20, per_network=20)
+    for holder in door.fill("10.0.0.", 5):
+        holder.is_proven = True
+    crowd = door.fill("10.0.1.", 3)
+    door.clock.now += 2
+    assert isinstance(door.come("10.0.9.1"), Holder)
+    assert not all(holder.is_open for holder in crowd)
+
+
+def test_who_looks_in_vain_does_not_look_at_everybody_again_at_once() -> None:
+    """Nor is anybody else refused for it, who has a larger choice."""
+    door = Door(total=8, per_source=20, per_network=20)
+    looked_at = 0
+
+    class Talking(Holder):
+        @property
+        def is_proven(self) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return False
+
+        @is_proven.setter
+        def is_proven(self, value: bool) -> None:
+            pass
+
+    for n in range(8):
+        place = door.admission.take(f"10.0.{n % 2}.{n + 1}")
+        assert isinstance(place, Place)
+        place.holder = Talking(door.admission, place, door.clock.now)
+    for _ in range(50):
+        assert door.come("10.0.1.200") == "full"
+    assert looked_at <= 8
+    assert isinstance(door.come("10.0.9.1"), Holder)
+
+
 def test_who_has_signed_in_does_not_give_way() -> None:
     door = Door(total=4, per_source=20, per_network=20)
     for holder in door.fill("10.0.0.", 4):
