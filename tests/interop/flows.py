@@ -13,6 +13,11 @@ from tests.interop.ends import Call, End, branch_of
 
 ALIAS = "sip:ocschat@contoso.test"
 SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nm=message 5060 sip null\r\n"
+# What a proxy is seen to send when all the plain flows go through it.
+SENT = (
+    "INVITE ACK BYE CANCEL INFO MESSAGE SUBSCRIBE NOTIFY UPDATE PRACK REFER"
+    " 100 180 183 200 202 401 404 481 483 486 487 500 603"
+).split()
 TYPE = ("Content-Type", "application/sdp")
 
 

@@ -58,13 +58,3 @@ async def test_two_phones_register_call_hold_and_write(
         assert await world.bound() == {}
         log = world.scene.log.read_text()
         assert '"level": "error"' not in log
-
-
-async def test_a_phone_with_a_wrong_password_is_not_bound(tmp_path: Path) -> None:
-    async with contextlib.AsyncExitStack() as stack:
-        world = await stack.enter_async_context(exchange(tmp_path, ALGORITHM))
-        alice = Baresip(tmp_path / "alice", "127.0.0.61", "alice")
-        stack.push_async_callback(alice.stop)
-        with pytest.raises(AssertionError, match="REGISTER_FAIL"):
-            await alice.start(world.scene.proxy, "udp", "wrong", "bob")
-        assert await world.bound() == {}

@@ -6,14 +6,22 @@ Kamailio: what differs then is the harness's own noise, and there must be none.
 """
 
 import asyncio
+import contextlib
 import functools
 from pathlib import Path
 
 import pytest
 
 from tests.interop import twin
-from tests.interop.flows import BRIDGED, FAILOVER, PLAIN
-from tests.support.scene import kamailio_scene, scene_under_test, waypost_scene
+from tests.interop.flows import BRIDGED, FAILOVER, PLAIN, SENT
+from tests.support.capture import MAY_CAPTURE, Capture, capture, needs_capture
+from tests.support.scene import (
+    DNS_HOST,
+    WAYPOST_HOST,
+    kamailio_scene,
+    scene_under_test,
+    waypost_scene,
+)
 
 OWN_HOP = (
     "ACK for a non-2xx and CANCEL are requests of the proxy's own hop: they start with "
@@ -59,12 +67,15 @@ JUSTIFIED: dict[str, dict[str, str]] = {
 # A silent front end is given up as soon as the twin gives it up.
 PATIENCE = "\n[attempts]\nfirst_answer = 1.0\n"
 
-Both = tuple[dict[str, twin.Record], dict[str, twin.Record]]
+Both = tuple[dict[str, twin.Record], dict[str, twin.Record], Capture | None]
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
-    """The records of every flow through the twin and through us, played once."""
+    """The records of every flow through the twin and through us, played once.
+
+    And a capture of what went through us, where one may be made.
+    """
 
     def directory(name: str) -> Path:
         return tmp_path_factory.mktemp(name)
@@ -74,7 +85,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
         if ours is waypost_scene:
             ours = functools.partial(waypost_scene, extra=PATIENCE)
         first = await twin.play_all(directory("twin"), kamailio_scene)
-        return first, await twin.play_all(directory("ours"), ours)
+        file = directory("capture") / "ours.pcapng"
+        with capture(file) if MAY_CAPTURE else contextlib.nullcontext() as seen:
+            return first, await twin.play_all(directory("ours"), ours), seen
 
     return asyncio.run(play())
 
@@ -91,6 +104,16 @@ def test_a_flow_leaves_the_same_traces_as_through_kamailio(
     assert not unexplained, "\n".join(unexplained)
     gone = [j for j in justified if not any(d.startswith(j) for d in found)]
     assert not gone, f"no longer true: {gone}"
+
+
+@needs_capture
+def test_wireshark_finds_nothing_wrong_with_what_we_send(both: Both) -> None:
+    if scene_under_test() is kamailio_scene:
+        pytest.skip("it is Kamailio that would be judged")
+    seen = both[2]
+    assert seen is not None
+    assert seen.complaints(WAYPOST_HOST, DNS_HOST) == []
+    assert seen.lacks(WAYPOST_HOST, SENT) == []
 
 
 def test_the_harness_sees_what_it_should(both: Both) -> None:

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -14,25 +15,42 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-needs_capture = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("tshark"), reason="only root may capture"
-)
+MAY_CAPTURE = os.geteuid() == 0 and shutil.which("tshark") is not None
+needs_capture = pytest.mark.skipif(not MAY_CAPTURE, reason="only root may capture")
 # Every port speaks SIP: the tests choose free ones.  Who speaks DNS is left out below.
 AS_SIP = [
     word
     for transport in ("udp", "tcp")
     for word in ("-d", f"{transport}.port==1024-65535,sip")
 ]
-# Of IP and TCP: hops are given out by the kernel, and many a flow closes or resets.
+# Of IP and TCP: a hop count is no trace, and many a flow closes or resets.
 ALLOWED = re.compile(
     r"Unrecognised SIP header \([\w-]+\)|Connection (finish|reset|establish) .*"
     r"|This frame (initiates|undergoes) the connection closing"
     r"|Possible traceroute: .*"
 )
+
+
+SEPARATOR = "\x1f"
+FIELDS = "ip.src ip.dst frame.number udp.port sip.Method sip.Status-Code".split()
+FIELDS += ["_ws.malformed", "_ws.expert.message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame that speaks SIP, or with which Wireshark finds fault."""
+
+    source: str
+    to: str
+    number: str
+    words: list[str]
+    """Its methods and statuses: a TCP segment may have several."""
+    faults: list[str]
 
 
 class Capture:
@@ -41,54 +59,55 @@ class Capture:
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def _fields(self, shown: str, *names: str) -> list[list[str]]:
-        fields = [word for name in names for word in ("-e", name)]
-        read = ("tshark", "-n", "-2", "-r", str(self.file), *AS_SIP, "-Y", shown)
+    @functools.cached_property
+    def frames(self) -> list[Frame]:
+        """All of them, read once."""
         done = subprocess.run(
-            [*read, "-T", "fields", "-E", "aggregator=\x1f", *fields],
+            [
+                *("tshark", "-n", "-2", "-r", str(self.file), *AS_SIP),
+                *("-o", "tcp.analyze_sequence_numbers:FALSE"),  # that is the kernel's
+                *("-Y", "!icmp && (udp || sip || _ws.malformed || _ws.expert)"),
+                *("-T", "fields", "-E", f"aggregator={SEPARATOR}"),
+                *(word for name in FIELDS for word in ("-e", name)),
+            ],
             capture_output=True,
             text=True,
             timeout=60,
             check=True,
         )
-        return [line.split("\t") for line in done.stdout.splitlines()]
+        return [_frame(line.split("\t")) for line in done.stdout.splitlines()]
 
     def complaints(self, source: str, dns: str) -> list[str]:
         """What Wireshark has against the frames of ``source``, those to DNS aside."""
-        ours = f"ip.src=={source} && ip.dst!={dns} && !icmp"
-        found = [
-            f"frame {frame}: no SIP"
-            for (frame,) in self._fields(
-                f"{ours} && (udp && !sip || sip && !sip.Method && !sip.Status-Code)",
-                "frame.number",
-            )
+        return [
+            f"frame {frame.number}: {fault}"
+            for frame in self.frames
+            if frame.source == source and frame.to != dns
+            for fault in frame.faults
         ]
-        rows = self._fields(
-            f"{ours} && (_ws.malformed || _ws.expert)",
-            *("frame.number", "_ws.malformed", "_ws.expert.message"),
-        )
-        for frame, malformed, messages in rows:
-            if malformed:
-                found.append(f"frame {frame}: malformed")
-            found += [
-                f"frame {frame}: {message}"
-                for message in messages.split("\x1f")
-                if not ALLOWED.fullmatch(message)
-            ]
-        return found
+
+    def lacks(self, source: str, words: list[str]) -> list[str]:
+        """Those of the methods and statuses that ``source`` never sent."""
+        sent = self.messages(source)
+        return [word for word in words if not sent[word]]
 
     def messages(self, source: str) -> Counter[str]:
         """How often ``source`` sent each method and each status."""
-        rows = self._fields(
-            f"sip && ip.src=={source} && !icmp", "sip.Method", "sip.Status-Code"
-        )
-        return Counter(
-            word
-            for row in rows
-            for field in row
-            for word in field.split("\x1f")
-            if word
-        )
+        ours = (frame.words for frame in self.frames if frame.source == source)
+        return Counter(word for words in ours for word in words)
+
+
+def _frame(row: list[str]) -> Frame:
+    source, to, number, port, methods, statuses, malformed, messages = row
+    words = [x for x in f"{methods}{SEPARATOR}{statuses}".split(SEPARATOR) if x]
+    faults = ["no SIP"] if port and not words else []
+    faults += ["malformed"] if malformed else []
+    faults += [
+        message
+        for message in messages.split(SEPARATOR)
+        if message and not ALLOWED.fullmatch(message)
+    ]
+    return Frame(source, to, number, words, faults)
 
 
 def _mark(file: Path) -> None:
