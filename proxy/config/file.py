@@ -14,7 +14,7 @@ from proxy.config.contradictions import Contradiction, find_contradictions
 from proxy.config.environment import override
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
-from proxy.config.secrets import mask
+from proxy.config.secrets import mask_line
 from proxy.config.toml_lines import KeyPath, line_of, locate_keys
 from proxy.sip.pasted import MARK, pasted_note, toml_mistake
 
@@ -122,7 +122,7 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def _syntax_problem(path: Path, text: str, error: Exception) -> Problem:
-    line, sentence = toml_mistake(text, error, mask)
+    line, sentence = toml_mistake(text, error, mask_line)
     return Problem(str(path), line, "", sentence)
 
 

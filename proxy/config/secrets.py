@@ -9,6 +9,15 @@ _KEY: Final = re.compile(
 )
 _ACCOUNT: Final = re.compile(r"//[^/\s\"']*+(?=/|\s|[\"']|\Z)")
 _OPTION: Final = re.compile(r"(_password=)[^&\s\"']*+", re.IGNORECASE)
+_LONG_WORD: Final = re.compile(r"(=[ \t]*+[\"']?)[A-Za-z0-9+/=_~\-]{16,}+(?![^\s\"'])")
+
+
+def mask_line(text: str) -> str:
+    """A line that is no TOML: besides, no long word behind ``=``.
+
+    The name of its key may be misspelt, and a token then looks like any other word.
+    """
+    return _LONG_WORD.sub(r"\1***", mask(text))
 
 
 def mask(text: str) -> str:

@@ -30,6 +30,8 @@ _VERSIONS: Final[dict[str, ssl.TLSVersion]] = {
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 _DOMAIN: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_])?\Z")
+_DOUBLES: Final = frozenset("\u2126\u212a\u212b")
+"""Ohm, Kelvin and Angstrom: in lower case they are letters of somebody else's name."""
 _OLD: Final = ("TLSv1", "TLSv1.1")
 _VERIFY: Final[dict[str, ssl.VerifyMode]] = {
     "none": ssl.CERT_NONE,
@@ -153,7 +155,11 @@ def peer_users(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
     if not certificate:
         return ()
     uris = _sip_uris(certificate.get("subjectAltName", ()))
-    return tuple(dict.fromkeys(uri.key for uri in uris if uri.user))
+    return tuple(
+        dict.fromkeys(
+            uri.key for uri in uris if uri.user and not _DOUBLES.intersection(uri.user)
+        )
+    )
 
 
 def _is_domain(name: str) -> bool:

@@ -297,6 +297,8 @@ SECRET = "hunter2hunter2hunter2"
         f"[admin]\n'token' = {SECRET}",
         f'[admin]\ntoken = {{ value = "{SECRET}" }}',
         f'[[admin]]\ntoken = "{SECRET}"',
+        f"[admin]\ntokne = {SECRET}",
+        f'[admin]\n"key" = "{SECRET}',
         f'[store]\nurl = ["redis://waypost:{SECRET}@10.0.0.1"]',
         f"[store]\nurl = redis://waypost:{SECRET}@10.0.0.1",
         f'[store]\nurl = "redis://waypost:x/{SECRET}@10.0.0.1"',
@@ -317,5 +319,7 @@ def test_a_token_that_is_a_number_is_refused_without_being_shown(tmp_path):
 
 
 def test_an_ordinary_mistake_shows_what_was_written(tmp_path):
+    (shown,) = problems(tmp_path, "[proxy]\nadvertised_host = proxy.long-name.test\n")
+    assert "`advertised_host = proxy.long-name.test`" in shown
     (shown,) = problems(tmp_path, f"{SMALL}\n[admin]\nlisten = 8060\n")
     assert "is 8060 but" in shown

@@ -320,6 +320,7 @@ def test_a_key_with_a_passphrase_is_refused_by_name(authority: Authority) -> Non
         ([("DNS", "*.a.test"), ("DNS", "f*.a.test")], (), ()),
         ([("DNS", "mallory@x.a.test"), ("DNS", "sip:x.a.test")], (), ()),
         ([("DNS", "poo\u212a.a.test"), ("URI", "sip:\u212a.a.test")], (), ()),
+        ([("URI", "sip:bo%E2%84%AA@a.test")], (), ()),
         ([("IP Address", "192.0.2.1")], (), ()),
         ([("email", "mallory@a.test")], (), ()),
         ([("othername", "<unsupported>")], (), ()),
