@@ -105,12 +105,11 @@ def _callee(
     transport = token.transport
     # Over UDP a large request may take TCP instead (section 18.1.1).
     fixed = None if transport == "udp" and next_hop.transport != "udp" else transport
-    target = Target(
-        "dialog",
-        request_uri,
-        lookup=Lookup(token.host, token.port, fixed, next_hop.scheme == "sips"),
-        tag=token.endpoint_tag,
-    )
+    sips = next_hop.scheme == "sips"
+    lookup = token.lookup
+    if lookup is None or lookup.transport != fixed or lookup.sips != sips:
+        lookup = token.lookup = Lookup(token.host, token.port, fixed, sips)
+    target = Target("dialog", request_uri, lookup=lookup, tag=token.endpoint_tag)
     if transport == "tls":
         target.server_name = _server_name(router, next_hop, token)
     return [target]

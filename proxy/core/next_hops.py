@@ -29,6 +29,7 @@ _PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
     "tls": ("tls", "tcp", "udp"),
 }
 _KEPT: Final = 4096
+_NUMERIC: Final = 1024
 
 Cached = Callable[[Lookup, float], Resolution | None]
 
@@ -40,6 +41,7 @@ class NextHops:
         "_affinity",
         "_cached",
         "_identity",
+        "_numeric",
         "_rng",
         "_seen",
         "_to_us",
@@ -65,6 +67,7 @@ class NextHops:
         self._cached = cached
         self._rng = rng
         self._seen: dict[Lookup, Resolution] = {}
+        self._numeric: dict[Lookup, Resolution] = {}
         self._to_us: set[Lookup] = set()
 
     def can_be_secure(self, target: Target, flow: Flow) -> bool:
@@ -94,7 +97,8 @@ class NextHops:
         if pinned is not None and target.rule == "default":
             return (pinned,)
         resolution = (
-            numeric_resolution(lookup, self._transports)
+            self._numeric.get(lookup)
+            or self._of_address(lookup)
             or self._cached(lookup, now)
             or answer
         )
@@ -119,6 +123,15 @@ class NextHops:
         if request.size > UDP_LIMIT - _OVERHEAD and found:
             found = self._over_tcp(resolution, found, now)
         return self._without_loops(found, target, request, flow)
+
+    def _of_address(self, lookup: Lookup) -> Resolution | None:
+        """That of a numeric host, which needs no DNS; None for a name."""
+        found = numeric_resolution(lookup, self._transports)
+        if found is not None:
+            if len(self._numeric) >= _NUMERIC:
+                self._numeric.clear()
+            self._numeric[lookup] = found
+        return found
 
     def find_others(
         self,

@@ -202,12 +202,13 @@ class ProxyCore:
     def _take(self, flow: Flow, data: bytes, now: float) -> None:
         if not flow.is_proven:
             self.budget.heard(flow, len(data))
-        if flow.first_hop and data[:4] == b"SIP/":
-            data = self.first_hop.take_response(data, flow)
-        plain = read_plain_response(data) if data[:4] == b"SIP/" else None
-        if plain is not None:
-            self.responses.plain(plain, flow, data, now)
-            return
+        if data.startswith(b"SIP/"):
+            if flow.first_hop:
+                data = self.first_hop.take_response(data, flow)
+            plain = read_plain_response(data)
+            if plain is not None:
+                self.responses.plain(plain, flow, data, now)
+                return
         try:
             message = parse_message(data, self.settings.limits, stream=flow.reliable)
             if isinstance(message, Response):

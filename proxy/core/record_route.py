@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, Final
 from proxy.core.moves import Refresh, is_callee
 from proxy.core.remote_targets import (
     RemoteTarget,
+    has_one_via,
     is_answerers_own,
     is_senders_own,
     next_hop_name,
     read_target,
 )
+from proxy.core.route_lines import ENTRY, lines_of, where_said, with_entry
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLER, FlowToken, TokenBox
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_routes
-from proxy.sip.flow import Flow, Listener
-from proxy.sip.grammar import SPACE, TAB, canonical_name, logical_lines
+from proxy.sip.flow import Flow
+from proxy.sip.grammar import SPACE, TAB
 from proxy.sip.message import Request, Response, parse_message
+from proxy.sip.plain_response import PlainResponse
 from proxy.sip.uri import SipUri, parse_uri
 from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
 
@@ -42,7 +45,7 @@ _KEPT: Final = 8192
 _LONGEST: Final = 512  # bytes of a Contact or Record-Route line that is kept
 _LONGEST_KEY: Final = 1024  # the same of a request's URIs and Via
 _CONTACT: Final = b"\r\nContact: "
-_ENTRY: Final = b"\r\nRecord-Route: <sip:"
+_BEHIND: Final = len(ENTRY)
 
 _Key = tuple[object, ...]
 
@@ -52,10 +55,13 @@ class RecordRoute:
 
     ``user`` is its user part.  ``sent`` is the Request-URI that the callee got,
     ``dialled`` the one that the caller wrote; ``front_end`` the callee's name, empty
-    for a client.
+    for a client.  ``answers`` are the user parts that the caller has got in its place,
+    by what the callee said of where it is; ``begin`` is what our line begins with.
     """
 
     __slots__ = (
+        "answers",
+        "begin",
         "dialled",
         "front_end",
         "is_client",
@@ -78,7 +84,9 @@ class RecordRoute:
     ) -> None:
         self.owner = owner
         self.user = user
+        self.begin = b"Record-Route: <sip:%b@" % user
         self.lines: list[bytes] = []
+        self.answers: dict[bytes, bytes] = {}
         self.tag = tag
         self.sent = sent
         self.dialled = dialled
@@ -89,14 +97,14 @@ class RecordRoute:
 class RecordRoutes:
     """Writes entries, and writes them over."""
 
-    __slots__ = ("_answers", "_changes", "_entries", "_identity", "_tokens")
+    __slots__ = ("_changes", "_entries", "_identity", "_tokens", "kept_answers")
 
     def __init__(self, tokens: TokenBox, identity: Identity) -> None:
         self._tokens = tokens
         self._identity = identity
         self._changes = tokens.changes
         self._entries: dict[_Key, RecordRoute] = {}
-        self._answers: dict[tuple[RecordRoute, bytes], bytes] = {}
+        self.kept_answers = 0
 
     # -- towards the callee ------------------------------------------------------
 
@@ -119,11 +127,10 @@ class RecordRoutes:
         """
         if self._changes != self._tokens.changes:
             self._changes = self._tokens.changes
-            self._entries.clear()
-            self._answers.clear()
+            self._forget()
         index = request.index
         position = index.get("record-route", index.get("contact", 0))
-        line = request.lines[position] if position else b""
+        line = where_said(request.lines[position]) if position else b""
         via = request.via
         assert via is not None
         key = (
@@ -143,16 +150,17 @@ class RecordRoutes:
             request.uri,
             is_secure,
             is_asked,
+            back.reliable and has_one_via(request),
         )
         entry = self._entries.get(key)
         if entry is None:
             entry = self._make(request, back, target, flow, front_end)
             listeners = back.listener.shared, flow.listener.shared
-            entry.lines = _lines(entry.user, *listeners, is_secure, is_asked)
+            entry.lines = lines_of(entry.user, *listeners, is_secure, is_asked)
             others = len(request.uri) + len(target.request_uri) + len(via.value)
             if len(line) <= _LONGEST and others <= _LONGEST_KEY:
                 if len(self._entries) >= _KEPT:
-                    self._entries.clear()
+                    self._forget()
                 self._entries[key] = entry
         return entry
 
@@ -212,9 +220,25 @@ class RecordRoutes:
         way = DIRECT | CLIENT if is_own else 0
         name = next_hop_name(near.uri)
         user = self._tokens.towards_callee(back, token.endpoint_tag, way, name)
-        return _lines(
+        return lines_of(
             user, back.listener.shared, out.listener.shared, is_secure, is_secure
         )
+
+    def answered_plainly(
+        self, entry: RecordRoute, response: PlainResponse, flow: Flow
+    ) -> bytes:
+        """``answered`` for the form that nearly all responses have: one line of
+        Record-Route, which is ours, and a Contact."""
+        data, start, line = response.forwarded(), response.route_at, response.contact
+        begin = entry.begin
+        if start < 0 or not line or data[start : start + len(begin)] != begin:
+            return self.answered(entry, data, flow)
+        known = entry.answers.get(line)
+        if known is None:
+            known = self._answer(entry, _read(line[len(_CONTACT) - 2 :]), flow)
+            self._keep_answer(entry, line, known)
+        start += _BEHIND - 2
+        return data[:start] + known + data[start + len(entry.user) :]
 
     def answered(self, entry: RecordRoute, data: bytes, flow: Flow) -> bytes:
         """The response ``data``, which came over ``flow``, with the entry that its
@@ -225,19 +249,30 @@ class RecordRoutes:
         if place < 0:
             return data  # no dialog, or one that does not come by here again
         line = _plain_contact(data, place, end)
-        known = self._answers.get((entry, line)) if line else None
+        known = entry.answers.get(line) if line else None
         if known is None:
             if line:
-                target = _read(line[len(_CONTACT) :])
+                target = _read(line[len(_CONTACT) - 2 :])
             else:
                 target = _first_behind_us(data, user)
             known = self._answer(entry, target, flow)
-            if 0 < len(line) <= _LONGEST:
-                if len(self._answers) >= _KEPT:
-                    self._answers.clear()
-                self._answers[(entry, line)] = known
+            self._keep_answer(entry, line, known)
         ours, theirs = b":%b@" % user, b":%b@" % known
-        return _with_entry(data[:end], ours, theirs) + data[end:]
+        return with_entry(data[:end], ours, theirs) + data[end:]
+
+    def _keep_answer(self, entry: RecordRoute, line: bytes, known: bytes) -> None:
+        if 0 < len(line) <= _LONGEST:
+            if self.kept_answers >= _KEPT:
+                self._forget()
+            self.kept_answers += 1
+            entry.answers[line] = known
+
+    def _forget(self) -> None:
+        """Begin anew; who answers a request that is on its way has its entry still."""
+        for entry in self._entries.values():
+            entry.answers.clear()
+        self._entries.clear()
+        self.kept_answers = 0
 
     def hide(self, entry: RecordRoute, response: Response, flow: Flow) -> None:
         """The same for a refusal, which makes no dialog: the caller does not get to
@@ -269,8 +304,10 @@ class RecordRoutes:
 def returned(transaction: ClientTransaction, response: AnyResponse) -> bytes:
     """What goes back of a response: section 16.7 item 3, our own entry, and the mark
     of a callee that has moved."""
-    data = response.forwarded()
     note = transaction.note
+    if isinstance(note, RecordRoute) and isinstance(response, PlainResponse):
+        return note.owner.answered_plainly(note, response, transaction.flow)
+    data = response.forwarded()
     if isinstance(note, RecordRoute):
         return note.owner.answered(note, data, transaction.flow)
     if isinstance(note, Refresh):
@@ -283,30 +320,6 @@ def hide(transaction: ClientTransaction, response: Response) -> None:
     entry = transaction.note
     if isinstance(entry, RecordRoute):
         entry.owner.hide(entry, response, transaction.flow)
-
-
-def _lines(
-    user: bytes, inward: Listener, out: Listener, is_secure: bool, is_asked: bool
-) -> list[bytes]:
-    """One line, or two when the request leaves over another listener than it came in
-    on (decision 5, RFC 5658)."""
-    if is_asked and inward.transport != "tls":
-        inward = out  # what speaks no TLS cannot be named with sips:
-    lines = [_line(user, out, is_secure)]
-    if inward is not out:
-        lines.append(_line(user, inward, is_asked))
-    return lines
-
-
-def _line(user: bytes, listener: Listener, sips: bool) -> bytes:
-    if sips:  # which means TLS; a transport besides it says nothing (RFC 5630 3.1.3)
-        return b"Record-Route: <sips:%b@%b;lr>" % (user, listener.sent_by)
-    transport = (
-        b""
-        if listener.transport == "udp"
-        else b";transport=%b" % listener.transport.encode()
-    )
-    return b"Record-Route: <sip:%b@%b%b;lr>" % (user, listener.sent_by, transport)
 
 
 def _nearest(request: Request) -> RemoteTarget | None:
@@ -326,30 +339,12 @@ def _read(value: bytes) -> RemoteTarget | None:
         return None
 
 
-def _with_entry(head: bytes, ours: bytes, theirs: bytes) -> bytes:
-    """The header block with our entry changed wherever it stands in Record-Route.
-
-    A peer may have copied it into any other line, which is not ours to edit.
-    """
-    place = head.find(ours)
-    while place >= 0:
-        if not head.startswith(_ENTRY, place + 1 - len(_ENTRY)):
-            return b"\r\n".join(
-                line.replace(ours, theirs)
-                if canonical_name(line.partition(b":")[0]) == "record-route"
-                else line
-                for line in logical_lines(head)
-            )
-        place = head.find(ours, place + 1)
-    return head.replace(ours, theirs)
-
-
 def _plain_contact(data: bytes, place: int, end: int) -> bytes:
-    """The Contact line of a response, with the line break before it; empty where it
-    takes a parser to tell who is next to us on the callee's side."""
-    top = place - len(_ENTRY)
+    """The Contact line of a response; empty where it takes a parser to tell who is
+    next to us on the callee's side."""
+    top = place - _BEHIND
     if (
-        not data.startswith(_ENTRY, max(top, 0))
+        not data.startswith(ENTRY, max(top, 0))
         or data[:top].lower().find(b"\nrecord-route") >= 0
     ):
         return b""
@@ -359,7 +354,7 @@ def _plain_contact(data: bytes, place: int, end: int) -> bytes:
     stop = data.find(b"\r\n", start + 2)
     if data[stop + 2] in (SPACE, TAB):
         return b""
-    return data[start:stop]
+    return data[start + 2 : stop]
 
 
 def _first_behind_us(data: bytes, user: bytes) -> RemoteTarget | None:

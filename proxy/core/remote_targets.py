@@ -12,12 +12,10 @@ from proxy.core.routes import Identity
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.grammar import COMMA, split_values
-from proxy.sip.kept import keep
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
 _OWN_FLOW: Final = ("+sip.instance", "ob")
-_names: Final[dict[bytes, str]] = {}
 
 
 class RemoteTarget:
@@ -49,12 +47,11 @@ def next_hop_name(uri: SipUri) -> str:
     ``sip:h``, ``sip:h:5060`` and ``sip:h;transport=udp`` have one name: user agents
     write now one and now the other.
     """
-    name = _names.get(uri.raw)
-    if name is None:
+    name = uri.hop
+    if not name:
         transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
         port = uri.port or DEFAULT_PORT.get(transport, 5060)
-        name = f"{uri.target_host} {port} {transport}"
-        keep(_names, uri.raw, name)
+        name = uri.hop = f"{uri.target_host} {port} {transport}"
     return name
 
 

@@ -20,9 +20,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
+from proxy.pools.front_end import Lookup
 from proxy.sip.flow import (
     COUNTED,
     NODE_BITS,
@@ -59,27 +60,63 @@ MAX_TOKEN: Final = 80
 """More than the longest has: what is longer is neither read nor remembered."""
 
 
-class FlowToken(NamedTuple):
+class FlowToken:
     """What a token says: an address, how to get there, and the endpoint's tag.
 
     ``connection_id`` has the bits of the node and worker that the client is at.  The
     rest is of the tokens of a dialog alone: ``way`` are DIRECT and CLIENT, ``name`` the
     mark of the dialog's next hop, ``peer`` and ``peer_port`` the callee as we reached
     it.  ``transport`` is the callee's.  ``key`` is the place of the key that signed.
+    ``named`` is the next hop whose mark ``name`` has proven to be, and ``lookup`` the
+    question for the token's own address, so that both are worked out once.
     """
 
-    listener: int
-    endpoint_tag: bytes
-    connection_id: int
-    host: str
-    port: int
-    purpose: int = FLOW
-    way: int = 0
-    name: bytes = NO_NAME
-    transport: Transport = "udp"
-    peer: bytes = b""
-    peer_port: int = 0
-    key: int = 0
+    __slots__ = (
+        "connection_id",
+        "endpoint_tag",
+        "host",
+        "key",
+        "listener",
+        "lookup",
+        "name",
+        "named",
+        "peer",
+        "peer_port",
+        "port",
+        "purpose",
+        "transport",
+        "way",
+    )
+
+    def __init__(
+        self,
+        listener: int,
+        endpoint_tag: bytes,
+        connection_id: int,
+        host: str,
+        port: int,
+        purpose: int = FLOW,
+        way: int = 0,
+        name: bytes = NO_NAME,
+        transport: Transport = "udp",
+        peer: bytes = b"",
+        peer_port: int = 0,
+        key: int = 0,
+    ) -> None:
+        self.listener = listener
+        self.endpoint_tag = endpoint_tag
+        self.connection_id = connection_id
+        self.host = host
+        self.port = port
+        self.purpose = purpose
+        self.way = way
+        self.name = name
+        self.transport: Transport = transport
+        self.peer = peer
+        self.peer_port = peer_port
+        self.key = key
+        self.named = ""
+        self.lookup: Lookup | None = None
 
     @property
     def node(self) -> int:
@@ -260,8 +297,13 @@ class TokenBox:
 
     def is_named(self, token: FlowToken, next_hop: str) -> bool:
         """True when this is the next hop that the token of a dialog names."""
+        if next_hop == token.named and next_hop:
+            return True
         name = token.name
-        return name != NO_NAME and name == self._name(token.key, next_hop)
+        if name == NO_NAME or name != self._name(token.key, next_hop):
+            return False
+        token.named = next_hop
+        return True
 
     # -- flows -------------------------------------------------------------------
 

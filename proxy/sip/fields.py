@@ -48,10 +48,18 @@ class ViaHead:
 
     ``host`` is as written, IPv6 in brackets, and ``address`` in the one spelling that
     hosts are compared in; ``port`` None when absent; ``sent_by`` is both, as written;
-    ``transport`` in upper case.
+    ``transport`` in upper case.  ``mark`` is sent-by in small letters between spaces.
     """
 
-    __slots__ = ("address", "host", "parameters", "port", "sent_by", "transport")
+    __slots__ = (
+        "address",
+        "host",
+        "mark",
+        "parameters",
+        "port",
+        "sent_by",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -66,6 +74,7 @@ class ViaHead:
         self.address = canonical_host(host.decode("latin-1"))
         self.port = port
         self.sent_by = sent_by
+        self.mark = b" " + sent_by.lower() + b" "
         self.parameters = parameters
 
 

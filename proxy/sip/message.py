@@ -121,7 +121,7 @@ class Message:
 class Request(Message):
     """A request; ``method`` and ``uri`` are the bytes of the start line."""
 
-    __slots__ = ("hops", "method", "size", "uri", "via")
+    __slots__ = ("_cseq", "hops", "method", "size", "uri", "via")
 
     def __init__(
         self,
@@ -141,6 +141,13 @@ class Request(Message):
         self.via: Via | None = None  # the top Via, once the transport has read it
         self.hops = 70  # Max-Forwards, once validation has read it
         self.size = 0  # bytes as received
+        self._cseq: tuple[int, bytes] | None = None
+
+    def cseq(self) -> tuple[int, bytes]:
+        """CSeq number and method; every request is asked more than once."""
+        if self._cseq is None:
+            self._cseq = parse_cseq(self.lines[self.index["cseq"]])
+        return self._cseq
 
     def from_aor(self) -> str:
         """``user@host`` of From in lower case, fit to be shown; else empty."""
@@ -193,10 +200,8 @@ class Response(Message):
 
 
 class UnreadableRequest(MalformedMessage):
-    """A request too broken to route but good enough to answer.
-
-    ``request`` carries the lines an answer needs (Via, From, To, Call-ID, CSeq).
-    """
+    """A request too broken to route but good enough to answer: ``request`` carries
+    the lines an answer needs (Via, From, To, Call-ID, CSeq)."""
 
     def __init__(self, request: Request, reason: str, status: int = 400) -> None:
         super().__init__(reason, status)
@@ -213,9 +218,8 @@ def parse_message(
     when asked for.  Raises UnreadableRequest when an answer is possible, else
     MalformedMessage.
 
-    This function is the fast path, written out in one piece because every message
-    goes through it: it returns only what is plainly in order, and leaves every doubt
-    to ``_parse_carefully``, which knows all the rules.
+    The fast path, in one piece because every message goes through it: it returns only
+    what is plainly in order, and leaves every doubt to ``_parse_carefully``.
     """
     head, end, body = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n", limits.header_lines)
@@ -297,9 +301,8 @@ def _parse_carefully(
 def _name_slowly(head: bytes, most: int) -> tuple[list[bytes], list[str]]:
     """The logical lines and their names, those that the table does not know as well.
 
-    A header whose name is no token gets the name "?", which ``_check`` refuses: so the
-    rest of the message can still be used for the answer.  What is beyond ``most`` is
-    dropped unread: it may be thousands of lines.
+    A name that is no token becomes "?", which ``_check`` refuses: the rest still serves
+    for the answer.  What is beyond ``most`` (perhaps thousands) is dropped unread.
     """
     start, found, rest = head.partition(b"\r\n")
     lines = logical_lines(rest, most) if found else []

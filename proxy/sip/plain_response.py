@@ -20,6 +20,7 @@ from proxy.sip.kept import keep
 
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
 _MANY: Final = 128  # lines; more are nothing plain
+_DASH: Final = 0x2D
 _BIG_C: Final = 0x43
 _SMALL_C: Final = 0x63
 _BIG_L: Final = 0x4C
@@ -35,23 +36,82 @@ class PlainResponse:
     """A 1xx or 2xx in the plainest form, of which only what routing needs was read.
 
     ``branch`` is that of the top Via and ``sent_by`` the text before it, ``method``
-    that of CSeq.
+    that of CSeq.  ``contact`` is the first line that is plainly a Contact, empty
+    without one; ``route_at`` where the only line of Record-Route begins in what
+    ``forwarded`` gives, negative where there is none or more than one.
     """
 
-    __slots__ = ("_forwarded", "branch", "method", "sent_by", "status")
+    __slots__ = (
+        "_forwarded",
+        "branch",
+        "contact",
+        "method",
+        "route_at",
+        "sent_by",
+        "status",
+    )
 
-    def __init__(
-        self, status: int, sent_by: bytes, branch: bytes, method: bytes, rest: bytes
-    ) -> None:
+    def __init__(self, status: int, sent_by: bytes) -> None:
         self.status = status
         self.sent_by = sent_by
-        self.branch = branch
-        self.method = method
-        self._forwarded = rest
+        self.branch = b""
+        self.method = b""
+        self.contact = b""
+        self.route_at = -1
+        self._forwarded = b""
 
     def forwarded(self) -> bytes:
         """The response without its topmost Via value."""
         return self._forwarded
+
+    def read(self, lines: list[bytes], size: int) -> bool:
+        """Note what is wanted of the lines; False when one is not plain, or when they
+        do not say this length of the body, once."""
+        cseq: bytes | None = None
+        has_length = False
+        routes = position = 0
+        for line in lines:
+            first = line[0]
+            if first in (_BIG_C, _SMALL_C):
+                if cseq is None and line.startswith(b"CSeq: "):
+                    cseq = line
+                elif line.startswith(b"Contact: "):
+                    if not self.contact:
+                        self.contact = line
+                elif line.startswith(b"Content-Length:"):
+                    if has_length or not says_length(line, size):
+                        return False
+                    has_length = True
+                elif (
+                    len(line) > 7
+                    and line[7] == _DASH
+                    and line[:14].lower() == b"content-length"
+                ):
+                    return False  # a second length hides a message in another one
+            elif first in (SPACE, TAB, _BIG_L, _SMALL_L, _BIG_P, _SMALL_P):
+                # Folded, a length in its compact form, or P-Asserted-Identity, which
+                # is not everybody's to say.
+                return False
+            elif first in (_BIG_R, _SMALL_R):
+                if line.startswith(b"Record-Route: "):
+                    routes += 1
+                    self.route_at = position
+                else:
+                    name = line[:12].lower()
+                    if name.startswith(b"remote-"):
+                        return False  # Remote-Party-ID, the same
+                    if name == b"record-route":
+                        routes += 2  # in an odd spelling
+            position += len(line) + 2
+        if routes != 1:
+            self.route_at = -1
+        if cseq is None or not has_length:
+            return False
+        method = _method_of(cseq)
+        if method is None:
+            return False
+        self.method = method
+        return True
 
 
 def read_plain_response(data: bytes) -> PlainResponse | None:
@@ -72,8 +132,8 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
         return None
     if QUOTE in value or COMMA in front:
         return None
-    method = _cseq_method(lines, len(body))
-    if method is None:
+    response = PlainResponse(status, front)
+    if not response.read(lines, len(body)):
         return None
     branch = value
     rest = start
@@ -86,33 +146,11 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
         return None
     if SEMICOLON in branch:
         branch = branch.partition(b";")[0]
-    return PlainResponse(
-        status, front, branch, method, rest + data[len(start) + 2 + len(via) :]
-    )
-
-
-def _cseq_method(lines: list[bytes], size: int) -> bytes | None:
-    """The method of CSeq, when the lines are plain and say that length, once."""
-    cseq: bytes | None = None
-    has_length = False
-    for line in lines:
-        first = line[0]
-        if first in (_BIG_C, _SMALL_C):
-            if cseq is None and line.startswith(b"CSeq: "):
-                cseq = line
-            elif line.startswith(b"Content-Length:"):
-                if has_length or not says_length(line, size):
-                    return None
-                has_length = True
-            elif line[7:8] == b"-" and line[:14].lower() == b"content-length":
-                return None  # a second length hides a message in another one
-        elif first in (SPACE, TAB, _BIG_L, _SMALL_L, _BIG_P, _SMALL_P):
-            # Folded, a length in its compact form, or P-Asserted-Identity, which is
-            # not everybody's to say.
-            return None
-        elif first in (_BIG_R, _SMALL_R) and line[:7].lower() == b"remote-":
-            return None  # Remote-Party-ID, the same
-    return _method_of(cseq) if cseq is not None and has_length else None
+    response.branch = branch
+    behind = len(start) + 2 + len(via)
+    response.route_at += len(rest) - behind if response.route_at >= 0 else 0
+    response._forwarded = rest + data[behind:]
+    return response
 
 
 def _method_of(cseq: bytes) -> bytes | None:

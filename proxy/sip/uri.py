@@ -37,11 +37,13 @@ class SipUri:
     (``canonical_host``); ``key`` is ``user@host`` in lower case without port and
     parameters, the form in which endpoints, learned URIs and AORs are looked up.
     ``target_host`` is ``maddr`` if there is one, else the host (RFC 3263 section 4);
-    ``transport`` the parameter in lower case.
+    ``transport`` the parameter in lower case.  ``hop`` is the name of the next hop that
+    this URI makes, once somebody has asked for it (``remote_targets.py``).
     """
 
     __slots__ = (
         "headers",
+        "hop",
         "host",
         "key",
         "parameters",
@@ -70,6 +72,7 @@ class SipUri:
         self.port = port
         self.parameters = parameters
         self.headers = headers
+        self.hop = ""
         self.key = f"{user.lower()}@{host}" if user is not None else host
         maddr, transport = parameters.get("maddr"), parameters.get("transport")
         self.target_host = canonical_host(maddr.decode("latin-1")) if maddr else host

@@ -107,11 +107,13 @@ class Budget:
         A provisional answer leaves room for a final one that is a little longer: a
         client that gets none sends its request again, and so makes room itself.
         """
-        if flow.reliable or flow.hears_us or data[:4] != b"SIP/":
+        if flow.reliable or flow.hears_us or not data.startswith(b"SIP/"):
             return True
         account = flow.account or self.account(flow)
         said = account.said + len(data)
-        rest = len(data) + FINAL_IS_LONGER if data[8:9] == b"1" else 0
+        rest = 0
+        if data.startswith(b"SIP/2.0 1"):
+            rest = len(data) + FINAL_IS_LONGER
         if said + rest > LOUDER * account.heard:
             self.muted += 1
             return False

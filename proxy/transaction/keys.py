@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from zlib import crc32
 
+from proxy.sip.grammar import CR, SPACE
 from proxy.sip.message import Request
 
 CANCELLABLE: Final = tuple(
@@ -31,11 +32,26 @@ def server_key(request: Request, method: bytes | None = None) -> bytes:
         if method == b"ACK":
             method = b"INVITE"
     branch = via.branch
-    if branch is not None and via.has_magic_branch:
-        mark = crc32(request.required("call-id"), request.cseq()[0])
-        name = b"%b %b" % (branch, via.head.sent_by)
-        return b"%b %b %x" % (name.lower(), method, mark)
+    if branch is not None and (
+        (branch.startswith(b"z9hG4bK") and len(branch) > 7) or via.has_magic_branch
+    ):
+        mark = crc32(_call_id(request), request.cseq()[0])
+        return branch.lower() + via.head.mark + method + mark.to_bytes(4, "big")
     return _legacy_key(request, method)
+
+
+def _call_id(request: Request) -> bytes:
+    """Call-ID; of a line in the plainest form it is what stands behind the name."""
+    line = request.lines[request.index.get("call-id", 0)]
+    if (
+        line.startswith(b"Call-ID: ")
+        and len(line) > 9
+        and line[9] > SPACE
+        and line[-1] > SPACE
+        and CR not in line
+    ):
+        return line[9:]
+    return request.required("call-id")
 
 
 def cancelled_keys(request: Request, more: Iterable[bytes] = ()) -> Iterator[bytes]:

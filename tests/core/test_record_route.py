@@ -423,14 +423,18 @@ def test_entries_are_made_once_and_their_number_is_limited(play):
             call_id=f"again {number}",
             via=f"SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-again{number}",
         )
-    assert len(owner._entries) == len(owner._answers) == 1
+    assert len(owner._entries) == owner.kept_answers == 1
     assert call.up("BYE").startswith("resolve h.test")
-    long = f"<sip:{'a' * 600}@10.1.0.9:40000>"
+    for contact in ("<sip:b.c@10.1.0.9:40000>", '"B" <sip:b@10.1.0.9:40000>'):
+        via = f"SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-{len(contact)}"
+        Call(play, contact=contact, call_id=contact, via=via)
+    assert len(owner._entries) == 2  # the user does not matter, the form does
+    long = f"<sip:a@10.1.0.9:40000;x={'a' * 600}>"
     Call(play, contact=long, call_id="long", via="SIP/2.0/UDP c;branch=z9hG4bK-long")
-    assert len(owner._entries) == 1
+    assert len(owner._entries) == 2
     longer = f"SIP/2.0/UDP c;x={'v' * 7_000};branch=z9hG4bK-longer"
     Call(play, contact="<sip:a@10.1.0.9:40000>", call_id="longer", via=longer)
-    assert len(owner._entries) == 1
+    assert len(owner._entries) == 2
 
 
 @pytest.mark.parametrize("contact", ["*", "tel:+1", "<sip:@>", '"', "<sip:a@[::1>"])

@@ -133,6 +133,21 @@ def test_a_plain_response_loses_its_top_via_only():
     assert plain.forwarded() == data.replace(top, b"")
 
 
+@pytest.mark.parametrize("via", ["p;branch=z9hG4bK9", "p;branch=z9hG4bK9, c"])
+def test_a_plain_response_knows_its_contact_and_its_only_record_route(via):
+    lines = ["Record-Route: <sip:u@p;lr>", "Require: x", "Contact: <sip:a@h>"]
+    data = response(request(via=[f"SIP/2.0/UDP {via}"]), 200, *lines)
+    plain = read_plain_response(data)
+    assert plain is not None
+    assert plain.contact == b"Contact: <sip:a@h>"
+    assert plain.forwarded()[plain.route_at :].startswith(lines[0].encode())
+    for another in (b"Record-Route: <sip:q>", b"record-ROUTE :<sip:q>"):
+        again = read_plain_response(data.replace(b"Require: x", another))
+        assert again is not None and again.route_at < 0
+    none = read_plain_response(data.replace(b"Record-Route", b"X"))
+    assert none is not None and none.route_at < 0
+
+
 @pytest.mark.parametrize(
     "change",
     [
