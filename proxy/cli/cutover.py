@@ -15,6 +15,7 @@ from proxy.cli.doctor import examine_pools, print_step, refuse_when_failed
 from proxy.cli.endpoint import WhatIf, outcome_to_json
 from proxy.cli.in_force import Keeper, is_in_force, rollback_keeper, sentence
 from proxy.cli.output import made
+from proxy.cli.pool_doubts import pool_doubts, warnings
 from proxy.cli.session import Session
 from proxy.endpoints.address import Refused, normalise_fqdn
 from proxy.endpoints.changes import RowChange, describe_changes
@@ -56,8 +57,9 @@ def plan(
     outcome = session.operate(
         lambda operator: verbs.apply(operator, planned, share=share, what_if=True)
     )
+    doubts = pool_doubts(session, outcome)
     if session.json:
-        render.print_json(_outcome_to_json(outcome))
+        render.print_json({**_outcome_to_json(outcome), **warnings(doubts)})
     else:
         _print_diff(outcome)
 
@@ -108,18 +110,14 @@ def apply(
         return steps, outcome, await operator.store.table_version()
 
     steps, outcome, version = session.operate(work)
+    doubts = pool_doubts(session, outcome) if what_if else []  # else the doctor has
     if version:
         made(_applied(_cutover_of(outcome))[0])
     in_force = is_in_force(config, version) if version else None
     if session.json:
-        render.print_json(
-            {
-                **_outcome_to_json(outcome),
-                "doctor": [asdict(step) for step in steps],
-                "in_force": in_force,
-                "rollback": asdict(keeper),
-            }
-        )
+        about: dict[str, Any] = {"doctor": [asdict(step) for step in steps]}
+        about |= {"in_force": in_force, "rollback": asdict(keeper)}
+        render.print_json({**_outcome_to_json(outcome), **about, **warnings(doubts)})
     else:
         _print_made(outcome, in_force, keeper)
 

@@ -10,6 +10,7 @@ from proxy.admin.conflicts import describe_conflict
 from proxy.admin.control import EndpointView, Operator, Outcome
 from proxy.cli import render
 from proxy.cli.output import made
+from proxy.cli.pool_doubts import pool_doubts, warnings
 from proxy.cli.session import Session
 from proxy.endpoints.changes import EndpointFields, RowChange
 from proxy.endpoints.codec import endpoint_to_json, learned_to_json, row_to_json
@@ -228,8 +229,9 @@ def run_change(
     outcome: Outcome = session.operate(lambda operator: work(operator, what_if))
     if outcome.changes and not what_if:
         made("; ".join(_done(outcome)))
+    doubts = pool_doubts(session, outcome)
     if session.json:
-        render.print_json(outcome_to_json(outcome))
+        render.print_json({**outcome_to_json(outcome), **warnings(doubts)})
     elif what_if:
         render.print_lines(f"What if: {line}" for line in outcome.lines)
     elif pass_thru:

@@ -1,0 +1,80 @@
+"""Whether DNS knows the pools that a change leads to: told before anybody dials them.
+
+A doubt and no refusal: the records may come later.  Where DNS says nothing nothing is
+known either, and the doctor is who says that.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from proxy.config import Config
+from proxy.endpoints.changes import RowChange
+from proxy.endpoints.model import Endpoint, Pool
+from proxy.endpoints.similar import similar_host
+from proxy.endpoints.table import EndpointTable
+from proxy.pools.front_end import Lookup
+
+PATIENCE: Final = 2.0
+"""Seconds that a change waits for DNS, in all."""
+MOST: Final = 20
+"""Names that are asked for; a plan may hold thousands."""
+
+
+def named_by(changes: Iterable[RowChange]) -> list[str]:
+    """The pools that these changes make endpoints lead to, each once."""
+    found: dict[str, None] = {}
+    for change in changes:
+        before, after = change.before, change.after
+        if isinstance(after, Endpoint):
+            known = _pools_of(before) if isinstance(before, Endpoint) else ()
+            found.update(dict.fromkeys(x for x in _pools_of(after) if x not in known))
+    return list(found)
+
+
+def in_use(config: Config, table: EndpointTable) -> set[str]:
+    """The names that somebody may have meant."""
+    used = {fqdn for each in table.endpoints.values() for fqdn in _pools_of(each)}
+    return used | {pool.fqdn.lower() for pool in config.pool}
+
+
+async def doubts(
+    config: Config, table: EndpointTable, names: Sequence[str], used: Collection[str]
+) -> list[str]:
+    """A sentence for each of ``names`` that DNS has nothing for; ``used`` are names
+    that may have been meant instead."""
+    pools = [table.pool(name) or Pool(name) for name in names[:MOST]]
+    if not pools:
+        return []
+    from proxy.pools.resolver import Resolver  # dnspython: only who asks pays
+
+    transports = {listen.transport for listen in config.listen}
+    resolver = Resolver(config.dns.nameservers or None, transports)
+    asked = [resolver.resolve(Lookup(x.fqdn, x.port, x.transport)) for x in pools]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            answers = await asyncio.gather(*asked)
+    except TimeoutError:
+        return []
+    finally:
+        await resolver.close()
+    return [
+        _doubt(pool.fqdn, answer.reason, set(used) - {pool.fqdn.lower()})
+        for pool, answer in zip(pools, answers, strict=True)
+        if answer.error not in (None, "timeout")
+    ]
+
+
+def _doubt(name: str, reason: str, others: Collection[str]) -> str:
+    meant = similar_host(name, sorted(others))
+    question = f'did you mean "{meant}"? ' if meant else ""
+    return (
+        f"no call can reach {name} yet: {reason}: {question}"
+        f'"waypost pool show {name}" shows every answer of DNS'
+    )
+
+
+def _pools_of(endpoint: Endpoint) -> list[str]:
+    canary = endpoint.canary
+    found = [endpoint.pool_fqdn, *([canary.pool_fqdn] if canary else [])]
+    return [name.lower() for name in found]
