@@ -9,7 +9,9 @@ _KEY: Final = re.compile(
 )
 _ACCOUNT: Final = re.compile(r"//[^/\s\"']*+(?=/|\s|[\"']|\Z)")
 _OPTION: Final = re.compile(r"(_password=)[^&\s\"']*+", re.IGNORECASE)
-_LONG_WORD: Final = re.compile(r"(=[ \t]*+[\"']?)[A-Za-z0-9+/=_~\-]{16,}+(?![^\s\"'])")
+_LONG_WORD: Final = re.compile(
+    r"(=[ \t]*+[\"']?)[A-Za-z0-9+/_~\-]{16,}+={0,2}+(?![^\s\"'])"
+)
 
 
 def mask_line(text: str) -> str:

@@ -59,10 +59,12 @@ class Cancels:
         core = self._core
         transactions, source = core.transactions, core.settings.source
         meant = self._meant(request)
-        if meant is None and len(transactions) > core.settings.max_transactions:
+        most, size = core.settings.max_transactions, request.size
+        if meant is None and not transactions.has_room(flow, size, most):
             core.send(reply_flow, refuse(request, Refusal(481), source))
             return
-        server = transactions.open_server(server_key(request), b"CANCEL", reply_flow)
+        key = server_key(request)
+        server = transactions.open_server(key, b"CANCEL", reply_flow, size)
         try:
             if refusal is None and meant is None:
                 refusal = Refusal(481)

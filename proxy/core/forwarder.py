@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from proxy.core.search import Search
 
 
+MOST_RELAYED: Final = 4 * 1024 * 1024
+"""Bytes of ACKs and BENOTIFYs that wait for a name or a connection; no transaction
+accounts for them."""
 _TOWARDS_CLIENTS: Final = frozenset({"dialog", "client", "binding"})
 
 
@@ -67,6 +70,9 @@ class Forwarder:
         self.health = next_hops.health
         self.out = out
         self.parked: dict[object, list[Search]] = {}
+        # Bytes of those among them that have no transaction, and in all.
+        self._relayed: dict[Search, int] = {}
+        self.relayed_bytes = 0
 
     # -- attempts ----------------------------------------------------------------
 
@@ -199,6 +205,7 @@ class Forwarder:
         if server is None:
             self.out.append(commands.Send(flow, data))
             context.is_finished = True
+            context.request = None  # a timer may hold the context for a while
             return
         active = self.transactions.open_client(branch, method, data, flow, context, now)
         active.note = note
@@ -301,6 +308,14 @@ class Forwarder:
 
     def _wait(self, key: object, context: Search) -> bool:
         """Park a context; True when it is the first that waits for ``key``."""
+        request = context.request
+        if context.server is None and request is not None:
+            if self.relayed_bytes + request.size > MOST_RELAYED:
+                context.is_finished = True  # nobody is told of an ACK that is lost
+                context.request = None
+                return False
+            self._relayed[context] = request.size
+            self.relayed_bytes += request.size
         waiting = self.parked.setdefault(key, [])
         waiting.append(context)
         context.waiting_for = key
@@ -308,16 +323,22 @@ class Forwarder:
 
     def leave(self, key: object, context: Search) -> None:
         """A context that has failed waits no longer; the next one asks anew."""
+        self._no_longer_held(context)
         waiting = self.parked.get(key)
         if waiting is not None and context in waiting:
             waiting.remove(context)
             if not waiting:
                 del self.parked[key]
 
+    def _no_longer_held(self, context: Search) -> None:
+        if self._relayed:
+            self.relayed_bytes -= self._relayed.pop(context, 0)
+
     def _woken(self, key: object) -> list[Search]:
         woken = [x for x in self.parked.pop(key, ()) if x.waiting_for == key]
         for context in woken:
             context.waiting_for = None
+            self._no_longer_held(context)
         return [context for context in woken if not context.is_finished]
 
     def resolved(self, lookup: Lookup, resolution: Resolution, now: float) -> None:

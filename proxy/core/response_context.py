@@ -213,7 +213,7 @@ class ResponseContext(Search):
     def arm_total(self, now: float) -> None:
         """Start what bounds the whole search: its budget, Timer C, and RFC 4320's
         100 for a non-INVITE that takes long."""
-        if self.is_armed:
+        if self.is_armed or self.is_finished:
             return
         self.is_armed = True
         timers = self.forwarder.timers

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from proxy.core.forwarder import MOST_RELAYED
 from tests.support.messages import ALIAS, read, request, response
-from tests.support.playbook import Playbook
+from tests.support.playbook import POOL, Playbook
 
 ALIAS_URI = ALIAS[1:-1] if ALIAS.startswith("<") else ALIAS
 
@@ -157,3 +158,33 @@ def test_an_answer_to_a_request_of_ours_proves_the_address(branch: str) -> None:
         asked = re.sub(rb"branch=[^;\r]+", b"branch=z9hG4bKguessed", asked, count=1)
     play.send("stranger", response(asked, 200))
     assert play.flow("stranger").is_proven is not bool(branch)
+
+
+def test_cancels_of_nothing_are_held_within_the_budget() -> None:
+    """Each is answered, but with no transaction where there is no room for one."""
+    play = Street()
+    play.core.budget.allow(1_000_000)
+    fat = [f"Via: SIP/2.0/UDP h;x={'x' * 7_000}"] * 7  # what an answer copies
+    for n in range(100):
+        play.send(
+            "stranger", request("CANCEL sip:x@contoso.test", *fat, branch=f"z9hG4bK{n}")
+        )
+    assert statuses(play) == [481] * 100
+    assert play.core.budget.shed > 0
+    assert play.core.budget.held <= 1_000_000
+
+
+def test_acks_that_wait_for_dns_are_held_within_limits() -> None:
+    """No transaction accounts for them, and nobody misses one in such a crowd."""
+    play = Street(unresolved=True)
+    for n in range(200):
+        data = request(
+            f"BENOTIFY {ALIAS_URI}", branch=f"z9hG4bK{n}", body=b"x" * 60_000
+        )
+        play.send("stranger", data)
+    forwarder = play.core.forwarder
+    waiting = [len(x.request.body) for each in forwarder.parked.values() for x in each]
+    assert 60 * 60_000 < sum(waiting) <= forwarder.relayed_bytes <= MOST_RELAYED
+    play.resolves(POOL, "fe1")
+    assert forwarder.relayed_bytes == len(forwarder._relayed) == 0
+    assert len([name for name, _ in play.sent if name == "fe1"]) == len(waiting)
