@@ -20,7 +20,8 @@ from proxy.endpoints.filters import parse_filter
 from proxy.endpoints.model import Endpoint, LearnedUri, Pool, Uptime
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.flow import Transport
-from proxy.store.interface import Actor, Store
+from proxy.store.actor import Actor
+from proxy.store.interface import Store
 from proxy.store.registrar import Conflict
 
 

@@ -14,7 +14,8 @@ from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
 from proxy.endpoints.model import Cutover, Uptime
 from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
 from proxy.endpoints.plan import read_plan as parse_all
-from proxy.store.interface import Actor, Store
+from proxy.store.actor import Actor
+from proxy.store.interface import Store
 
 AUTOMATIC = Actor("waypost", "automatic rollback")
 

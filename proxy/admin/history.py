@@ -8,7 +8,7 @@ from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import RowChange, describe_changes, find_endpoint
 from proxy.endpoints.model import Endpoint
 from proxy.endpoints.undo import undo_change
-from proxy.store.interface import AuditRow
+from proxy.store.audit_row import AuditRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from proxy.net.tls import TlsFiles
 from proxy.net.tls_trouble import explain
 from proxy.store import StoreError, User, open_store
 from proxy.store.factory import sqlite_path
-from proxy.store.sqlite_place import obstacle
+from proxy.store.sqlite.place import obstacle
 
 WARN_DAYS = 14
 """The alert on certificates begins as early."""

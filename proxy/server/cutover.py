@@ -14,7 +14,8 @@ from proxy.admin.cutover import roll_back_overdue
 from proxy.endpoints.model import Cutover, Uptime
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 
 log = structlog.get_logger()
 

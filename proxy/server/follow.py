@@ -14,7 +14,8 @@ from proxy import clock
 from proxy.core import events
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 from proxy.store.news import News
 
 log = structlog.get_logger()

@@ -10,7 +10,8 @@ from proxy.core.commands import LearnUri, RefuseUri
 from proxy.core.dialogs import REFUSALS
 from proxy.server.runtime import Runtime
 from proxy.server.save_queue import SaveQueue
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 
 log = structlog.get_logger()
 

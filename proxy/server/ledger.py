@@ -11,7 +11,8 @@ import structlog
 
 from proxy.endpoints.usage import Usage, UsageBook, bounded, merged
 from proxy.server.store_writes import StoreWrites
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 
 log = structlog.get_logger()
 

@@ -12,7 +12,8 @@ import structlog
 from proxy import clock
 from proxy.core import commands, events
 from proxy.server.runtime import Runtime
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 
 log = structlog.get_logger()
 

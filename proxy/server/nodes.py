@@ -14,7 +14,8 @@ from proxy import clock
 from proxy.config.model import Config
 from proxy.core import events
 from proxy.server.runtime import Runtime
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 from proxy.store.nodes import NodeRecord
 
 log = structlog.get_logger()

@@ -19,7 +19,8 @@ from proxy.server.follow import load_location
 from proxy.server.runtime import Runtime
 from proxy.server.save_queue import SaveQueue
 from proxy.server.sibling_news import tell_bindings
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 from proxy.store.registrar import Conflict
 
 log = structlog.get_logger()

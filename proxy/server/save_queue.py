@@ -13,7 +13,7 @@ import structlog
 from proxy.server.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.sip.errors import SipError
-from proxy.store.interface import StoreError
+from proxy.store.errors import StoreError
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from proxy import clock
 from proxy.config.keys import KeyFileError
 from proxy.net.errors import NetError
 from proxy.server.state import ServiceState
-from proxy.store.interface import StoreError
+from proxy.store.errors import StoreError
 
 log = structlog.get_logger()
 

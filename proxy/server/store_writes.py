@@ -13,7 +13,8 @@ from typing import Final
 import structlog
 
 from proxy import clock
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 
 log = structlog.get_logger()
 

@@ -75,7 +75,7 @@ async def supervise(config: Config, stream: TextIO) -> int:
         await door.close()
         return EXIT_OK
     if config.store.url.startswith("redis"):
-        import proxy.store.redis  # noqa: F401  - once, before the forks
+        import proxy.store.redis.store  # noqa: F401  - once, before the forks
     try:
         return await Supervisor(config, stream, sockets, state, notifier, door).run()
     finally:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from proxy.config.redis_url import SCHEMES
 from proxy.store.copying import StoreCopy
-from proxy.store.interface import Store, StoreError
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -17,13 +18,13 @@ async def open_store(url: str) -> Store:
     """Open the store of a URL, made or migrated when need be; raises StoreError."""
     path = sqlite_path(url)
     if path is not None:
-        from proxy.store.sqlite import SqliteStore
+        from proxy.store.sqlite.store import SqliteStore
 
         return await SqliteStore.open(path)
     scheme = url.partition(":")[0]
     if scheme in SCHEMES:
         # Only here: its client is megabytes that an embedded store does not need.
-        from proxy.store.redis import RedisStore
+        from proxy.store.redis.store import RedisStore
 
         return await RedisStore.open(url)
     raise _unknown(scheme)
@@ -35,14 +36,14 @@ async def open_copy(url: str, *, is_source: bool) -> StoreCopy:
     if path is not None:
         if is_source and not path.is_file():
             raise StoreError(f"there is no store {path}: name the file to move from")
-        from proxy.store.sqlite_copying import SqliteCopy
+        from proxy.store.sqlite.copying import SqliteCopy
 
         return SqliteCopy(path)
     scheme = url.partition(":")[0]
     if scheme not in SCHEMES:
         raise _unknown(scheme)
-    from proxy.store.redis_connection import RedisConnection
-    from proxy.store.redis_copying import RedisCopy
+    from proxy.store.redis.connection import RedisConnection
+    from proxy.store.redis.copying import RedisCopy
 
     redis = RedisConnection(url)
     try:

@@ -10,57 +10,16 @@ promises:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from proxy.endpoints.changes import Decide, Kind, RowChange
-from proxy.endpoints.codec import Row
+from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.table import EndpointTable
+from proxy.store.actor import Actor
+from proxy.store.audit_row import AuditRow
 from proxy.store.ledger import LedgerStore
 from proxy.store.news import NewsStore
 from proxy.store.nodes import NodeStore
 from proxy.store.registrar import RegistrarStore
-
-
-class StoreError(Exception):
-    """The store cannot do its work; the text says why and what to do.
-
-    ``is_passing``: it may be right again without anybody changing anything of ours, so
-    whoever starts waits for it instead of giving up.  ``is_away``: nobody can reach it.
-    """
-
-    def __init__(self, text: str, *, is_passing: bool = False) -> None:
-        super().__init__(text)
-        self.is_away = False
-        self.is_passing = is_passing
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who changes something: ``name`` a person or account, ``origin`` from where."""
-
-    name: str
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One row change that was made.
-
-    ``number`` is its place in the history; rows of one transaction share ``version``,
-    the version of the table that it made.  Of users and bindings the history only says
-    that they were changed: ``before`` and ``after`` are None.
-    """
-
-    number: int
-    version: int
-    at: float
-    actor: Actor
-    verb: str
-    kind: Kind | Literal["user", "binding"]
-    key: str
-    before: Row | None
-    after: Row | None
 
 
 class Store(RegistrarStore, LedgerStore, NewsStore, NodeStore, Protocol):

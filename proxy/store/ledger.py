@@ -1,9 +1,12 @@
 """The ledger's part of the store: who used an endpoint, and an operator's notes."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.endpoints.usage import Usage
+
+MAX_USERS: Final = 200_000
+"""Rows of the ledger: beyond that, new names are counted together."""
 
 
 class LedgerStore(Protocol):

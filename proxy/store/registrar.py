@@ -6,12 +6,13 @@ Bindings are saved in groups: ``save_bindings`` returns only when a power cut or
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Final, Protocol
 
 from proxy.location.binding import Binding, BindingChange
+from proxy.store.actor import Actor
 
-if TYPE_CHECKING:
-    from proxy.store.interface import Actor
+MAX_CONFLICTS: Final = 1000
+"""Conflicts that a store keeps: beyond that, the oldest go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class RegistrarStore(Protocol):
         """The bindings of one AOR (``user@host``, lower case) or of all, live only."""
 
     async def remove_bindings(
-        self, aor: str, actor: "Actor", now: float
+        self, aor: str, actor: Actor, now: float
     ) -> list[Binding]:
         """An operator takes an AOR's bindings away; what they were."""
 
@@ -61,10 +62,10 @@ class RegistrarStore(Protocol):
     async def users(self) -> list[User]:
         """Every user by name."""
 
-    async def set_user(self, user: User, verb: str, actor: "Actor") -> None:
+    async def set_user(self, user: User, verb: str, actor: Actor) -> None:
         """Write a user whole, in place of an older one of that name."""
 
-    async def remove_user(self, name: str, actor: "Actor", now: float) -> bool:
+    async def remove_user(self, name: str, actor: Actor, now: float) -> bool:
         """Remove a user; False when there was none."""
 
     async def registrar_version(self) -> int:

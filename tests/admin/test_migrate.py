@@ -10,7 +10,7 @@ from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint, set_poo
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, StoreError, User, open_store
-from proxy.store.redis_copying import RedisCopy
+from proxy.store.redis.copying import RedisCopy
 from tests.support.redis import RedisServer
 
 ANNA = Actor("anna", "cli on box")

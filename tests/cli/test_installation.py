@@ -60,8 +60,10 @@ def waypost(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_and_its_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    sources = {str(p.relative_to(ROOT)) for p in (ROOT / "proxy").rglob("*.py")}
-    assert sources <= names
+    for ending in ("py", "lua"):
+        files = (ROOT / "proxy").rglob(f"*.{ending}")
+        sources = {str(path.relative_to(ROOT)) for path in files}
+        assert sources and sources <= names
     assert {"proxy/py.typed", "proxy/config/waypost.toml"} <= names
     shared = {name.partition("/share/waypost/")[2] for name in names}
     assert {"systemd/waypost.service", "prometheus/alerts.yml"} <= shared

@@ -18,7 +18,7 @@ from proxy.server.runtime import Runtime
 from proxy.server.sibling_links import SiblingLinks
 from proxy.server.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
-from proxy.store.sqlite import SqliteStore
+from proxy.store.sqlite.store import SqliteStore
 from tests.support.injection import Calls, broken, can_break, name_of
 from tests.support.playbook import DOMAIN
 from tests.support.registry import Registry

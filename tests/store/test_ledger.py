@@ -2,7 +2,7 @@
 
 from proxy.endpoints.usage import OTHERS, Usage
 from proxy.store import open_store
-from proxy.store.sqlite import SqliteStore
+from proxy.store.sqlite.store import SqliteStore
 
 KEY = "ocschat@contoso.test"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from proxy.lab.service import command
-from proxy.store.sqlite_file import SqliteFile
+from proxy.store.sqlite.file import SqliteFile
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service
 from tests.support.small_disk import fill, make_room, needs_root, small_disk

@@ -1,0 +1,28 @@
+"""One entry of the history that every store keeps of its changes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from proxy.endpoints.changes import Kind
+from proxy.endpoints.codec import Row
+from proxy.store.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row change that was made.
+
+    ``number`` is its place in the history; rows of one transaction share ``version``,
+    the version of the table that it made.  Of users and bindings the history only says
+    that they were changed: ``before`` and ``after`` are None.
+    """
+
+    number: int
+    version: int
+    at: float
+    actor: Actor
+    verb: str
+    kind: Kind | Literal["user", "binding"]
+    key: str
+    before: Row | None
+    after: Row | None

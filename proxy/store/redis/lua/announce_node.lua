@@ -1,0 +1,10 @@
+-- URI, instant.
+local old = redis.call('HGET', P .. 'nodes', ARGV[2])
+local number
+if old then
+  number = string.match(old, '^(%d+) ')
+else
+  number = redis.call('HLEN', P .. 'nodes') + 1
+end
+redis.call('HSET', P .. 'nodes', ARGV[2], number .. ' ' .. ARGV[3])
+return tonumber(number)

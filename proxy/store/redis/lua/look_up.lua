@@ -1,0 +1,12 @@
+-- AORs; for each one the value of a learned URI, and its bindings.
+local found = {}
+for i = 2, #ARGV do
+  local aor, values = ARGV[i], {}
+  for _, field in ipairs(redis.call('ZRANGEBYLEX', P .. 'bindings:names',
+      '[' .. aor .. '\n', '(' .. aor .. '\011')) do
+    values[#values + 1] = redis.call('HGET', P .. 'bindings', field)
+  end
+  found[#found + 1] = redis.call('HGET', P .. 'learned', aor)
+  found[#found + 1] = values
+end
+return found

@@ -1,0 +1,17 @@
+-- AOR, instant, audit row; what was live.
+local fields = redis.call('ZRANGEBYLEX', P .. 'bindings:names',
+  '[' .. ARGV[2] .. '\n', '(' .. ARGV[2] .. '\011')
+local live = {}
+for _, field in ipairs(fields) do
+  local expiry = redis.call('ZSCORE', P .. 'bindings:expiry', field)
+  if tonumber(expiry) > tonumber(ARGV[3]) then
+    live[#live + 1] = redis.call('HGET', P .. 'bindings', field)
+  end
+  unbind(field)
+end
+if #live > 0 then
+  audit(ARGV[2], ARGV[4])
+  redis.call('HINCRBY', meta, 'registrar_version', 1)
+  tell_bindings('', fields)
+end
+return live

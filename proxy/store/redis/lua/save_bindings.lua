@@ -1,0 +1,14 @@
+-- Who saves, then per contact: field, expiry ('' removes), value.
+local fields = {}
+for i = 3, #ARGV, 3 do
+  local field, expiry = ARGV[i], ARGV[i + 1]
+  fields[#fields + 1] = field
+  if expiry == '' then
+    unbind(field)
+  else
+    redis.call('HSET', P .. 'bindings', field, ARGV[i + 2])
+    redis.call('ZADD', P .. 'bindings:expiry', expiry, field)
+    redis.call('ZADD', P .. 'bindings:names', 0, field)
+  end
+end
+tell_bindings(ARGV[2], fields)

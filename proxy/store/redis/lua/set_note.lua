@@ -1,0 +1,3 @@
+-- Name, body ('' forgets).
+redis.call('HDEL', P .. 'notes', ARGV[2])
+if ARGV[3] ~= '' then redis.call('HSET', P .. 'notes', ARGV[2], ARGV[3]) end

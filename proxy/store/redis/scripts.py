@@ -1,0 +1,49 @@
+"""The transactions of the Redis store: the texts in ``lua/``, each read once.
+
+Redis runs a script alone and logs it to disk as a whole, so what a script does is done
+completely or not at all.  Every key begins with ``{waypost}:`` (one hash slot), which
+``KEYS[1]`` hands over.  ``ARGV[1]`` is the store's identity; numbers with a fraction
+travel as text, because Lua would round them.  Each file says what the other arguments
+are and what it answers.
+"""
+
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "{waypost}:"
+LOST: Final = "WAYPOSTLOST"
+"""How the error of a script begins that does not find the store it was opened on."""
+
+_FOLDER: Final = Path(__file__).with_name("lua")
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+
+
+_PRELUDE: Final = _text("prelude")
+
+
+def _transaction(name: str) -> str:
+    """A script after the prelude, which all but ``set_up`` need."""
+    return _PRELUDE + _text(name)
+
+
+SET_UP: Final = _text("set_up")
+TRY_WRITE: Final = _transaction("try_write")
+READ_TABLE: Final = _transaction("read_table")
+NEWS: Final = _transaction("news")
+LOOK_UP: Final = _transaction("look_up")
+CHANGE: Final = _transaction("change")
+LEARN: Final = _transaction("learn")
+TOUCH_LEARNED: Final = _transaction("touch_learned")
+FORGET_LEARNED: Final = _transaction("forget_learned")
+SAVE_BINDINGS: Final = _transaction("save_bindings")
+REMOVE_BINDINGS: Final = _transaction("remove_bindings")
+FORGET_BINDINGS: Final = _transaction("forget_bindings")
+SET_USER: Final = _transaction("set_user")
+NOTE_CONFLICT: Final = _transaction("note_conflict")
+ADD_USAGE: Final = _transaction("add_usage")
+SET_NOTE: Final = _transaction("set_note")
+ANNOUNCE_NODE: Final = _transaction("announce_node")
+RESTORE: Final = _transaction("restore")

@@ -1,0 +1,74 @@
+"""News and look-ups of the SQLite store, for several processes on one file.
+
+Blocking, and used from the store's one thread, like ``file``.  A mark is the
+versions of table and users, and the number of the last change of a binding.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from proxy.location.binding import Binding, BindingChange
+from proxy.store.news import Known, News
+from proxy.store.sqlite.registrar import COLUMNS, SqliteRegistrar
+
+_MARK = (
+    "SELECT (SELECT value FROM meta WHERE key = 'table_version'),"
+    " (SELECT value FROM meta WHERE key = 'registrar_version'),"
+    # Of all that ever were: the newest may have been deleted.
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'binding_changes'), 0)"
+)
+
+
+class SqliteNews:
+    """What other processes did to an open file."""
+
+    def __init__(self, db: sqlite3.Connection, registrar: SqliteRegistrar) -> None:
+        self._db = db
+        self._registrar = registrar
+        # Opened in place of another file: no mark means anything here.
+        self.is_new_file = False
+
+    def news(self, mark: str) -> News:
+        """See NewsStore."""
+        table, users, newest = self._db.execute(_MARK).fetchone()
+        now = f"{table} {users} {newest}"
+        if now == mark and not self.is_new_file:
+            return News(now, False, False, ())
+        if not mark or self.is_new_file:
+            self.is_new_file = False
+            return News(now, True, True, None)
+        old_table, old_users, known = map(int, mark.split())
+        changes = self._bindings(known, newest)
+        return News(now, table != old_table, users != old_users, changes)
+
+    def _bindings(self, known: int, newest: int) -> list[BindingChange] | None:
+        """What others changed after ``known``; None when that is not all there."""
+        if known == newest:
+            return []
+        row = self._db.execute("SELECT min(number) FROM binding_changes").fetchone()
+        if row[0] is None or row[0] > known + 1 or known > newest:
+            return None
+        wanted = ", ".join(f"b.{name}" for name in COLUMNS.split(", "))
+        rows = self._db.execute(
+            f"SELECT DISTINCT c.aor, c.key, {wanted} FROM binding_changes c"
+            " LEFT JOIN bindings b ON b.aor = c.aor AND b.key = c.key"
+            " WHERE c.number > ? AND c.number <= ? AND c.origin != ?",
+            (known, newest, self._registrar.origin),
+        )
+        return [
+            BindingChange(aor, key, None if rest[0] is None else Binding(*rest))
+            for aor, key, *rest in rows
+        ]
+
+    def look_up(self, aors: Sequence[str], now: float) -> list[Known]:
+        """See NewsStore."""
+        return [
+            Known(aor, self._registrar.bindings(aor, now), self._learned(aor))
+            for aor in aors
+        ]
+
+    def _learned(self, aor: str) -> tuple[str, str, str] | None:
+        row = self._db.execute(
+            "SELECT uri, pool_fqdn, endpoint_key FROM learned WHERE key = ?", (aor,)
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])

@@ -1,0 +1,202 @@
+"""The embedded store behind the asynchronous interface: one file, one thread.
+
+The thread exists so that a commit (milliseconds of disk) never holds up the event
+loop; that there is only one keeps the order of the calls.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from proxy.endpoints.changes import Decide, RowChange
+from proxy.endpoints.table import EndpointTable
+from proxy.endpoints.usage import Usage
+from proxy.location.binding import Binding, BindingChange
+from proxy.store.actor import Actor
+from proxy.store.audit_row import AuditRow
+from proxy.store.errors import StoreError
+from proxy.store.news import Known, News
+from proxy.store.nodes import NodeRecord
+from proxy.store.registrar import Conflict, User
+from proxy.store.sqlite.errors import store_error
+from proxy.store.sqlite.file import BUSY_SECONDS, SqliteFile
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """A Store in an SQLite file."""
+
+    def __init__(self, file: SqliteFile, thread: ThreadPoolExecutor) -> None:
+        self._file = file
+        self._thread = thread
+        self._is_closed = False
+
+    @classmethod
+    async def open(
+        cls, path: Path, busy_seconds: float = BUSY_SECONDS
+    ) -> "SqliteStore":
+        """Open or make the file; raises StoreError."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="waypost-store")
+        loop = asyncio.get_running_loop()
+        try:
+            file = await loop.run_in_executor(thread, SqliteFile, path, busy_seconds)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(file, thread)
+
+    async def _run(
+        self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        if self._is_closed:
+            raise StoreError("the store has been closed")
+        loop = asyncio.get_running_loop()
+
+        def work() -> T:
+            fresh = self._file.fresh()
+            if fresh is not None:
+                self._file = fresh
+                # What is asked for now belongs to the old one; the next finds the new.
+                raise StoreError(
+                    f"the store {fresh.path} was put back and opened again",
+                    is_passing=True,
+                )
+            return method(*args, **kwargs)
+
+        try:
+            return await loop.run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise store_error(self._file.path, error) from error
+
+    async def load_table(self) -> EndpointTable:
+        """See Store."""
+        return await self._run(self._file.load_table)
+
+    async def table_version(self) -> int:
+        """See Store."""
+        return await self._run(self._file.table_version)
+
+    async def hmac_key(self) -> bytes:
+        """See Store."""
+        return await self._run(self._file.hmac_key)
+
+    async def change(
+        self, actor: Actor, verb: str, decide: Decide, now: float
+    ) -> list[RowChange]:
+        """See Store."""
+        return await self._run(self._file.change, actor, verb, decide, now)
+
+    async def history(self, key: str | None = None, limit: int = 100) -> list[AuditRow]:
+        """See Store."""
+        return await self._run(self._file.history, key, limit)
+
+    async def audit_row(self, number: int) -> AuditRow | None:
+        """See Store."""
+        return await self._run(self._file.audit_row, number)
+
+    async def learn(
+        self, uri: str, pool_fqdn: str, endpoint_key: str, now: float
+    ) -> bool:
+        """See Store."""
+        return await self._run(self._file.learn, uri, pool_fqdn, endpoint_key, now)
+
+    async def touch_learned(self, used: Mapping[str, float]) -> None:
+        """See Store."""
+        if used:
+            await self._run(self._file.touch_learned, dict(used))
+
+    async def forget_learned(self, before: float) -> int:
+        """See Store."""
+        return await self._run(self._file.forget_learned, before)
+
+    async def save_bindings(self, changes: Sequence[BindingChange]) -> None:
+        """See RegistrarStore."""
+        await self._run(self._file.registrar.save_bindings, changes)
+
+    async def bindings(self, aor: str | None, now: float) -> list[Binding]:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.bindings, aor, now)
+
+    async def remove_bindings(
+        self, aor: str, actor: Actor, now: float
+    ) -> list[Binding]:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.remove_bindings, aor, actor, now)
+
+    async def forget_bindings(self, before: float) -> int:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.forget_bindings, before)
+
+    async def news(self, mark: str) -> News:
+        """See NewsStore."""
+        return await self._run(self._file.news.news, mark)
+
+    async def look_up(self, aors: Sequence[str], now: float) -> list[Known]:
+        """See NewsStore."""
+        return await self._run(self._file.news.look_up, aors, now)
+
+    async def users(self) -> list[User]:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.users)
+
+    async def set_user(self, user: User, verb: str, actor: Actor) -> None:
+        """See RegistrarStore."""
+        await self._run(self._file.registrar.set_user, user, verb, actor)
+
+    async def remove_user(self, name: str, actor: Actor, now: float) -> bool:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.remove_user, name, actor, now)
+
+    async def registrar_version(self) -> int:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.registrar_version)
+
+    async def note_conflict(self, conflict: Conflict) -> None:
+        """See RegistrarStore."""
+        await self._run(self._file.registrar.note_conflict, conflict)
+
+    async def conflicts(self, endpoint_key: str | None = None) -> list[Conflict]:
+        """See RegistrarStore."""
+        return await self._run(self._file.registrar.conflicts, endpoint_key)
+
+    async def add_usage(self, rows: Sequence[Usage]) -> None:
+        """See LedgerStore."""
+        if rows:
+            await self._run(self._file.ledger.add_usage, rows)
+
+    async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
+        """See LedgerStore."""
+        return await self._run(self._file.ledger.usage, endpoint_key)
+
+    async def note(self, name: str) -> str:
+        """See LedgerStore."""
+        return await self._run(self._file.ledger.note, name)
+
+    async def set_note(self, name: str, body: str) -> None:
+        """See LedgerStore."""
+        await self._run(self._file.ledger.set_note, name, body)
+
+    async def try_write(self, *, is_thorough: bool = False) -> None:
+        """See Store."""
+        await self._run(self._file.try_write, is_thorough)
+
+    async def announce_node(self, uri: str, seen_at: float) -> int:
+        """See NodeStore."""
+        return await self._run(self._file.announce_node, uri, seen_at)
+
+    async def nodes(self) -> list[NodeRecord]:
+        """See NodeStore."""
+        return await self._run(self._file.nodes)
+
+    async def close(self) -> None:
+        """See Store."""
+        if not self._is_closed:
+            self._is_closed = True
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._file.close)
+            self._thread.shutdown(wait=False)
