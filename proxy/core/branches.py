@@ -14,6 +14,7 @@ from proxy.sip.message import Request
 
 OWN_MARK: Final = b"z9hG4bKwp"
 _OWN_BRANCH: Final = b";branch=" + OWN_MARK
+_PAIRS: Final = [b"%02x" % n for n in range(256)]
 
 
 class Branches:
@@ -22,7 +23,7 @@ class Branches:
     ``more`` are further sent-by that are ours: those of the other workers.
     """
 
-    __slots__ = ("_addresses", "_own", "_sent_by", "_serial", "prefix")
+    __slots__ = ("_addresses", "_own", "_sent_by", "_serial", "_start", "prefix")
 
     def __init__(
         self,
@@ -33,6 +34,8 @@ class Branches:
     ) -> None:
         self.prefix = b"%b%08x." % (OWN_MARK, instance)
         self._serial = serial
+        # All but the last two digits of the serial: made once for 256 branches.
+        self._start = b"%b%x" % (self.prefix, serial >> 8)
         sent_by = [listener.outlet.sent_by for listener in listeners]
         sent_by += (listener.sent_by for listener in listeners)
         self._sent_by = list(dict.fromkeys((*sent_by, *more)))
@@ -45,8 +48,10 @@ class Branches:
 
     def make(self, request: Request) -> bytes:
         """A new branch for one attempt to forward ``request``."""
-        self._serial += 1
-        return b"%b%x.%x" % (self.prefix, self._serial, _loop_mark(request))
+        self._serial = serial = self._serial + 1
+        if serial & 0xFF == 0:
+            self._start = b"%b%x" % (self.prefix, serial >> 8)
+        return self._start + _PAIRS[serial & 0xFF] + _digits(_loop_mark(request))
 
     def is_own_via(self, text: bytes) -> bool:
         """Section 18.1.2: the sent-by in this piece of a Via is one of ours.
@@ -69,7 +74,7 @@ class Branches:
             and request.count("via") == 1
         ):
             return False
-        mark = b".%x" % _loop_mark(request)
+        mark = _digits(_loop_mark(request))
         for value in request.values("via"):
             if value.find(_OWN_BRANCH) >= 0:
                 for via in split_values(value):
@@ -92,6 +97,19 @@ def _address_of(text: bytes) -> tuple[str, int]:
         port = DEFAULT_PORT["tls" if front.find(b"/TLS ") >= 0 else "udp"]
     written = host.strip().rpartition(b" ")[2].decode("latin-1")
     return canonical_host(written), port
+
+
+def _digits(mark: int) -> bytes:
+    """A dot and eight digits; a general format costs three times as much."""
+    return b"".join(
+        (
+            b".",
+            _PAIRS[mark >> 24],
+            _PAIRS[mark >> 16 & 0xFF],
+            _PAIRS[mark >> 8 & 0xFF],
+            _PAIRS[mark & 0xFF],
+        )
+    )
 
 
 def _loop_mark(request: Request) -> int:
