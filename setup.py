@@ -36,6 +36,8 @@ HOT = [
     "proxy/location/service.py",
 ]
 
+PRINTED = ("config/waypost.toml", "config/powershell/Get-WaypostFacts.ps1")
+
 
 def extensions() -> list[Extension]:
     """The compiled modules; none when that is not wanted or not possible."""
@@ -57,7 +59,7 @@ def extensions() -> list[Extension]:
 
 
 class BuildWithDefaults(build_py):
-    """Put config/waypost.toml into the package, for ``waypost config default``.
+    """Put what commands print into the package: ``config default``, ``facts script``.
 
     No symbolic link in the tree does that: not every way a tree travels keeps one.
     """
@@ -65,8 +67,9 @@ class BuildWithDefaults(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            target = Path(self.build_lib, "proxy/config/waypost.toml")
-            self.copy_file("config/waypost.toml", str(target))
+            packed = Path(self.build_lib, "proxy/config")
+            for source in PRINTED:
+                self.copy_file(source, str(packed / Path(source).name))
 
 
 setup(ext_modules=extensions(), cmdclass={"build_py": BuildWithDefaults})

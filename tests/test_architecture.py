@@ -34,13 +34,17 @@ ARROWS: dict[str, set[str]] = {
     "store": {"endpoints", "location", "sip"},
     "net": {"sip", "pools"},
     "telemetry": {"sip"},
-    "admin": {"endpoints", "store", "location", "net", "pools", "telemetry", "sip"},
+    "facts": set(),
+    "admin": {
+        *("endpoints", "store", "location", "net", "pools", "telemetry", "sip"),
+        "facts",
+    },
     "cli": {"admin", "endpoints", "location", "pools", "store", "telemetry", "sip"},
     "lab": {"sip", "cli", "admin", "server"},
 }
 # `server` wires everything; a command starts what it is named after.
-ARROWS["cli"] |= {"server", "lab"}
-PURE = ("sip", "transaction", "core", "endpoints")
+ARROWS["cli"] |= {"server", "lab", "facts"}
+PURE = ("sip", "transaction", "core", "endpoints", "facts")
 # The files of `pools` that do I/O; all others of it are pure.
 IO_FILES = {
     "pools": {"resolver.py", "prober.py", "dns_client.py", "name_servers.py"},

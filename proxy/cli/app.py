@@ -13,6 +13,7 @@ from proxy.cli import (
     doctor,
     endpoint,
     exchange,
+    facts,
     history,
     man,
     pool,
@@ -46,6 +47,7 @@ app.add_typer(binding.app, name="binding")
 app.add_typer(user.app, name="user")
 app.add_typer(configuration.app, name="config")
 app.add_typer(store.app, name="store")
+app.add_typer(facts.app, name="facts")
 
 
 def _version(wanted: bool) -> None:

@@ -34,7 +34,7 @@ Read the configuration again and apply what can change without a restart.
 .SH EXIT STATUS
 0 done, 1 refused or failed, 2 the line was not understood, 3 the configuration or
 the store cannot be used, 4 done, but the result could not be written to standard
-output.
+output, 5 with --strict not all is known to be well.
 """
 
 

@@ -1,0 +1,94 @@
+"""Lync's facts against this configuration and table: what ``proxy/facts`` is given."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from proxy.admin.control import ControlError, Operator, refusals
+from proxy.config import Config
+from proxy.endpoints.address import normalise_address, normalise_fqdn
+from proxy.endpoints.plan import Plan
+from proxy.endpoints.table import EndpointTable
+from proxy.facts.check import check
+from proxy.facts.document import LIMIT, FactsError, read_facts
+from proxy.facts.model import Facts, Finding, Topology, Wanted
+
+UNUSABLE: Final = 3
+
+
+def read_facts_file(path: Path) -> Facts:
+    """A file of Get-WaypostFacts.ps1; raises ControlError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+        return read_facts(data)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        text = f"{path} cannot be read: {reason}"
+        raise ControlError(text, UNUSABLE) from None
+    except FactsError as error:
+        raise ControlError(f"{path}: {error}", UNUSABLE) from None
+
+
+async def examine(
+    operator: Operator,
+    config: Config,
+    facts: Facts,
+    plan: Plan | None = None,
+    topology: Topology | None = None,
+) -> list[Finding]:
+    """Every rule, for the endpoints that there are and those of a plan."""
+    table = await operator.store.load_table()
+    wanted = wanted_of(config, table, plan, topology)
+    return check(facts, wanted, operator.clock())
+
+
+def wanted_of(
+    config: Config,
+    table: EndpointTable,
+    plan: Plan | None = None,
+    topology: Topology | None = None,
+) -> Wanted:
+    """Our side; raises ControlError when there is nothing to compare."""
+    aliases = {
+        f"sip:{endpoint.key}": endpoint.pool_fqdn.lower()
+        for endpoint in table.endpoints.values()
+        if endpoint.state == "active"
+    }
+    with refusals():
+        for change in plan.changes if plan else ():
+            key = normalise_address(change.sip_address)[1]
+            aliases[f"sip:{key}"] = normalise_fqdn(change.pool_fqdn)
+    if not aliases:
+        raise ControlError(
+            "there is no endpoint to compare with: name the plan that will make it "
+            "with --plan FILE"
+        )
+    if config.advertised_host is None:
+        raise ControlError(
+            "Lync knows us by a name: set advertised_host in [proxy] first"
+        )
+    pools = (table.pool(fqdn) for fqdn in set(aliases.values()))
+    return Wanted(
+        aliases,
+        config.advertised_host.lower().rstrip("."),
+        frozenset(listen.port for listen in config.listen if listen.transport == "tls"),
+        {pool.fqdn.lower(): pool.port for pool in pools if pool and pool.port},
+        topology,
+    )
+
+
+def summary(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many steps have which verdict."""
+    counts = {"ok": 0, "warning": 0, "unknown": 0, "failed": 0}
+    for each in findings:
+        counts[each.verdict] += 1
+    return counts
+
+
+def script_text() -> str:
+    """The script for Lync's side: in the package, or in config/ of a checkout."""
+    here = Path(__file__).parents[1]
+    packed = here / "config/Get-WaypostFacts.ps1"
+    checkout = here.parent / "config/powershell/Get-WaypostFacts.ps1"
+    return (packed if packed.exists() else checkout).read_text("ascii")
