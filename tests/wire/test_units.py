@@ -125,7 +125,7 @@ tests:
           - exp_labels: {severity: warning, instance: a}
             exp_annotations:
               summary: Somebody guesses passwords at a
-              action: "The log names the source (source.guessing): close it out in \
+              action: "The log names the source (source.guessing): close it out in
                 the firewall."
       - {eval_time: 1m, alertname: WaypostDown, exp_alerts: []}
       - eval_time: 3m
