@@ -16,7 +16,7 @@ def serve_command(config_file: str | None) -> int:
     # structlog would import Rich for coloured tracebacks, 50 ms and some MB of it.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     # Imports and the rows of the store make many objects and no garbage; a service
-    # that runs has the collector off anyway (server/lifecycle.py).
+    # that runs has the collector off anyway (server/garbage.py).
     gc.disable()
     from proxy.config.file import find_config, is_searched, overshadowed
     from proxy.config.reader import Reading
@@ -27,8 +27,7 @@ def serve_command(config_file: str | None) -> int:
         print(f"waypost: note: {note}", file=sys.stderr)
     with Reading(path) as reading:
         # Both take about as long, and we have more than one core.
-        import proxy.server.lifecycle  # noqa: F401
-        from proxy.server.runtime import serve
+        from proxy.server.serve import serve
 
         gc.collect()  # what imports left behind, before there is more; we wait anyway
         config = reading.result()

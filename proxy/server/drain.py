@@ -14,7 +14,7 @@ import asyncio
 import structlog
 
 from proxy.core.proxy import ProxyCore
-from proxy.server.notify import Notifier
+from proxy.server.host.notify import Notifier
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 

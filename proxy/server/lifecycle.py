@@ -22,27 +22,26 @@ from proxy.config.model import Config
 from proxy.net.network import ListenOptions
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
-from proxy.server.account import object_to_root
-from proxy.server.activation import adopt, passed_sockets
 from proxy.server.admin_door import AdminDoor
 from proxy.server.admin_pages import pages
-from proxy.server.cutover import Rollback, watch_cutover
 from proxy.server.drain import Drain
-from proxy.server.follow import StoreFollower
 from proxy.server.garbage import collect_garbage, settle_memory
-from proxy.server.learned import forget_learned, save_learned, save_uses
-from proxy.server.ledger import LedgerWriter
-from proxy.server.look_ups import LookUps
-from proxy.server.nodes import BEAT, Node, follow_nodes, join, leave
-from proxy.server.notify import Notifier
+from proxy.server.host.account import object_to_root
+from proxy.server.host.activation import adopt, passed_sockets
+from proxy.server.host.notify import Notifier
+from proxy.server.part import Part
 from proxy.server.probes import FrontEndProber
-from proxy.server.registrar import start_registrar
 from proxy.server.reload import Reloader, ReloadSignal, stop_reloading
 from proxy.server.runtime import Runtime
-from proxy.server.sibling_news import start_links
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
-from proxy.server.worker import WorkerPart
+from proxy.server.store_side.cutover import Rollback, watch_cutover
+from proxy.server.store_side.follow import StoreFollower
+from proxy.server.store_side.learned import forget_learned, save_learned, save_uses
+from proxy.server.store_side.ledger import LedgerWriter
+from proxy.server.store_side.nodes import BEAT, Node, follow_nodes, join, leave
+from proxy.server.store_side.registrar import start_registrar
+from proxy.server.store_side.store_look_ups import LookUps
 from proxy.sip.flow import NODE_BITS, FlowTable
 from proxy.store.factory import open_store
 from proxy.store.interface import Store
@@ -140,7 +139,7 @@ async def start_service(
     config: Config,
     stream: TextIO,
     state: ServiceState,
-    part: WorkerPart | None = None,
+    part: Part | None = None,
     passed: Sequence[socket.socket] = (),
     then: Callable[[Runtime], Awaitable[object]] | None = None,
 ) -> Started:
@@ -175,7 +174,7 @@ async def start_runtime(
     stream: TextIO,
     state: ServiceState,
     ledger: LedgerWriter,
-    part: WorkerPart | None = None,
+    part: Part | None = None,
     passed: Sequence[socket.socket] = (),
 ) -> Runtime:
     """The proxy and all that runs beside it; ``part`` when it is one of several.
@@ -233,7 +232,7 @@ async def start_runtime(
 def _listen_options(
     config: Config,
     flows: FlowTable,
-    part: WorkerPart | None,
+    part: Part | None,
     passed: Sequence[socket.socket],
 ) -> dict[int, ListenOptions]:
     """How each listener is opened, or which open socket it takes."""
@@ -243,13 +242,13 @@ def _listen_options(
     return adopt([each.dup() for each in passed], flows.listeners, options)
 
 
-async def _open(store: Store, runtime: Runtime, part: WorkerPart | None) -> None:
+async def _open(store: Store, runtime: Runtime, part: Part | None) -> None:
     """Load what is registered, and listen."""
     is_first = part is None or part.is_first
     await start_registrar(store, runtime, sweeps_store=is_first)
     await runtime.open()
     if part is not None:
-        start_links(part, runtime)
+        part.start_links(runtime)
     if runtime.core.settings.asks_store:
         runtime.on_look_up = LookUps(store, runtime).add
 

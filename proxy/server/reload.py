@@ -22,7 +22,7 @@ from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
 from proxy.server import wiring
 from proxy.server.drain import Drain
-from proxy.server.notify import Notifier
+from proxy.server.host.notify import Notifier
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks

@@ -6,9 +6,8 @@ event loop; a message costs it no task, no future and no log call.
 
 import asyncio
 import random
-import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -20,7 +19,7 @@ from proxy.core.siblings import Siblings
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import BindingChanges
 from proxy.net.network import ListenOptions, Network
-from proxy.net.selector import Alarm, DirectEventLoop
+from proxy.net.selector import Alarm
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
@@ -29,15 +28,14 @@ from proxy.pools.srv import numeric_resolution
 from proxy.server.carrier import NEVER, Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
-from proxy.server.sibling_links import SiblingLinks
-from proxy.server.store_writes import StoreWrites
+from proxy.server.links import Links
+from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.server.wall_clock import WallClock
 from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.grammar import visible
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
-from proxy.telemetry.outlet import outlet_of
 
 log = structlog.get_logger()
 
@@ -93,7 +91,7 @@ class Runtime:
             streams=streams or StreamSettings(),
             admission=admission or AdmissionSettings(),
         )
-        self.links: SiblingLinks | None = None
+        self.links: Links | None = None
         self._alarm = Alarm(self.loop, self._expire)
         self.carrier = Carrier(
             self.core,
@@ -329,19 +327,3 @@ class Runtime:
 
 def _unresolved(lookup: Lookup) -> Resolution:
     return Resolution(lookup, {}, expires=0.0, error="timeout", reason=_BUG)
-
-
-def serve(config: Any) -> int:
-    """Run the proxy until SIGTERM or SIGINT; the exit code of ``waypost serve``."""
-    try:
-        if config.server.worker_count > 1:
-            from proxy.server.supervisor import supervise
-
-            return asyncio.run(supervise(config, sys.stderr))
-        from proxy.server.lifecycle import run
-
-        factory = DirectEventLoop if sys.platform == "linux" else None
-        with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(run(config, sys.stderr))
-    finally:
-        outlet_of(sys.stderr).drain()

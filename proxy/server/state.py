@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from proxy import clock
-from proxy.server.store_writes import StoreWrites
+from proxy.server.store_side.store_writes import StoreWrites
 
 Phase = Literal["starting", "ready", "draining"]
 

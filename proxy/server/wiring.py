@@ -13,8 +13,8 @@ from proxy.net.settings import DEFAULT_ADMISSION, AdmissionSettings, StreamSetti
 from proxy.net.tls import TlsEnd, TlsFiles, client_end, server_end
 from proxy.pools.resolver import Family
 from proxy.server.certificates import Certificates
-from proxy.server.descriptors import places_for_strangers
-from proxy.server.memory import Shares, shares
+from proxy.server.host.descriptors import places_for_strangers
+from proxy.server.host.memory import Shares, shares
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.uri import parse_uri
 

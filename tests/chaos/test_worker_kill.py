@@ -60,7 +60,7 @@ async def test_no_call_fails_while_workers_die(tmp_path: Path) -> None:
 IMPATIENT = """
 import sys
 from proxy.cli.main import main
-from proxy.server import crew
+from proxy.server.workers import crew
 crew.HUNG_AFTER = 2.0
 sys.exit(main(sys.argv[1:]))
 """

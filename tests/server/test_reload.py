@@ -8,7 +8,7 @@ from proxy.config import load_config
 from proxy.config.model import Config
 from proxy.config.section import keys_of
 from proxy.core.settings import CoreSettings
-from proxy.server.notify import Notifier
+from proxy.server.host.notify import Notifier
 from proxy.server.reload import (
     LIVE,
     ReloadSignal,

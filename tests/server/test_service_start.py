@@ -1,7 +1,5 @@
-"""What a start that fails has opened is closed as a stop would close it, and a dead
-worker's last words make nobody ready."""
+"""What a start that fails has opened is closed as a stop would close it."""
 
-import asyncio
 import io
 import socket
 from types import SimpleNamespace
@@ -10,8 +8,6 @@ import pytest
 
 from proxy.config import load_config
 from proxy.net.errors import NetError
-from proxy.server.channel import Channel
-from proxy.server.crew import Crew
 from proxy.server.lifecycle import start_service
 from proxy.server.state import ServiceState
 from proxy.store.factory import open_store
@@ -82,21 +78,3 @@ async def test_all_is_closed_even_when_closing_one_of_it_fails(tmp_path):
     with pytest.raises(OSError, match="while closing"):
         await started.opened.aclose()
     assert started.store._is_closed
-
-
-async def test_what_a_worker_said_before_it_died_makes_no_dead_place_ready(tmp_path):
-    config = config_in(tmp_path, free_port())
-    crew = Crew(config, SimpleNamespace(workers=[None], names=[]), io.StringIO())
-    (worker,) = crew.workers
-    worker.pid = 4711
-    ours, theirs = socket.socketpair()
-    listening = asyncio.ensure_future(crew._listen(worker, 4711, ours))
-    channel = await Channel.open(theirs)
-    while worker.channel is None:
-        await asyncio.sleep(0)
-    # It dies, and what it has written is read only then.
-    channel.send({"ready": 3})
-    worker.pid, worker.channel, worker.is_ready = 0, None, False
-    channel.close()
-    await asyncio.wait_for(listening, 5)
-    assert not worker.is_ready and crew.ready == []

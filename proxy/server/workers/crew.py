@@ -16,13 +16,13 @@ import structlog
 from proxy import clock
 from proxy.config.model import Config
 from proxy.core.siblings import DIRECTORY_BYTES, Siblings
-from proxy.server.channel import Channel
 from proxy.server.lifecycle import EXIT_CONFIG
-from proxy.server.node_sockets import NodeSockets
-from proxy.server.node_totals import Snapshot, Totals
 from proxy.server.tasks import Tasks
-from proxy.server.worker import WorkerPart, become_worker
-from proxy.server.worker_control import serve_worker
+from proxy.server.workers.channel import Channel
+from proxy.server.workers.part import WorkerPart
+from proxy.server.workers.sockets import NodeSockets
+from proxy.server.workers.totals import Snapshot, Totals
+from proxy.server.workers.worker import become_worker, serve_worker
 
 log = structlog.get_logger()
 

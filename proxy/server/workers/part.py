@@ -1,29 +1,17 @@
-"""One worker: a whole proxy that answers to a supervisor instead of to signals.
+"""A worker's part of its node: its sockets, its ports, its links to the siblings."""
 
-It is forked, so it shares with its siblings what was loaded before, the directory in
-memory and Python's hash seed.  It never decides about its own end: it drains and stops
-when it is told to, or when its supervisor is gone.
-"""
-
-import asyncio
-import os
-import signal
 import socket
-import sys
-from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, TextIO
-
-import structlog
+from typing import Final
 
 from proxy.core.siblings import Siblings
 from proxy.net.network import ListenOptions
-from proxy.net.selector import DirectEventLoop
-from proxy.server.node_sockets import WorkerSockets
+from proxy.pools.health import Ejection
+from proxy.server.runtime import Runtime
+from proxy.server.workers.links import SiblingLinks
+from proxy.server.workers.news import NewsReader, ejection_news
+from proxy.server.workers.sockets import WorkerSockets
 from proxy.sip.flow import NODE_BITS, WORKER_BITS, FlowTable
-from proxy.telemetry.outlet import outlet_of
-
-log = structlog.get_logger()
 
 LIVES: Final = 28
 """Connections of one life of a worker are counted below this bit."""
@@ -79,47 +67,22 @@ class WorkerPart:
             found[listener.outlet.index] = ListenOptions(opened=opened)
         return found
 
+    def start_links(self, runtime: Runtime) -> None:
+        """Listen to the siblings, and tell them what happens from now on."""
+        network = runtime.network
+        links = SiblingLinks(
+            self.siblings,
+            self.names,
+            self.sockets.link,
+            network.flows,
+            network.outbox,
+            NewsReader(runtime),
+        )
+        runtime.links = links
+        network.flows.elsewhere = links
 
-def become_worker(
-    part: WorkerPart,
-    serve: Callable[[WorkerPart], Coroutine[Any, Any, int]],
-    stream: TextIO,
-) -> NoReturn:
-    """In a forked child: forget the supervisor's life, serve, and leave."""
-    code = 1
-    try:
-        _forget_signals()
-        kept = [*part.sockets.all(), part.channel]
-        _close_all_but({0, 1, 2, stream.fileno(), *(x.fileno() for x in kept)})
-        factory = DirectEventLoop if sys.platform == "linux" else None
-        with asyncio.Runner(loop_factory=factory) as runner:
-            code = runner.run(serve(part))
-    except BaseException:
-        log.exception("worker.failed", worker=part.siblings.index)
-    finally:
-        outlet_of(stream).drain()
-        # Never back into the supervisor's frames, which are still on our stack.
-        os._exit(code)
+        def changed(news: Ejection) -> None:
+            links.tell(ejection_news(news))
 
-
-def _forget_signals() -> None:
-    """A service manager and a terminal signal everybody: the supervisor decides."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def _close_all_but(kept: Iterable[int]) -> None:
-    """The supervisor's epoll, listener and the siblings' sockets are not ours.
-
-    A file that is open here too would not end where it is closed there.
-    """
-    wanted = set(kept)
-    for name in os.listdir("/proc/self/fd"):
-        number = int(name)
-        if number not in wanted:
-            try:
-                os.close(number)
-            except OSError:
-                continue  # the listing's own
+        runtime.core.health.on_change = changed
+        links.open()

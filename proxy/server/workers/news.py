@@ -8,8 +8,6 @@ from proxy.core import events
 from proxy.location.binding import FIELDS, Binding, BindingChange
 from proxy.pools.health import Ejection
 from proxy.server.runtime import Runtime
-from proxy.server.sibling_links import SiblingLinks
-from proxy.server.worker import WorkerPart
 from proxy.sip.flow import Flow
 
 PATIENCE: Final = 0.25
@@ -50,34 +48,18 @@ class NewsReader:
                 self._runtime.core.health.take_over(_ejection(*words))
 
 
-def start_links(part: WorkerPart, runtime: Runtime) -> None:
-    """Open this worker's ears, and tell the siblings what happens from now on."""
-    network = runtime.network
-    links = SiblingLinks(
-        part.siblings,
-        part.names,
-        part.sockets.link,
-        network.flows,
-        network.outbox,
-        NewsReader(runtime),
-    )
-    runtime.links = links
-    network.flows.elsewhere = links
-
-    def changed(news: Ejection) -> None:
-        key = list(news.key)
-        links.tell(["health", key, news.at, news.until, news.times, news.reason])
-
-    runtime.core.health.on_change = changed
-    links.open()
-
-
-async def tell_bindings(links: SiblingLinks, changes: Sequence[BindingChange]) -> None:
-    """Return when every sibling knows them, or is beyond knowing."""
+def bindings_news(changes: Sequence[BindingChange]) -> list[Any]:
+    """These changes, as siblings are told of them."""
     rows = [
         [each.aor, each.key.decode("latin-1"), _row(each.after)] for each in changes
     ]
-    await links.tell_and_wait(["bindings", rows], PATIENCE)
+    return ["bindings", rows]
+
+
+def ejection_news(news: Ejection) -> list[Any]:
+    """A front end that was ejected or is back, as siblings are told of it."""
+    key = list(news.key)
+    return ["health", key, news.at, news.until, news.times, news.reason]
 
 
 def _row(binding: Binding | None) -> list[Any] | None:

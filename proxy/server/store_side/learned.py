@@ -9,7 +9,7 @@ from proxy import clock
 from proxy.core.commands import LearnUri, RefuseUri
 from proxy.core.dialogs import REFUSALS
 from proxy.server.runtime import Runtime
-from proxy.server.save_queue import SaveQueue
+from proxy.server.store_side.save_queue import SaveQueue
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
 

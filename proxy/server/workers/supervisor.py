@@ -16,20 +16,20 @@ from proxy.admin.http import Page, Reply
 from proxy.config.model import Config
 from proxy.config.packed import pack
 from proxy.server import wiring
-from proxy.server.account import object_to_root
-from proxy.server.activation import passed_sockets
 from proxy.server.admin_door import AdminDoor
 from proxy.server.admin_pages import open_pages
-from proxy.server.crew import Crew
+from proxy.server.host.account import object_to_root
+from proxy.server.host.activation import passed_sockets
+from proxy.server.host.notify import Notifier
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
-from proxy.server.node_sockets import NodeSockets, open_sockets
-from proxy.server.node_totals import Snapshot
-from proxy.server.notify import Notifier
 from proxy.server.readings import log_readings, process_readings
 from proxy.server.reload import ReloadSignal, needs_restart, reloaded, stop_reloading
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
+from proxy.server.workers.crew import Crew
+from proxy.server.workers.sockets import NodeSockets, open_sockets
+from proxy.server.workers.totals import Snapshot
 from proxy.telemetry.logs import set_up_logs
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics, Reading
 from proxy.telemetry.outlet import outlet_of

@@ -1,6 +1,6 @@
 """A node's figures: sums that never fall, extremes, and what all know alike."""
 
-from proxy.server.node_totals import Snapshot, Totals
+from proxy.server.workers.totals import Snapshot, Totals
 from proxy.telemetry.metrics import Reading
 from proxy.telemetry.tally import AccessTally
 

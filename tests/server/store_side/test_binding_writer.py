@@ -13,11 +13,11 @@ from proxy.core import commands, events
 from proxy.core.siblings import DIRECTORY_BYTES, Siblings
 from proxy.net.outbox import Outbox
 from proxy.server.carrier import Carrier
-from proxy.server.registrar import BindingWriter
 from proxy.server.runtime import Runtime
-from proxy.server.sibling_links import SiblingLinks
-from proxy.server.store_writes import StoreWrites
+from proxy.server.store_side.binding_writer import BindingWriter
+from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
+from proxy.server.workers.links import SiblingLinks
 from proxy.store.sqlite.store import SqliteStore
 from tests.support.injection import Calls, broken, can_break, name_of
 from tests.support.playbook import DOMAIN
@@ -120,7 +120,7 @@ def dead_siblings(count: int) -> SiblingLinks:
         None,
     )
     for worker in range(1, count + 1):
-        links._sockets._links[worker] = _Gone()
+        links._frames._links[worker] = _Gone()
     links.close = lambda: None
     return links
 

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from proxy.server.store_writes import StoreWrites
+from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.sip.errors import SipError
 from proxy.store.errors import StoreError

@@ -3,7 +3,7 @@
 Whoever writes tells how it went; when nobody has for a while, something that nobody
 reads is written.  Once a write has failed the store counts as one that cannot be
 written, until as much as a real change needs has gone through again.  That it does not
-answer at all is another matter (``server/follow.py``).
+answer at all is another matter (``server/store_side/follow.py``).
 """
 
 import asyncio

@@ -4,7 +4,7 @@ import os
 
 from structlog.testing import capture_logs
 
-from proxy.server.account import object_to_root
+from proxy.server.host.account import object_to_root
 
 
 def test_root_is_told_what_to_do_instead_and_nobody_else():

@@ -13,7 +13,7 @@ from typing import Final
 
 from proxy.net.acceptor import BACKLOG
 from proxy.net.errors import NetError, bind_error
-from proxy.server.activation import adopt
+from proxy.server.host.activation import adopt
 from proxy.sip.flow import Listener
 
 LINK_BACKLOG: Final = 256

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from proxy.endpoints.usage import Usage, UsageBook, bounded, merged
-from proxy.server.store_writes import StoreWrites
+from proxy.server.store_side.store_writes import StoreWrites
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
 

@@ -1,20 +1,23 @@
 """Links between the workers of one node: messages, flows and news, process to process.
 
-How frames travel is ``sibling_sockets.py``, what the news are ``sibling_news.py``.
+How frames travel is ``link_frames.py``, what the news are ``news.py``.
 """
 
 import asyncio
 import json
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import structlog
 
 from proxy.core.siblings import Siblings, stream_key
+from proxy.location.binding import BindingChange
 from proxy.net.outbox import Outbox
 from proxy.net.stream_flow import StreamFlow
-from proxy.server.sibling_sockets import SiblingSockets
+from proxy.server.workers.link_frames import LinkFrames
+from proxy.server.workers.news import PATIENCE, bindings_news
 from proxy.sip.flow import WORKER_BITS, Flow, FlowTable, Listener
 
 log = structlog.get_logger()
@@ -89,17 +92,17 @@ class SiblingLinks:
         self._serial = 0
         self.handed_over = 0
         self.sent_for_siblings = 0
-        self._sockets = SiblingSockets(
+        self._frames = LinkFrames(
             siblings.index, names, listening, outbox, self._take, self._lost
         )
-        self.send_frame = self._sockets.send
-        self.open = self._sockets.open
-        self.close = self._sockets.close
+        self.send_frame = self._frames.send
+        self.open = self._frames.open
+        self.close = self._frames.close
 
     @property
     def frames_dropped(self) -> int:
         """What a sibling could not be told."""
-        return self._sockets.dropped
+        return self._frames.dropped
 
     # -- what the proxy asks -------------------------------------------------------
 
@@ -133,7 +136,8 @@ class SiblingLinks:
         for worker in list(waiting):
             if not self.send_frame(worker, NEWS, body):
                 waiting.discard(worker)
-        # Who is being restarted reads the store, and then what waits on the link.
+        # A restarting worker reloads from the store and then drains its link, so do
+        # not wait for it.
         waiting -= self._silent
         if not waiting and not done.done():
             done.set_result(None)
@@ -144,6 +148,10 @@ class SiblingLinks:
             self._silent |= waiting
         finally:
             del self._asked[serial]
+
+    async def tell_bindings(self, changes: Sequence[BindingChange]) -> None:
+        """Return once every sibling has confirmed, or after ``PATIENCE``."""
+        await self.tell_and_wait(bindings_news(changes), PATIENCE)
 
     def flow_closed(self, flow: Flow) -> None:
         """A connection of ours has ended: tell the siblings that sent on it."""

@@ -78,7 +78,7 @@ class _Link:
         self._socket.close()
 
 
-class SiblingSockets:
+class LinkFrames:
     """Sends and takes frames.
 
     ``take`` is called inside a batch, ``lost`` when a sibling has died.

@@ -10,15 +10,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
 from proxy.endpoints.usage import OTHERS, Usage, bounded
-from proxy.server import garbage, ledger
-from proxy.server.garbage import GROWTH, Collector
-from proxy.server.learned import MOST_USES, keep_uses
-from proxy.server.ledger import LedgerWriter
-from proxy.server.save_queue import SaveQueue
-from proxy.server.store_writes import StoreWrites
+from proxy.server.store_side import ledger
+from proxy.server.store_side.learned import MOST_USES, keep_uses
+from proxy.server.store_side.ledger import LedgerWriter
+from proxy.server.store_side.save_queue import SaveQueue
+from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.store import Store, StoreError, open_store
 from tests.support.redis import RedisServer
@@ -141,26 +138,3 @@ def test_used_uris_that_cannot_be_told_are_bounded() -> None:
     assert len(runtime.used_uris) == MOST_USES
     assert runtime.writes.dropped["use"] == 10
     assert new <= runtime.used_uris
-
-
-def test_garbage_is_collected_when_memory_has_grown_whatever_the_clock_says() -> None:
-    collector = Collector(100_000_000)
-    assert not collector.is_due(2.0, 50_000, 100_000_000 + GROWTH)
-    assert collector.is_due(2.0, 50_000, 100_000_001 + GROWTH)
-    collector.collected(100_000_001 + GROWTH)
-    assert not collector.is_due(2.0, 50_000, 100_000_001 + GROWTH), "it is in use"
-    # What was given back may grow again before it counts.
-    assert not collector.is_due(2.0, 50_000, 90_000_000)
-    assert collector.is_due(2.0, 50_000, 90_000_001 + GROWTH)
-
-
-@pytest.mark.parametrize("live, seconds", [(10, 60), (50_000, 600)])
-def test_otherwise_garbage_waits_for_a_quiet_minute(live, seconds) -> None:
-    collector, passed = Collector(1), 2
-    while not collector.is_due(2.0, live, 1):
-        passed += 2
-    assert passed == seconds
-
-
-def test_memory_is_read_from_the_kernel() -> None:
-    assert 10_000_000 < garbage.resident_bytes() < 10_000_000_000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.server.memory import MOST_TRANSACTIONS, memory_limit, shares
+from proxy.server.host.memory import MOST_TRANSACTIONS, memory_limit, shares
 
 MIB = 1024 * 1024
 UNIT = "system.slice/waypost.service"
@@ -61,7 +61,7 @@ def test_without_a_limit_it_is_a_quarter_of_the_machine(
 
 def test_the_shipped_unit_has_room_for_what_it_is_allowed() -> None:
     """Program and connections need the rest."""
-    unit = Path(__file__).parents[2] / "config/systemd/waypost.service"
+    unit = Path(__file__).parents[3] / "config/systemd/waypost.service"
     assert "MemoryMax=512M" in unit.read_text()
     found = shares(512 * MIB, 0)
     assert found.requests + found.buffers < 0.5 * 512 * MIB

@@ -1,34 +1,89 @@
-"""A worker at work: it starts as the service does, and then does what it is asked."""
+"""One worker: a whole proxy that answers to a supervisor instead of to signals.
+
+It is forked, so it shares with its siblings what was loaded before, the directory in
+memory and Python's hash seed.  It never decides about its own end: it drains and stops
+when it is told to, or when its supervisor is gone.
+"""
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TextIO
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Final, NoReturn, TextIO
 
 import structlog
 
 from proxy.config.model import Config
 from proxy.config.packed import unpack
+from proxy.net.selector import DirectEventLoop
 from proxy.server.admin_pages import status
-from proxy.server.channel import Channel, Message
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.garbage import settle_memory
+from proxy.server.host.notify import Notifier
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, start_service
-from proxy.server.node_totals import Snapshot
-from proxy.server.notify import Notifier
 from proxy.server.readings import read_all
 from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
-from proxy.server.worker import WorkerPart
+from proxy.server.workers.channel import Channel, Message
+from proxy.server.workers.part import WorkerPart
+from proxy.server.workers.totals import Snapshot
+from proxy.telemetry.outlet import outlet_of
 from proxy.telemetry.tally import AccessTally
 
 log = structlog.get_logger()
 
 BEAT: Final = 1.0
 """Seconds between two signs of life to the supervisor."""
+
+
+def become_worker(
+    part: WorkerPart,
+    serve: Callable[[WorkerPart], Coroutine[Any, Any, int]],
+    stream: TextIO,
+) -> NoReturn:
+    """In a forked child: forget the supervisor's life, serve, and leave."""
+    code = 1
+    try:
+        _forget_signals()
+        kept = [*part.sockets.all(), part.channel]
+        _close_all_but({0, 1, 2, stream.fileno(), *(x.fileno() for x in kept)})
+        factory = DirectEventLoop if sys.platform == "linux" else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            code = runner.run(serve(part))
+    except BaseException:
+        log.exception("worker.failed", worker=part.siblings.index)
+    finally:
+        outlet_of(stream).drain()
+        # Never back into the supervisor's frames, which are still on our stack.
+        os._exit(code)
+
+
+def _forget_signals() -> None:
+    """A service manager and a terminal signal everybody: the supervisor decides."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _close_all_but(kept: Iterable[int]) -> None:
+    """The supervisor's epoll, listener and the siblings' sockets are not ours.
+
+    A duplicate descriptor here would keep a socket alive after the supervisor closes
+    it.
+    """
+    wanted = set(kept)
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        if number not in wanted:
+            try:
+                os.close(number)
+            except OSError:
+                continue  # the listing's own
 
 
 class _Beats:

@@ -1,6 +1,6 @@
 """Who is alive, by signs whose clocks cannot be trusted."""
 
-from proxy.server.nodes import GONE_AFTER, Watch
+from proxy.server.store_side.nodes import GONE_AFTER, Watch
 from proxy.store.nodes import NodeRecord
 
 WALL = 1_700_000_000.0

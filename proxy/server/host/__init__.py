@@ -1,0 +1,1 @@
+"""What this process has from its machine and from the service manager."""

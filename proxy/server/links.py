@@ -1,0 +1,41 @@
+"""What the proxy of one process asks of its siblings, where it is one of several.
+
+The workers' room implements it (``workers/links.py``); nothing here imports that room.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from proxy.core.siblings import Siblings
+from proxy.location.binding import BindingChange
+from proxy.sip.flow import Flow
+
+
+class Links(Protocol):
+    """The way to the other workers of this node.
+
+    ``handed_over``, ``sent_for_siblings`` and ``frames_dropped`` count for telemetry.
+    """
+
+    siblings: Siblings
+    handed_over: int
+    sent_for_siblings: int
+
+    @property
+    def frames_dropped(self) -> int:
+        """What a sibling could not be told."""
+
+    def hand_over(self, worker: int, flow: Flow, data: bytes, reason: str) -> None:
+        """Give a message, or a datagram that ICMP gave back, to its worker."""
+
+    def flow_closed(self, flow: Flow) -> None:
+        """A connection of ours has ended: tell the siblings that sent on it."""
+
+    def tell(self, news: Any) -> None:
+        """Tell every sibling something; ``news`` is made of JSON's types."""
+
+    async def tell_bindings(self, changes: Sequence[BindingChange]) -> None:
+        """Return once every sibling has confirmed, or when patience ends."""
+
+    def close(self) -> None:
+        """Stop listening to siblings, and close the links to them."""

@@ -1,0 +1,1 @@
+"""Several workers of one node: their supervisor, and what ties them together."""
