@@ -98,7 +98,7 @@ soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, nod
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
 	@$(BIN)/python -m tests.bench.endurance
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 WAYPOST_SOAK_LEDGER=200x60 $(BIN)/python -m pytest -s \
-	    tests/cli/test_cutover_kill.py tests/sipp/test_cutover.py tests/sipp/test_ledger.py
+	    tests/cli/commands/test_cutover_kill.py tests/sipp/test_cutover.py tests/sipp/test_ledger.py
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_REGISTER=1000x20 $(BIN)/python -m pytest -s \
 	    tests/sipp/test_register.py tests/location tests/wire/test_registrar.py \
 	    -k "promise or 20_000 or look_up or kill_9"

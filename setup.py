@@ -28,7 +28,7 @@ _NET = (
 HOT = [
     *glob("proxy/sip/*.py"),
     *glob("proxy/transaction/*.py"),
-    *glob("proxy/core/*.py"),
+    *glob("proxy/core/**/*.py", recursive=True),
     *(f"proxy/pools/{name}.py" for name in ("front_end", "health", "selection", "srv")),
     *(f"proxy/net/{name}.py" for name in _NET),
     "proxy/server/carrier.py",

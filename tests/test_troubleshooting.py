@@ -87,7 +87,7 @@ def alerts() -> set[str]:
 
 def status_labels() -> set[str]:
     """The names of the lines of ``waypost status``."""
-    tree = ast.parse((ROOT / "proxy/cli/service.py").read_text())
+    tree = ast.parse((ROOT / "proxy/cli/commands/service.py").read_text())
     found = {
         text
         for node in ast.walk(tree)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from proxy import clock
-from proxy.admin.conflicts import conflicts_of, still_registered
+from proxy.admin.doctor.conflicts import conflicts_of, still_registered
 from proxy.clock import uptime
 from proxy.config import Config
 from proxy.endpoints import changes

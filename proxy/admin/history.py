@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from proxy.admin.conflicts import still_registered
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
+from proxy.admin.doctor.conflicts import still_registered
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import RowChange, describe_changes, find_endpoint
 from proxy.endpoints.model import Endpoint

@@ -6,8 +6,8 @@ DNS is asked afresh; health is the service's own, for nobody else makes calls.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from proxy.admin import client
 from proxy.admin.control import ControlError, PoolView
+from proxy.admin.listener import client
 from proxy.config import Config
 from proxy.pools.description import FrontEndRow, PoolDescription
 from proxy.pools.front_end import Lookup

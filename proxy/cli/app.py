@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from proxy import __version__
-from proxy.cli import (
+from proxy.cli import completion, man
+from proxy.cli.commands import (
     binding,
-    completion,
     configuration,
     cutover,
     doctor,
@@ -15,7 +15,6 @@ from proxy.cli import (
     exchange,
     facts,
     history,
-    man,
     pool,
     runbook,
     service,

@@ -16,10 +16,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from proxy.cli import output
-from proxy.cli.arguments import plain_dashes, split_options
-from proxy.cli.cmdlets import UsageError, in_its_words, is_cmdlet, translate
-from proxy.cli.output import OutputFailed
+from proxy.cli.screen import output
+from proxy.cli.screen.output import OutputFailed
+from proxy.cli.typed.arguments import plain_dashes, split_options
+from proxy.cli.typed.cmdlets import UsageError, in_its_words, is_cmdlet, translate
 
 OK: Final = 0
 REFUSED: Final = 1
@@ -99,7 +99,7 @@ def _dispatch(front: list[str], rest: list[str], said: "_Complaints") -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
             return USAGE
-        from proxy.cli import misuse
+        from proxy.cli.typed import misuse
 
         return said.complain(misuse.sentence(error, said.cmdlet), USAGE)
     return left if isinstance(left, int) else OK

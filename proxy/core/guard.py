@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands, events
-from proxy.core.late_success import LateSuccess
-from proxy.core.refusals import Refusals
-from proxy.core.response_context import ResponseContext
-from proxy.core.search import Search
+from proxy.core.answers.refusals import Refusals
+from proxy.core.forwarding.late_success import LateSuccess
+from proxy.core.forwarding.response_context import ResponseContext
+from proxy.core.forwarding.search import Search
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow

@@ -9,28 +9,29 @@ from __future__ import annotations
 import random
 
 from proxy.core import commands, events
-from proxy.core.affinity import Affinity
-from proxy.core.cancels import Cancels
-from proxy.core.dialogs import learn
-from proxy.core.first_hop import FirstHop
-from proxy.core.for_us import is_for_us
-from proxy.core.forwarder import Forwarder
-from proxy.core.forwarding import note_alias, stamp_via
+from proxy.core.answers.for_us import is_for_us
+from proxy.core.answers.refusals import UNANSWERED, Refusals, draining
+from proxy.core.answers.replies import has_to_tag, reply
+from proxy.core.dialogs.learned_uri import learn
+from proxy.core.dialogs.record_route import RecordRoutes
+from proxy.core.first_hop.affinity import Affinity
+from proxy.core.first_hop.first_hop import FirstHop
+from proxy.core.forwarding.cancels import Cancels
+from proxy.core.forwarding.forwarder import Forwarder
+from proxy.core.forwarding.line_edits import note_alias, stamp_via
+from proxy.core.forwarding.response_context import ResponseContext
+from proxy.core.forwarding.responses import Responses
+from proxy.core.forwarding.way_back import WayBack
 from proxy.core.guard import Guard
-from proxy.core.handover import Handover, branches_for
-from proxy.core.look_ups import LookUps
-from proxy.core.next_hops import Cached, NextHops
-from proxy.core.record_route import RecordRoutes
-from proxy.core.refusals import UNANSWERED, Refusals, draining
-from proxy.core.registrar import Registrar
-from proxy.core.replies import has_to_tag, reply
-from proxy.core.response_context import ResponseContext
-from proxy.core.responses import Responses
-from proxy.core.routes import RouteSet, identity_of, read_routes
+from proxy.core.registrar.registrar import Registrar
+from proxy.core.routing.next_hops import Cached, NextHops
+from proxy.core.routing.parked import LookUps
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import RouteSet, identity_of, read_routes
+from proxy.core.routing.target import ASK, Decision, Target
 from proxy.core.settings import CoreSettings
-from proxy.core.siblings import Siblings
-from proxy.core.target import ASK, Decision, Target
-from proxy.core.targets import Router
+from proxy.core.siblings.directory import Siblings
+from proxy.core.siblings.handover import Handover, branches_for
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import (
     COUNTED_METHODS,
@@ -38,7 +39,6 @@ from proxy.core.validation import (
     check_forwarding,
     check_request,
 )
-from proxy.core.way_back import WayBack
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from proxy.cli.layout import lay_out
+from proxy.cli.screen.layout import lay_out
 from proxy.lab.front_end import FrontEndServer, Seen
 from proxy.lab.journey import Step
 from proxy.lab.wire import uri_of

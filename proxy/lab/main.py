@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from proxy.cli.output import is_unicode
+from proxy.cli.screen.output import is_unicode
 from proxy.lab import ladder
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer

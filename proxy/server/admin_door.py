@@ -6,7 +6,7 @@ an answer, instead of a refused connection that looks like a dead process.
 
 import contextlib
 
-from proxy.admin.http import HttpListener, Page
+from proxy.admin.listener.http import HttpListener, Page
 from proxy.config.model import Config
 from proxy.net.errors import NetError
 from proxy.server.admin_pages import open_admin, starting_pages

@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from proxy import __version__, clock
-from proxy.admin.http import HttpListener, Page, Reply
-from proxy.admin.token import TokenError, make_token
+from proxy.admin.listener.http import HttpListener, Page, Reply
+from proxy.admin.listener.token import TokenError, make_token
 from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.drain import Drain, open_transactions

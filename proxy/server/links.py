@@ -6,7 +6,7 @@ The workers' room implements it (``workers/links.py``); nothing here imports tha
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from proxy.core.siblings import Siblings
+from proxy.core.siblings.directory import Siblings
 from proxy.location.binding import BindingChange
 from proxy.sip.flow import Flow
 

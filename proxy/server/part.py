@@ -5,7 +5,7 @@ The workers' room implements it (``workers/part.py``); nothing here imports that
 
 from typing import Protocol
 
-from proxy.core.siblings import Siblings
+from proxy.core.siblings.directory import Siblings
 from proxy.net.network import ListenOptions
 from proxy.server.runtime import Runtime
 from proxy.sip.flow import FlowTable

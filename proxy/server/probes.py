@@ -1,4 +1,4 @@
-"""Probes suspect front ends beside the messages: the loop around `pools/probing.py`.
+"""Probes suspect front ends beside the messages, as `pools/probe_schedule.py` says.
 
 Runs once per node; the siblings hear of what it changes as they hear of ejections.
 Every way that a call could take is tried: from each address that we send from, under
@@ -12,8 +12,8 @@ import structlog
 
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.health import Key
+from proxy.pools.probe_schedule import Outcome, Probing, best_of, outcome_of, worst_of
 from proxy.pools.prober import probe
-from proxy.pools.probing import Outcome, Probing, best_of, outcome_of, worst_of
 from proxy.pools.srv import numeric_resolution
 from proxy.server.runtime import Runtime
 

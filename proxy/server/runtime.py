@@ -12,10 +12,10 @@ from typing import Final
 import structlog
 
 from proxy.core import commands, events
-from proxy.core.lookups import lookup_of
 from proxy.core.proxy import ProxyCore
+from proxy.core.routing.lookup import lookup_of
 from proxy.core.settings import CoreSettings
-from proxy.core.siblings import Siblings
+from proxy.core.siblings.directory import Siblings
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import BindingChanges
 from proxy.net.network import ListenOptions, Network

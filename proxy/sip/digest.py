@@ -1,6 +1,6 @@
 """Digest access authentication (RFC 7616, RFC 8760), the arithmetic of it.
 
-Who may do what is ``proxy/core/credentials.py``; no clock is read here.  Only
+Who may do what is ``proxy/core/registrar/credentials.py``; no clock is read here.  Only
 ``qop=auth`` is offered and accepted.  The ``uri`` parameter is hashed as it was given
 and compared with nothing: legacy clients write ``uri="(null)"``.
 """

@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tests.cli.test_pool import running_zone
+from tests.cli.commands.test_pool import running_zone
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

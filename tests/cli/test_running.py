@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_pool import running_zone
+from tests.cli.commands.test_pool import running_zone
 
 WAYPOST = str(Path(sys.executable).parent / "waypost")
 HOST = "127.0.0.77"

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from proxy.core.forwarder import MOST_RELAYED
+from proxy.core.forwarding.forwarder import MOST_RELAYED
 from tests.support.messages import ALIAS, read, request, response
 from tests.support.playbook import POOL, Playbook
 

@@ -18,7 +18,7 @@ def kills(room: Room) -> Outcome:
     """R5: kills under registrations and cutovers, and the start after them."""
     number = "200" if room.is_long else "20"
     is_held, passed, output = run_tests(
-        *("tests/cli/test_cutover_kill.py", "tests/wire/test_registrar.py"),
+        *("tests/cli/commands/test_cutover_kill.py", "tests/wire/test_registrar.py"),
         *("tests/sipp/test_register.py", "-k", "kill_9 or 20_000"),
         WAYPOST_KILLS=number,
     )

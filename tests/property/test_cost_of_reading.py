@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from proxy.admin import http
-from proxy.core.contacts import replace_contacts
-from proxy.core.dialogs import learned_uri
+from proxy.admin.listener import http
+from proxy.core.dialogs.learned_uri import learned_uri
+from proxy.core.first_hop.contact_token import replace_contacts
 from proxy.core.settings import RegistrarSettings
 from proxy.endpoints.address import normalise_service_uri
 from proxy.endpoints.exchange import decode, read_rows
@@ -25,14 +25,19 @@ from proxy.endpoints.table import EndpointTable
 from proxy.sip.framing import StreamFramer
 from proxy.sip.limits import MessageLimits
 from proxy.sip.message import parse_message
-from tests.core.test_first_hop import scene
+from tests.core.first_hop.test_first_hop import scene
 from tests.support.cost import PER_BYTE, hold_flat
 from tests.support.messages import request
 from tests.support.patterns import PROXY, PUMPS
 from tests.support.playbook import Playbook, endpoint
 
 PACKAGES = ("sip", "transaction", "core", "endpoints", "location", "config", "lab")
-MODULES = ("admin/http.py", "pools/srv.py", "telemetry/metrics.py", "cli/render.py")
+MODULES = (
+    "admin/listener/http.py",
+    "pools/srv.py",
+    "telemetry/metrics.py",
+    "cli/screen/render.py",
+)
 # These open files or sockets, or try out addresses.
 NOT_HERE = (
     *("config/file.py", "config/reader.py", "lab/setting.py", "lab/main.py"),

@@ -9,7 +9,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.core.test_first_hop import CONTACT, register, scene, sign_in
+from tests.core.first_hop.test_first_hop import CONTACT, register, scene, sign_in
 from tests.support.messages import line_of, request, response
 from tests.support.playbook import Playbook
 

@@ -28,8 +28,8 @@ AS_SIP = [
     for transport in ("udp", "tcp")
     for word in ("-d", f"{transport}.port==1024-65535,sip")
 ]
-# Of IP and TCP: a hop count is no trace, many a flow closes or resets, and a kernel that
-# was sent a segment twice says so.  A peer that is slow on a busy machine has its message
+# Of IP and TCP: a hop count is no trace, many a flow closes or resets; a kernel says
+# so when it had a segment twice.  A peer that is slow on a busy machine has its message
 # repeated, as Timers A, E and G say.
 ALLOWED = re.compile(
     r"Unrecognised SIP header \([\w-]+\)|Connection (finish|reset|establish) .*"

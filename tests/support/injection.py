@@ -14,7 +14,8 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 
 import proxy.core.proxy
-from proxy.core import lookups, tokens
+from proxy.core import tokens
+from proxy.core.routing import lookup as lookups
 from proxy.pools import srv
 from proxy.sip import fields, plain_response, uri
 

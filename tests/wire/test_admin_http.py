@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from proxy.admin import http
-from proxy.admin.http import HttpListener, Page, Reply
+from proxy.admin.listener import http
+from proxy.admin.listener.http import HttpListener, Page, Reply
 
 TOKEN = "0123456789abcdef0123"
 

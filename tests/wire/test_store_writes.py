@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from proxy.admin.control import ControlError
-from proxy.cli.in_force import rollback_keeper
+from proxy.cli.commands.in_force import rollback_keeper
 from proxy.config import Config
 from proxy.lab.service import command
 from tests.support.redis import RedisServer

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.lab.service import Service
-from tests.core.test_credentials import authorization
+from tests.core.registrar.test_credentials import authorization
 from tests.support.sip_probe import free_port
 from tests.wire.test_registrar import set_password
 

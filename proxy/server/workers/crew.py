@@ -15,7 +15,7 @@ import structlog
 
 from proxy import clock
 from proxy.config.model import Config
-from proxy.core.siblings import DIRECTORY_BYTES, Siblings
+from proxy.core.siblings.directory import DIRECTORY_BYTES, Siblings
 from proxy.server.lifecycle import EXIT_CONFIG
 from proxy.server.tasks import Tasks
 from proxy.server.workers.channel import Channel

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from proxy.core.siblings import Siblings, stream_key
+from proxy.core.siblings.directory import Siblings, stream_key
 from proxy.location.binding import BindingChange
 from proxy.net.outbox import Outbox
 from proxy.net.stream_flow import StreamFlow

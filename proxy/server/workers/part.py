@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Final
 
-from proxy.core.siblings import Siblings
+from proxy.core.siblings.directory import Siblings
 from proxy.net.network import ListenOptions
 from proxy.pools.health import Ejection
 from proxy.server.runtime import Runtime

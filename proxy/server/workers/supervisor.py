@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 from proxy import __version__
-from proxy.admin.http import Page, Reply
+from proxy.admin.listener.http import Page, Reply
 from proxy.config.model import Config
 from proxy.config.packed import pack
 from proxy.server import wiring

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.core import commands, events
-from proxy.core.siblings import DIRECTORY_BYTES, Siblings
+from proxy.core.siblings.directory import DIRECTORY_BYTES, Siblings
 from proxy.net.outbox import Outbox
 from proxy.server.carrier import Carrier
 from proxy.server.runtime import Runtime

@@ -1,0 +1,1 @@
+"""The doctor: what it asks and how it judges."""

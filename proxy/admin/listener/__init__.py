@@ -1,0 +1,1 @@
+"""The admin listener: HTTP, its client, its token."""

@@ -1,0 +1,1 @@
+"""The migration weekend as a checklist."""

@@ -1,0 +1,297 @@
+"""``waypost cutover``: plan, apply, confirm, rollback, status."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from proxy.admin import cutover as verbs
+from proxy.admin.control import ControlError, Operator, Outcome
+from proxy.admin.cutover import CutoverView
+from proxy.admin.doctor.doctor import Step
+from proxy.cli.commands.doctor import examine_pools, print_step, refuse_when_failed
+from proxy.cli.commands.endpoint import WhatIf, outcome_to_json
+from proxy.cli.commands.in_force import Keeper, is_in_force, rollback_keeper, sentence
+from proxy.cli.commands.pool_doubts import pool_doubts, warnings
+from proxy.cli.screen import render
+from proxy.cli.screen.output import made
+from proxy.cli.session import Session
+from proxy.endpoints.address import Refused, normalise_fqdn
+from proxy.endpoints.changes import RowChange, describe_changes
+from proxy.endpoints.codec import cutover_to_json
+from proxy.endpoints.cutover import Share
+from proxy.endpoints.model import Cutover, Endpoint
+from proxy.endpoints.plan import Plan
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Switch many endpoints to new pools at once, and back.",
+)
+
+SHOWN: Final = 40
+"""Endpoints whose change is written out; --json has all."""
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, TOML.")]
+Percent = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=100, help="Only so many of the users, always the same ones."
+    ),
+]
+Pilots = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Only these users, an address on each line."),
+]
+
+
+@app.command()
+def plan(
+    context: typer.Context, file: File, percent: Percent = None, pilots: Pilots = None
+) -> None:
+    """Check a plan and show what it would change. Changes nothing."""
+    session: Session = context.obj
+    planned = verbs.read_with_mistakes(file)
+    share = _share(percent, pilots)
+    outcome = session.operate(
+        lambda operator: verbs.apply(operator, planned, share=share, what_if=True)
+    )
+    doubts = pool_doubts(session, outcome)
+    if session.json:
+        render.print_json({**_outcome_to_json(outcome), **warnings(doubts)})
+    else:
+        _print_diff(outcome)
+
+
+@app.command()
+def apply(
+    context: typer.Context,
+    file: File,
+    percent: Percent = None,
+    pilots: Pilots = None,
+    confirm_within: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="MINUTES",
+            help="Roll back by itself unless confirmed by then.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="In spite of what the doctor says.")
+    ] = False,
+    what_if: WhatIf = False,
+) -> None:
+    """Examine the new pools, then switch everything in the plan at once."""
+    session: Session = context.obj
+    config = session.config()
+    planned = verbs.read_with_mistakes(file)
+    share = _share(percent, pilots)
+    within = None if confirm_within is None else confirm_within * 60
+    is_armed = within is not None or planned.confirm_within is not None
+    keeper = rollback_keeper(config) if is_armed and not what_if else Keeper()
+
+    async def work(operator: Operator) -> tuple[list[Step], Outcome, int]:
+        # First whether it can be done at all: the doctor may take a while.
+        outcome = await verbs.apply(operator, planned, share=share, what_if=True)
+        if what_if or not outcome.changes:
+            return [], outcome, 0
+        steps = await examine_pools(operator, config, _pools(planned))
+        if not session.json:
+            for step in steps:
+                print_step(step)
+            _print_diff(outcome)
+        forced = refuse_when_failed(steps, force)
+        keeper.refuse_unless(force)
+        outcome = await verbs.apply(
+            operator, planned, share=share, confirm_within=within, forced=forced
+        )
+        return steps, outcome, await operator.store.table_version()
+
+    steps, outcome, version = session.operate(work)
+    doubts = pool_doubts(session, outcome) if what_if else []  # else the doctor has
+    if version:
+        made(_applied(_cutover_of(outcome))[0])
+    in_force = is_in_force(config, version) if version else None
+    if session.json:
+        about: dict[str, Any] = {"doctor": [asdict(step) for step in steps]}
+        about |= {"in_force": in_force, "rollback": asdict(keeper)}
+        render.print_json({**_outcome_to_json(outcome), **about, **warnings(doubts)})
+    else:
+        _print_made(outcome, in_force, keeper)
+
+
+def _print_made(outcome: Outcome, in_force: bool | None, keeper: Keeper) -> None:
+    if outcome.what_if:
+        _print_diff(outcome)
+        return
+    render.print_lines(_applied(_cutover_of(outcome)))
+    print(sentence(in_force))
+    if keeper.note or keeper.problem:
+        print(f"rollback: {keeper.note or keeper.problem}")
+
+
+@app.command()
+def confirm(context: typer.Context) -> None:
+    """Keep the cutover: it is not rolled back by itself any more."""
+    _settle(context, context.obj.operate(verbs.confirm))
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    what_if: WhatIf = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Undo what was changed since, too."),
+    ] = False,
+) -> None:
+    """Put every endpoint of the newest cutover back to where it was."""
+    session: Session = context.obj
+
+    async def work(operator: Operator) -> tuple[Outcome, int]:
+        outcome = await verbs.roll_back(operator, what_if=what_if, force=force)
+        return outcome, await operator.store.table_version()
+
+    outcome, version = session.operate(work)
+    in_force = None if what_if else is_in_force(session.config(), version)
+    _settle(context, outcome, in_force)
+    if not (what_if or session.json):
+        print(sentence(in_force))
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """The newest cutover: its state, and what time is left to confirm it."""
+    session: Session = context.obj
+    view = session.operate(verbs.status)
+    if session.json:
+        render.print_json(None if view is None else _view_to_json(view))
+    elif view is None:
+        print("no cutover yet")
+    else:
+        _print_view(view)
+
+
+def _share(percent: int | None, pilots: Path | None) -> Share:
+    named = frozenset() if pilots is None else verbs.read_pilots(pilots)
+    if percent is None:
+        return Share(0, named) if named else Share()
+    return Share(percent, named)
+
+
+def _pools(planned: Plan) -> list[str]:
+    try:
+        return [normalise_fqdn(change.pool_fqdn) for change in planned.changes]
+    except Refused as refusal:
+        raise ControlError(str(refusal)) from None
+
+
+def _endpoint_changes(outcome: Outcome) -> list[RowChange]:
+    return [c for c in outcome.changes if isinstance(c.row, Endpoint)]
+
+
+def _cutover_of(outcome: Outcome) -> Cutover:
+    """The cutover that was made or settled: the last of the rows."""
+    row = outcome.changes[-1].row
+    assert isinstance(row, Cutover)
+    return row
+
+
+def _print_diff(outcome: Outcome) -> None:
+    changes = _endpoint_changes(outcome)
+    render.print_lines(describe_changes(changes[:SHOWN]))
+    if len(changes) > SHOWN:
+        print(f"... and {len(changes) - SHOWN} more endpoints (--json shows all)")
+    if not changes:
+        print("nothing to change: it is so already")
+
+
+def _applied(cutover: Cutover) -> list[str]:
+    who = f" for {cutover.share}" if cutover.share else ""
+    forced = ", in spite of the doctor" if cutover.forced else ""
+    number = cutover.number
+    switched = render.count(len(cutover.switches), "endpoint")
+    lines = [
+        f"cutover {number}: {switched} switched at once{who}{forced}; snapshot "
+        f"{number} is kept"
+    ]
+    if cutover.confirm_by is not None:
+        lines.append(
+            f"rolled back by itself at {render.instant(cutover.confirm_by)} unless you "
+            'say "waypost cutover confirm"'
+        )
+    return [*lines, 'back to before: "waypost cutover rollback"']
+
+
+def _settle(
+    context: typer.Context, outcome: Outcome, in_force: bool | None = None
+) -> None:
+    session: Session = context.obj
+    text = "" if outcome.what_if else _settled(outcome)
+    if text:
+        made(text)
+    if session.json:
+        render.print_json({**_outcome_to_json(outcome), "in_force": in_force})
+        return
+    if outcome.what_if or _cutover_of(outcome).state != "confirmed":
+        _print_diff(outcome)
+    if text:
+        print(text)
+
+
+def _settled(outcome: Outcome) -> str:
+    cutover, changed = _cutover_of(outcome), _endpoint_changes(outcome)
+    if cutover.state == "confirmed":
+        return f"cutover {cutover.number} is confirmed"
+    return (
+        f"cutover {cutover.number} is rolled back, "
+        f"{render.count(len(changed), 'endpoint')} as before"
+    )
+
+
+def _print_view(view: CutoverView) -> None:
+    cutover = view.cutover
+    left = view.seconds_left
+    rows = [
+        ("Cutover", str(cutover.number)),
+        ("Plan", cutover.plan),
+        ("State", cutover.state),
+        ("Endpoints", str(len(cutover.switches))),
+        ("Users", cutover.share or "all"),
+        ("Applied", f"{render.instant(cutover.applied_at)} by {cutover.applied_by}"),
+        ("Forced", "yes, the doctor advised against it" if cutover.forced else "no"),
+    ]
+    if left is not None:
+        late = f"overdue for {render.duration(-left)}"
+        rows.append(("Rolled back in", late if left < 0 else render.duration(left)))
+    if view.problem:
+        rows.append(("Not rolled back", view.problem))
+    if cutover.settled_by:
+        rows.append(
+            ("Settled", f"{render.instant(cutover.settled_at)} by {cutover.settled_by}")
+        )
+    if view.changed:
+        rows.append(("Changed since", ", ".join(view.changed[:SHOWN])))
+    render.print_properties(rows)
+
+
+def _view_to_json(view: CutoverView) -> dict[str, Any]:
+    return {
+        **cutover_to_json(view.cutover),
+        "seconds_left": view.seconds_left,
+        "changed_since": list(view.changed),
+        "rollback_problem": view.problem,
+    }
+
+
+def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    cutover = next(
+        (c.row for c in reversed(outcome.changes) if isinstance(c.row, Cutover)), None
+    )
+    shown = Outcome(_endpoint_changes(outcome), outcome.what_if)
+    about = cutover_to_json(cutover) if cutover is not None else None
+    if about is not None:
+        about.pop("switches")
+    return {**outcome_to_json(shown), "cutover": about}

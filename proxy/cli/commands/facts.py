@@ -1,0 +1,137 @@
+"""``waypost facts``: what Lync says about itself, and whether it fits."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+from proxy.admin import facts as verbs
+from proxy.admin.control import Operator
+from proxy.admin.cutover import read_plan
+from proxy.cli.screen import render
+from proxy.cli.session import Session
+from proxy.facts.check import worst
+from proxy.facts.model import Facts, Finding
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="What Lync says about itself, against what stands here.",
+)
+
+UNSURE: Final = 5
+"""The exit code of --strict when nothing failed, but not all is known to be well."""
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="What Get-WaypostFacts.ps1 wrote.")
+]
+
+
+@app.command()
+def script() -> None:
+    """Print the read-only script: waypost facts script > Get-WaypostFacts.ps1."""
+    print(verbs.script_text(), end="")
+
+
+@app.command()
+def show(context: typer.Context, file: File) -> None:
+    """What was read, section by section, and what could not be."""
+    session: Session = context.obj
+    facts = verbs.read_facts_file(file)
+    if session.json:
+        render.print_json(_facts_to_json(facts))
+        return
+    written = "not said" if facts.at is None else render.instant(facts.at)
+    render.print_properties(
+        [
+            ("Written", written),
+            ("Computer", facts.computer or "not said"),
+            ("Forest", facts.forest or "not said"),
+            ("Script", facts.script or "not said"),
+            ("Asked for", ", ".join(facts.aliases) or "no address"),
+            ("Waypost", facts.waypost_fqdn or "not said"),
+        ]
+    )
+    print()
+    rows = [
+        (name, section.cmdlet, str(len(section.rows)) if section.ok else "not read")
+        for name, section in facts.sections.items()
+    ]
+    render.print_table(("Section", "Cmdlet", "Rows"), rows)
+    bad = [(name, each) for name, each in facts.sections.items() if not each.ok]
+    render.print_lines(f"{name}: {each.error}" for name, each in bad)
+    if facts.absent:
+        print("Lync does not have: " + ", ".join(facts.absent))
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    file: File,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also for what this plan would make."),
+    ] = None,
+    topology: Annotated[
+        Literal["a", "b", "c"] | None,
+        typer.Option(help="Without it: as the facts show for each address."),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit code 5 for warnings and unknowns, too."),
+    ] = False,
+) -> None:
+    """Whether Lync leads every endpoint here: one line for each rule."""
+    session: Session = context.obj
+    config = session.config()
+    facts = verbs.read_facts_file(file)
+    planned = None if plan is None else read_plan(plan)
+
+    async def work(operator: Operator) -> list[Finding]:
+        return await verbs.examine(operator, config, facts, planned, topology)
+
+    findings = session.operate(work)
+    verdict, counts = worst(findings), verbs.summary(findings)
+    if session.json:
+        steps = [asdict(each) for each in findings]
+        render.print_json({"verdict": verdict, "summary": counts, "steps": steps})
+    else:
+        print_findings(findings)
+        print(", ".join(f"{number} {name}" for name, number in counts.items()))
+    if verdict == "failed":
+        raise typer.Exit(1)
+    if strict and verdict != "ok":
+        raise typer.Exit(UNSURE)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """One line each, and one more that says what mends it."""
+    for each in findings:
+        lines = [f"{each.verdict:<8}{each.of}  {each.name}: {each.text}"]
+        if each.fix:
+            lines.append(f"        -> {each.fix}")
+        render.print_lines(lines)
+
+
+def _facts_to_json(facts: Facts) -> dict[str, Any]:
+    head = {
+        "script": facts.script,
+        "at": facts.at,
+        "forest": facts.forest,
+        "computer": facts.computer,
+        "aliases": list(facts.aliases),
+        "waypost_fqdn": facts.waypost_fqdn,
+        "absent": list(facts.absent),
+    }
+    sections = {
+        name: {
+            "cmdlet": section.cmdlet,
+            "ok": section.ok,
+            "error": section.error,
+            "rows": [dict(row.values) for row in section.rows],
+        }
+        for name, section in facts.sections.items()
+    }
+    return {**head, "sections": sections}

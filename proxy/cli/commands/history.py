@@ -1,0 +1,84 @@
+"""``waypost endpoint history`` and ``waypost endpoint undo``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from proxy.admin import history as verbs
+from proxy.admin.control import Operator, Outcome
+from proxy.admin.history import HistoryLine
+from proxy.cli.commands.endpoint import (
+    Confirm,
+    Force,
+    Identity,
+    Quiet,
+    WhatIf,
+    run_change,
+)
+from proxy.cli.screen import render
+from proxy.cli.session import Session
+from proxy.endpoints.codec import audit_json
+
+
+def history(
+    context: typer.Context,
+    identity: Identity = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+) -> None:
+    """Every change: who, when, from where, what. The newest first."""
+    session: Session = context.obj
+    lines = session.operate(lambda operator: verbs.history(operator, identity, limit))
+    if session.json:
+        render.print_json([_to_json(line) for line in lines])
+    elif not lines:
+        print("no changes")
+    else:
+        render.print_table(
+            ("No.", "When", "Who", "From", "Verb", "Of", "What"),
+            [
+                (
+                    str(line.row.number),
+                    render.instant(line.row.at),
+                    line.row.actor.name,
+                    line.row.actor.origin,
+                    line.row.verb,
+                    line.row.key,
+                    line.text,
+                )
+                for line in lines
+            ],
+        )
+
+
+def _to_json(line: HistoryLine) -> dict[str, Any]:
+    row = line.row
+    return {
+        "number": row.number,
+        "version": row.version,
+        "at": row.at,
+        "actor": row.actor.name,
+        "origin": row.actor.origin,
+        "verb": row.verb,
+        "kind": row.kind,
+        "key": row.key,
+        "before": audit_json(row.before),
+        "after": audit_json(row.after),
+    }
+
+
+def undo(
+    context: typer.Context,
+    number: Annotated[
+        int, typer.Argument(metavar="N", help="The change's number in the history.")
+    ],
+    what_if: WhatIf = False,
+    confirm: Confirm = False,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Take one change back. That is a change too, and can be undone."""
+
+    async def work(operator: Operator, what_if: bool) -> Outcome:
+        return await verbs.undo(operator, number, what_if=what_if, force=force)
+
+    run_change(context, work, what_if, confirm, False, quiet)

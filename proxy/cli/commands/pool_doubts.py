@@ -1,0 +1,41 @@
+"""The warnings about pools that DNS does not know, as every change tells them."""
+
+import asyncio
+import sys
+from typing import Any
+
+from proxy.admin.control import Operator, Outcome
+from proxy.admin.doctor.pool_names import doubts, in_use, named_by
+from proxy.cli.session import Session
+from proxy.endpoints.table import EndpointTable
+from proxy.store import StoreError
+
+
+def pool_doubts(session: Session, outcome: Outcome) -> list[str]:
+    """What is to be said of the pools that the outcome's endpoints lead to.
+
+    The change has been made, so this refuses nothing.  For people it is told on
+    standard error, where a pipe does not take it for a result.
+    """
+    names = named_by(outcome.changes)
+    if not names:
+        return []
+
+    async def table_of(operator: Operator) -> EndpointTable:
+        return await operator.store.load_table()
+
+    config = session.config()
+    try:
+        table = session.operate(table_of)
+    except StoreError:  # gone just now, and the change is made
+        return []
+    found = asyncio.run(doubts(config, table, names, in_use(config, table)))
+    if not session.json:
+        for text in found:
+            print(f"waypost: warning: {text}", file=sys.stderr)
+    return found
+
+
+def warnings(found: list[str]) -> dict[str, Any]:
+    """The same with ``--json``."""
+    return {"warnings": found} if found else {}

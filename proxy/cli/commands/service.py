@@ -1,0 +1,181 @@
+"""``waypost status`` and ``waypost drain``: a running service, through its listener."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from proxy.admin.control import ControlError
+from proxy.admin.listener import client
+from proxy.cli.screen import render
+from proxy.cli.screen.output import made
+from proxy.cli.session import Session
+
+ENDS_SOON = 14 * 86_400
+"""Seconds before the end of a certificate from which on it is shown."""
+
+
+def status(
+    context: typer.Context,
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", help="Only: does it take new requests? Exit code 0."),
+    ] = False,
+) -> None:
+    """How the running service is: listeners, endpoints, pools, front ends."""
+    session: Session = context.obj
+    try:
+        if ready:
+            _print_phase(session)
+            return
+        found = client.call_json(session.config(), "GET", "/status")
+    except client.AdminError as error:
+        raise ControlError(str(error)) from None
+    if session.json:
+        render.print_json(found)
+    else:
+        _print_status(found)
+
+
+def _print_phase(session: Session) -> None:
+    phase = client.phase(session.config())
+    if phase != "ready":
+        raise ControlError(f"the service is {phase}")
+    if session.json:
+        render.print_json({"phase": phase})
+    else:
+        print(phase)
+
+
+def drain(context: typer.Context) -> None:
+    """Take no new requests, let what has begun end, then stop the service."""
+    session: Session = context.obj
+    try:
+        answer = client.call_json(session.config(), "POST", "/drain")
+    except client.AdminError as error:
+        raise ControlError(str(error)) from None
+    made("the service is draining, and then it stops")
+    if session.json:
+        render.print_json(answer)
+    else:
+        print(f"draining, {answer['open']} transactions to end")
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    render.print_properties(
+        [
+            ("Version", found["version"]),
+            ("Phase", found["phase"]),
+            *_waits(found),
+            ("Up", render.duration(found["up_seconds"])),
+            ("Listeners", " ".join(map(_address, found["listeners"]))),
+            ("Store", found["store"]),
+            *_store_away(found),
+            *_needs_restart(found),
+            *_certificates(found),
+            *_cutover(found),
+            *_down(found),
+            ("Endpoints", str(found["endpoints"])),
+            ("Bindings", str(found["bindings"])),
+            *_conflicts(found["conflicts"]),
+            ("Open", f"{found['open_transactions']} transactions, "
+                     f"{found['connections']} connections"),
+            *_workers(found),
+            *_nodes(found),
+        ]
+    )  # fmt: skip
+    rows = [
+        (
+            pool,
+            each["name"],
+            _address(each),
+            each["state"],
+            each["reason"] or "-",
+        )
+        for pool, about in found["pools"].items()
+        for each in about["front_ends"]
+    ]
+    if rows:
+        print()
+        render.print_table(("Pool", "Front end", "Address", "State", "Because"), rows)
+    for pool, about in found["pools"].items():
+        if not about["front_ends"]:
+            print(f"\n{pool}: no front end ({about['error']})")
+
+
+def _waits(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a service that has not started yet."""
+    reason = found.get("waits_for")
+    return [("Waits for", reason)] if reason else []
+
+
+def _cutover(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """A promise that was not kept."""
+    problem = found.get("cutover_problem")
+    return [("Cutover", problem)] if problem else []
+
+
+def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
+    if not found.get("store_away_since"):
+        return []
+    ago = render.duration(found["store_away_seconds"])
+    since = datetime.fromisoformat(found["store_away_since"]).timestamp()
+    return [("Away since", f"{render.instant(since)} ({ago})")]
+
+
+def _needs_restart(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Keys of the file that a reload has read and cannot apply."""
+    keys = found.get("needs_restart")
+    return [("Restart for", f"{' '.join(keys)} (changed in the file)")] if keys else []
+
+
+def _certificates(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Those of ours that end soon."""
+    return [
+        ("Certificate", f"{each['file']} ends in {render.duration(each['ends_in'])}")
+        for each in found.get("certificates", ())
+        if each["ends_in"] < ENDS_SOON
+    ]
+
+
+def _down(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Parts that failed and are begun again; the log has the traceback."""
+    rows = sorted(found.get("down", {}).items())
+    label = ["Down"] + [""] * len(rows)
+    return [
+        (label[number], f"{name}: {reason[:50]}")
+        for number, (name, reason) in enumerate(rows)
+    ]
+
+
+def _workers(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a service with several processes."""
+    if "workers" not in found:
+        return []
+    each = ", ".join(
+        f"{x['worker']} (pid {x['pid']}, {render.duration(x['up_seconds'])})"
+        for x in found["workers"]
+    )
+    wanted, there = found["workers_wanted"], len(found["workers"])
+    text = each if wanted == there else f"{there} of {wanted}: {each}"
+    restarts = found["worker_restarts"]
+    return [("Workers", text + (f"; {restarts} died" if restarts else ""))]
+
+
+def _nodes(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a service that shares its store with other machines."""
+    others = found.get("other_nodes")
+    return [("Other nodes", " ".join(others))] if others else []
+
+
+def _conflicts(count: int) -> list[tuple[str, str]]:
+    if not count:
+        return []
+    text = f"{count} REGISTERs for endpoints refused: an old service is still alive"
+    return [("Conflicts", f'{text}; "waypost endpoint get" says where')]
+
+
+def _address(row: dict[str, Any]) -> str:
+    host = row["address"]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{row['transport']}:{shown}:{row['port']}"

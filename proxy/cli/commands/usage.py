@@ -1,0 +1,270 @@
+"""``waypost usage`` and ``waypost endpoint retire``."""
+
+import csv
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from proxy.admin import usage as verbs
+from proxy.admin.control import ControlError, Operator, Outcome
+from proxy.admin.usage import UsageView
+from proxy.cli.commands.endpoint import (
+    Confirm,
+    Identity,
+    IdentityOption,
+    Quiet,
+    WhatIf,
+    required,
+    run_change,
+)
+from proxy.cli.screen import render
+from proxy.cli.screen.layout import lay_out
+from proxy.cli.session import Session
+from proxy.endpoints.usage import Usage
+from proxy.sip.grammar import visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+WATCH: Final = 1.0
+WATCHED_ROWS: Final = 30
+_CSV: Final = (
+    *("endpoint", "client", "first_seen", "last_seen", "count", "failed"),
+    *("user_agent", "epid", "source"),
+)
+
+
+_UNSAFE: Final = tuple("=+-@\t\r\n;,|＝＋－＠")
+_FORMULA: Final = re.compile(r"([;,])(?=[ \"']*+[=+\-@|＝＋－＠])")
+
+
+def usage(
+    context: typer.Context,
+    identity: Identity = None,
+    days: Annotated[
+        int, typer.Option(min=1, help="Without a user for so long: quiet.")
+    ] = verbs.QUIET_DAYS,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every row, as CSV.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay and follow; Ctrl-C ends it.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="With --watch: end after so long.")
+    ] = None,
+) -> None:
+    """Who still dials a legacy address: how many, how often, who was last."""
+    session: Session = context.obj
+
+    def look() -> list[UsageView]:
+        return session.operate(lambda op: verbs.get_usage(op, identity, days))
+
+    if watch:
+        _watch(look, identity is not None, seconds)
+        return
+    views = look()
+    if session.json:
+        render.print_json([_to_json(view) for view in views])
+    elif as_csv:
+        _print_csv(views)
+    elif not views:
+        print("no endpoints")
+    elif identity is not None:
+        _print_one(views[0])
+    else:
+        _print_all(views)
+
+
+def retire(
+    context: typer.Context,
+    identity: Identity = None,
+    text: Annotated[
+        str | None, typer.Option(help="What the 410 says, one line.")
+    ] = None,
+    what_if: WhatIf = False,
+    confirm: Confirm = False,
+    quiet: Quiet = False,
+    identity_option: IdentityOption = None,
+) -> None:
+    """Answer 410 with a text, and go on counting who asks."""
+    who = required(identity, identity_option)
+
+    async def work(operator: Operator, what_if: bool) -> Outcome:
+        return await verbs.retire(operator, who, text, what_if=what_if)
+
+    session: Session = context.obj
+    (view,) = session.operate(lambda operator: verbs.get_usage(operator, who))
+    run_change(context, work, what_if, confirm, False, quiet)
+    if view.summary.recent_users and not session.json:
+        lead = "What if: " if what_if else ""
+        note = f"{lead}note: {view.sentence}; whoever still asks gets 410"
+        print(note, file=sys.stderr if quiet else sys.stdout)
+
+
+# -- printing ------------------------------------------------------------------------
+
+
+def _print_all(views: Sequence[UsageView]) -> None:
+    render.print_table(_COLUMNS, [_summary_row(view) for view in views])
+    print()
+    for view in views:
+        _print_summary(view)
+
+
+def _print_summary(view: UsageView) -> None:
+    lines = [f"{view.address}: {view.sentence}"]
+    if view.advice:
+        lines.append(f"  -> {view.advice}")
+    render.print_lines(lines)
+
+
+_COLUMNS: Final = ("Endpoint", "State", "Users", "Requests", "Recent", "Last", "By")
+
+
+def _summary_row(view: UsageView) -> tuple[str, ...]:
+    summary, last = view.summary, view.summary.last
+    return (
+        view.address,
+        view.state,
+        str(summary.users),
+        str(summary.requests),
+        str(summary.recent_users),
+        render.instant(last.last_at) if last else "never",
+        last.aor if last else "-",
+    )
+
+
+def _print_one(view: UsageView) -> None:
+    if view.rows:
+        render.print_table(_CLIENT_COLUMNS, [_client_row(row) for row in view.rows])
+        print()
+    _print_summary(view)
+
+
+_CLIENT_COLUMNS: Final = (
+    *("Client", "First seen", "Last seen", "Count", "Failed"),
+    *("User agent", "epid", "Source"),
+)
+
+
+def _client_row(row: Usage) -> tuple[str, ...]:
+    return (
+        row.aor or "(unreadable)",
+        render.instant(row.first_at),
+        render.instant(row.last_at),
+        str(row.count),
+        str(row.failed),
+        row.user_agent or "-",
+        row.epid or "-",
+        row.source,
+    )
+
+
+def _to_json(view: UsageView) -> dict[str, Any]:
+    summary = view.summary
+    return {
+        "sip_address": view.address,
+        "state": view.state,
+        "users": summary.users,
+        "requests": summary.requests,
+        "recent_users": summary.recent_users,
+        "days": summary.days,
+        "quiet_seconds": summary.quiet_for(view.now),
+        "is_quiet": view.is_quiet,
+        "sentence": view.sentence,
+        "clients": [asdict(row) for row in view.rows],
+    }
+
+
+def _print_csv(views: Sequence[UsageView]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(_CSV)
+    for view in views:
+        for row in view.rows:
+            writer.writerow(
+                (
+                    view.address,
+                    _plain(row.aor),
+                    _iso(row.first_at),
+                    _iso(row.last_at),
+                    row.count,
+                    row.failed,
+                    *map(_plain, (row.user_agent, row.epid, row.source)),
+                )
+            )
+
+
+def _iso(at: float) -> str:
+    return render.iso(at)
+
+
+def _plain(text: str) -> str:
+    """No cell that a spreadsheet would take for a formula: clients wrote these.
+
+    Where lists are written with ``;`` a spreadsheet splits cells there as well.
+    """
+    return _FORMULA.sub(r"\1'", f"'{text}" if text[:1] in _UNSAFE else text)
+
+
+# -- watching ------------------------------------------------------------------------
+
+_WATCH_COLUMNS: Final = ("Client", "Last seen", "Count", "Failed", "Source")
+
+
+def _clock(at: float) -> str:
+    """The time of a day, with the day when it is another one."""
+    then, today = datetime.fromtimestamp(at), datetime.now()
+    form = "%H:%M:%S %z" if then.date() == today.date() else "%Y-%m-%d %H:%M %z"
+    return then.astimezone().strftime(form)
+
+
+def _watch(look: Any, one: bool, seconds: float | None) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    if not sys.stdout.isatty() and seconds is None:
+        raise ControlError(
+            "--watch needs a terminal; in a script use --json, or --seconds with it"
+        )
+    end = None if seconds is None else time.monotonic() + seconds
+    console = Console()
+    if not console.is_terminal:
+        console.size = console.size._replace(width=120, height=WATCHED_ROWS + 5)
+    first = _screen(look(), one, console.width)
+    with Live(
+        first, console=console, auto_refresh=False, vertical_overflow="crop"
+    ) as live:
+        while end is None or time.monotonic() < end:
+            time.sleep(WATCH if end is None else max(0.0, min(WATCH, seconds or 0)))
+            live.update(_screen(look(), one, console.width), refresh=True)
+
+
+def _watched_row(view: UsageView) -> tuple[str, ...]:
+    last = view.summary.last
+    *row, _, who = _summary_row(view)
+    return (*row, _clock(last.last_at) if last else "never", who)
+
+
+def _screen(views: Sequence[UsageView], one: bool, width: int) -> "Text":
+    """The table as it is now, the latest on top."""
+    from rich.text import Text
+
+    columns = _WATCH_COLUMNS if one else _COLUMNS
+    rows: list[tuple[str, ...]]
+    if one:
+        # What fits a terminal of 80 columns.
+        rows = [
+            (row.aor, _clock(row.last_at), str(row.count), str(row.failed), row.source)
+            for view in views
+            for row in view.rows
+        ]
+    else:
+        rows = [_watched_row(view) for view in views]
+    shown = [tuple(map(visible, row)) for row in rows[:WATCHED_ROWS]]
+    now = datetime.now().strftime("%H:%M:%S")
+    return Text("\n".join([now, "", *lay_out(columns, shown, width)]))

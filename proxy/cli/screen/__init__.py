@@ -1,0 +1,1 @@
+"""How results stand on the screen, and what becomes of them."""

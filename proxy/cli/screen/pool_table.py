@@ -1,0 +1,115 @@
+"""The tables of ``waypost pool show``: what was asked, who would be tried, and how
+they are."""
+
+from collections.abc import Sequence
+
+from proxy.admin.control import PoolView
+from proxy.admin.pool_show import ServiceView, gone
+from proxy.cli.screen import render
+from proxy.pools.description import FrontEndRow, PoolDescription, RecordRow
+
+
+def print_pool(
+    view: PoolView,
+    description: PoolDescription,
+    servers: Sequence[str],
+    service: ServiceView,
+) -> None:
+    """The pool, every record, every front end in the order of a request, health."""
+    pool = view.pool
+    render.print_properties(
+        [
+            ("Pool", pool.fqdn),
+            ("Transport", pool.transport or "auto"),
+            ("Port", str(pool.port or "by SRV records")),
+            ("Endpoints", " ".join(view.endpoints) or "none"),
+            ("Asked", " ".join(servers) or "nobody"),
+            ("Health", _health(service)),
+        ]
+    )
+    if description.records:
+        print()
+        render.print_table(
+            ("Record", "Type", "Answer", "TTL"), list(map(_record, description.records))
+        )
+        flaws = {(x.name, x.problem) for x in description.records if x.text}
+        for name, problem in sorted(flaws):
+            if problem:
+                render.print_lines([f"{name} has {problem}"])
+    if description.front_ends:
+        print()
+        render.print_table(
+            (
+                "Order",
+                "Transport",
+                "Front end",
+                "Address",
+                "Priority",
+                "Weight",
+                "Share",
+            ),
+            list(map(_front_end, description.front_ends)),
+        )
+    _print_health(description, service)
+
+
+def _health(service: ServiceView) -> str:
+    if service.problem:
+        return f"unknown: {service.problem}, so this is DNS alone"
+    if not service.front_ends:
+        return f"the running service has no front end: {service.error}"
+    out = sum(row["state"] == "ejected" for row in service.front_ends)
+    count = len(service.front_ends)
+    said = f"{count - out} of {count} front ends in use by the running service"
+    if service.dns_stale_for is not None:
+        said += f"; DNS has failed it for {render.duration(service.dns_stale_for)}"
+    return said
+
+
+def _print_health(description: PoolDescription, service: ServiceView) -> None:
+    """How each front end is; nothing when no service has told."""
+    rows = [
+        (*_place(row.name, row.host, row.port), row.state, row.state_for, row.reason)
+        for row in description.front_ends
+    ] + [
+        (
+            *_place(row["name"], row["address"], row["port"]),
+            f"{row['state']}, not in DNS",
+            row["state_for"],
+            row["reason"],
+        )
+        for row in gone(description, service)
+    ]
+    if service.problem or not rows:
+        return
+    print()
+    render.print_table(
+        ("Front end", "Address", "State", "For", "Because"),
+        [
+            (name, place, state, render.duration(since) if since else "-", why or "-")
+            for name, place, state, since, why in rows
+        ],
+    )
+
+
+def _place(name: str, host: str, port: int) -> tuple[str, str]:
+    return name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _record(row: RecordRow) -> tuple[str, str, str, str]:
+    answer = row.text or row.problem or "none"
+    ttl = render.duration(row.ttl_left) if row.ttl_left > 0 else "-"
+    return row.name, row.type, answer, ttl
+
+
+def _front_end(row: FrontEndRow) -> tuple[str, ...]:
+    host = f"[{row.host}]" if ":" in row.host else row.host
+    return (
+        str(row.position),
+        row.transport,
+        row.name,
+        f"{host}:{row.port}",
+        str(row.priority),
+        str(row.weight),
+        f"{row.share:.0%}",
+    )

@@ -1,0 +1,130 @@
+"""How values look: tables for people, JSON for scripts.
+
+On a terminal a table is as wide as that (``layout.py``); in a pipe it has plain
+columns as wide as they must be.  Nothing is cut off, and no address is broken.
+"""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from proxy.cli.screen.layout import cell_width, lay_out, wrapped
+from proxy.cli.screen.output import is_unicode
+from proxy.sip.grammar import visible
+
+_WIDEST: Final = 200
+_CONTROLS: Final = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""Those that JSON leaves alone and a terminal does not: controls, and what turns the
+direction of a line or hides in it."""
+_INSTANTS: Final = ("at", "confirm_by")
+_OTHERS: Final = re.compile(r"[^\n -~]")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; instants in it are ISO 8601 with the zone.
+
+    What the stream cannot show, and what could move a terminal's cursor, leaves as
+    JSON's own escapes.
+    """
+    print(json_text(json.dumps(_timed(value), indent=2, ensure_ascii=False)))
+
+
+def _timed(value: Any, name: str = "") -> Any:
+    """A value whose instants, known by their names, are texts; null for never."""
+    if isinstance(value, dict):
+        return {key: _timed(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_timed(each) for each in value]
+    if isinstance(value, float) and (name in _INSTANTS or name.endswith("_at")):
+        return iso(value) if value else None
+    return value
+
+
+def json_text(text: str) -> str:
+    """A JSON document as standard output can show it."""
+    if is_unicode():
+        return _CONTROLS.sub(_escape, text)
+    return _OTHERS.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Text as it is, but for what could move a terminal's cursor."""
+    for line in lines:
+        print(visible(line))
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
+) -> None:
+    """A list, one row after the other."""
+    rows = [[visible(cell) for cell in row] for row in rows]
+    if title:
+        print(title)
+    if sys.stdout.isatty():
+        print("\n".join(lay_out(columns, rows, screen_width())))
+        return
+    widths = [_width(column) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _width(column: Sequence[str]) -> int:
+    """A column as wide as its cells; one long name does not pad every other line."""
+    return max(
+        len(cell) for cell in column if len(cell) <= _WIDEST or cell is column[0]
+    )
+
+
+def print_properties(properties: Iterable[tuple[str, str]]) -> None:
+    """One thing, a line for each property; more where a terminal needs them."""
+    pairs = list(properties)
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        lead, text = f"{name.ljust(width)} : ", visible(value)
+        if sys.stdout.isatty() and len(lead) + cell_width(text) > screen_width():
+            lines = wrapped(text, lead, " " * len(lead), screen_width())
+            print("\n".join(lines))
+        else:
+            print((lead + text).rstrip())
+
+
+def screen_width() -> int:
+    """The columns of the terminal, 80 where it does not say."""
+    return shutil.get_terminal_size().columns
+
+
+def instant(seconds: float) -> str:
+    """An instant as local time, to the second."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def iso(seconds: float) -> str:
+    """An instant for programs: local time with its zone, to the millisecond."""
+    then = datetime.fromtimestamp(seconds).astimezone()
+    return then.isoformat("T", "milliseconds")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 endpoint``, ``2 endpoints``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A span in the unit that people would use."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

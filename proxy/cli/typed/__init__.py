@@ -1,0 +1,1 @@
+"""The line as it was typed, before Typer reads it."""

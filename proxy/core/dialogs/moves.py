@@ -1,0 +1,209 @@
+"""A callee that moves: its new place is marked in the Contact that names it.
+
+A target refresh (RFC 3261 section 12.2) changes the remote target of a dialog and not
+its route set, so what the caller sends next names a place that its Route token does
+not know.  A caller may be anybody and is not believed.  So we put a token into the
+callee's new Contact, as the parameter ``wp`` of its URI; it comes back in the
+Request-URI, where it is taken off again.  Contact is not among the signed fields, and
+it is left alone as long as the callee is where it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.core.dialogs.remote_targets import (
+    RemoteTarget,
+    has_one_via,
+    is_answerers_own,
+    is_senders_own,
+    next_hop_name,
+    read_target,
+)
+from proxy.core.tokens import CLIENT, DIRECT, TO_CALLEE, TO_CALLER, FlowToken, host_mark
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import DEFAULT_PORT, Flow
+from proxy.sip.message import Request, Response, parse_message
+from proxy.sip.uri import SipUri, parse_uri
+from proxy.transaction.client import NO_LIMITS
+
+if TYPE_CHECKING:
+    from proxy.core.routing.router import Router
+    from proxy.core.routing.routes import RouteSet
+
+PARAMETER: Final = "wp"
+_NAME: Final = b";wp="
+REFRESHES: Final = frozenset({b"INVITE", b"UPDATE", b"SUBSCRIBE", b"NOTIFY", b"REFER"})
+"""Methods that change the remote target (also RFC 3311, RFC 6665, RFC 3515)."""
+_SENT_UP: Final = frozenset({b"INVITE", b"UPDATE", b"SUBSCRIBE"})
+
+_IN_DIALOGS: Final = frozenset(
+    b"ACK BYE INFO INVITE MESSAGE NOTIFY BENOTIFY OPTIONS PRACK REFER SUBSCRIBE"
+    b" UPDATE SERVICE".split()
+)
+"""What a callee may send to a place that only itself names."""
+
+
+def is_callee(router: Router, request: Request, token: FlowToken, flow: Flow) -> bool:
+    """True for the other end of this dialog, or a server of its pool.
+
+    Not for a client of a first-hop listener, which may be anybody: who registers with
+    us can have any Contact called anyhow, and a pool or a default route is ours.
+    """
+    if token.way & CLIENT or request.method not in _IN_DIALOGS:
+        return False
+    if host_mark(flow.host) == token.peer:
+        return True
+    endpoint = router.table.by_tag.get(token.endpoint_tag)
+    pool = router.front_ends.get(flow.host, "")
+    return endpoint is not None and pool in endpoint.pools
+
+
+def is_at(token: FlowToken, uri: SipUri) -> bool:
+    """True for the very address that answered, over the same transport."""
+    transport = uri.transport
+    port = uri.port or DEFAULT_PORT[token.transport]
+    return (uri.target_host, port) == (token.host, token.port) and (
+        transport is None or transport == token.transport
+    )
+
+
+def take_off(
+    router: Router, routes: RouteSet, uri: SipUri, token: FlowToken
+) -> tuple[SipUri, FlowToken]:
+    """The Request-URI without our mark, and the token that leads to who wrote it.
+
+    Without a mark, or with a forged one, both are what they were.
+    """
+    text = uri.parameters.get(PARAMETER)
+    moved = router.tokens.open(text) if text else None
+    if moved is None or text is None or moved.purpose != TO_CALLEE:
+        return uri, token
+    if not router.tokens.is_named(moved, next_hop_name(uri)):
+        return uri, token
+    routes.request_uri = uri.raw.replace(_NAME + text, b"", 1)
+    routes.own_user = text  # what another node has to know
+    return parse_uri(routes.request_uri), moved
+
+
+def mark_request(
+    router: Router, request: Request, token: FlowToken, flow: Flow, back: Flow
+) -> None:
+    """Mark the Contact of a request that refreshes the callee's remote target."""
+    position = request.index.get("contact")
+    if (
+        position is None
+        or token.purpose != TO_CALLER
+        or not has_one_via(request)
+        or not is_callee(router, request, token, flow)
+    ):
+        return
+    target = _read(request.value("contact"))
+    if target is None or _is_known(router, target.uri):
+        return
+    is_own = is_senders_own(target, request, back, router.identity)
+    if is_own and _is_where_it_was(token, flow):
+        return
+    line = _marked(router, request.lines[position], target, back, token, is_own)
+    request.lines[position] = line
+
+
+class Refresh:
+    """What the answers to a caller's request need, which may name a new place of the
+    callee.  ``sent`` is the Request-URI that the callee got."""
+
+    __slots__ = ("router", "sent", "token")
+
+    def __init__(self, router: Router, token: FlowToken, sent: bytes) -> None:
+        self.router = router
+        self.token = token
+        self.sent = sent
+
+    def answered(self, data: bytes, flow: Flow) -> bytes:
+        """The response ``data``, which came over ``flow``, with its Contact marked."""
+        if data.find(b"ontact:", 0, data.find(b"\r\n\r\n")) < 0:
+            return data
+        try:
+            response = parse_message(data, NO_LIMITS)
+        except MalformedMessage:
+            return data
+        position = response.index.get("contact")
+        target = _read(response.value("contact"))
+        if position is None or target is None or not isinstance(response, Response):
+            return data
+        router, token, uri = self.router, self.token, target.uri
+        if (
+            router.tokens.is_named(token, next_hop_name(uri))
+            or is_at(token, uri)
+            or _is_known(router, uri)
+        ):
+            return data
+        server = "" if token.way & CLIENT else token.host
+        is_own = is_answerers_own(
+            target, flow, parse_uri(self.sent), server, router.identity
+        )
+        line = _marked(router, response.lines[position], target, flow, token, is_own)
+        response.lines[position] = line
+        return response.serialise()
+
+
+def refresh_of(
+    router: Router, request: Request, routes: RouteSet, request_uri: bytes
+) -> Refresh | None:
+    """Whether the answers to a request of the caller may move the callee."""
+    token = routes.token
+    if (
+        token is None
+        or token.purpose != TO_CALLEE
+        or request.method not in _SENT_UP
+        or routes.entries
+    ):
+        return None
+    return Refresh(router, token, request_uri)
+
+
+def _read(value: bytes | None) -> RemoteTarget | None:
+    try:
+        return read_target(value) if value else None
+    except MalformedMessage:
+        return None
+
+
+def _is_known(router: Router, uri: SipUri) -> bool:
+    """Whether everybody may name this place inside a dialog."""
+    identity = router.identity
+    return (
+        uri.host in identity.domains
+        or identity.is_own_uri(uri)
+        or bool(router.pool_of(uri.target_host))
+        or bool(uri.headers)
+    )
+
+
+def _is_where_it_was(token: FlowToken, flow: Flow) -> bool:
+    return (
+        host_mark(flow.host) == token.peer
+        and flow.transport == token.transport
+        and (flow.reliable or flow.port == token.peer_port)
+    )
+
+
+def _marked(
+    router: Router,
+    line: bytes,
+    target: RemoteTarget,
+    flow: Flow,
+    token: FlowToken,
+    is_own: bool,
+) -> bytes:
+    uri = target.uri
+    if PARAMETER in uri.parameters or line.find(uri.raw) < 0:
+        return line
+    way = DIRECT | CLIENT if is_own else 0
+    mark = router.tokens.towards_callee(
+        flow, token.endpoint_tag, way, next_hop_name(uri)
+    )
+    marked = uri.raw + _NAME + mark
+    if line.find(b"<" + uri.raw) < 0:
+        marked = b"<%b>" % marked
+    return line.replace(uri.raw, marked, 1)

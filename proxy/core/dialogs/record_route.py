@@ -1,0 +1,372 @@
+"""Our Record-Route: one entry that says a different thing to each end of a dialog.
+
+In the request, which the callee reads, it leads to the caller.  In the answer, which
+the caller reads, the same entry is written over and leads to the callee that answered
+(RFC 3261 section 16.6 item 4, section 16.7: a proxy may edit its own value).  So each
+end can reach the other one and nobody else, and no dialog is kept in memory.
+
+What an entry says depends on few things that dialogs have in common, so entries are
+kept and a call costs a look-up in a dictionary.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.core.dialogs.moves import Refresh, is_callee
+from proxy.core.dialogs.remote_targets import (
+    RemoteTarget,
+    has_one_via,
+    is_answerers_own,
+    is_senders_own,
+    next_hop_name,
+    read_target,
+)
+from proxy.core.dialogs.route_lines import ENTRY, lines_of, where_said, with_entry
+from proxy.core.tokens import CLIENT, DIRECT, TO_CALLER, FlowToken, TokenBox
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import parse_routes
+from proxy.sip.flow import Flow
+from proxy.sip.grammar import SPACE, TAB
+from proxy.sip.message import Request, Response, parse_message
+from proxy.sip.plain_response import PlainResponse
+from proxy.sip.uri import SipUri, parse_uri
+from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
+
+if TYPE_CHECKING:
+    from proxy.core.routing.router import Router
+    from proxy.core.routing.routes import Identity
+    from proxy.core.routing.target import Target
+    from proxy.pools.front_end import FrontEnd
+
+DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
+"""Methods whose first request can open a dialog, and so gets a Record-Route."""
+_KEPT: Final = 8192
+_LONGEST: Final = 512  # bytes of a Contact or Record-Route line that is kept
+_LONGEST_KEY: Final = 1024  # the same of a request's URIs and Via
+_CONTACT: Final = b"\r\nContact: "
+_BEHIND: Final = len(ENTRY)
+
+_Key = tuple[object, ...]
+
+
+class RecordRoute:
+    """The entry in a request that we have sent; two lines where the listener changes.
+
+    ``user`` is its user part.  ``sent`` is the Request-URI that the callee got,
+    ``dialled`` the one that the caller wrote; ``front_end`` the callee's name, empty
+    for a client.  ``answers`` are the user parts that the caller has got in its place,
+    by what the callee said of where it is; ``begin`` is what our line begins with.
+    """
+
+    __slots__ = (
+        "answers",
+        "begin",
+        "dialled",
+        "front_end",
+        "is_client",
+        "lines",
+        "owner",
+        "sent",
+        "tag",
+        "user",
+    )
+
+    def __init__(
+        self,
+        owner: RecordRoutes,
+        user: bytes,
+        tag: bytes,
+        sent: SipUri,
+        dialled: SipUri,
+        is_client: bool,
+        front_end: str,
+    ) -> None:
+        self.owner = owner
+        self.user = user
+        self.begin = b"Record-Route: <sip:%b@" % user
+        self.lines: list[bytes] = []
+        self.answers: dict[bytes, bytes] = {}
+        self.tag = tag
+        self.sent = sent
+        self.dialled = dialled
+        self.is_client = is_client
+        self.front_end = front_end
+
+
+class RecordRoutes:
+    """Writes entries, and writes them over."""
+
+    __slots__ = ("_changes", "_entries", "_identity", "_tokens", "kept_answers")
+
+    def __init__(self, tokens: TokenBox, identity: Identity) -> None:
+        self._tokens = tokens
+        self._identity = identity
+        self._changes = tokens.changes
+        self._entries: dict[_Key, RecordRoute] = {}
+        self.kept_answers = 0
+
+    # -- towards the callee ------------------------------------------------------
+
+    def entry(
+        self,
+        request: Request,
+        back: Flow,
+        target: Target,
+        flow: Flow,
+        front_end: FrontEnd | None,
+        is_secure: bool = False,
+        is_asked: bool = False,
+    ) -> RecordRoute:
+        """The entry for ``request``, which leaves over ``flow``; its answers go back
+        over ``back``.
+
+        ``is_secure`` when the next hop must be TLS: the line that it sees says
+        ``sips:`` (RFC 3261 section 16.6 item 4).  ``is_asked`` when it is the caller
+        who said so: then the caller's does too.
+        """
+        if self._changes != self._tokens.changes:
+            self._changes = self._tokens.changes
+            self._forget()
+        index = request.index
+        position = index.get("record-route", index.get("contact", 0))
+        line = where_said(request.lines[position]) if position else b""
+        via = request.via
+        assert via is not None
+        key = (
+            back.connection_id,
+            back.host,
+            back.port,
+            back.listener,
+            flow.connection_id,
+            flow.host,
+            flow.port,
+            flow.listener.shared,
+            target.tag,
+            target.request_uri,
+            target.rule,
+            via.head,
+            line,
+            request.uri,
+            is_secure,
+            is_asked,
+            back.reliable and has_one_via(request),
+        )
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._make(request, back, target, flow, front_end)
+            listeners = back.listener.shared, flow.listener.shared
+            entry.lines = lines_of(entry.user, *listeners, is_secure, is_asked)
+            others = len(request.uri) + len(target.request_uri) + len(via.value)
+            if len(line) <= _LONGEST and others <= _LONGEST_KEY:
+                if len(self._entries) >= _KEPT:
+                    self._forget()
+                self._entries[key] = entry
+        return entry
+
+    def _make(
+        self,
+        request: Request,
+        back: Flow,
+        target: Target,
+        flow: Flow,
+        front_end: FrontEnd | None,
+    ) -> RecordRoute:
+        is_client = target.flow is not None
+        way, name = DIRECT, ""
+        near = _nearest(request)
+        if near is not None:
+            name = next_hop_name(near.uri)
+            if not is_senders_own(near, request, back, self._identity):
+                way = 0
+        if target.rule == "contact":
+            way |= CLIENT
+        user = self._tokens.towards_caller(back, target.tag, way, name, flow)
+        return RecordRoute(
+            self,
+            user,
+            target.tag,
+            parse_uri(target.request_uri),
+            parse_uri(request.uri),
+            is_client,
+            front_end.name.lower() if front_end is not None else "",
+        )
+
+    # -- towards the caller ------------------------------------------------------
+
+    def notified(
+        self,
+        router: Router,
+        request: Request,
+        token: FlowToken,
+        flow: Flow,
+        back: Flow,
+        out: Flow,
+        is_secure: bool = False,
+    ) -> list[bytes]:
+        """The lines for a callee's NOTIFY, which came over ``flow`` and leaves over
+        ``out``; its answer goes ``back``.
+
+        A NOTIFY may overtake the 200 to its SUBSCRIBE, and then the subscriber takes
+        its route set from there (RFC 6665 section 4.3: in all of them, for nobody can
+        tell).  To the subscriber this is what an answer would have said.
+        """
+        if token.purpose != TO_CALLER or not is_callee(router, request, token, flow):
+            return []
+        near = _nearest(request)
+        if near is None:
+            return []
+        is_own = is_senders_own(near, request, back, self._identity)
+        way = DIRECT | CLIENT if is_own else 0
+        name = next_hop_name(near.uri)
+        user = self._tokens.towards_callee(back, token.endpoint_tag, way, name)
+        return lines_of(
+            user, back.listener.shared, out.listener.shared, is_secure, is_secure
+        )
+
+    def answered_plainly(
+        self, entry: RecordRoute, response: PlainResponse, flow: Flow
+    ) -> bytes:
+        """``answered`` for the form that nearly all responses have: one line of
+        Record-Route, which is ours, and a Contact."""
+        data, start, line = response.forwarded(), response.route_at, response.contact
+        begin = entry.begin
+        if start < 0 or not line or data[start : start + len(begin)] != begin:
+            return self.answered(entry, data, flow)
+        known = entry.answers.get(line)
+        if known is None:
+            known = self._answer(entry, _read(line[len(_CONTACT) - 2 :]), flow)
+            self._keep_answer(entry, line, known)
+        start += _BEHIND - 2
+        return data[:start] + known + data[start + len(entry.user) :]
+
+    def answered(self, entry: RecordRoute, data: bytes, flow: Flow) -> bytes:
+        """The response ``data``, which came over ``flow``, with the entry that its
+        receiver shall use."""
+        user = entry.user
+        end = data.find(b"\r\n\r\n")
+        place = data.find(user, 0, end)
+        if place < 0:
+            return data  # no dialog, or one that does not come by here again
+        line = _plain_contact(data, place, end)
+        known = entry.answers.get(line) if line else None
+        if known is None:
+            if line:
+                target = _read(line[len(_CONTACT) - 2 :])
+            else:
+                target = _first_behind_us(data, user)
+            known = self._answer(entry, target, flow)
+            self._keep_answer(entry, line, known)
+        ours, theirs = b":%b@" % user, b":%b@" % known
+        return with_entry(data[:end], ours, theirs) + data[end:]
+
+    def _keep_answer(self, entry: RecordRoute, line: bytes, known: bytes) -> None:
+        if 0 < len(line) <= _LONGEST:
+            if self.kept_answers >= _KEPT:
+                self._forget()
+            self.kept_answers += 1
+            entry.answers[line] = known
+
+    def _forget(self) -> None:
+        """Begin anew; who answers a request that is on its way has its entry still."""
+        for entry in self._entries.values():
+            entry.answers.clear()
+        self._entries.clear()
+        self.kept_answers = 0
+
+    def hide(self, entry: RecordRoute, response: Response, flow: Flow) -> None:
+        """The same for a refusal, which makes no dialog: the caller does not get to
+        see what is the callee's."""
+        if "record-route" not in response.index:
+            return
+        lines = response.lines
+        for position, line in enumerate(lines):
+            is_route = response.names[position] == "record-route"
+            if is_route and line.find(entry.user) >= 0:
+                known = self._answer(entry, None, flow)
+                lines[position] = line.replace(entry.user, known)
+
+    def _answer(
+        self, entry: RecordRoute, target: RemoteTarget | None, flow: Flow
+    ) -> bytes:
+        way = CLIENT if entry.is_client else 0
+        if target is None:
+            # Without a Contact the caller goes on dialling what it dialled.
+            return self._tokens.towards_callee(
+                flow, entry.tag, way | DIRECT, next_hop_name(entry.dialled)
+            )
+        if is_answerers_own(target, flow, entry.sent, entry.front_end, self._identity):
+            way |= DIRECT
+        name = next_hop_name(target.uri)
+        return self._tokens.towards_callee(flow, entry.tag, way, name)
+
+
+def returned(transaction: ClientTransaction, response: AnyResponse) -> bytes:
+    """What goes back of a response: section 16.7 item 3, our own entry, and the mark
+    of a callee that has moved."""
+    note = transaction.note
+    if isinstance(note, RecordRoute) and isinstance(response, PlainResponse):
+        return note.owner.answered_plainly(note, response, transaction.flow)
+    data = response.forwarded()
+    if isinstance(note, RecordRoute):
+        return note.owner.answered(note, data, transaction.flow)
+    if isinstance(note, Refresh):
+        return note.answered(data, transaction.flow)
+    return data
+
+
+def hide(transaction: ClientTransaction, response: Response) -> None:
+    """Edit our entry in a refusal."""
+    entry = transaction.note
+    if isinstance(entry, RecordRoute):
+        entry.owner.hide(entry, response, transaction.flow)
+
+
+def _nearest(request: Request) -> RemoteTarget | None:
+    """Who is next to us on the caller's side: the proxy that has last put itself into
+    the route, else the caller; None where nobody says anything readable."""
+    for name in ("record-route", "contact"):
+        value = request.value(name)
+        if value is not None:
+            return _read(value)
+    return None
+
+
+def _read(value: bytes) -> RemoteTarget | None:
+    try:
+        return read_target(value.strip())
+    except MalformedMessage:
+        return None
+
+
+def _plain_contact(data: bytes, place: int, end: int) -> bytes:
+    """The Contact line of a response; empty where it takes a parser to tell who is
+    next to us on the callee's side."""
+    top = place - _BEHIND
+    if (
+        not data.startswith(ENTRY, max(top, 0))
+        or data[:top].lower().find(b"\nrecord-route") >= 0
+    ):
+        return b""
+    start = data.find(_CONTACT, 0, end)
+    if start < 0:
+        return b""
+    stop = data.find(b"\r\n", start + 2)
+    if data[stop + 2] in (SPACE, TAB):
+        return b""
+    return data[start + 2 : stop]
+
+
+def _first_behind_us(data: bytes, user: bytes) -> RemoteTarget | None:
+    """The entry before ours, which is the next hop from us to the callee, else the
+    callee's Contact."""
+    try:
+        response = parse_message(data, NO_LIMITS)
+        entries = parse_routes(response.values("record-route"))
+        places = [i for i, entry in enumerate(entries) if entry.find(user) >= 0]
+        if places and places[0] > 0:
+            return read_target(entries[places[0] - 1])
+        value = response.value("contact")
+        return read_target(value) if value else None
+    except MalformedMessage:
+        return None

@@ -1,0 +1,278 @@
+"""Where a request inside a dialog goes: to the other end of it, and nowhere else.
+
+The token in our Route entry names the other end (``record_route.py``).  Request-URI and
+Route are believed as far as they agree with it: whoever has called somebody once may
+reach that one again, from anywhere and with any method, and no one else.
+
+Two exceptions, both the callee's.  A request that comes from where the callee is may
+name another place of the caller, who has moved and told it so (a target refresh, RFC
+3261 section 12.2).  And where the callee itself has moved to is marked in the Contact
+that says so (``moves.py``), so that the caller may follow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.core.dialogs.moves import PARAMETER, is_at, is_callee, take_off
+from proxy.core.dialogs.remote_targets import leads_nowhere, next_hop_name
+from proxy.core.first_hop import contact_token
+from proxy.core.routing.lookup import lookup_of
+from proxy.core.routing.secure import is_sips, not_secure
+from proxy.core.routing.target import Decision, Rule, Target
+from proxy.core.tokens import (
+    CLIENT,
+    DIRECT,
+    NO_NAME,
+    TO_CALLEE,
+    TO_CALLER,
+    FlowToken,
+    caller_mark,
+)
+from proxy.core.validation import Refusal
+from proxy.endpoints.request_uri import request_uri_for
+from proxy.pools.front_end import Lookup
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+from proxy.sip.uri import SipUri
+
+if TYPE_CHECKING:
+    from proxy.core.routing.router import Router
+    from proxy.core.routing.routes import RouteSet
+
+
+def by_dialog(
+    router: Router, request: Request, routes: RouteSet, uri: SipUri, flow: Flow
+) -> Decision | None:
+    """Our own token in Route: to the end of the dialog that it names."""
+    token = routes.token
+    if token is None:
+        if routes.claims_token:
+            return Refusal(403, "", (router.why("stale route"),))
+        return None
+    if token.purpose == TO_CALLEE:
+        return _to_callee(router, routes, uri, token)
+    if token.purpose == TO_CALLER:
+        return _to_caller(router, request, routes, uri, token, flow)
+    return _old_dialog(router, request, routes, uri, token, flow)
+
+
+# -- towards the callee ------------------------------------------------------------
+
+
+def _to_callee(
+    router: Router, routes: RouteSet, uri: SipUri, token: FlowToken
+) -> Decision | None:
+    if not routes.entries:
+        if contact_token.token_of(uri, router.tokens) is not None:
+            return None  # a Contact of ours leads down its own connection
+        if PARAMETER in uri.parameters:
+            uri, token = take_off(router, routes, uri, token)
+        endpoint = router.table.endpoints.get(uri.key)
+        if endpoint is not None:
+            # No Contact, or one with the address that was dialled: as the first time.
+            pool = router.front_ends.get(token.host, endpoint.pool_fqdn)
+            request_uri = request_uri_for(
+                endpoint.request_uri, routes.request_uri, pool
+            )
+            return _callee(router, routes, uri, token, request_uri)
+    next_hop = routes.first_uri() or uri
+    is_named = router.tokens.is_named(token, next_hop_name(next_hop))
+    if (is_named and token.way & DIRECT) or is_at(token, next_hop):
+        return _callee(router, routes, next_hop, token, routes.request_uri, is_named)
+    if not routes.entries and router.is_ours(uri) and uri.target_host == uri.host:
+        return _callee(router, routes, uri, token, routes.request_uri)
+    is_pool = next_hop.port is None and next_hop.target_host in router.table.pools
+    if is_named and not is_pool:
+        return [_named("dialog", routes, next_hop, token)]
+    return _pool(router, "dialog", routes, next_hop, token) or _foreign(router)
+
+
+def _callee(
+    router: Router,
+    routes: RouteSet,
+    next_hop: SipUri,
+    token: FlowToken,
+    request_uri: bytes,
+    is_named: bool = False,
+) -> Decision:
+    """To the very place that answered: a client's flow, or a server's address."""
+    if token.way & CLIENT:
+        named = None
+        if is_named and not router.is_ours(next_hop):
+            named = _named("client", routes, next_hop, token)
+        return _down_flow(router, routes, token, request_uri, named)
+    transport = token.transport
+    # Over UDP a large request may take TCP instead (section 18.1.1).
+    fixed = None if transport == "udp" and next_hop.transport != "udp" else transport
+    sips = next_hop.scheme == "sips"
+    lookup = token.lookup
+    if lookup is None or lookup.transport != fixed or lookup.sips != sips:
+        lookup = token.lookup = Lookup(token.host, token.port, fixed, sips)
+    target = Target("dialog", request_uri, lookup=lookup, tag=token.endpoint_tag)
+    if transport == "tls":
+        target.server_name = _server_name(router, next_hop, token)
+    return [target]
+
+
+def _server_name(router: Router, next_hop: SipUri, token: FlowToken) -> str:
+    """What the certificate of the callee's server must cover (RFC 5922)."""
+    pool = router.front_ends.get(token.host, "")
+    if pool:
+        return pool
+    endpoint = router.table.by_tag.get(token.endpoint_tag)
+    if endpoint is not None:
+        return endpoint.pool_fqdn.lower()
+    host = next_hop.target_host
+    if router.default_lookup is not None and (
+        router.is_ours(next_hop) or host == token.host
+    ):
+        return router.default_lookup.host
+    return host
+
+
+# -- towards the caller ------------------------------------------------------------
+
+
+def _to_caller(
+    router: Router,
+    request: Request,
+    routes: RouteSet,
+    uri: SipUri,
+    token: FlowToken,
+    flow: Flow,
+) -> Decision:
+    tokens = router.tokens
+    next_hop = routes.first_uri() or uri
+    is_own = not routes.entries and router.is_ours(uri)
+    is_named = tokens.is_named(token, next_hop_name(next_hop))
+    is_believed = is_named or (not is_own and is_callee(router, request, token, flow))
+    named = _named("client", routes, next_hop, token) if is_believed else None
+    if (
+        is_own
+        or token.name == NO_NAME
+        or (is_named and token.way & DIRECT)
+        or (not is_named and leads_nowhere(next_hop.target_host, token.host))
+        or (
+            next_hop.target_host == token.host and (next_hop.port or 5060) == token.port
+        )
+    ):
+        return _down_flow(router, routes, token, routes.request_uri, named, uri)
+    if named is not None:
+        # Whoever does not live where it says may still be behind its own flow.
+        own_flow = tokens.flow_of(token)
+        if own_flow is not None and token.way & DIRECT:
+            named.fallback = Target(
+                "client", routes.request_uri, flow=own_flow, tag=token.endpoint_tag
+            )
+        return [named]
+    pool = _pool(router, "client", routes, next_hop, token)
+    if pool is None and token.way & DIRECT:
+        return _down_flow(router, routes, token, routes.request_uri, None, uri)
+    return pool or _foreign(router)
+
+
+def _down_flow(
+    router: Router,
+    routes: RouteSet,
+    token: FlowToken,
+    request_uri: bytes,
+    named: Target | None,
+    uri: SipUri | None = None,
+) -> Decision:
+    """Down the flow that the token names, here or at another node; when it is gone, to
+    ``named``."""
+    elsewhere = router.nodes.of_dialog(routes, token)
+    if elsewhere is not None:
+        return [elsewhere]
+    tokens = router.tokens
+    flow = tokens.flow_of(token)
+    if flow is None:
+        pool = router.front_ends.get(token.host, "")
+        if named is None and pool:
+            # A server that has closed its connection can be connected to.
+            found = router.pool_lookup(pool, uri) if uri is not None else Lookup(pool)
+            named = Target(
+                *("client", request_uri), lookup=found, tag=token.endpoint_tag
+            )
+            named.prefer_host = token.host
+        return [named] if named else Refusal(480, "", (router.why("flow gone"),))
+    if uri is not None and contact_token.token_of(uri, tokens) is not None:
+        request_uri = contact_token.client_uri(uri, flow)
+    target = Target("client", request_uri, flow=flow, tag=token.endpoint_tag)
+    if tokens.is_elsewhere(flow):
+        target.fallback = named
+    return [target]
+
+
+# -- what both ask -----------------------------------------------------------------
+
+
+def _named(rule: Rule, routes: RouteSet, next_hop: SipUri, token: FlowToken) -> Target:
+    """Where the next hop of the dialog says that it is."""
+    return Target(
+        rule, routes.request_uri, lookup=lookup_of(next_hop), tag=token.endpoint_tag
+    )
+
+
+def _pool(
+    router: Router, rule: Rule, routes: RouteSet, next_hop: SipUri, token: FlowToken
+) -> Decision | None:
+    """A pool of ours, and the default route, are no secret: their own addresses, never
+    the port that a stranger has written."""
+    host = next_hop.target_host
+    pool = router.pool_of(host)
+    default = router.default_lookup
+    if not pool and default is not None and host == default.host:
+        if is_sips(routes.request_uri) and next_hop.scheme != "sips":
+            return not_secure(router.settings.source)
+        return [
+            Target(rule, routes.request_uri, lookup=default, tag=token.endpoint_tag)
+        ]
+    if not pool:
+        return None
+    target = Target(
+        rule,
+        routes.request_uri,
+        lookup=router.pool_lookup(pool, next_hop),
+        pool=pool,
+        tag=token.endpoint_tag,
+        prefer_host="" if host == pool else host,
+    )
+    if host == pool:
+        target.prefer = (token.transport, token.host, token.port)
+    return [target]
+
+
+def _foreign(router: Router) -> Refusal:
+    return Refusal(403, "", (router.why("foreign domain"),))
+
+
+# -- dialogs from before -----------------------------------------------------------
+
+
+def _old_dialog(
+    router: Router,
+    request: Request,
+    routes: RouteSet,
+    uri: SipUri,
+    token: FlowToken,
+    flow: Flow,
+) -> Decision | None:
+    """A Record-Route of the old form knows the caller's flow alone.
+
+    It still leads there, and to our pools.  What it opened besides is closed: 481, for
+    which clients begin a new dialog.
+    """
+    is_callers = routes.caller == caller_mark(request.from_tag()) or (
+        routes.caller != caller_mark(request.to_tag())
+        and router.tokens.flow_of(token) is flow
+    )
+    if not is_callers:
+        return _down_flow(router, routes, token, routes.request_uri, None, uri)
+    next_hop = routes.first_uri() or uri
+    if not routes.entries and router.is_ours(uri):
+        return None
+    return _pool(router, "dialog", routes, next_hop, token) or Refusal(
+        481, "", (router.why("stale route"),)
+    )

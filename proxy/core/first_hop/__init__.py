@@ -1,0 +1,1 @@
+"""First-hop mode: what a legacy client connects to."""

@@ -1,0 +1,94 @@
+"""CANCEL (RFC 3261 sections 9.2 and 16.10): answered here, hop by hop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.core.answers.replies import refuse, reply
+from proxy.core.forwarding.response_context import ResponseContext
+from proxy.core.validation import Refusal
+from proxy.transaction.keys import cancelled_keys, server_key
+
+if TYPE_CHECKING:
+    from proxy.core.proxy import ProxyCore
+    from proxy.sip.flow import Flow
+    from proxy.sip.message import Request
+    from proxy.transaction.server import ServerTransaction
+
+
+MOST_METHODS: Final = 32
+"""Methods of no RFC that a CANCEL may mean; a stranger must not make us keep names."""
+
+
+class Cancels:
+    """Answers every CANCEL, and stops the search for the INVITE that it means.
+
+    It means whatever request has its branch (section 9.2): one that is no INVITE is
+    found as well, and then nothing happens.
+    """
+
+    __slots__ = ("_core", "_other_methods")
+
+    def __init__(self, core: ProxyCore) -> None:
+        self._core = core
+        self._other_methods: list[bytes] = []
+
+    def note(self, method: bytes) -> None:
+        """A request came whose method we do not know."""
+        others = self._other_methods
+        if len(others) < MOST_METHODS and len(method) <= 32 and method not in others:
+            others.append(method)
+
+    def _meant(self, request: Request) -> ServerTransaction | None:
+        servers = self._core.transactions.servers
+        for key in cancelled_keys(request, self._other_methods):
+            found = servers.get(key)
+            if found is not None:
+                return found
+        return None
+
+    def take(
+        self,
+        request: Request,
+        flow: Flow,
+        reply_flow: Flow,
+        refusal: Refusal | None,
+        now: float,
+    ) -> None:
+        """One CANCEL that is no retransmission."""
+        core = self._core
+        transactions, source = core.transactions, core.settings.source
+        meant = self._meant(request)
+        most, size = core.settings.max_transactions, request.size
+        if meant is None and not transactions.has_room(flow, size, most):
+            core.send(reply_flow, refuse(request, Refusal(481), source))
+            return
+        key = server_key(request)
+        server = transactions.open_server(key, b"CANCEL", reply_flow, size)
+        try:
+            if refusal is None and meant is None:
+                refusal = Refusal(481)
+            if refusal is not None:
+                data = refuse(request, refusal, source)
+                server.respond(refusal.status, data, now)
+                return
+            server.respond(200, reply(request, 200), now)
+        except Exception as error:
+            core.guard.request(request, flow, server, error, now)
+        if meant is None or meant.method != b"INVITE":
+            return
+        if isinstance(meant.user, ResponseContext):
+            try:
+                meant.user.cancel(now, _reasons(request))
+            except Exception as error:
+                core.guard.search(meant.user, error, now)
+        else:
+            core.look_ups.cancel(meant)
+
+
+def _reasons(request: Request) -> list[bytes]:
+    """The Reason lines as they came, byte for byte (RFC 3326 section 2)."""
+    if "reason" not in request.index:
+        return []
+    lines = zip(request.lines, request.names, strict=True)
+    return [line for line, name in lines if name == "reason"]

@@ -1,0 +1,98 @@
+"""Responses that come in: each to the transaction whose branch is on top (RFC 3261
+section 16.7 items 1 and 2), or to the worker that made the branch.
+"""
+
+from __future__ import annotations
+
+from proxy.core.forwarding.asserted import makes_claims
+from proxy.core.forwarding.forwarder import Forwarder
+from proxy.core.siblings.handover import Handover
+from proxy.sip.flow import Flow
+from proxy.sip.message import Response
+from proxy.sip.plain_response import PlainResponse
+from proxy.transaction.client import AnyResponse, ClientTransaction
+
+
+class Responses:
+    """Finds who waits for a response; the counters are what telemetry reads."""
+
+    __slots__ = (
+        "_branches",
+        "_forwarder",
+        "_guard",
+        "_handover",
+        "_transactions",
+        "received",
+        "strays",
+    )
+
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        handover: Handover | None,
+    ) -> None:
+        self._forwarder = forwarder
+        self._transactions = forwarder.transactions
+        self._branches = forwarder.branches
+        self._guard = forwarder.guard
+        self._handover = handover
+        self.received = 0
+        self.strays = 0
+
+    def plain(
+        self, response: PlainResponse, flow: Flow, data: bytes, now: float
+    ) -> None:
+        """One in the plainest form, as nearly all are."""
+        self.received += 1
+        transaction = None
+        if self._branches.is_own_via(response.sent_by):
+            transaction = self._transactions.client_for(
+                response.branch, response.method, flow
+            )
+        if transaction is not None:
+            self._deliver(transaction, response, flow, data, now)
+        else:
+            self._stray(response.branch, response.method, response, flow, data, now)
+
+    def parsed(self, response: Response, flow: Flow, data: bytes, now: float) -> None:
+        """Any other; raises MalformedMessage."""
+        self.received += 1
+        if makes_claims(response):
+            self._forwarder.asserted.judge_response(response, flow)
+        via, method = response.top_via(), response.cseq()[1]
+        transaction = None
+        if via.branch is not None and self._branches.is_own_via(via.head.sent_by):
+            transaction = self._transactions.client_for(via.branch, method, flow)
+        if transaction is not None:
+            self._deliver(transaction, response, flow, data, now)
+        else:
+            self._stray(via.branch, method, response, flow, data, now)
+
+    def _deliver(
+        self,
+        transaction: ClientTransaction,
+        response: AnyResponse,
+        flow: Flow,
+        data: bytes,
+        now: float,
+    ) -> None:
+        try:
+            transaction.response_received(response, now)
+        except Exception as error:
+            self._guard.response(transaction, response, data, flow, error, now)
+
+    def _stray(
+        self,
+        branch: bytes | None,
+        method: bytes,
+        response: AnyResponse,
+        flow: Flow,
+        data: bytes,
+        now: float,
+    ) -> None:
+        """One that no transaction waits for, or none on this connection."""
+        late = self._transactions.late(branch, method, flow)
+        if late is not None:
+            self._deliver(late, response, flow, data, now)
+        elif self._handover is None or not self._handover.response(branch, flow, data):
+            self.strays += 1

@@ -1,0 +1,239 @@
+"""From a target to the front ends it may be sent to, in order.
+
+Everything that RFC 3263 leaves to the request: the transport it came on, its size,
+where it came from, and that we are not our own next hop.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from proxy.core.first_hop.affinity import Affinity
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import Identity
+from proxy.core.routing.secure import can_be_secure
+from proxy.core.routing.target import Target
+from proxy.pools.front_end import FrontEnd, Lookup, Resolution
+from proxy.pools.health import HealthBook
+from proxy.pools.selection import order, order_for
+from proxy.pools.srv import numeric_resolution
+from proxy.sip.flow import Flow, FlowTable, Transport
+from proxy.sip.message import Request
+
+UDP_LIMIT: Final = 1300
+"""Bytes above which a request should not go over UDP (RFC 3261 section 18.1.1)."""
+_OVERHEAD: Final = 250  # what Via and Record-Route usually add
+_PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
+    "udp": ("udp", "tls", "tcp"),
+    "tcp": ("tcp", "tls", "udp"),
+    "tls": ("tls", "tcp", "udp"),
+}
+_KEPT: Final = 4096
+_NUMERIC: Final = 1024
+
+Cached = Callable[[Lookup, float], Resolution | None]
+
+
+class NextHops:
+    """Orders front ends; ``cached`` is the resolver's memory and never waits."""
+
+    __slots__ = (
+        "_affinity",
+        "_cached",
+        "_identity",
+        "_numeric",
+        "_rng",
+        "_seen",
+        "_to_us",
+        "_transports",
+        "health",
+        "router",
+    )
+
+    def __init__(
+        self,
+        flows: FlowTable,
+        identity: Identity,
+        router: Router,
+        cached: Cached,
+        rng: random.Random,
+        affinity: Affinity,
+    ) -> None:
+        self._affinity = affinity
+        self.health = HealthBook()
+        self._transports = frozenset(x.transport for x in flows.listeners)
+        self._identity = identity
+        self.router = router
+        self._cached = cached
+        self._rng = rng
+        self._seen: dict[Lookup, Resolution] = {}
+        self._numeric: dict[Lookup, Resolution] = {}
+        self._to_us: set[Lookup] = set()
+
+    def can_be_secure(self, target: Target, flow: Flow) -> bool:
+        """Whether a request of ``flow`` can reach ``target`` over TLS alone."""
+        pinned = None
+        if flow.first_hop and target.rule == "default":
+            pinned = self._affinity.front_end_of(flow)
+        transport = pinned.transport if pinned is not None else None
+        return can_be_secure(target, self._transports, transport)
+
+    def find(
+        self,
+        target: Target,
+        request: Request,
+        flow: Flow,
+        now: float,
+        answer: Resolution | None = None,
+    ) -> Sequence[FrontEnd] | None:
+        """The front ends of ``target``, best first; None while DNS must be awaited.
+
+        ``answer`` serves where the resolver remembers nothing: some failures are not
+        worth it, and to ask again at once would go on for ever.
+        """
+        lookup = target.lookup
+        assert lookup is not None
+        pinned = self._affinity.front_end_of(flow) if flow.first_hop else None
+        if pinned is not None and target.rule == "default":
+            return (pinned,)
+        resolution = (
+            self._numeric.get(lookup)
+            or self._of_address(lookup)
+            or self._cached(lookup, now)
+            or answer
+        )
+        if resolution is None:
+            return None
+        if self._seen.get(lookup) is not resolution:
+            self.note(lookup, resolution)
+        found: Sequence[FrontEnd] = order(
+            resolution, _PREFERENCE[flow.transport], self._rng, self.health, now
+        )
+        if pinned is not None:
+            # Its way into a dialog too, if it is one of the way's front ends.
+            found = [f for f in found if f.key == pinned.key] or found
+        if target.prefer_host and len(found) > 1:
+            host = target.prefer_host
+            found = sorted(found, key=lambda f: host not in (f.name.lower(), f.host))
+        prefer = target.prefer
+        if prefer is not None and len(found) > 1:
+            found = sorted(found, key=lambda f: f.key != prefer)
+        if target.server_name:
+            found = [f._replace(pool=target.server_name) for f in found]
+        if request.size > UDP_LIMIT - _OVERHEAD and found:
+            found = self._over_tcp(resolution, found, now)
+        return self._without_loops(found, target, request, flow)
+
+    def _of_address(self, lookup: Lookup) -> Resolution | None:
+        """That of a numeric host, which needs no DNS; None for a name."""
+        found = numeric_resolution(lookup, self._transports)
+        if found is not None:
+            if len(self._numeric) >= _NUMERIC:
+                self._numeric.clear()
+            self._numeric[lookup] = found
+        return found
+
+    def find_others(
+        self,
+        target: Target,
+        request: Request,
+        flow: Flow,
+        tried: frozenset[Transport],
+        now: float,
+    ) -> Sequence[FrontEnd]:
+        """The front ends over the transports that have not been tried.
+
+        A name with addresses alone promises no transport, and an SRV record may be
+        out of date: a front end that works over another is better than none.
+        """
+        lookup = target.lookup
+        assert lookup is not None
+        if target.rule == "default" and self._affinity.front_end_of(flow) is not None:
+            return ()
+        resolution = self._cached(lookup, now)
+        if resolution is None:
+            return ()
+        found: list[FrontEnd] = []
+        for transport in _PREFERENCE[flow.transport]:
+            if transport not in tried and transport in resolution.groups:
+                found += order_for(resolution, transport, self._rng, self.health, now)
+        return self._without_loops(found, target, request, flow)
+
+    def _without_loops(
+        self,
+        found: Sequence[FrontEnd],
+        target: Target,
+        request: Request,
+        flow: Flow,
+    ) -> Sequence[FrontEnd]:
+        if target.rule == "default":
+            found = [f for f in found if not _is_sender(request, flow, f)]
+        if target.lookup in self._to_us:
+            found = [f for f in found if not self._identity.is_own(f.host, f.port)]
+        return found
+
+    def is_default_route(self, host: str) -> bool:
+        """Whether this numeric address is one of the default route's."""
+        lookup = self.router.default_lookup
+        if lookup is None:
+            return False
+        known = numeric_resolution(lookup, self._transports) or self._seen.get(lookup)
+        return known is not None and any(f.host == host for f in known.front_ends())
+
+    def is_unknown(self, lookup: Lookup, now: float) -> bool:
+        """True when DNS has failed to tell anything of this name."""
+        resolution = self._cached(lookup, now) or self._seen.get(lookup)
+        return resolution is not None and resolution.error == "timeout"
+
+    def why_not(self, lookup: Lookup, now: float) -> tuple[str, str]:
+        """Why a look-up gave nothing: a key of replies.DIAGNOSTICS and a sentence."""
+        resolution = self._cached(lookup, now) or self._seen.get(lookup)
+        if resolution is None or resolution.error is None:
+            return "unreachable", ""
+        cause = resolution.error if resolution.error != "timeout" else "srv"
+        return cause, resolution.reason
+
+    def note(self, lookup: Lookup, resolution: Resolution) -> None:
+        """A name resolved anew: who of it belongs to a pool, who of it is us?"""
+        if len(self._seen) >= _KEPT:
+            self._seen.clear()
+            self._to_us.clear()
+        self._seen[lookup] = resolution
+        self.router.learn_front_ends(resolution)
+        is_own = self._identity.is_own
+        if any(is_own(f.host, f.port) for f in resolution.front_ends()):
+            self._to_us.add(lookup)
+        else:
+            self._to_us.discard(lookup)
+
+    def seen(self) -> list[Resolution]:
+        """Every resolution in use."""
+        return list(self._seen.values())
+
+    def _over_tcp(
+        self, resolution: Resolution, found: Sequence[FrontEnd], now: float
+    ) -> Sequence[FrontEnd]:
+        """Section 18.1.1: too large for UDP goes over TCP, back to UDP if refused."""
+        lookup = resolution.lookup
+        if (
+            found[0].transport != "udp"
+            or "tcp" not in self._transports
+            or lookup.transport == "udp"
+        ):
+            return found
+        streams = order_for(resolution, "tcp", self._rng, self.health, now)
+        if not streams and lookup.port is not None:
+            streams = tuple(f._replace(transport="tcp") for f in found)
+        return [*streams, *found]
+
+
+def _is_sender(request: Request, flow: Flow, front_end: FrontEnd) -> bool:
+    """True when the next hop is where the request just came from: no ping-pong.
+
+    A server connects from any port, so its certificate says more than its Via.
+    """
+    if front_end.server_name in flow.peer_names:
+        return True
+    if request.via is None or front_end.host != flow.host:
+        return False
+    return front_end.port == (request.via.head.port or 5060)

@@ -1,0 +1,357 @@
+"""Where a request goes (RFC 3261 section 16.5): a short list of rules, in order.
+
+Each rule is a method that returns targets, a refusal, or None for "not my case".  The
+order is the promise of the product: own Route first, then ourselves, the endpoint
+table, our pools, learned URIs, bindings, the default route, and last a refusal.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from proxy.core.answers.for_us import about_us
+from proxy.core.answers.replies import diagnostics
+from proxy.core.dialogs.rules import by_dialog
+from proxy.core.first_hop import contact_token
+from proxy.core.first_hop.affinity import Affinity
+from proxy.core.routing.lookup import lookup_of
+from proxy.core.routing.routes import Identity, RouteSet
+from proxy.core.routing.target import ASK, Decision, Target
+from proxy.core.settings import CoreSettings
+from proxy.core.siblings.nodes import Nodes
+from proxy.core.tokens import NO_ENDPOINT, TokenBox
+from proxy.core.validation import ALLOW, Refusal
+from proxy.endpoints.canary import pool_for
+from proxy.endpoints.model import LearnedUri, Pool
+from proxy.endpoints.request_uri import request_uri_for
+from proxy.endpoints.table import EndpointTable
+from proxy.location.binding import Binding
+from proxy.location.service import LocationService, best_first
+from proxy.pools.front_end import Lookup, Resolution
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+from proxy.sip.uri import SipUri, parse_uri
+
+
+class Router:
+    """The rules and what they look at.
+
+    ``table`` is swapped when the endpoint table changes.  ``front_ends`` maps the name
+    or address of every known front end to its pool.  ``default_lookup`` is that of the
+    default route.  ``users`` are the addresses that users of the registrar have.
+    """
+
+    __slots__ = (
+        "_lookups",
+        "_unsaved",
+        "affinity",
+        "default_lookup",
+        "front_ends",
+        "identity",
+        "location",
+        "nodes",
+        "settings",
+        "table",
+        "tokens",
+        "uris_refused",
+        "users",
+    )
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        identity: Identity,
+        tokens: TokenBox,
+        table: EndpointTable,
+        affinity: Affinity,
+    ) -> None:
+        self.affinity = affinity
+        self.settings = settings
+        self.identity = identity
+        self.tokens = tokens
+        self.table = table
+        self.location = LocationService()
+        self.nodes = Nodes(tokens.node)
+        self.front_ends: dict[str, str] = {}
+        self.users: frozenset[str] = frozenset()
+        self.uris_refused = 0
+        self._unsaved: dict[str, LearnedUri] = {}
+        self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
+        default = settings.default_route
+        self.default_lookup = lookup_of(parse_uri(default)) if default else None
+
+    def swap_table(
+        self, table: EndpointTable, resolutions: Iterable[Resolution]
+    ) -> None:
+        """Route by ``table`` from now on.
+
+        What was learned and is not in the store yet is carried over: the store may be
+        a moment behind.
+        """
+        for key, uri in list(self._unsaved.items()):
+            if key in table.learned or uri.endpoint_key not in table.endpoints:
+                del self._unsaved[key]
+        self.table = table.with_learned(self._unsaved) if self._unsaved else table
+        self.front_ends = {}
+        self._lookups = {}
+        for resolution in resolutions:
+            self.learn_front_ends(resolution)
+
+    def learn(self, uri: str, pool: str, endpoint_key: str) -> bool:
+        """Route ``uri`` to ``pool`` from now on; False when that was known already."""
+        key = parse_uri(uri.encode()).key
+        known = self.table.learned.get(key)
+        if key in self.table.endpoints or (known and known.pool_fqdn == pool):
+            return False
+        learned = LearnedUri(uri, key, pool, endpoint_key, 0.0, 0.0)
+        self._unsaved[key] = learned
+        self.table = self.table.with_learned({key: learned})
+        return True
+
+    def learn_front_ends(self, resolution: Resolution) -> None:
+        """Note which names and addresses belong to a pool of ours."""
+        pool = resolution.lookup.host
+        if self.table.pool(pool) is None:
+            return
+        for front_end in resolution.front_ends():
+            self.front_ends[front_end.host] = pool
+            if front_end.name:
+                self.front_ends[front_end.name.lower()] = pool
+
+    def decide(
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        now: float,
+        found: Sequence[Binding] | None = None,
+    ) -> Decision:
+        """All rules in order; raises MalformedMessage for an unreadable URI.
+
+        ``found`` is what the store said; without it the decision may be ``ASK``.
+        """
+        uri = parse_uri(routes.request_uri)
+        if request.hops == 0:  # for us: validation has refused all others
+            return self.for_us(request, uri) or Refusal(483)
+        return (
+            by_dialog(self, request, routes, uri, flow)
+            or self.by_foreign_route(request, routes, flow)
+            or self.for_us(request, uri)
+            or self.by_endpoint(request, routes, uri)
+            or self.by_pool(routes, uri)
+            or self.by_learned_uri(routes, uri, now)
+            or self.by_contact(routes, uri)
+            or self.by_binding(routes, uri, now)
+            or self.by_store(routes, uri, found)
+            or self.by_default(request, routes, flow)
+            or self.nowhere(uri)
+        )
+
+    # -- rules -------------------------------------------------------------------
+
+    def by_foreign_route(
+        self, request: Request, routes: RouteSet, flow: Flow
+    ) -> Decision | None:
+        """A Route that we did not hand out is not followed: we are no open relay."""
+        next_hop = routes.first_uri()
+        if next_hop is None:
+            return None
+        host = next_hop.target_host
+        pool = self.pool_of(host)
+        if pool:
+            # The pool's own addresses, never the entry's port: a stranger must not
+            # choose what we connect to.
+            lookup = self.pool_lookup(pool, next_hop)
+            prefer = "" if host == pool else host
+            return [
+                Target(
+                    "pool",
+                    routes.request_uri,
+                    lookup=lookup,
+                    pool=pool,
+                    prefer_host=prefer,
+                )
+            ]
+        if self.default_lookup is not None and host == self.default_lookup.host:
+            return self.by_default(request, routes, flow)
+        return Refusal(403, "", (self.why("foreign domain"),))
+
+    def for_us(self, request: Request, uri: SipUri) -> Decision | None:
+        """OPTIONS to the proxy itself is answered (section 11)."""
+        if uri.user is not None or not self.is_ours(uri):
+            return None
+        if request.method == b"OPTIONS":
+            return about_us(request)
+        if self.default_lookup is not None and uri.host in self.identity.domains:
+            return None  # somebody there may serve the domain itself: REGISTER, SERVICE
+        return Refusal(405, "", (ALLOW,))
+
+    def by_endpoint(
+        self, request: Request, routes: RouteSet, uri: SipUri
+    ) -> Decision | None:
+        """A legacy URI of the endpoint table goes to its pool."""
+        endpoint = self.table.endpoints.get(uri.key)
+        if endpoint is None:
+            return None
+        if endpoint.state == "retired":
+            return Refusal(410, endpoint.retired_text or "Gone", (), endpoint.key)
+        pool = endpoint.pool_fqdn
+        if endpoint.canary is not None:
+            pool = pool_for(endpoint, request.from_aor())
+        return [
+            Target(
+                "endpoint",
+                request_uri_for(endpoint.request_uri, routes.request_uri, pool),
+                lookup=self.pool_lookup(pool, uri),
+                endpoint=endpoint.key,
+                pool=pool,
+                tag=self.table.tags[endpoint.key],
+            )
+        ]
+
+    def by_pool(self, routes: RouteSet, uri: SipUri) -> Decision | None:
+        """A URI at a pool or one of its front ends keeps its Request-URI."""
+        pool = self.pool_of(uri.host)
+        if not pool:
+            return None
+        return [
+            Target(
+                "pool",
+                routes.request_uri,
+                lookup=self.pool_lookup(pool, uri),
+                pool=pool,
+                prefer_host="" if uri.host == pool else uri.host,
+            )
+        ]
+
+    def by_learned_uri(
+        self, routes: RouteSet, uri: SipUri, now: float
+    ) -> Decision | None:
+        """A service URI that a pool handed out, or that an endpoint names.
+
+        A user's address stays the user's, whatever a server says.
+        """
+        if uri.user is None:
+            return None
+        learned = self.table.learned.get(uri.key)
+        if learned is not None and not self.owner_of(uri.key, now):
+            pool, endpoint = learned.pool_fqdn, learned.endpoint_key
+        else:
+            named = self.table.endpoint_by_service_uri(uri.key)
+            if named is None:
+                return None
+            pool, endpoint = named.pool_fqdn, named.key
+        return [
+            Target(
+                "learned",
+                routes.request_uri,
+                lookup=self.pool_lookup(pool, uri),
+                endpoint=endpoint,
+                pool=pool,
+                tag=self.table.tags.get(endpoint, NO_ENDPOINT),
+            )
+        ]
+
+    def by_binding(self, routes: RouteSet, uri: SipUri, now: float) -> Decision | None:
+        """Somebody has registered: its contacts one after the other, best first.
+
+        Another node that sends a request here wants the contact whose flow is ours.
+        """
+        bindings = self.location.live(uri.key, now)
+        if routes.wanted_flow:
+            bindings = [b for b in bindings if b.flow == routes.wanted_flow]
+            if not bindings:
+                return Refusal(480, "", (self.why("flow gone"),))
+        if not bindings:
+            return None
+        return [
+            self.nodes.contact_target(binding, routes, self.tokens)
+            for binding in bindings
+        ]
+
+    def by_store(
+        self, routes: RouteSet, uri: SipUri, found: Sequence[Binding] | None
+    ) -> Decision | None:
+        """Somebody may have registered at another proxy a moment ago."""
+        if found:
+            return [
+                self.nodes.contact_target(each, routes, self.tokens)
+                for each in best_first(found)
+            ]
+        if (
+            found is None
+            and self.settings.asks_store
+            and uri.user is not None
+            and uri.host in self.identity.domains
+        ):
+            return ASK
+        return None
+
+    def by_contact(self, routes: RouteSet, uri: SipUri) -> Decision | None:
+        """The Contact that we, or another node, gave a client of first_hop."""
+        token = contact_token.token_of(uri, self.tokens)
+        if token is None or uri.user is None:
+            return None
+        if not routes.wanted_flow:
+            text = uri.user.partition(contact_token.MARK)[0].encode()
+            there = self.nodes.towards_contact(routes.request_uri, text, token)
+            if there is not None:
+                return [there]
+        flow = self.tokens.flow_of(token)
+        if flow is None:
+            return Refusal(480, "", (self.why("flow gone"),))
+        return [Target("contact", contact_token.client_uri(uri, flow), flow=flow)]
+
+    def by_default(
+        self, request: Request, routes: RouteSet, flow: Flow
+    ) -> Decision | None:
+        """Everything that is not ours goes to the configured next hop, and a user's
+        REGISTER to the home that the next hop has named."""
+        lookup = self.default_lookup
+        if lookup is None:
+            return None
+        if request.method == b"REGISTER":
+            if flow.first_hop:
+                lookup = self.affinity.home_of(request.from_aor()) or lookup
+            elif contact_token.asks_for_replacement(request):
+                return contact_token.not_the_first_hop(self.settings.source)
+        return [Target("default", routes.request_uri, lookup=lookup)]
+
+    def nowhere(self, uri: SipUri) -> Refusal:
+        """No rule fits: 404 in a domain of ours, 403 for the rest of the world."""
+        if self.is_ours(uri) or uri.host in self.identity.domains:
+            return Refusal(404, "", (self.why("no such user"),))
+        return Refusal(403, "", (self.why("foreign domain"),))
+
+    # -- what the rules ask ------------------------------------------------------
+
+    def owner_of(self, key: str, now: float) -> str:
+        """Why an address is no pool's: "user", "registered", or empty."""
+        if key in self.users:
+            return "user"
+        return "registered" if self.location.live(key, now) else ""
+
+    def is_ours(self, uri: SipUri) -> bool:
+        """True for our own address, and for a user of a domain that we serve."""
+        identity = self.identity
+        return identity.is_own_uri(uri) or (
+            uri.port is None and uri.host in identity.domains
+        )
+
+    def pool_of(self, host: str) -> str:
+        """The pool that ``host`` is, or is a front end of; empty for neither."""
+        pool = self.table.pools.get(host)
+        return pool.fqdn.lower() if pool else self.front_ends.get(host, "")
+
+    def pool_lookup(self, fqdn: str, uri: SipUri) -> Lookup:
+        """What is asked of DNS for a pool."""
+        key = (fqdn, uri.scheme)
+        lookup = self._lookups.get(key)
+        if lookup is None:
+            pool = self.table.pool(fqdn) or Pool(fqdn)
+            lookup = self._lookups[key] = Lookup(
+                pool.fqdn.lower(), pool.port, pool.transport, uri.scheme == "sips"
+            )
+        return lookup
+
+    def why(self, cause: str) -> bytes:
+        """The ms-diagnostics line for a refusal."""
+        return diagnostics(cause, self.settings.source)

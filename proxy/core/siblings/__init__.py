@@ -1,0 +1,1 @@
+"""The other workers of this node, and the other nodes."""

@@ -1,0 +1,1 @@
+"""Sources that guess passwords or scan for addresses."""

@@ -1,0 +1,203 @@
+"""Whose word on the caller's identity is passed on (RFC 3325 section 5)."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from proxy.core import events
+from proxy.core.networks import Networks
+from tests.core.first_hop.test_first_hop import scene, sign_in
+from tests.support.messages import request
+from tests.support.playbook import Playbook
+from tests.support.registry import Registry
+
+CLAIM = "P-Asserted-Identity: <sip:boss@contoso.test>"
+PREFERRED = "P-Preferred-Identity: <sip:alice@contoso.test>"
+DEFAULT = b"sip:10.0.2.1:5060;transport=tcp"
+
+
+def invite(*lines: str, uri: str = "sip:ocschat@contoso.test", **more) -> bytes:
+    return request(f"INVITE {uri}", *lines, **more)
+
+
+def may_register(registry: Registry, peer: str) -> None:
+    """From there no password is asked for, and nobody is believed for that."""
+    network = ip_network(registry.flow(peer).host)
+    registry.core.registrar.gate._trusted = Networks([network])
+
+
+def arrives(play: Playbook, peer: str) -> bytes:
+    play._script.clear()
+    return play.last(peer).partition(b"\r\n\r\n")[0]
+
+
+# -- strangers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        CLAIM,
+        "p-asserted-identity:<sip:boss@contoso.test>",
+        "P-ASSERTED-IDENTITY : <sip:boss@contoso.test>",
+        'P-Asserted-Identity: "Boss"\r\n <sip:boss@contoso.test>,\r\n\t<tel:+49123>',
+        f"{CLAIM}\r\nSubject: x\r\n{CLAIM}",
+        'Remote-Party-ID: "Boss" <sip:boss@contoso.test>;party=calling',
+        "P-Asserted-Service: urn:urn-7:3gpp-service.ims.icsi.mmtel",
+    ],
+)
+@pytest.mark.parametrize("peer", ["client", "client/tcp", "stranger"])
+def test_what_a_stranger_claims_does_not_reach_the_pool(play, line, peer):
+    data = invite("Subject: before", line, PREFERRED)
+    play.send(peer, data)
+    seen = arrives(play, "fe1")
+    assert b"boss" not in seen.lower()
+    assert b"p-asserted" not in seen.lower()
+    assert (
+        f"Subject: before\r\n{'Subject: x' if 'Subject' in line else ''}".rstrip(
+            "\r\n"
+        ).encode()
+        in seen
+    )
+    assert PREFERRED.encode() in seen  # a wish is no claim
+
+
+@pytest.mark.parametrize("method", ["ACK", "BENOTIFY", "MESSAGE"])
+def test_it_does_in_no_method(play, method):
+    play.send("client", request(f"{method} sip:ocschat@contoso.test", CLAIM))
+    assert b"boss" not in arrives(play, "fe1")
+
+
+def test_a_certificate_of_a_user_vouches_for_nobody_else(playbook):
+    play = playbook(transport="tcp")
+    flow = play.flow("client/tcp")
+    flow.peer_users = ("alice@contoso.test",)
+    play.send("client/tcp", invite(CLAIM))
+    play.sees("client/tcp < 100", "connect fe1/tcp")
+    play.connects("fe1/tcp")
+    assert b"boss" not in arrives(play, "fe1/tcp")
+
+
+def test_an_address_of_the_pool_proves_nothing_in_a_datagram(playbook):
+    play = playbook(default_route=DEFAULT)
+    play.send("fe2", invite(CLAIM))
+    assert b"boss" not in arrives(play, "fe1")
+
+
+# -- those who may say so ------------------------------------------------------------
+
+
+def test_a_server_with_a_verified_certificate_is_believed(play):
+    play.flow("client/tcp").peer_names = ("fe.contoso.test",)
+    play.send("client/tcp", invite(CLAIM))
+    assert CLAIM.encode() in arrives(play, "fe1")
+
+
+def test_a_network_of_the_configuration_is_believed(playbook):
+    play = playbook(trusted_networks=(ip_network("10.1.0.0/16"),))
+    play.send("client", invite(CLAIM))
+    assert CLAIM.encode() in arrives(play, "fe1")
+    play.send("stranger", invite(CLAIM, branch="z9hG4bK-2", call_id="2"))
+    assert b"boss" not in arrives(play, "fe1")
+
+
+def test_who_may_register_as_anybody_is_believed_too():
+    registry = Registry()
+    registry.send("client", invite(CLAIM))
+    assert CLAIM.encode() in arrives(registry, "fe1")
+
+
+def test_the_default_route_and_pools_are_believed_on_a_connection(playbook):
+    play = playbook(default_route=DEFAULT)
+    play.send("edge/tcp", invite(CLAIM))
+    assert CLAIM.encode() in arrives(play, "fe1")
+    play.send("fe2/tcp", invite(CLAIM, branch="z9hG4bK-2", call_id="2"))
+    assert CLAIM.encode() in arrives(play, "fe1")
+
+
+def test_another_node_of_ours_has_judged_already(play):
+    play._handle(events.NodesChanged({7: "sip:192.0.2.66:5060;transport=tcp"}))
+    play.send("stranger/tcp", invite(CLAIM))
+    assert CLAIM.encode() in arrives(play, "fe1")
+
+
+# -- signed-in clients ---------------------------------------------------------------
+
+SIGNED = 'Proxy-Authorization: NTLM qop="auth", realm="SIP", response="0100000078"'
+
+
+@pytest.mark.parametrize(
+    ("line", "is_kept"),
+    [(SIGNED, True), ('Proxy-Authorization: Digest username="a"', False), ("", False)],
+)
+def test_what_a_client_has_signed_reaches_its_home_server_whole(line, is_kept):
+    """[MS-SIPAE] signs the identities: the server there checks them, nobody else."""
+    play = scene()
+    sign_in(play)
+    lines = (CLAIM, *([line] if line else []))
+    play.send(
+        "client/tcp",
+        request(
+            "MESSAGE sip:bob@contoso.test",
+            *lines,
+            transport="tcp",
+            branch="z9hG4bK-m",
+        ),
+    )
+    assert (CLAIM.encode() in arrives(play, "fe1/tcp")) == is_kept
+
+
+def test_a_signature_opens_no_other_door(play):
+    play.send("client", invite(CLAIM, SIGNED))
+    assert b"boss" not in arrives(play, "fe1")
+
+
+# -- answers -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", [CLAIM, 'remote-party-id: "Boss" <sip:boss@x>'])
+@pytest.mark.parametrize("status", [180, 200, 486])
+def test_what_a_registered_client_claims_in_an_answer_stays_here(line, status):
+    registry = Registry(registrar={"trusted_networks": ()})
+    may_register(registry, "client")
+    registry.register(registry.contact_of("client"))
+    registry.send("bob", invite(uri="sip:alice@contoso.test"))
+    registry.sees("bob < 100", "client < INVITE")
+    registry.answer("client", status, "Subject: stays", line)
+    registry._script.clear()
+    seen = registry.last("bob")
+    assert f"SIP/2.0 {status}".encode() in seen
+    assert b"boss" not in seen.lower()
+    assert b"Subject: stays" in seen
+
+
+@pytest.mark.parametrize("status", [180, 200, 486])
+def test_what_the_pool_says_in_an_answer_goes_back(play, status):
+    play.send("client", invite())
+    play.sees("client < 100", "fe1 < INVITE")
+    play.answer("fe1", status, CLAIM)
+    play._script.clear()
+    assert CLAIM.encode() in play.last("client")
+
+
+# -- privacy -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("privacy", "is_told"), [("id", False), ("user; ID", False), ("none", True)]
+)
+def test_a_client_is_not_told_who_wants_to_stay_unknown(privacy, is_told):
+    registry = Registry(registrar={"trusted_networks": ()})
+    may_register(registry, "client")
+    registry.register(registry.contact_of("client"))
+    registry.flow("bob/tcp").peer_names = ("fe.contoso.test",)
+    registry.send(
+        "bob/tcp", invite(CLAIM, f"Privacy: {privacy}", uri="sip:alice@contoso.test")
+    )
+    assert (b"boss" in arrives(registry, "client")) == is_told
+
+
+def test_a_pool_is_told_who_is_calling_all_the_same(playbook):
+    play = playbook(trusted_networks=(ip_network("10.1.0.0/16"),))
+    play.send("client", invite(CLAIM, "Privacy: id"))
+    assert CLAIM.encode() in arrives(play, "fe1")
