@@ -36,15 +36,16 @@ ARROWS: dict[str, set[str]] = {
     "net": {"sip", "pools"},
     "telemetry": {"sip"},
     "facts": set(),
+    "journey": set(),
     "admin": {
         *("endpoints", "store", "location", "net", "pools", "telemetry", "sip"),
-        "facts",
+        *("facts", "journey"),
     },
     "cli": {"admin", "endpoints", "location", "pools", "store", "telemetry", "sip"},
-    "lab": {"sip", "cli", "admin", "server"},
+    "lab": {"sip", "cli", "admin", "server", "journey"},
 }
 # `server` wires everything; a command starts what it is named after.
-ARROWS["cli"] |= {"server", "lab", "facts"}
+ARROWS["cli"] |= {"server", "lab", "facts", "journey"}
 PURE = ("sip", "transaction", "core", "endpoints", "location", "facts")
 # The files of `pools` that do I/O; all others of it are pure.
 IO_FILES = {

@@ -6,8 +6,8 @@ Exit code 0 when every step arrived.
 import asyncio
 import sys
 
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 
 ALIAS = "sip:ocschat@contoso.test"
 

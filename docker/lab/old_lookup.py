@@ -13,9 +13,9 @@ import uuid
 
 from front_end import serve
 
+from proxy.journey.link import DatagramSocket, Link
+from proxy.journey.wire import Message
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.link import DatagramSocket, Link
-from proxy.lab.wire import Message
 
 DOMAIN = "contoso.test"
 USERS = ("ocschat", "gc-old-channel")

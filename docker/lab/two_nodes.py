@@ -10,9 +10,9 @@ lives to its end and everybody whose REGISTER was answered with 200 can be reach
 import asyncio
 import sys
 
-from proxy.lab.legacy_client import ClientError, Dialog, LegacyClient
-from proxy.lab.link import Address, DatagramSocket
-from proxy.lab.wire import Message
+from proxy.journey.legacy_client import ClientError, Dialog, LegacyClient
+from proxy.journey.link import Address, DatagramSocket
+from proxy.journey.wire import Message
 
 ALIAS = "sip:ocschat@contoso.test"
 DIALOGS = 60

@@ -1,5 +1,5 @@
-"""The lab of `waypost lab`: a DNS zone, pool front ends and a legacy client.
+"""The lab of `waypost lab`: a DNS zone, pool front ends and the old Lookup service.
 
-Client and front ends are independent peers of the proxy: they share no message code
-with it, so that a misreading on our side cannot hide behind itself.
+Like the client (`proxy/journey`) they are independent peers of the proxy: they share
+no message code with it, so that a misreading on our side cannot hide behind itself.
 """

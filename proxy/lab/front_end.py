@@ -14,10 +14,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Literal
 
+from proxy.journey.link import Address, DatagramSocket, Link, StreamLink
+from proxy.journey.wire import Message, address_of, response, tag_of
 from proxy.lab import group_chat
-from proxy.lab.link import Address, DatagramSocket, Link, StreamLink
 from proxy.lab.server_dialog import ServerDialog
-from proxy.lab.wire import Message, address_of, response, tag_of
 
 REASONS = {
     100: "Trying",

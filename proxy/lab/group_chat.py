@@ -5,7 +5,7 @@ A handful of [MS-XCCOSIP] bodies, enough for the journey; no rooms and no state.
 
 import re
 
-from proxy.lab.wire import xccos
+from proxy.journey.wire import xccos
 
 _COMMAND = re.compile(rb'<(?:cmd|grpchat) id="([^"]+)"')
 _CHAT = re.compile(rb"<chat>([^<]*)</chat>")

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from proxy.cli.screen.layout import lay_out
+from proxy.journey.steps import Step
+from proxy.journey.wire import uri_of
 from proxy.lab.front_end import FrontEndServer, Seen
-from proxy.lab.journey import Step
-from proxy.lab.wire import uri_of
 from proxy.sip.grammar import visible
 
 

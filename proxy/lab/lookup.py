@@ -8,10 +8,10 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from proxy.lab.journey import REQURI
-from proxy.lab.legacy_client import ClientError, LegacyClient
-from proxy.lab.link import Address
-from proxy.lab.wire import xccos
+from proxy.journey.legacy_client import ClientError, LegacyClient
+from proxy.journey.link import Address
+from proxy.journey.steps import REQURI
+from proxy.journey.wire import xccos
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from pathlib import Path
 from rich.console import Console
 
 from proxy.cli.screen.output import is_unicode
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 from proxy.lab import ladder
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
 from proxy.lab.service import Service, ServiceError, waypost
 from proxy.lab.setting import ALIAS, DOMAIN, POOL, REGISTRAR, Setting, choose
 

@@ -7,10 +7,10 @@ an address of its own; clients are led to them by these bindings.
 import itertools
 import uuid
 
+from proxy.journey.legacy_client import LegacyClient
+from proxy.journey.link import Address
+from proxy.journey.wire import Message
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.legacy_client import LegacyClient
-from proxy.lab.link import Address
-from proxy.lab.wire import Message
 
 _serials = itertools.count(1)
 

@@ -7,8 +7,8 @@ no transaction and no socket is known here.
 import asyncio
 import uuid
 
-from proxy.lab.link import Link
-from proxy.lab.wire import Header, Message, route_set, tag_of, uri_of
+from proxy.journey.link import Link
+from proxy.journey.wire import Header, Message, route_set, tag_of, uri_of
 
 
 class ServerDialog:

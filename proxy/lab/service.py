@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from proxy.lab.link import Address
+from proxy.journey.link import Address
 
 
 class ServiceError(Exception):

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.lab.link import Address
+from proxy.journey.link import Address
 
 DOMAIN = "contoso.test"
 POOL = f"pcpool.{DOMAIN}"

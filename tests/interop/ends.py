@@ -7,8 +7,8 @@ is sent once, and a repeated message is seen as what it is.
 import asyncio
 import uuid
 
-from proxy.lab.link import Address, DatagramSocket, Link, StreamLink
-from proxy.lab.wire import Header, Message, response, route_set, tag_of, uri_of
+from proxy.journey.link import Address, DatagramSocket, Link, StreamLink
+from proxy.journey.wire import Header, Message, response, route_set, tag_of, uri_of
 
 PATIENCE = 4.0
 

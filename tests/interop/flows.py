@@ -7,8 +7,8 @@ did is judged afterwards from what the ends received (`twin.py`).
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from proxy.lab.link import Address, Link
-from proxy.lab.wire import Message
+from proxy.journey.link import Address, Link
+from proxy.journey.wire import Message
 from tests.interop.ends import Call, End, branch_of
 
 ALIAS = "sip:ocschat@contoso.test"

@@ -8,8 +8,8 @@ The flows over UDP and those of failover are judged where they are played, in
 import socket
 from pathlib import Path
 
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.setting import ALIAS
 from tests.interop import twin
 from tests.interop.ends import End

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from proxy.lab.wire import Message, route_set
+from proxy.journey.wire import Message, route_set
 from tests.interop.ends import End, FlowBroke
 from tests.interop.flows import BRIDGED, FAILOVER, PLAIN, Flow, Stage
 from tests.support.scene import FRONT_END_HOSTS, OpenScene

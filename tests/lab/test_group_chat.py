@@ -1,7 +1,7 @@
 """What the lab's servers say back."""
 
+from proxy.journey.wire import xccos
 from proxy.lab.group_chat import answers
-from proxy.lab.wire import xccos
 
 URI = "sip:GC-1-PersistentChatService-1@contoso.test"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.lab.journey import Step
+from proxy.journey.steps import Step
 from proxy.lab.ladder import render
 
 URI = "sip:GC-1-PersistentChatService-1@contoso.test"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
 from tests.support.scene import FRONT_END_HOSTS, Scene, waypost_scene
 
 ALIAS = "sip:ocschat@contoso.test"

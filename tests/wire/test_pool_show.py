@@ -4,9 +4,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
 from proxy.lab.service import command, waypost
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
 

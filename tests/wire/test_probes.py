@@ -11,9 +11,9 @@ import pytest
 
 from proxy.core.settings import CoreSettings
 from proxy.endpoints.table import EndpointTable
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
 from proxy.net.tls import TlsFiles, client_end, server_context
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.prober import probe

@@ -15,9 +15,9 @@ import pytest
 
 from proxy import clock
 from proxy.config import Config
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.journey import Journey
-from proxy.lab.legacy_client import LegacyClient
 from proxy.lab.old_lookup import OldLookup
 from proxy.lab.service import ServiceError, waypost
 from proxy.store.factory import sqlite_path

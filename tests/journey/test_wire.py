@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.lab.wire import (
+from proxy.journey.wire import (
     Framer,
     Message,
     WireError,

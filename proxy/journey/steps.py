@@ -1,8 +1,7 @@
-"""The Group Chat start of a legacy client, step by step.
+"""One step after the other, each timed and judged: what every journey is made of.
 
-INVITE alias → INFO `cmd:requri` → INFO `rpl:requri` back → BYE → INVITE the URI that
-came back → INFO both ways → UPDATE → BYE.  Every step is a value, so that a test, the
-lab's screen and a probe can all judge it.  The messages are `legacy_client.py`'s.
+Every step is a value, so that a test, the lab's screen, the doctor and a metric can
+all judge it.  The messages are `legacy_client.py`'s.
 """
 
 import re
@@ -10,13 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from proxy.lab.legacy_client import ClientError, Dialog, LegacyClient
-from proxy.lab.wire import Message, xccos
+from proxy.journey.legacy_client import ClientError, Dialog, LegacyClient
+from proxy.journey.wire import Message
 
-STEPS = 12
 REQURI = '<cmd id="cmd:requri" seqid="1"><data/></cmd>'
 BJOIN = '<cmd id="cmd:bjoin" seqid="1"><data><chanid key="0" value="r1"/></data></cmd>'
-CHAT = '<grpchat id="grpchat" seqid="1"><chat>{text}</chat></grpchat>'
 
 _UIB = re.compile(rb'<uib\b[^<>]*\buri="([^"]+)"')
 
@@ -37,62 +34,36 @@ class Step:
     cseq: str = ""
 
 
-class Journey:
-    """Plays the journey once; ``steps`` grows as it goes, and ends at a failure."""
+class Steps:
+    """Plays steps once; ``steps`` grows as it goes, and ends at a failure."""
 
-    def __init__(
-        self, client: LegacyClient, alias: str, *, text: str = "hello from 2007"
-    ) -> None:
+    def __init__(self, client: LegacyClient) -> None:
         self.client = client
-        self.alias = alias
-        self.text = text
         self.channel_uri = ""
         self.steps: list[Step] = []
+        self.is_complete = False
 
     @property
     def ok(self) -> bool:
-        """True when the journey went to its end and every step arrived."""
-        return len(self.steps) == STEPS and all(step.ok for step in self.steps)
+        """True when it went to its end and every step arrived."""
+        return self.is_complete and all(step.ok for step in self.steps)
 
     async def play(self) -> list[Step]:
         """Connect, play, close; never raises, the last step tells what broke."""
         try:
             await self._play()
+            self.is_complete = True
         except (ClientError, OSError, TimeoutError, ValueError):
-            pass
+            self._clean_up()
         finally:
             await self.client.close()
         return self.steps
 
     async def _play(self) -> None:
-        client = self.client
-        await self._timed(f"connect over {client.transport}", self._connect)
+        raise NotImplementedError
 
-        lookup = client.new_dialog(self.alias)
-        await self._final(f"INVITE {self.alias}", client.invite(lookup), lookup)
-        info = client.info(lookup, xccos(REQURI))
-        await self._final("INFO cmd:requri", info, before=client.compose("ACK", lookup))
-        self.channel_uri = await self._timed(
-            "INFO rpl:requri comes back", self._channel_uri
-        )
-
-        channel = client.new_dialog(self.channel_uri)
-        bye, invite = client.compose("BYE", lookup), client.invite(channel)
-        # The lookup session stays known until here: its INFO had to be answered.
-        client.forget(lookup)
-        client.expect(invite)
-        await self._final("BYE", bye, after=invite)
-        await self._final(f"INVITE {self.channel_uri}", invite, channel, sent=True)
-
-        info = client.info(channel, xccos(BJOIN))
-        await self._final("INFO cmd:bjoin", info, before=client.compose("ACK", channel))
-        await self._arrival("INFO rpl:bjoin comes back", b"rpl:bjoin")
-        chat = client.info(channel, xccos(CHAT.format(text=self.text)))
-        await self._final("INFO grpchat", chat)
-        await self._arrival("INFO grpchat comes back", self.text.encode())
-        await self._final("UPDATE", client.compose("UPDATE", channel))
-        await self._final("BYE", client.compose("BYE", channel))
-        client.forget(channel)
+    def _clean_up(self) -> None:
+        """What is left to say after a failure; a legacy client says nothing."""
 
     async def _connect(self) -> tuple[str, Message | None]:
         await self.client.connect()
@@ -178,8 +149,3 @@ class Journey:
                 message.get("CSeq") if message is not None else "",
             )
         )
-
-
-async def play(client: LegacyClient, alias: str) -> list[Step]:
-    """Play the whole journey with this client; see `Journey`."""
-    return await Journey(client, alias).play()

@@ -15,8 +15,8 @@ import ssl
 import uuid
 from dataclasses import dataclass, field
 
-from proxy.lab.link import Address, DatagramSocket, Link, StreamLink
-from proxy.lab.wire import (
+from proxy.journey.link import Address, DatagramSocket, Link, StreamLink
+from proxy.journey.wire import (
     Header,
     Message,
     response,

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-from proxy.lab.wire import Framer, Message, WireError, parse_datagram
+from proxy.journey.wire import Framer, Message, WireError, parse_datagram
 
 Address = tuple[str, int]
 OnMessage = Callable[["Link", Message, bytes], None]

@@ -1,0 +1,1 @@
+"""The legacy client and its journey."""
