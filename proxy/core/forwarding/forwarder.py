@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.core import commands
-from proxy.core.answers.replies import diagnostics
+from proxy.core.answers.unreached import unreached
 from proxy.core.dialogs.moves import REFRESHES, mark_request, refresh_of
 from proxy.core.dialogs.record_route import DIALOG_METHODS, RecordRoutes
 from proxy.core.first_hop.first_hop import FirstHop, without_keep_alive
@@ -21,7 +21,7 @@ from proxy.core.guard import Guard
 from proxy.core.routing.next_hops import NextHops
 from proxy.core.routing.secure import is_sips
 from proxy.core.settings import CoreSettings
-from proxy.core.validation import SILENT, Refusal
+from proxy.core.validation import Refusal
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.sip.flow import Flow, FlowTable, Listener
 from proxy.sip.message import Request
@@ -265,25 +265,9 @@ class Forwarder:
     def failure(
         self, context: Search, cause: str, detail: str = "", peer: str = ""
     ) -> Refusal:
-        """The answer when nobody could be reached.
-
-        480 when the client's own connection is gone or no contact can be reached, 408
-        for an INVITE that one of them had and did not answer (section 16.7 item 6; no
-        other request may get a 408, RFC 4320), 481 inside a dialog (a legacy client
-        then starts over at once, which is the kindest way out of a dialog whose front
-        end has died), 504 otherwise.
-        """
-        target = context.target
+        """The answer when nobody could be reached."""
         source = self.settings.source
-        if target.rule in ("client", "contact", "binding"):
-            if detail == "timeout" and context.is_invite:
-                return Refusal(SILENT, "", (diagnostics("timeout", source),))
-            return Refusal(480, "", (diagnostics("flow gone", source),))
-        pool = target.pool
-        if target.rule == "default" and target.lookup is not None:
-            pool = target.lookup.host
-        line = diagnostics(cause, source, pool=pool, frontend=peer, cause=detail)
-        return Refusal(481 if target.rule == "dialog" else 504, "", (line,))
+        return unreached(context.target, context.is_invite, source, cause, detail, peer)
 
     def log_access(
         self, context: Search, request: Request, status: int, now: float

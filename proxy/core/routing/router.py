@@ -14,6 +14,7 @@ from proxy.core.first_hop import contact_token
 from proxy.core.first_hop.affinity import Affinity
 from proxy.core.routing.lookup import lookup_of
 from proxy.core.routing.routes import Identity, RouteSet
+from proxy.core.routing.rule_order import BEFORE_OURSELVES, no
 from proxy.core.routing.target import ASK, Decision, Target
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings.nodes import Nodes
@@ -29,6 +30,8 @@ from proxy.pools.front_end import Lookup, Resolution
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
+
+Kept = tuple[EndpointTable, dict[str, str], dict[tuple[str, str], Lookup]]
 
 
 class Router:
@@ -95,6 +98,21 @@ class Router:
         for resolution in resolutions:
             self.learn_front_ends(resolution)
 
+    def suppose(self, table: EndpointTable, resolutions: Iterable[Resolution]) -> Kept:
+        """Look at ``table`` until ``restore``: to ask what would be, and within one
+        turn, so that no request is routed by it."""
+        kept = self.table, self.front_ends, self._lookups
+        unsaved = {k: u for k, u in self._unsaved.items() if k not in table.learned}
+        self.table = table.with_learned(unsaved) if unsaved else table
+        self.front_ends, self._lookups = {}, {}
+        for resolution in resolutions:
+            self.learn_front_ends(resolution)
+        return kept
+
+    def restore(self, kept: Kept) -> None:
+        """Look at what was before ``suppose`` again."""
+        self.table, self.front_ends, self._lookups = kept
+
     def learn(self, uri: str, pool: str, endpoint_key: str) -> bool:
         """Route ``uri`` to ``pool`` from now on; False when that was known already."""
         key = parse_uri(uri.encode()).key
@@ -123,25 +141,40 @@ class Router:
         flow: Flow,
         now: float,
         found: Sequence[Binding] | None = None,
+        notes: list[str] | None = None,
     ) -> Decision:
         """All rules in order; raises MalformedMessage for an unreadable URI.
 
         ``found`` is what the store said; without it the decision may be ``ASK``.
+        Whoever wants to know which rule decided gives ``notes``, an empty list: it
+        gets the rules that had nothing to say (``decided_by``).
         """
         uri = parse_uri(routes.request_uri)
         if request.hops == 0:  # for us: validation has refused all others
+            if notes is not None:
+                notes += BEFORE_OURSELVES
             return self.for_us(request, uri) or Refusal(483)
         return (
             by_dialog(self, request, routes, uri, flow)
+            or no(notes, "dialog")
             or self.by_foreign_route(request, routes, flow)
+            or no(notes, "route")
             or self.for_us(request, uri)
+            or no(notes, "ourselves")
             or self.by_endpoint(request, routes, uri)
+            or no(notes, "endpoint")
             or self.by_pool(routes, uri)
+            or no(notes, "pool")
             or self.by_learned_uri(routes, uri, now)
+            or no(notes, "learned")
             or self.by_contact(routes, uri)
+            or no(notes, "contact")
             or self.by_binding(routes, uri, now)
+            or no(notes, "binding")
             or self.by_store(routes, uri, found)
+            or no(notes, "store")
             or self.by_default(request, routes, flow)
+            or no(notes, "default")
             or self.nowhere(uri)
         )
 

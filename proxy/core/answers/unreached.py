@@ -1,0 +1,38 @@
+"""What a caller hears when nobody could be reached (RFC 3261 section 16.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.core.answers.replies import diagnostics
+from proxy.core.validation import SILENT, Refusal
+
+if TYPE_CHECKING:
+    from proxy.core.routing.target import Target
+
+
+def unreached(
+    target: Target,
+    is_invite: bool,
+    source: str,
+    cause: str,
+    detail: str = "",
+    peer: str = "",
+) -> Refusal:
+    """The answer for one target; ``cause`` is a key of ``replies.DIAGNOSTICS``.
+
+    480 when the client's own connection is gone or no contact can be reached, 408
+    for an INVITE that one of them had and did not answer (section 16.7 item 6; no
+    other request may get a 408, RFC 4320), 481 inside a dialog (a legacy client
+    then starts over at once, which is the kindest way out of a dialog whose front
+    end has died), 504 otherwise.
+    """
+    if target.rule in ("client", "contact", "binding"):
+        if detail == "timeout" and is_invite:
+            return Refusal(SILENT, "", (diagnostics("timeout", source),))
+        return Refusal(480, "", (diagnostics("flow gone", source),))
+    pool = target.pool
+    if target.rule == "default" and target.lookup is not None:
+        pool = target.lookup.host
+    line = diagnostics(cause, source, pool=pool, frontend=peer, cause=detail)
+    return Refusal(481 if target.rule == "dialog" else 504, "", (line,))
