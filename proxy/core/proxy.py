@@ -24,6 +24,7 @@ from proxy.core.forwarding.responses import Responses
 from proxy.core.forwarding.way_back import WayBack
 from proxy.core.guard import Guard
 from proxy.core.registrar.registrar import Registrar
+from proxy.core.routing.chat_probe import ChatProbes
 from proxy.core.routing.next_hops import Cached, NextHops
 from proxy.core.routing.parked import LookUps
 from proxy.core.routing.router import Router
@@ -84,6 +85,7 @@ class ProxyCore:
             settings, self.identity, self.tokens, table or EndpointTable(), affinity
         )
         self.location = self.router.location
+        self.chat_probes = ChatProbes(self.identity, self.tokens, settings.source)
         self.branches = branches_for(flows, rng, siblings)
         self.next_hops = NextHops(
             flows, self.identity, self.router, cached, rng, affinity
@@ -302,6 +304,10 @@ class ProxyCore:
         if flow.first_hop:
             self.first_hop.take_request(request, flow)
         decision = self.router.decide(request, routes, flow, now)
+        if routes.probe is not None and routes.token is None:
+            decision = self.chat_probes.pinned(
+                self.router.table, routes, decision, flow, now
+            )
         if (
             isinstance(decision, Refusal)
             and handover is not None

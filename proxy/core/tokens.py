@@ -9,9 +9,10 @@ nobody to the callee.  Which purposes there are:
 * ``CONTACT``: stands for the Contact of a first-hop client (``contacts.py``).
 * ``TO_CALLER``: in the Record-Route that the callee gets.
 * ``TO_CALLEE``: in the Record-Route that the caller gets.
+* ``PROBE``: in the Route of a chat probe of our own; it names one front end of a pool.
 
-The last two name the next hop of their dialog as well (``next_hop``), by a keyed mark:
-a name may be long, and only we need to recognise it.
+Those of a dialog name its next hop as well (``next_hop``), and that of a probe names
+the pool, by a keyed mark: a name may be long, and only we need to recognise it.
 """
 
 import hmac
@@ -39,6 +40,7 @@ FLOW: Final = 1
 CONTACT: Final = 2
 TO_CALLER: Final = 3
 TO_CALLEE: Final = 4
+PROBE: Final = 5
 
 DIRECT: Final = 1
 """The next hop of the dialog is the place that the token names: go there."""
@@ -66,9 +68,11 @@ class FlowToken:
     ``connection_id`` has the bits of the node and worker that the client is at.  The
     rest is of the tokens of a dialog alone: ``way`` are DIRECT and CLIENT, ``name`` the
     mark of the dialog's next hop, ``peer`` and ``peer_port`` the callee as we reached
-    it.  ``transport`` is the callee's.  ``key`` is the place of the key that signed.
-    ``named`` is the next hop whose mark ``name`` has proven to be, and ``lookup`` the
-    question for the token's own address, so that both are worked out once.
+    it.  ``transport`` is the callee's, or that of the front end of a probe, whose
+    ``connection_id`` is the second after which it is worth nothing.  ``key`` is the
+    place of the key that signed.  ``named`` is the next hop whose mark ``name`` has
+    proven to be, and ``lookup`` the question for the token's own address, so that both
+    are worked out once.
     """
 
     __slots__ = (
@@ -126,7 +130,7 @@ class FlowToken:
     @property
     def is_of_dialog(self) -> bool:
         """True for what stands in a Record-Route."""
-        return self.purpose >= TO_CALLER
+        return self.purpose == TO_CALLER or self.purpose == TO_CALLEE
 
 
 def listener_mark(listener: Listener) -> int:
@@ -240,6 +244,18 @@ class TokenBox:
         dialog = _DIALOG.pack(way | _transport_bits(flow), self._name(0, next_hop))
         return self._sign(head + dialog + _packed(flow.host))
 
+    def make_probe(
+        self, pool: str, transport: Transport, host: str, port: int, until: float
+    ) -> bytes:
+        """For a probe of our own: this one front end of ``pool``, until an instant of
+        the core's clock, which stands still for nobody and is this machine's alone."""
+        way = _TRANSPORTS.index(transport) << _TRANSPORT_AT
+        return self._sign(
+            _HEAD.pack(PROBE, 0, NO_ENDPOINT, int(until) + 1, port)
+            + _DIALOG.pack(way, self._name(0, pool))
+            + _packed(host)
+        )
+
     def _head(self, purpose: int, flow: Flow, endpoint_tag: bytes) -> bytes:
         return _HEAD.pack(
             purpose,
@@ -338,7 +354,7 @@ def _read(packed: bytes, key: int) -> FlowToken | None:
         return None
     purpose, mark, tag, connection_id, port = _HEAD.unpack_from(packed)
     way, name, peer, peer_port = 0, NO_NAME, b"", 0
-    if purpose in (TO_CALLER, TO_CALLEE):
+    if purpose in (TO_CALLER, TO_CALLEE, PROBE):
         way, name = _DIALOG.unpack_from(packed, at)
         at += _DIALOG.size
         if purpose == TO_CALLER:

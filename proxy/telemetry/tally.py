@@ -34,7 +34,9 @@ class AccessTally:
         self.seconds = 0.0
 
     def count(self, record: AccessRecord) -> None:
-        """Take one finished request into account."""
+        """Take one finished request into account; our own chat probes are nobody's."""
+        if record.rule == "probe":
+            return
         method = record.request.method
         name = method.decode("ascii") if method in _METHODS else "other"
         self.finished[name, _class_of(record.status)] += 1

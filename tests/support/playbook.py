@@ -44,8 +44,9 @@ HOSTS = {
     "fe3": "10.0.1.3",
     "edge": "10.0.2.1",
     "stranger": "192.0.2.66",
+    "ourselves": PROXY,
 }
-PORTS = {"client": 40000, "bob": 40001}
+PORTS = {"client": 40000, "bob": 40001, "ourselves": 40002}
 
 
 def endpoint(user: str = "ocschat", pool: str = POOL, **more) -> Endpoint:

@@ -18,6 +18,7 @@ class Record:
     status: int = 200
     seconds: float = 0.0
     pool: str = "pcpool"
+    rule: str = "endpoint"
     attempts: list = field(default_factory=list)
 
     @property
@@ -58,3 +59,8 @@ def test_a_bound_belongs_to_its_own_bucket():
     assert tally.buckets[3] == 1
     assert tally.buckets[-1] == 1
     assert tally.seconds == 99.0 + BOUNDS[3]
+
+
+def test_a_chat_probe_of_our_own_is_no_request():
+    tally = count(Record(rule="probe", attempts=[("fe1", "200", 0.1)]))
+    assert not tally.finished and not tally.attempts and not any(tally.buckets)

@@ -7,7 +7,7 @@ strict routing.  Nothing is changed in the request itself; forwarding does that.
 from collections.abc import Iterable
 
 from proxy.core.settings import CoreSettings
-from proxy.core.tokens import FLOW, MIN_TOKEN, FlowToken, TokenBox
+from proxy.core.tokens import FLOW, MIN_TOKEN, PROBE, FlowToken, TokenBox
 from proxy.sip.fields import parse_name_addr, parse_routes
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.grammar import COMMA
@@ -78,6 +78,10 @@ class Identity:
                 return True
         return False
 
+    def is_own_host(self, host: str, listener: Listener) -> bool:
+        """True for an address of this machine that ``listener`` answers on."""
+        return host == listener.host or host in self._addresses
+
     def is_own_uri(self, uri: SipUri) -> bool:
         """True when ``uri`` names this proxy itself (not a served domain's user)."""
         sips = uri.scheme == "sips" or uri.transport == "tls"
@@ -106,6 +110,7 @@ class RouteSet:
     else None (``dialog_rules.py``).  ``claims_token`` is True when an own entry had a
     user part, valid or not, and ``own_user`` is that user part when it was valid.
     ``wanted_flow`` is the token by which another node names the contact it wants of us.
+    ``probe`` is that of a chat probe of our own.
     """
 
     __slots__ = (
@@ -114,6 +119,7 @@ class RouteSet:
         "entries",
         "has_changed",
         "own_user",
+        "probe",
         "request_uri",
         "token",
         "wanted_flow",
@@ -128,6 +134,7 @@ class RouteSet:
         self.claims_token = False
         self.own_user = b""
         self.wanted_flow = b""
+        self.probe: FlowToken | None = None
 
     def first_uri(self) -> SipUri | None:
         """The URI of the next Route entry; raises MalformedMessage."""
@@ -207,6 +214,9 @@ def _take_token(routes: RouteSet, user: bytes, tokens: TokenBox) -> bool:
     token = tokens.open(text)
     if token is None or (token.is_of_dialog and dot):
         return False
+    if token.purpose == PROBE and not dot:
+        routes.probe = token
+        return True
     if not token.is_of_dialog and not dot:
         routes.wanted_flow = user
         return False

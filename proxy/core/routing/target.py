@@ -17,6 +17,7 @@ Rule = Literal[
     "contact",
     "binding",
     "default",
+    "probe",
 ]
 
 

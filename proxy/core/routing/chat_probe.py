@@ -1,0 +1,75 @@
+"""A chat probe of our own goes to the one front end that its Route token names.
+
+The rules of section 16.5 have decided before, so what would stop a user's call stops
+the probe.  Then the token pins it: to this front end, without a fallback and whatever
+its health is.  Nobody but this machine may use it, and not for long; it stands in a
+Route of ours, which is taken off, so no pool ever sees it.  A probe is no endpoint's
+call: it opens dialogs without an endpoint, in which nothing is learned.
+"""
+
+from typing import Final
+
+from proxy.core.answers.replies import diagnostics
+from proxy.core.routing.routes import Identity, RouteSet
+from proxy.core.routing.target import Decision, Target
+from proxy.core.tokens import TokenBox
+from proxy.core.validation import Refusal
+from proxy.endpoints.request_uri import request_uri_for
+from proxy.endpoints.table import EndpointTable
+from proxy.pools.front_end import Lookup
+from proxy.sip.flow import Flow
+from proxy.sip.uri import parse_uri
+
+PINNED: Final = frozenset({"endpoint", "pool", "learned", "default"})
+"""Rules that lead a call on to a server.  A pool may hand out a service URI that we
+have never seen; a user's call would teach us."""
+
+
+class ChatProbes:
+    """Reads the tokens of our own probes."""
+
+    __slots__ = ("_identity", "_source", "_tokens")
+
+    def __init__(self, identity: Identity, tokens: TokenBox, source: str) -> None:
+        self._identity = identity
+        self._tokens = tokens
+        self._source = source
+
+    def pinned(
+        self,
+        table: EndpointTable,
+        routes: RouteSet,
+        decision: Decision,
+        flow: Flow,
+        now: float,
+    ) -> Decision:
+        """``decision`` for the one front end that the token in ``routes`` names."""
+        token = routes.probe
+        assert token is not None
+        pool = next((x for x in table.pools if self._tokens.is_named(token, x)), "")
+        is_ours = self._identity.is_own_host(flow.host, flow.listener)
+        if not pool or not is_ours or now >= token.connection_id:
+            return self._refusal(403, "stale route")
+        if isinstance(decision, Refusal):
+            if decision.status != 404:
+                return decision
+            request_uri = routes.request_uri
+        elif decision[0].rule in PINNED:
+            request_uri = decision[0].request_uri
+        else:
+            # Somebody has registered as what the pool hands out, and gets the calls.
+            return self._refusal(404, "no such user")
+        uri = parse_uri(routes.request_uri)
+        endpoint = table.endpoints.get(uri.key)
+        if endpoint is not None:
+            policy = endpoint.request_uri
+            request_uri = request_uri_for(policy, routes.request_uri, pool)
+        transport, sips = token.transport, uri.scheme == "sips"
+        lookup = Lookup(token.host, token.port, transport, sips)
+        target = Target("probe", request_uri, lookup=lookup, pool=pool)
+        if transport == "tls":
+            target.server_name = pool
+        return [target]
+
+    def _refusal(self, status: int, why: str) -> Refusal:
+        return Refusal(status, "", (diagnostics(why, self._source),))
