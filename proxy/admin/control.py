@@ -14,7 +14,12 @@ from proxy.admin.doctor.conflicts import conflicts_of, still_registered
 from proxy.clock import uptime
 from proxy.config import Config
 from proxy.endpoints import changes
-from proxy.endpoints.address import Refused, normalise_address, normalise_fqdn
+from proxy.endpoints.address import (
+    RefusalKind,
+    Refused,
+    normalise_address,
+    normalise_fqdn,
+)
 from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
 from proxy.endpoints.filters import parse_filter
 from proxy.endpoints.model import Endpoint, LearnedUri, Pool, Uptime
@@ -26,16 +31,29 @@ from proxy.store.registrar import Conflict
 
 
 class ControlError(Exception):
-    """A verb was refused or failed; ``exit_code`` is what the command leaves with."""
+    """A verb was refused or failed; ``exit_code`` is what the command leaves with.
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    ``kind`` tells callers that answer with a status what kind of refusal it is.
+    """
+
+    def __init__(
+        self, message: str, exit_code: int = 1, kind: RefusalKind = "refused"
+    ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.kind: RefusalKind = kind
+
+
+def _anything(changes: Sequence[RowChange]) -> None:
+    """Whoever may write the store may change everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Who asks, of which store, under which rules.
+
+    ``allow`` is shown what a change would do, inside its transaction and with
+    ``what_if`` too, and raises Refused for what this operator may not do.
 
     ``rollback_problem`` says why an overdue cutover could not be rolled back just now.
     """
@@ -45,6 +63,7 @@ class Operator:
     actor: Actor
     clock: Callable[[], float] = clock.wall
     rollback_problem: str = ""
+    allow: Callable[[Sequence[RowChange]], None] = _anything
     uptime: Callable[[], Uptime] = uptime
 
 
@@ -105,7 +124,7 @@ async def new_endpoint(
         key = normalise_address(sip_address)[1]
     bindings = await operator.store.bindings(key, now)
     if bindings and not force:
-        raise ControlError(still_registered(key, bindings))
+        raise ControlError(still_registered(key, bindings), kind="conflict")
     verb = "endpoint.new --force" if bindings else "endpoint.new"
     return await apply_change(operator, verb, decide, what_if)
 
@@ -221,11 +240,17 @@ async def apply_change(
     operator: Operator, verb: str, decide: Decide, what_if: bool = False
 ) -> Outcome:
     """Make a change, or only say what it would be; raises ControlError."""
+
+    def judged(table: EndpointTable) -> Sequence[RowChange]:
+        found = decide(table)
+        operator.allow(found)
+        return found
+
     with refusals():
         if what_if:
-            return Outcome(decide(await operator.store.load_table()), what_if=True)
+            return Outcome(judged(await operator.store.load_table()), what_if=True)
         return Outcome(
-            await operator.store.change(operator.actor, verb, decide, operator.clock())
+            await operator.store.change(operator.actor, verb, judged, operator.clock())
         )
 
 
@@ -239,4 +264,4 @@ class refusals:
         self, kind: object, error: BaseException | None, trace: object
     ) -> None:
         if isinstance(error, Refused):
-            raise ControlError(str(error)) from None
+            raise ControlError(str(error), kind=error.kind) from None

@@ -26,7 +26,9 @@ async def history(
     key = None if identity is None else await _key(operator, identity)
     rows = await operator.store.history(key, limit)
     if not rows and key is not None:
-        raise ControlError(f'nothing was ever changed about "{identity}"')
+        raise ControlError(
+            f'nothing was ever changed about "{identity}"', kind="missing"
+        )
     return [HistoryLine(row, _words(row)) for row in rows]
 
 
@@ -63,7 +65,8 @@ async def undo(
     row = await operator.store.audit_row(number)
     if row is None:
         raise ControlError(
-            f'there is no change {number}: "waypost endpoint history" numbers them'
+            f'there is no change {number}: "waypost endpoint history" numbers them',
+            kind="missing",
         )
     now = operator.clock()
     with refusals():
@@ -72,6 +75,6 @@ async def undo(
     if isinstance(row.before, Endpoint) and row.after is None:
         bindings = await operator.store.bindings(row.key, now)
         if bindings and not force:
-            raise ControlError(still_registered(row.key, bindings))
+            raise ControlError(still_registered(row.key, bindings), kind="conflict")
         verb += " --force" if bindings else ""
     return await apply_change(operator, verb, decide, what_if)

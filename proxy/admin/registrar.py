@@ -24,7 +24,8 @@ async def new_user(
     if any(known.name == user.name for known in await operator.store.users()):
         raise ControlError(
             f'there is a user "{user.name}" already: "waypost user set {user.name}" '
-            "gives it another password"
+            "gives it another password",
+            kind="conflict",
         )
     await operator.store.set_user(user, "user.new", operator.actor)
     return user
@@ -51,7 +52,9 @@ async def _find_user(operator: Operator, name: str) -> User:
     for user in await operator.store.users():
         if user.name == name:
             return user
-    raise ControlError(f'there is no user "{name}": "waypost user list" names them')
+    raise ControlError(
+        f'there is no user "{name}": "waypost user list" names them', kind="missing"
+    )
 
 
 def _user(operator: Operator, config: Config, name: str, password: str) -> User:
@@ -82,7 +85,8 @@ async def remove_bindings(operator: Operator, aor: str) -> list[Binding]:
     )
     if not gone:
         raise ControlError(
-            f'nobody is registered as "{aor}": "waypost binding list" shows who is'
+            f'nobody is registered as "{aor}": "waypost binding list" shows who is',
+            kind="missing",
         )
     return gone
 

@@ -86,7 +86,7 @@ async def get_usage(
         except Refused as refusal:
             key = identity.strip().lower().removeprefix("sip:")
             if not await operator.store.usage(key):
-                raise ControlError(str(refusal)) from None
+                raise ControlError(str(refusal), kind=refusal.kind) from None
     rows: dict[str, list[Usage]] = {}
     for row in await operator.store.usage(key):
         rows.setdefault(row.endpoint_key, []).append(row)

@@ -15,10 +15,12 @@ from proxy.cli.commands import (
     exchange,
     facts,
     history,
+    person,
     pool,
     runbook,
     service,
     store,
+    token,
     usage,
     user,
 )
@@ -44,6 +46,8 @@ app.add_typer(pool.app, name="pool")
 app.add_typer(cutover.app, name="cutover")
 app.add_typer(binding.app, name="binding")
 app.add_typer(user.app, name="user")
+app.add_typer(token.app, name="token")
+app.add_typer(person.app, name="person")
 app.add_typer(configuration.app, name="config")
 app.add_typer(store.app, name="store")
 app.add_typer(facts.app, name="facts")

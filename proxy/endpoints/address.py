@@ -7,7 +7,7 @@ sentence that says what to do.  Nothing here knows the table.
 import re
 from collections.abc import Collection
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, Literal
 
 from proxy.sip.errors import SipError
 from proxy.sip.pasted import pasted_note
@@ -20,8 +20,17 @@ _PATTERN: Final = frozenset("*?[]")
 REQUEST_URI_WORDS: Final = ("pool-host", "keep")
 
 
+RefusalKind = Literal["refused", "missing", "conflict", "forbidden", "outdated"]
+"""What kind of refusal: of what was asked, of what is not there, by what is there,
+of who asks, and of what was asked about a row that is another one by now."""
+
+
 class Refused(ValueError):
     """A change that must not be made; the text says what to do instead."""
+
+    def __init__(self, text: str, kind: RefusalKind = "refused") -> None:
+        super().__init__(text)
+        self.kind: RefusalKind = kind
 
 
 def normalise_address(text: str, domains: Collection[str] = ()) -> tuple[str, str]:

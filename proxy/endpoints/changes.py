@@ -137,7 +137,8 @@ def new_endpoint(
                 f'"{existing.sip_address}" exists already and leads to '
                 f"{existing.pool_fqdn}: to lead it elsewhere use "
                 f'"waypost endpoint set {existing.sip_address} --pool-fqdn '
-                f'{said["pool_fqdn"]}", or remove it first'
+                f'{said["pool_fqdn"]}", or remove it first',
+                "conflict",
             )
         blank = Endpoint(address, key, "", created_at=now, changed_at=now)
         endpoint = replace(blank, **said)  # type: ignore[arg-type]
@@ -259,9 +260,10 @@ def find_endpoint(table: EndpointTable, identity: str) -> Endpoint:
         addresses = ", ".join(sorted(endpoint.sip_address for endpoint in named))
         raise Refused(
             f'"{identity}" is the display name of {len(named)} endpoints: name one by '
-            f"its address ({addresses})"
+            f"its address ({addresses})",
+            "conflict",
         )
-    raise Refused(_unknown(table, identity))
+    raise Refused(_unknown(table, identity), "missing")
 
 
 def _unknown(table: EndpointTable, identity: str) -> str:
@@ -294,7 +296,8 @@ def _check_patterns(table: EndpointTable, endpoint: Endpoint) -> None:
             if pattern.lower() in mine:
                 raise Refused(
                     f'the service URI "{pattern}" belongs to {other.sip_address} '
-                    "already: choose a narrower pattern or take it from there"
+                    "already: choose a narrower pattern or take it from there",
+                    "conflict",
                 )
 
 

@@ -86,7 +86,8 @@ def apply_cutover(order: Order, now: float) -> Decide:
     def decide(table: EndpointTable) -> list[RowChange]:
         last = table.cutover
         if last is not None and last.is_overdue(now, order.uptime):
-            raise Refused(f"cutover {last.number} is overdue and about to be undone")
+            text = f"cutover {last.number} is overdue and about to be undone"
+            raise Refused(text, "conflict")
         rows, problems = [], [*mistakes]
         for change, address, fields in planned:
             try:
@@ -201,7 +202,8 @@ def _numbered(
         elif last.confirm_by is not None:
             raise Refused(
                 f"cutover {last.number} still waits for its confirmation: write "
-                '"waypost cutover confirm" or "waypost cutover rollback" first'
+                '"waypost cutover confirm" or "waypost cutover rollback" first',
+                "conflict",
             )
     new = Cutover(
         1 if last is None else last.number + 1,
@@ -244,11 +246,12 @@ def confirm_cutover(by: str, now: float, uptime: Uptime = NO_UPTIME) -> Decide:
     def decide(table: EndpointTable) -> list[RowChange]:
         last = _last(table)
         if last.state != "applied":
-            raise Refused(_settled_already(last))
+            raise Refused(_settled_already(last), "conflict")
         if last.is_overdue(now, uptime):
             raise Refused(
                 f"too late: cutover {last.number} had to be confirmed by "
-                f"{_instant(last.confirm_by or 0)} and is being rolled back"
+                f"{_instant(last.confirm_by or 0)} and is being rolled back",
+                "conflict",
             )
         return [RowChange(last, _settled(last, "confirmed", by, now))]
 
@@ -264,13 +267,14 @@ def roll_back_cutover(by: str, now: float, force: bool = False) -> Decide:
     def decide(table: EndpointTable) -> list[RowChange]:
         last = _last(table)
         if last.state == "rolled-back":
-            raise Refused(_settled_already(last))
+            raise Refused(_settled_already(last), "conflict")
         lost = overwritten(last, table)
         if lost and not force:
             raise Refused(
                 f"changed since cutover {last.number}, and a rollback would undo that, "
                 f'too: {", ".join(lost)}; see "waypost endpoint history", then say '
-                '--force, or put the others back with "waypost endpoint set"'
+                '--force, or put the others back with "waypost endpoint set"',
+                "conflict",
             )
         return _restored(table, last, by, now)
 
@@ -339,7 +343,8 @@ def _settled(cutover: Cutover, state: CutoverState, by: str, now: float) -> Cuto
 
 def _last(table: EndpointTable) -> Cutover:
     if table.cutover is None:
-        raise Refused('there is no cutover: "waypost cutover apply FILE" makes one')
+        text = 'there is no cutover: "waypost cutover apply FILE" makes one'
+        raise Refused(text, "missing")
     return table.cutover
 
 

@@ -21,12 +21,14 @@ def undo_change(
     if row is None:
         raise Refused(
             f"change {number} is about a user or a binding, of which the history "
-            "keeps no more than that it happened: it cannot be undone"
+            "keeps no more than that it happened: it cannot be undone",
+            "conflict",
         )
     if isinstance(row, Cutover):
         raise Refused(
             f"change {number} is about cutover {row.number}: undo that with "
-            '"waypost cutover rollback"'
+            '"waypost cutover rollback"',
+            "conflict",
         )
     key = row.key if isinstance(row, Endpoint) else row.fqdn
 
@@ -35,7 +37,7 @@ def undo_change(
         if _same(current, before):
             return []
         if not _same(current, after):
-            raise Refused(_changed_since(number, key, current))
+            raise Refused(_changed_since(number, key, current), "conflict")
         again = before
         if isinstance(again, Endpoint):
             again = replace(again, changed_at=now)

@@ -13,8 +13,9 @@ class AuditRow:
     """One row change that was made.
 
     ``number`` is its place in the history; rows of one transaction share ``version``,
-    the version of the table that it made.  Of users and bindings the history only says
-    that they were changed: ``before`` and ``after`` are None.
+    the version of the table that it made.  Of users, bindings,
+    tokens and people the history only says that they were changed: ``before`` and
+    ``after`` are None.
     """
 
     number: int
@@ -22,7 +23,7 @@ class AuditRow:
     at: float
     actor: Actor
     verb: str
-    kind: Kind | Literal["user", "binding"]
+    kind: Kind | Literal["user", "binding", "token", "person"]
     key: str
     before: Row | None
     after: Row | None

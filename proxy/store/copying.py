@@ -24,6 +24,8 @@ SECTIONS: Final[Mapping[str, int]] = {
     "conflicts": 2,
     "usage": 2,
     "notes": 1,
+    "access": 2,
+    "access_used": 2,
     "meta": 1,
 }
 META: Final = ("hmac_key", "registrar_version", "table_version")

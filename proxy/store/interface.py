@@ -14,6 +14,7 @@ from typing import Protocol
 
 from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.table import EndpointTable
+from proxy.store.access import AccessStore
 from proxy.store.actor import Actor
 from proxy.store.audit_row import AuditRow
 from proxy.store.ledger import LedgerStore
@@ -22,7 +23,7 @@ from proxy.store.nodes import NodeStore
 from proxy.store.registrar import RegistrarStore
 
 
-class Store(RegistrarStore, LedgerStore, NewsStore, NodeStore, Protocol):
+class Store(RegistrarStore, LedgerStore, AccessStore, NewsStore, NodeStore, Protocol):
     """Every method may raise StoreError."""
 
     async def load_table(self) -> EndpointTable:

@@ -10,6 +10,7 @@ from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint, set_poo
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, StoreError, User, open_store
+from proxy.store.access import Access
 from proxy.store.redis.copying import RedisCopy
 from tests.support.redis import RedisServer
 
@@ -59,6 +60,9 @@ async def full(tmp_path):
         [Usage(KEY, "a@x", 1.5, 2.5, 9, 2, "ua", "e", "tcp:10.0.0.1")]
     )
     await store.set_note("runbook", "ticked")
+    token = Access("token", "ci", "viewer", "ab", ("x.test",), (), 1.5, "anna", 9.5)
+    await store.set_access(token, "token.new", ANNA, 1.5, is_new=True)
+    await store.note_access_use("token", "ci", 2.25, "10.0.0.1")
     await store.close()
     return url
 
@@ -72,6 +76,7 @@ async def everything(url):
         sorted(each.row() for each in await store.bindings(None, 0.0)),
         *(await store.conflicts(), await store.usage(), await store.note("runbook")),
         *(await store.hmac_key(), await store.registrar_version()),
+        await store.accesses(),
     )
     await store.close()
     return found
@@ -80,7 +85,7 @@ async def everything(url):
 async def test_there_and_back_everything_is_the_same(full, redis_url, tmp_path):
     moved = {each.section: each for each in await migrate(full, redis_url)}
     assert (moved["bindings"].rows, moved["bindings"].written) == (1200, 1200)
-    assert moved["audit"].rows == 3
+    assert moved["audit"].rows == 4
     wanted = await everything(full)
     assert await everything(redis_url) == wanted
     back = f"sqlite:///{tmp_path}/back.db"
@@ -93,7 +98,7 @@ async def test_the_history_goes_on_after_a_move(full, redis_url):
     store = await open_store(redis_url)
     decide = new_endpoint("b@contoso.test", EndpointFields(pool_fqdn=POOL), RULES, 9.0)
     await store.change(ANNA, "endpoint.new", decide, 9.0)
-    assert [row.number for row in await store.history()] == [4, 3, 2, 1]
+    assert [row.number for row in await store.history()] == [5, 4, 3, 2, 1]
     assert len(await store.remove_bindings("u7@contoso.test", ANNA, 10.0)) == 1
     await store.close()
 

@@ -38,7 +38,7 @@ def new(
     """Create a user; asks for the password."""
     session: Session = context.obj
     config = session.config()
-    password = _password(password_stdin)
+    password = ask_password(password_stdin)
     user = session.operate(
         lambda operator: registrar.new_user(operator, config, name, password)
     )
@@ -52,7 +52,7 @@ def set_(
     """Give a user another password."""
     session: Session = context.obj
     config = session.config()
-    password = _password(password_stdin)
+    password = ask_password(password_stdin)
     user = session.operate(
         lambda operator: registrar.set_user(operator, config, name, password)
     )
@@ -91,7 +91,8 @@ def list_(context: typer.Context) -> None:
         )
 
 
-def _password(from_stdin: bool) -> str:
+def ask_password(from_stdin: bool) -> str:
+    """The password of a pipe, or of the person at the terminal."""
     if from_stdin:
         # PowerShell may put a byte order mark before what it pipes.
         return sys.stdin.readline().removeprefix(MARK).rstrip("\r\n")

@@ -110,6 +110,14 @@ def _user(name: bytes, value: bytes) -> list[Values]:
     return [(name.decode(), each, realm, ha1, at) for each, ha1 in proofs.items()]
 
 
+def _access(name: bytes, value: bytes) -> list[Values]:
+    return [(*name.decode().split("\n"), value.decode())]
+
+
+def _access_used(name: bytes, value: bytes) -> list[Values]:
+    return [(*name.decode().split("\n"), *json.loads(value))]
+
+
 def _conflict(name: bytes, value: bytes) -> list[Values]:
     endpoint, _, source = name.decode().partition("\n")
     (first, last, count), rest = _halves(value)
@@ -171,6 +179,15 @@ def _usage_commands(
     ]
 
 
+def _access_commands(kind: str, name: str, body: str) -> list[Words]:
+    return [("HSET", redis_key("access"), f"{kind}\n{name}", body)]
+
+
+def _access_used_commands(kind: str, name: str, at: float, source: str) -> list[Words]:
+    value = json.dumps([at, source])
+    return [("HSET", redis_key("access_used"), f"{kind}\n{name}", value)]
+
+
 def _user_commands(rows: Sequence[Values]) -> list[Words]:
     commands: list[Words] = []
     ordered = sorted(rows, key=lambda row: str(row[0]))
@@ -188,6 +205,8 @@ _READ: Final[dict[str, Callable[[bytes, bytes], list[Values]]]] = {
     "bindings": _binding,
     "users": _user,
     "conflicts": _conflict,
+    "access": _access,
+    "access_used": _access_used,
 }
 _WRITE: Final[dict[str, Callable[..., list[Words]]]] = {
     "audit": _audit_commands,
@@ -195,4 +214,6 @@ _WRITE: Final[dict[str, Callable[..., list[Words]]]] = {
     "bindings": _binding_commands,
     "conflicts": _conflict_commands,
     "usage": _usage_commands,
+    "access": _access_commands,
+    "access_used": _access_used_commands,
 }

@@ -27,6 +27,7 @@ from proxy.store.actor import Actor
 from proxy.store.audit_row import AuditRow
 from proxy.store.errors import StoreError
 from proxy.store.redis import scripts
+from proxy.store.redis.access import RedisAccess
 from proxy.store.redis.connection import RedisConnection, redis_key
 from proxy.store.redis.ledger import RedisLedger
 from proxy.store.redis.news import RedisNews
@@ -38,7 +39,7 @@ THOROUGH_BYTES: Final = 32 * 1024
 _TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"}
 
 
-class RedisStore(RedisRegistrar, RedisLedger, RedisNews, RedisNodes):
+class RedisStore(RedisRegistrar, RedisLedger, RedisAccess, RedisNews, RedisNodes):
     """A Store in a Redis."""
 
     def __init__(self, redis: RedisConnection) -> None:

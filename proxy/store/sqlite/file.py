@@ -30,6 +30,7 @@ from proxy.store.actor import Actor
 from proxy.store.audit_row import AuditRow
 from proxy.store.errors import StoreError
 from proxy.store.nodes import NodeRecord
+from proxy.store.sqlite.access import SqliteAccess
 from proxy.store.sqlite.errors import store_error
 from proxy.store.sqlite.ledger import SqliteLedger
 from proxy.store.sqlite.migrations import NEWEST, SchemaTooNew, migrate, schema_version
@@ -93,6 +94,7 @@ class SqliteFile:
         self.registrar = SqliteRegistrar(self._db, self._transaction)
         self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
+        self.access = SqliteAccess(self._db, self._transaction)
 
     @_mapped
     def _set_up(self, busy_seconds: float) -> None:

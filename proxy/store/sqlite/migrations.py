@@ -66,6 +66,15 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE nodes (number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,"
         " seen_at REAL NOT NULL)",
     ),
+    (
+        # Who may use the console: store/access.py.  The last use is apart, so that
+        # noting one never brings back what was revoked at the same moment.
+        "CREATE TABLE access (kind TEXT NOT NULL, name TEXT NOT NULL,"
+        " body TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID",
+        "CREATE TABLE access_used (kind TEXT NOT NULL, name TEXT NOT NULL,"
+        " at REAL NOT NULL, source TEXT NOT NULL, PRIMARY KEY (kind, name))"
+        " WITHOUT ROWID",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

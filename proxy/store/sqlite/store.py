@@ -15,6 +15,7 @@ from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
+from proxy.store.access import Access, AccessKind
 from proxy.store.actor import Actor
 from proxy.store.audit_row import AuditRow
 from proxy.store.errors import StoreError
@@ -180,6 +181,30 @@ class SqliteStore:
     async def set_note(self, name: str, body: str) -> None:
         """See LedgerStore."""
         await self._run(self._file.ledger.set_note, name, body)
+
+    async def accesses(self) -> list[Access]:
+        """See AccessStore."""
+        return await self._run(self._file.access.accesses)
+
+    async def set_access(
+        self, access: Access, verb: str, actor: Actor, now: float, *, is_new: bool
+    ) -> bool:
+        """See AccessStore."""
+        method = self._file.access.set_access
+        return await self._run(method, access, verb, actor, now, is_new)
+
+    async def remove_access(
+        self, kind: AccessKind, name: str, verb: str, actor: Actor, now: float
+    ) -> bool:
+        """See AccessStore."""
+        method = self._file.access.remove_access
+        return await self._run(method, kind, name, verb, actor, now)
+
+    async def note_access_use(
+        self, kind: AccessKind, name: str, at: float, source: str
+    ) -> None:
+        """See AccessStore."""
+        await self._run(self._file.access.note_access_use, kind, name, at, source)
 
     async def try_write(self, *, is_thorough: bool = False) -> None:
         """See Store."""

@@ -1,0 +1,206 @@
+"""The store as somebody may use it: by role what is done, by scope what is seen.
+
+The last guard, under every route and command: one that forgot to ask who may do
+something still cannot do it.  A method that is not named here is nobody's business but
+the service's.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from proxy.admin.control import ControlError
+from proxy.endpoints.address import Refused
+from proxy.endpoints.changes import Decide, RowChange
+from proxy.endpoints.model import Cutover, Endpoint
+from proxy.endpoints.table import EndpointTable
+from proxy.endpoints.usage import Usage
+from proxy.location.binding import Binding
+from proxy.store import Actor, AuditRow, Conflict, Store, User
+from proxy.store.access import Access, AccessKind, Role
+
+READS: Final = frozenset({"table_version", "registrar_version", "note", "nodes"})
+"""What everybody may ask, whatever the scope."""
+
+
+class GuardedStore:
+    """A Store for one token or person; closing it is its owner's business."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    def __getattr__(self, name: str) -> Any:
+        if name in READS:
+            return getattr(self._store, name)
+        raise AttributeError(f"{name} is not for the console: see guarded_store.py")
+
+    # -- changes -----------------------------------------------------------------
+
+    async def change(
+        self, actor: Actor, verb: str, decide: Decide, now: float
+    ) -> list[RowChange]:
+        """See Store; what is out of the scope stays as it is."""
+        require(self._access, "operator")
+
+        def judged(table: EndpointTable) -> Sequence[RowChange]:
+            found = decide(table)
+            allow(self._access, found)
+            return found
+
+        return await self._store.change(actor, verb, judged, now)
+
+    async def remove_bindings(
+        self, aor: str, actor: Actor, now: float
+    ) -> list[Binding]:
+        """See RegistrarStore."""
+        require(self._access, "operator", aor)
+        return await self._store.remove_bindings(aor, actor, now)
+
+    async def set_user(self, user: User, verb: str, actor: Actor) -> None:
+        """See RegistrarStore."""
+        require(self._access, "operator", user.name)
+        await self._store.set_user(user, verb, actor)
+
+    async def remove_user(self, name: str, actor: Actor, now: float) -> bool:
+        """See RegistrarStore."""
+        require(self._access, "operator", name)
+        return await self._store.remove_user(name, actor, now)
+
+    async def set_note(self, name: str, body: str) -> None:
+        """See LedgerStore; a runbook that a viewer looks at remembers nothing."""
+        if self._access.may("operator"):
+            await self._store.set_note(name, body)
+
+    async def set_access(
+        self, access: Access, verb: str, actor: Actor, now: float, *, is_new: bool
+    ) -> bool:
+        """See AccessStore."""
+        require_everything(self._access)
+        return await self._store.set_access(access, verb, actor, now, is_new=is_new)
+
+    async def remove_access(
+        self, kind: AccessKind, name: str, verb: str, actor: Actor, now: float
+    ) -> bool:
+        """See AccessStore."""
+        require_everything(self._access)
+        return await self._store.remove_access(kind, name, verb, actor, now)
+
+    # -- looks -------------------------------------------------------------------
+
+    async def accesses(self) -> list[Access]:
+        """See AccessStore."""
+        require_everything(self._access)
+        return await self._store.accesses()
+
+    async def load_table(self) -> EndpointTable:
+        """See Store: the part of the table that is in the scope."""
+        return self._part(await self._store.load_table())
+
+    def _part(self, table: EndpointTable) -> EndpointTable:
+        access = self._access
+        if not access.is_scoped:
+            return table
+        endpoints = [x for x in table.endpoints.values() if access.covers(x.key)]
+        used = {fqdn for each in endpoints for fqdn in _pools_of(each)}
+        cutover = table.cutover
+        if cutover and not all(access.covers(x.after.key) for x in cutover.switches):
+            cutover = None
+        return EndpointTable(
+            endpoints,
+            [pool for pool in table.pools.values() if pool.fqdn in used],
+            [x for x in table.learned.values() if access.covers(x.endpoint_key)],
+            table.version,
+            cutover,
+        )
+
+    async def history(self, key: str | None = None, limit: int = 100) -> list[AuditRow]:
+        """See Store."""
+        if not self._access.is_scoped:
+            return await self._store.history(key, limit)
+        rows = await self._store.history(key, SEARCHED)
+        return [row for row in rows if self._sees(row)][:limit]
+
+    def _sees(self, row: AuditRow) -> bool:
+        return row.kind in ("endpoint", "binding", "user") and self._access.covers(
+            row.key
+        )
+
+    async def audit_row(self, number: int) -> AuditRow | None:
+        """See Store."""
+        row = await self._store.audit_row(number)
+        if row is None or (self._access.is_scoped and not self._sees(row)):
+            return None
+        return row
+
+    async def bindings(self, aor: str | None, now: float) -> list[Binding]:
+        """See RegistrarStore."""
+        found = await self._store.bindings(aor, now)
+        return [each for each in found if self._access.covers(each.aor)]
+
+    async def users(self) -> list[User]:
+        """See RegistrarStore."""
+        found = await self._store.users()
+        return [each for each in found if self._access.covers(each.name)]
+
+    async def conflicts(self, endpoint_key: str | None = None) -> list[Conflict]:
+        """See RegistrarStore."""
+        found = await self._store.conflicts(endpoint_key)
+        return [each for each in found if self._access.covers(each.endpoint_key)]
+
+    async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
+        """See LedgerStore."""
+        found = await self._store.usage(endpoint_key)
+        return [each for each in found if self._access.covers(each.endpoint_key)]
+
+    async def close(self) -> None:
+        """Nothing: whoever opened the store closes it."""
+
+
+SEARCHED: Final = 10_000
+"""Rows of the history that are looked through for those of a scope."""
+
+
+def _pools_of(endpoint: Endpoint) -> list[str]:
+    canary = endpoint.canary
+    return [endpoint.pool_fqdn, *([canary.pool_fqdn] if canary else [])]
+
+
+def require(access: Access, role: Role, key: str = "") -> None:
+    """Refuse who has less than a role, or asks about a key out of the scope."""
+    if not access.may(role):
+        raise ControlError(
+            f'the {access.kind} "{access.name}" has the role {access.role}, and this '
+            f"needs {role}",
+            kind="forbidden",
+        )
+    if key and not access.covers(key):
+        raise ControlError(_out_of_scope(access, key), kind="forbidden")
+
+
+def require_everything(access: Access) -> None:
+    """Refuse whoever is no admin over all: tokens and people are not divided."""
+    require(access, "admin")
+    if access.is_scoped:
+        text = _out_of_scope(access, "what belongs to the whole service")
+        raise ControlError(text, kind="forbidden")
+
+
+def allow(access: Access, changes: Sequence[RowChange]) -> None:
+    """Refuse changes of rows that are not in the scope; raises Refused."""
+    for change in changes:
+        keys = _keys_of(change) if access.is_scoped else []
+        strange = next((key for key in keys if not access.covers(key)), None)
+        if strange is not None:
+            raise Refused(_out_of_scope(access, strange), "forbidden")
+
+
+def _keys_of(change: RowChange) -> list[str]:
+    """The endpoints that a change is about; of a pool nobody with a scope has all."""
+    if isinstance(change.row, Cutover):
+        return [each.after.key for each in change.row.switches]
+    return [change.key]
+
+
+def _out_of_scope(access: Access, what: str) -> str:
+    scope = ", ".join((*access.domains, *access.endpoints))
+    return f'the {access.kind} "{access.name}" is for {scope}, which leaves out {what}'
