@@ -11,6 +11,7 @@ from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, StoreError, User, open_store
 from proxy.store.access import Access
+from proxy.store.copying import SECTIONS
 from proxy.store.redis.copying import RedisCopy
 from tests.support.redis import RedisServer
 
@@ -146,7 +147,7 @@ async def test_a_source_that_changes_meanwhile_is_noticed(full, redis_url, monke
     monkeypatch.setattr(RedisCopy, "read", disturb)
     with pytest.raises(ControlError, match="stop every proxy on either"):
         await migrate(full, redis_url)
-    assert len(await migrate(full, redis_url)) == 11
+    assert len(await migrate(full, redis_url)) == len(SECTIONS)
 
 
 async def test_a_source_that_is_not_there_is_not_made(redis, redis_url, tmp_path):
