@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.module_graph import circles, dotted, module_graph
+from tests.support.reach import findings
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "proxy").rglob("*.py"))
@@ -207,6 +208,48 @@ def test_arrows_lead_from_the_workers_to_the_server_and_never_back() -> None:
             continue
         wrong = {x for x in GRAPH[module] if x.startswith("proxy.server.workers")}
         assert not wrong, f"{module} imports {sorted(wrong)}: use server/links or part"
+
+
+MAY_ENTER = {"proxy/server/carrier.py"}
+OUTSIDE = [path for path in SOURCES if package_of(path) not in (*PURE, "pools")]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=name)
+def test_nobody_outside_changes_the_core_but_by_events(path: Path) -> None:
+    found = findings(path.read_text(), may_enter=name(path) in MAY_ENTER)
+    assert not found, "make it an event (proxy/core/events.py) and `step` it"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "runtime.core.is_draining = True",
+        "state.phase, self._runtime.core.is_draining = 1, True",
+        "core = runtime.core; core.settings = x",
+        "book = self.core.next_hops.health; book.take_over(news)",
+        "layer, book = core.transactions, core.health; book.suspects[key] = x",
+        "del runtime.core.health.suspects[key]",
+        "core.router.nodes.uris().count += 1",
+        "setattr(runtime.core, 'settings', x)",
+        "def f(book: HealthBook): book.prolong(key, '', 1.0, 2.0)",
+        "def f(core: 'ProxyCore | None'): core.location.sweep(1.0)",
+        "runtime.core.handle(event, now)",
+        "if (registrar := runtime.core.registrar): registrar.clock_set(1.0, 2.0)",
+    ],
+)
+def test_a_hand_in_the_core_is_seen(line: str) -> None:
+    assert findings(line)
+
+
+def test_to_look_at_the_core_is_free() -> None:
+    assert not findings(
+        "core = runtime.core\n"
+        "left = len(core.transactions)\n"
+        "for key in core.health.suspects: print(core.health.health(key, now))\n"
+        "codes = core.settings.attempts.failover_codes\n"
+        "settings = with_live_values(core.settings, fresh)\n"
+        "self.core = ProxyCore(settings)\n"
+    )
 
 
 def modules_of(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from proxy.location.binding import BindingChanges
 from proxy.pools.front_end import FrontEnd, Lookup
+from proxy.pools.health import Ejection
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.message import Request
 
@@ -89,6 +90,15 @@ class SaveBindings:
         self.ticket = ticket
 
 
+class MoveBindings:
+    """The wall clock was set: have the store end these contacts when memory does."""
+
+    __slots__ = ("changes",)
+
+    def __init__(self, changes: BindingChanges) -> None:
+        self.changes = changes
+
+
 class LookUp:
     """Ask the store who ``aor`` is; answered by ``LookedUp``, always and soon."""
 
@@ -159,6 +169,15 @@ class HandOver:
         self.reason = reason
 
 
+class TellEjection:
+    """A front end is dead, or alive again: tell the other workers, if there are any."""
+
+    __slots__ = ("ejection",)
+
+    def __init__(self, ejection: Ejection) -> None:
+        self.ejection = ejection
+
+
 class NoteFault:
     """A bug of ours: ``what`` failed, and ``head`` is the beginning of the message that
     met it.  Whoever waited has been answered; this is for whoever mends it.
@@ -224,10 +243,12 @@ Command = (
     | RefuseUri
     | UseLearnedUri
     | SaveBindings
+    | MoveBindings
     | LookUp
     | NoteConflict
     | NoteSuspect
     | HandOver
+    | TellEjection
     | NoteFault
     | LogAccess
 )

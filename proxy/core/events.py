@@ -5,9 +5,11 @@ The counterpart is ``commands.py``.  Events are past tense.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from proxy.core.settings import CoreSettings
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding, BindingChanges
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
+from proxy.pools.health import Ejection, Key
 from proxy.sip.flow import Flow
 
 
@@ -197,8 +199,101 @@ class FramingFailed:
         self.reason = reason
 
 
+class SettingsChanged:
+    """A reload: these settings from now on.  Only what can change while we run does,
+    and keys have an event of their own."""
+
+    __slots__ = ("settings",)
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self.settings = settings
+
+
+class KeysChanged:
+    """Sign flow tokens with the first of these from now on, and accept them all."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self.keys = keys
+
+
+class Draining:
+    """The service is about to end: requests that begin something are refused."""
+
+    __slots__ = ()
+
+
+class ClockRead:
+    """The wall clock is ``offset`` seconds ahead of the core's clock.
+
+    ``set_by`` is how far somebody has set it since the last reading, mostly 0: what
+    expires then keeps its time.
+    """
+
+    __slots__ = ("offset", "set_by")
+
+    def __init__(self, offset: float, set_by: float = 0.0) -> None:
+        self.offset = offset
+        self.set_by = set_by
+
+
+class SweepDue:
+    """It is time to free the bindings that have expired."""
+
+    __slots__ = ()
+
+
+class EjectionTold:
+    """A sibling has found a front end dead, or alive again."""
+
+    __slots__ = ("ejection",)
+
+    def __init__(self, ejection: Ejection) -> None:
+        self.ejection = ejection
+
+
+class ProbeFailed:
+    """A probe found what a call would have met: it counts like a failed call."""
+
+    __slots__ = ("key", "reason")
+
+    def __init__(self, key: Key, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+
+
+class EjectionProlonged:
+    """Probes keep an ejected front end out until ``until`` (core seconds)."""
+
+    __slots__ = ("key", "reason", "until")
+
+    def __init__(self, key: Key, reason: str, until: float) -> None:
+        self.key = key
+        self.reason = reason
+        self.until = until
+
+
+class EjectionEnded:
+    """Probes bring an ejected front end back, on trial."""
+
+    __slots__ = ("key", "reason")
+
+    def __init__(self, key: Key, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+
+
 RegistrarEvent = (
     BindingsSaved | BindingsNotSaved | LocationLoaded | BindingsChanged | UsersChanged
+)
+UpkeepEvent = (
+    ClockRead
+    | SweepDue
+    | EjectionTold
+    | ProbeFailed
+    | EjectionProlonged
+    | EjectionEnded
 )
 Event = (
     MessageReceived
@@ -213,4 +308,8 @@ Event = (
     | UriTold
     | NodesChanged
     | RegistrarEvent
+    | SettingsChanged
+    | KeysChanged
+    | Draining
+    | UpkeepEvent
 )

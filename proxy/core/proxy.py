@@ -7,6 +7,7 @@ live next door: validation, routes, targets, next_hops, forwarder, response_cont
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from proxy.core import commands, events
 from proxy.core.answers.for_us import is_for_us
@@ -34,6 +35,7 @@ from proxy.core.settings import CoreSettings
 from proxy.core.siblings.directory import Siblings
 from proxy.core.siblings.handover import Handover, branches_for
 from proxy.core.tokens import TokenBox
+from proxy.core.upkeep import Upkeep
 from proxy.core.validation import (
     COUNTED_METHODS,
     Refusal,
@@ -77,19 +79,17 @@ class ProxyCore:
         self.budget = Budget(settings.memory)
         self.transactions = TransactionLayer(self.send, self.timers, self.budget)
         self.tokens = TokenBox(settings.keys, flows)
-        self.identity = identity_of(settings, flows)
+        self.identity = identity = identity_of(settings, flows)
         self._out: list[commands.Command] = []
         affinity = Affinity(flows, self._out.append, settings.attempts.connect)
         self.first_hop = FirstHop(flows, self.tokens, affinity)
         self.router = Router(
-            settings, self.identity, self.tokens, table or EndpointTable(), affinity
+            settings, identity, self.tokens, table or EndpointTable(), affinity
         )
         self.location = self.router.location
         self.chat_probes = ChatProbes(self.identity, self.tokens, settings.source)
         self.branches = branches_for(flows, rng, siblings)
-        self.next_hops = NextHops(
-            flows, self.identity, self.router, cached, rng, affinity
-        )
+        self.next_hops = NextHops(flows, identity, self.router, cached, rng, affinity)
         self.health = self.next_hops.health
         self.handover = Handover(siblings, self._out) if siblings else None
         self.refusals = Refusals(settings, flows, self.send, self._out, self.timers)
@@ -99,7 +99,7 @@ class ProxyCore:
             settings,
             flows,
             self.transactions,
-            RecordRoutes(self.tokens, self.identity),
+            RecordRoutes(self.tokens, identity),
             self.branches,
             self.next_hops,
             self.first_hop,
@@ -113,14 +113,16 @@ class ProxyCore:
             if settings.registrar
             else None
         )
+        self.upkeep = Upkeep(self.health, self.location, self._out)
+        if self.registrar is not None:
+            self.upkeep.clock_set = self.registrar.clock_set
         self.look_ups = LookUps(self, self._out)
         self.responses = Responses(self.forwarder, self.handover)
         self.cancels = Cancels(self)
         self.is_draining = False
-        self.requests_received = 0
+        self.requests_received = self.malformed_received = 0
         # Other methods share one counter: a stranger must not make us keep names.
         self.requests_by_method = dict.fromkeys((*COUNTED_METHODS, b"other"), 0)
-        self.malformed_received = 0
 
     # -- the shell's side --------------------------------------------------------
 
@@ -168,9 +170,33 @@ class ProxyCore:
                 self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
             case events.NodesChanged():
                 self.router.nodes.update(event.nodes)
+            case events.SettingsChanged():
+                self._use(event.settings)
+            case events.KeysChanged():
+                self.tokens.use_keys(event.keys)
+                self.settings = replace(self.settings, keys=event.keys)
+            case events.Draining():
+                self.is_draining = True
+            case (
+                events.ClockRead()
+                | events.SweepDue()
+                | events.EjectionTold()
+                | events.ProbeFailed()
+                | events.EjectionProlonged()
+                | events.EjectionEnded()
+            ):
+                self.upkeep.handle(event, now)
             case _:
                 if self.registrar is not None:
                     self.registrar.handle(event, now)
+
+    def _use(self, settings: CoreSettings) -> None:
+        """Go on with what a reload may change; the keys stay."""
+        settings = replace(settings, keys=self.settings.keys)
+        self.settings = self.forwarder.settings = settings
+        attempts = self.forwarder.attempts = settings.attempts
+        self.way_back.timeout = attempts.connect
+        self.first_hop.affinity.timeout = attempts.connect
 
     def take_commands(self) -> list[commands.Command]:
         """What has been decided since the last call."""

@@ -72,7 +72,7 @@ UNKNOWN: Final = Health("healthy", 0.0, "", 0, 0, 0.0, ())
 
 
 @dataclass(slots=True)
-class _Suspect:
+class Suspect:
     """A front end whose last outcome was a failure.
 
     ``is_silent`` when it was ejected for saying nothing; ``trial_until`` while one call
@@ -100,7 +100,7 @@ class HealthBook:
     __slots__ = ("_histories", "doubts", "ejected", "on_change", "suspects")
 
     def __init__(self) -> None:
-        self.suspects: dict[Key, _Suspect] = {}
+        self.suspects: dict[Key, Suspect] = {}
         self.doubts: dict[Key, float] = {}
         self.ejected: set[Key] = set()
         self._histories: dict[Key, deque[Transition]] = {}
@@ -145,7 +145,7 @@ class HealthBook:
         suspect = self.suspects.get(key)
         if suspect is None:
             self._make_room()
-            suspect = self.suspects[key] = _Suspect()
+            suspect = self.suspects[key] = Suspect()
         elif now <= suspect.last_failure:
             return False
         suspect.last_failure = now
@@ -222,7 +222,7 @@ class HealthBook:
         suspect = self.suspects.get(key)
         if suspect is None:
             self._make_room()
-            suspect = self.suspects[key] = _Suspect()
+            suspect = self.suspects[key] = Suspect()
         elif suspect.until >= until:
             return
         suspect.failures = max(suspect.failures, FAILURES_TO_EJECT)

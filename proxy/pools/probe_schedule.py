@@ -10,10 +10,10 @@ Pure: time is an argument, the probe itself is `prober.py`, the loop
 """
 
 import random
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from proxy.pools.health import FAILURES_TO_EJECT, MAX_KNOWN, HealthBook, Key
+from proxy.pools.health import FAILURES_TO_EJECT, MAX_KNOWN, Key, Suspect
 
 if TYPE_CHECKING:
     from proxy.pools.prober import Probe, Reading
@@ -28,6 +28,17 @@ DEAF_AFTER: Final = 300.0
 BACK: Final = "answers OPTIONS again"
 UNPROVEN: Final = "takes connections again"
 _NEVER: Final = float("inf")
+
+
+class Book(Protocol):
+    """What probes read of a ``HealthBook``, and what they may have it write."""
+
+    @property
+    def suspects(self) -> Mapping[Key, Suspect]: ...
+    def is_ejected(self, key: Key, now: float) -> bool: ...
+    def record_failure(self, key: Key, reason: str, now: float) -> object: ...
+    def prolong(self, key: Key, reason: str, until: float, now: float) -> None: ...
+    def end_ejection(self, key: Key, reason: str, now: float) -> None: ...
 
 
 class Outcome(NamedTuple):
@@ -115,7 +126,7 @@ class Probing:
     )
 
     def __init__(
-        self, book: HealthBook, interval: float, rng: random.Random | None = None
+        self, book: Book, interval: float, rng: random.Random | None = None
     ) -> None:
         self._book = book
         self._interval = interval

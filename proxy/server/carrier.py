@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from proxy.core import commands
+from proxy.core import commands, events
 from proxy.core.proxy import ProxyCore
 from proxy.net.stream_flow import Sender
 from proxy.server.faults import FaultLog
@@ -64,6 +64,17 @@ class Carrier:
         core = self._core
         core.receive(flow, data, _monotonic())
         self.carry_out(core.take_commands())
+
+    def event(self, event: events.Event) -> None:
+        """Anything else that happened."""
+        self.carry_out(self._core.handle(event, _monotonic()))
+        self.batch_ended()
+
+    def expire(self) -> None:
+        """The instant that ``arm`` was asked for has come."""
+        self.armed_for = NEVER
+        self.carry_out(self._core.expire(_monotonic()))
+        self.batch_ended()
 
     def batch_ended(self) -> None:
         """One armed timer for the whole core; it is never taken back, only moved."""

@@ -1,7 +1,7 @@
 """Drain: the polite end of the service.
 
 Begun by SIGTERM or ``waypost drain``.  From then on requests that begin something get
-503 with Retry-After (``ProxyCore.is_draining``), ``/ready`` says 503 while ``/health``
+503 with Retry-After (event ``Draining``), ``/ready`` says 503 while ``/health``
 stays 200, and what has begun goes on.  It is over when no request waits for its
 answer any more, at once if none does, or after ``[server] drain_seconds``.
 
@@ -13,6 +13,7 @@ import asyncio
 
 import structlog
 
+from proxy.core import events
 from proxy.core.proxy import ProxyCore
 from proxy.server.host.notify import Notifier
 from proxy.server.runtime import Runtime
@@ -55,7 +56,7 @@ class Drain:
         left = open_transactions(self.runtime.core)
         if not self.is_begun:
             self.state.phase = "draining"
-            self.runtime.core.is_draining = True
+            self.runtime.step(events.Draining())
             log.info("service.draining", limit=self.limit, transactions=left)
             self._notifier.tell("STOPPING=1", f"STATUS=draining, {left} left")
             self.runtime.tasks.start(self._wait(self.runtime), "drain")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from proxy.core.siblings.directory import Siblings
 from proxy.location.binding import BindingChange
+from proxy.pools.health import Ejection
 from proxy.sip.flow import Flow
 
 
@@ -33,6 +34,9 @@ class Links(Protocol):
 
     def tell(self, news: Any) -> None:
         """Tell every sibling something; ``news`` is made of JSON's types."""
+
+    def tell_ejection(self, news: Ejection) -> None:
+        """Tell every sibling that a front end is dead, or alive again."""
 
     async def tell_bindings(self, changes: Sequence[BindingChange]) -> None:
         """Return once every sibling has confirmed, or when patience ends."""

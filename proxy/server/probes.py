@@ -6,12 +6,14 @@ each name that a certificate must cover.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
+from proxy.core import events
 from proxy.pools.front_end import FrontEnd
-from proxy.pools.health import Key
+from proxy.pools.health import Key, Suspect
 from proxy.pools.probe_schedule import Outcome, Probing, best_of, outcome_of, worst_of
 from proxy.pools.prober import probe
 from proxy.pools.srv import numeric_resolution
@@ -26,12 +28,36 @@ _STEPS: Final = 3
 _WILDCARDS: Final = ("0.0.0.0", "::")
 
 
+class _ToldBook:
+    """The core's book of health: read as it is, written by events alone."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def suspects(self) -> Mapping[Key, Suspect]:
+        """See HealthBook, as for all that follows."""
+        return self._runtime.core.health.suspects
+
+    def is_ejected(self, key: Key, now: float) -> bool:
+        return self._runtime.core.health.is_ejected(key, now)
+
+    def record_failure(self, key: Key, reason: str, now: float) -> None:
+        self._runtime.step(events.ProbeFailed(key, reason))
+
+    def prolong(self, key: Key, reason: str, until: float, now: float) -> None:
+        self._runtime.step(events.EjectionProlonged(key, reason, until))
+
+    def end_ejection(self, key: Key, reason: str, now: float) -> None:
+        self._runtime.step(events.EjectionEnded(key, reason))
+
+
 class FrontEndProber:
     """Looks for suspects all the time and sees to it that they are probed."""
 
     def __init__(self, runtime: Runtime, interval: float) -> None:
         self._runtime = runtime
-        self._probing = Probing(runtime.core.health, interval)
+        self._probing = Probing(_ToldBook(runtime), interval)
         self._tick = min(1.0, interval / 5)
         self._said: dict[Key, tuple[str, str, str]] = {}
 

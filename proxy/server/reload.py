@@ -18,7 +18,7 @@ from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError
 from proxy.config.reader import read
-from proxy.core.proxy import ProxyCore
+from proxy.core import events
 from proxy.core.settings import CoreSettings
 from proxy.server import wiring
 from proxy.server.drain import Drain
@@ -125,8 +125,7 @@ class Reloader:
             log.error("config.refused", problem=str(error))
             return False
         if keys != core.settings.keys:
-            core.tokens.use_keys(keys)
-            core.settings = replace(core.settings, keys=keys)
+            self.runtime.step(events.KeysChanged(keys))
             if not self.is_quiet:
                 log.info("keys.changed", keys=len(keys))
         changed = changes(self.config, fresh)
@@ -149,7 +148,8 @@ class Reloader:
         self.drain.limit = fresh.server.drain_seconds
         if fresh.dns != self.config.dns:
             self.runtime.resolver.use(fresh.dns.nameservers or None)
-        give_live_values(self.runtime.core, fresh, self.workers)
+        settings = with_live_values(self.runtime.core.settings, fresh, self.workers)
+        self.runtime.step(events.SettingsChanged(settings))
 
 
 def reloaded(config: Config, fresh: Config) -> Config:
@@ -177,15 +177,6 @@ def with_live_values(
         attempts=wiring.attempts_of(fresh),
         max_transactions=wiring.memory_shares(fresh, workers).transactions,
     )
-
-
-def give_live_values(core: ProxyCore, fresh: Config, workers: int = 1) -> None:
-    """Have the core go on with what a reload may change."""
-    core.settings = core.forwarder.settings = with_live_values(
-        core.settings, fresh, workers
-    )
-    attempts = core.forwarder.attempts = core.settings.attempts
-    core.way_back.timeout = core.first_hop.affinity.timeout = attempts.connect
 
 
 def changes(old: Config, new: Config) -> set[str]:

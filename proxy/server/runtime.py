@@ -25,7 +25,7 @@ from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.pools.srv import numeric_resolution
-from proxy.server.carrier import NEVER, Carrier
+from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
 from proxy.server.links import Links
@@ -49,6 +49,8 @@ _ADVICE = {
 }
 NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
+CLOCK_GRAIN = 0.001
+"""Seconds by which the wall clock may drift before the core is told."""
 
 
 class Runtime:
@@ -102,8 +104,7 @@ class Runtime:
         )
         self.carrier.undone = self._undone
         self.network.outbox.batch_ended = self.carrier.batch_ended
-        # Both are every message's way in; see carrier.py.
-        self.datagram = self.message = self.carrier.message
+        self.datagram = self.message = self.carrier.message  # every message's way in
         self.on_learned: Callable[[commands.LearnUri | commands.RefuseUri], None]
         self.on_learned = lambda _: None
         self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
@@ -112,12 +113,13 @@ class Runtime:
         self.probes = {"ok": 0, "failed": 0}
         self.used_uris: set[str] = set()
         self.wall = WallClock(self.loop.time())
-        self.core.location.wall_offset = self.wall.offset
+        self._told_offset = self.wall.offset
         self.on_clock_set: Callable[[BindingChanges], None] = lambda _: None
         self._flusher: asyncio.TimerHandle | None = None
         self.dns_news = DnsNews()
         resolver.on_change = self._resolution_changed
         resolver.on_servers = self.dns_news.servers
+        self.step(events.ClockRead(self.wall.offset))
 
     # -- life --------------------------------------------------------------------
 
@@ -215,8 +217,7 @@ class Runtime:
 
     def step(self, event: events.Event) -> None:
         """Let the core take one event, and do what it says."""
-        self.carrier.carry_out(self.core.handle(event, self.loop.time()))
-        self.carrier.batch_ended()
+        self.carrier.event(event)
 
     @property
     def errors(self) -> int:
@@ -250,6 +251,11 @@ class Runtime:
                 )
             case commands.UseLearnedUri():
                 self.used_uris.add(command.key)
+            case commands.MoveBindings():
+                self.on_clock_set(command.changes)
+            case commands.TellEjection():
+                if self.links is not None:
+                    self.links.tell_ejection(command.ejection)
             case commands.HandOver():
                 self._hand_over(command)
 
@@ -302,9 +308,7 @@ class Runtime:
     # -- time --------------------------------------------------------------------
 
     def _expire(self) -> None:
-        self.carrier.armed_for = NEVER
-        self.carrier.carry_out(self.core.expire(self.loop.time()))
-        self.carrier.batch_ended()
+        self.carrier.expire()
 
     def _flush_access(self) -> None:
         # First: whatever goes wrong with one batch, there is a next one.
@@ -314,15 +318,12 @@ class Runtime:
 
     def _look_at_clock(self) -> None:
         """Follow the wall clock; what expires keeps its time when that was set."""
-        now = self.loop.time()
-        by = self.wall.look(now)
+        by = self.wall.look(self.loop.time())
         if by:
             log.warning("clock.set", seconds=round(by, 1))
-            registrar = self.core.registrar
-            changes = registrar.clock_set(by, now) if registrar is not None else []
-            if changes:
-                self.on_clock_set(changes)
-        self.core.location.wall_offset = self.wall.offset
+        if by or abs(self.wall.offset - self._told_offset) > CLOCK_GRAIN:
+            self._told_offset = self.wall.offset
+            self.step(events.ClockRead(self.wall.offset, by))
 
 
 def _unresolved(lookup: Lookup) -> Resolution:

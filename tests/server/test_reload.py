@@ -7,13 +7,13 @@ from pathlib import Path
 from proxy.config import load_config
 from proxy.config.model import Config
 from proxy.config.section import keys_of
+from proxy.core import events
 from proxy.core.settings import CoreSettings
 from proxy.server.host.notify import Notifier
 from proxy.server.reload import (
     LIVE,
     ReloadSignal,
     changes,
-    give_live_values,
     with_live_values,
 )
 from proxy.server.state import ServiceState
@@ -62,7 +62,7 @@ def test_the_core_gets_the_live_values_and_keeps_the_others(tmp_path):
 def test_who_connects_hears_of_a_new_timeout(tmp_path):
     core = Playbook().core
     fresh = load(tmp_path, "[attempts]\nconnect = 1.25\n")
-    give_live_values(core, fresh)
+    core.handle(events.SettingsChanged(with_live_values(core.settings, fresh)), 1.0)
     assert core.forwarder.attempts.connect == 1.25
     assert core.way_back.timeout == core.first_hop.affinity.timeout == 1.25
 

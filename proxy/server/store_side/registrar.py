@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from proxy.core import events
 from proxy.location.binding import BindingChanges
 from proxy.server.runtime import Runtime
 from proxy.server.store_side.binding_writer import BindingWriter
@@ -65,7 +66,7 @@ async def _sweep(store: Store, runtime: Runtime, sweeps_store: bool) -> None:
     """Free expired bindings here and in the store."""
     while True:
         await asyncio.sleep(SWEEP)
-        runtime.core.location.sweep(runtime.loop.time())
+        runtime.step(events.SweepDue())
         if not sweeps_store:
             continue
         try:

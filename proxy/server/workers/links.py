@@ -16,8 +16,9 @@ from proxy.core.siblings.directory import Siblings, stream_key
 from proxy.location.binding import BindingChange
 from proxy.net.outbox import Outbox
 from proxy.net.stream_flow import StreamFlow
+from proxy.pools.health import Ejection
 from proxy.server.workers.link_frames import LinkFrames
-from proxy.server.workers.news import PATIENCE, bindings_news
+from proxy.server.workers.news import PATIENCE, bindings_news, ejection_news
 from proxy.sip.flow import WORKER_BITS, Flow, FlowTable, Listener
 
 log = structlog.get_logger()
@@ -148,6 +149,10 @@ class SiblingLinks:
             self._silent |= waiting
         finally:
             del self._asked[serial]
+
+    def tell_ejection(self, news: Ejection) -> None:
+        """See Links."""
+        self.tell(ejection_news(news))
 
     async def tell_bindings(self, changes: Sequence[BindingChange]) -> None:
         """Return once every sibling has confirmed, or after ``PATIENCE``."""

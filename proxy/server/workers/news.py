@@ -45,7 +45,7 @@ class NewsReader:
             case ["uri", uri, pool, endpoint]:
                 self._runtime.step(events.UriTold(uri, pool, endpoint))
             case ["health", *words]:
-                self._runtime.core.health.take_over(_ejection(*words))
+                self._runtime.step(events.EjectionTold(_ejection(*words)))
 
 
 def bindings_news(changes: Sequence[BindingChange]) -> list[Any]:

@@ -6,10 +6,9 @@ from typing import Final
 
 from proxy.core.siblings.directory import Siblings
 from proxy.net.network import ListenOptions
-from proxy.pools.health import Ejection
 from proxy.server.runtime import Runtime
 from proxy.server.workers.links import SiblingLinks
-from proxy.server.workers.news import NewsReader, ejection_news
+from proxy.server.workers.news import NewsReader
 from proxy.server.workers.sockets import WorkerSockets
 from proxy.sip.flow import NODE_BITS, WORKER_BITS, FlowTable
 
@@ -80,9 +79,4 @@ class WorkerPart:
         )
         runtime.links = links
         network.flows.elsewhere = links
-
-        def changed(news: Ejection) -> None:
-            links.tell(ejection_news(news))
-
-        runtime.core.health.on_change = changed
         links.open()

@@ -17,6 +17,7 @@ import structlog
 
 from proxy.config.model import Config
 from proxy.config.packed import unpack
+from proxy.core import events
 from proxy.net.selector import DirectEventLoop
 from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
@@ -191,7 +192,8 @@ def _answer(
         case "open":
             return open_transactions(runtime.core)
         case "drain":
-            state.phase, runtime.core.is_draining = "draining", True
+            state.phase = "draining"
+            runtime.step(events.Draining())
             left = open_transactions(runtime.core)
             log.info("worker.draining", pid=os.getpid(), transactions=left)
             return left

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from proxy.core import events
 from tests.support.messages import line_of, request
 from tests.support.playbook import POOL, Playbook, endpoint
 from tests.support.registry import Registry
@@ -79,7 +80,7 @@ def test_overload_and_drain_say_that_the_service_is_unavailable() -> None:
     play.sees("client < 503")
     assert told(play.last("client")) == (503, 1, "waypost.test")
     play = Playbook()
-    play.core.is_draining = True
+    play.core.handle(events.Draining(), play.now)
     play.send("client", request())
     play.sees("client < 503")
     assert told(play.last("client")) == (503, 1, "waypost.test")

@@ -426,7 +426,7 @@ def test_without_a_registrar_a_register_is_a_request_like_any_other():
 
 
 def test_a_draining_registrar_takes_nobody(registry):
-    registry.core.is_draining = True
+    registry.core.handle(events.Draining(), registry.now)
     registry.send_register(HOME)
     registry.sees("client < 503")
 
