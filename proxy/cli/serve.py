@@ -1,7 +1,6 @@
 """``waypost serve``, kept apart so that the service never loads the command line.
 
-Its memory and its start are measured: neither Typer nor Rich is imported on this way,
-nor pydantic, which checks the configuration in a process of its own.
+Its memory and its start are measured: neither Typer nor Rich is imported on this way.
 """
 
 import gc
@@ -19,16 +18,15 @@ def serve_command(config_file: str | None) -> int:
     # that runs has the collector off anyway (server/garbage.py).
     gc.disable()
     from proxy.config.file import find_config, is_searched, overshadowed
-    from proxy.config.reader import Reading
+    from proxy.config.reader import read_now
 
     path = find_config(config_file)
     note = overshadowed(path) if is_searched(config_file) else ""
     if note:
         print(f"waypost: note: {note}", file=sys.stderr)
-    with Reading(path) as reading:
-        # Both take about as long, and we have more than one core.
-        from proxy.server.serve import serve
+    config = read_now(path)
+    # Only now: who has a mistake in the file hears of it before all that is loaded.
+    from proxy.server.serve import serve
 
-        gc.collect()  # what imports left behind, before there is more; we wait anyway
-        config = reading.result()
+    gc.collect()  # what imports left behind, before there is more
     return serve(config)

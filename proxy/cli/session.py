@@ -13,7 +13,7 @@ from typing import TypeVar
 from proxy import clock
 from proxy.admin.control import Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
-from proxy.config import Config, find_config
+from proxy.config import Config, find_config, load_config
 from proxy.config.file import is_searched, overshadowed
 from proxy.store import Actor, StoreError, open_store
 
@@ -32,7 +32,7 @@ class Session:
         path = find_config(self.config_file)
         if is_searched(self.config_file):
             _tell_once(overshadowed(path))
-        return Config.load(path)
+        return load_config(path)
 
     def operate(self, work: Callable[[Operator], Awaitable[T]]) -> T:
         """Run a verb on the configured store; raises ControlError, StoreError."""

@@ -1,8 +1,8 @@
 """The configuration: what an administrator may write, and how it is read.
 
 ``model.py`` has one class per section, ``file.py`` finds and loads the file,
-``validation.py`` checks it and words what is wrong.  ``reader.py`` does all that in a
-process of its own, for the service.
+``validation.py`` checks it and words what is wrong.  ``reader.py`` reads it for the
+service, which must not wait for a file system that is gone.
 """
 
 from proxy.config.file import find_config, load_config

@@ -6,6 +6,7 @@ ours.  They are known by their endings and left alone; typing errors are not.
 """
 
 import re
+import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, get_args, get_origin
 
@@ -92,9 +93,7 @@ def _from_environment(wanted: Any, text: str) -> Any:
         if get_origin(wanted) is list:
             return [part.strip() for part in text.split(",") if part.strip()]
         return text
-    import tomllib
-
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text

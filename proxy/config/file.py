@@ -5,6 +5,8 @@ write.  The environment overrides single keys: ``WAYPOST_<SECTION>_<KEY>``.
 """
 
 import os
+import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from proxy.config.model import Config
 from proxy.config.problems import ConfigError, Problem
 from proxy.config.secrets import mask_line
 from proxy.config.toml_lines import KeyPath, line_of, locate_keys
+from proxy.config.validation import Invalid, validate
 from proxy.sip.pasted import MARK, pasted_note, toml_mistake
 
 SEARCHED: Final = (Path("config/waypost.toml"), Path("/etc/waypost/waypost.toml"))
@@ -73,15 +76,17 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
 
     Raises ConfigError with all problems.
     """
-    # Neither is needed to serve.
-    import tomllib
+    return parse_config(path, read_bytes(path), environ)
 
-    from proxy.config.validation import Invalid, validate
 
-    text = _read(path)
+def parse_config(
+    path: Path, data: bytes, environ: Mapping[str, str] | None = None
+) -> Config:
+    """The same for a file that has been read: ``data`` is what ``path`` holds."""
+    text = _decoded(path, data)
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError([_syntax_problem(path, text, error)]) from None
     lines = locate_keys(text)
     environ = os.environ if environ is None else environ
@@ -100,29 +105,49 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     return config
 
 
-def _read(path: Path) -> str:
+def read_bytes(path: Path) -> bytes:
+    """What a file holds; raises ConfigError."""
     try:
-        data = path.read_bytes()
-        if data[:2] in _UTF_16:
-            text = 'is UTF-16 (Notepad\'s "Unicode"): save the file as UTF-8'
-            raise ConfigError([Problem(str(path), None, "", text)])
-        # Notepad puts a byte order mark before UTF-8; TOML knows none.
-        return data.decode("utf-8").removeprefix(MARK)
+        return path.read_bytes()
     except FileNotFoundError:
         note = pasted_note(str(path)) or "check the name"
         text = f'no such file: {note}, or begin with "waypost config default"'
-    except UnicodeDecodeError as error:
-        text = f"not UTF-8 at byte {error.start}: save the file as UTF-8"
     except OSError as error:
         text = f"cannot be read ({error.strerror}): check its owner and mode"
     raise ConfigError([Problem(str(path), None, "", text)])
 
 
+def _decoded(path: Path, data: bytes) -> str:
+    try:
+        # Notepad puts a byte order mark before UTF-8; TOML knows none.
+        text = data.decode("utf-8").removeprefix(MARK)
+    except UnicodeDecodeError as error:
+        wrong = f"not UTF-8 at byte {error.start}: save the file as UTF-8"
+    else:
+        wrong = ""
+    if _is_utf_16(data):
+        wrong = 'is UTF-16 (Notepad\'s "Unicode"): save the file as UTF-8'
+    if wrong:
+        raise ConfigError([Problem(str(path), None, "", wrong)])
+    return text
+
+
+def _is_utf_16(data: bytes) -> bool:
+    """By its mark; or, without one, by the zero bytes that ASCII is written with."""
+    return data[:2] in _UTF_16 or data[:2].count(0) == 1
+
+
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_LONG_NUMBER: Final = re.compile("[0-9_]{4000}")
+"""Python refuses to read more than 4,300 digits, whatever the text is."""
 
 
 def _syntax_problem(path: Path, text: str, error: Exception) -> Problem:
     line, sentence = toml_mistake(text, error, mask_line)
+    number = _LONG_NUMBER.search(text)
+    if not isinstance(error, tomllib.TOMLDecodeError) and number:
+        line = text.count("\n", 0, number.start()) + 1
+        sentence = "a number of thousands of digits: write a shorter one"
     return Problem(str(path), line, "", sentence)
 
 

@@ -299,16 +299,6 @@ class Config(Section):
     server: ServerSection = ServerSection()
     path: Path = aside(default=Path("waypost.toml"))
 
-    @classmethod
-    def load(cls, path: str | Path) -> "Config":
-        """Read and check a file and the environment.
-
-        Raises ConfigError with every problem of the file at once.
-        """
-        from proxy.config.file import load_config
-
-        return load_config(Path(path))
-
     @property
     def advertised_host(self) -> str | None:
         """The host of our Via and Record-Route; None is each listener's own."""

@@ -1,7 +1,6 @@
 """What every section of the configuration has in common.
 
-Sections are plain dataclasses, because the running service holds them; what checks a
-file (``validation.py``, pydantic) is never loaded there.
+Sections are plain dataclasses; ``validation.py`` makes them out of a file's tables.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ T = TypeVar("T")
 class Rules:
     """What a key may be, besides its type.
 
-    ``bounds`` are pydantic's (``gt``, ``ge``, ``le``, ``min_length``).  ``check`` gets
+    ``bounds`` are msgspec's (``gt``, ``ge``, ``le``, ``min_length``).  ``check`` gets
     a value of the right type, ``check_raw`` whatever was written; both return the value
     to use and raise ValueError with a sentence that says what to write.
     """

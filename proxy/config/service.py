@@ -16,8 +16,9 @@ def _listen(value: str) -> str:
 
 
 def _workers(value: object) -> object:
-    is_count = isinstance(value, int) and 1 <= value <= MAX_WORKERS
-    if value != "auto" and not is_count:
+    # In Python True is a number too.
+    count = value if isinstance(value, int) and value is not True else 0
+    if value != "auto" and not 1 <= count <= MAX_WORKERS:
         raise ValueError(
             f"{value} is no number of processes: write workers = 2, at most "
             f'{MAX_WORKERS}, or "auto" for one per core'

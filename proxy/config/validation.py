@@ -1,25 +1,16 @@
-"""Checks a table against the sections, with pydantic, and words what is wrong.
+"""Checks a table against the sections, with msgspec, and words what is wrong.
 
-The only module that loads pydantic, which is 12 MB: the running service reads its
-configuration in a process of its own (``reader.py``) and never comes here.
+msgspec stops at the first mistake.  So every key, and every item of a list, is
+converted by itself: all mistakes come at once, each with its place.
 """
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from dataclasses import Field as DataclassField
-from difflib import get_close_matches
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    create_model,
-)
-from pydantic_core import ErrorDetails
+import msgspec
 
 from proxy.config.contradictions import Contradiction
 from proxy.config.model import Config
@@ -40,84 +31,132 @@ class Invalid(Exception):
 
 def validate(values: dict[str, Any]) -> Config:
     """The configuration of a file's tables; raises Invalid."""
-    try:
-        config: Config = _builder(Config)(_model(Config).model_validate(values))
-    except ValidationError as error:
-        raise Invalid([(x["loc"], _noted(x)) for x in error.errors()]) from None
+    config: Config = _section(Config, values, ())
     return config
 
 
-# -- from our sections to pydantic's models ------------------------------------------
+# -- values: each function returns what to use, or raises Invalid ----------------------
 
 
-def _model(cls: type[Section]) -> type[BaseModel]:
-    definitions: dict[str, Any] = {
-        name: (_annotation(key), ... if _is_required(key) else None)
-        for name, key in keys_of(cls).items()
-    }
-    strict = ConfigDict(strict=True, extra="forbid")
-    made: type[BaseModel] = create_model(cls.__name__, __config__=strict, **definitions)
-    return made
+def _section(kind: type[Section], table: Any, where: KeyPath) -> Any:
+    """The section that a table describes."""
+    if not isinstance(table, dict):
+        raise _refused(where, table, "a table")
+    taken: dict[str, Any] = {}
+    wrong: list[Contradiction] = []
+    known = keys_of(kind)
+    for name, key in known.items():
+        here = (*where, name)
+        if name in table:
+            try:
+                taken[name] = _value(key, table[name], here)
+            except Invalid as error:
+                wrong += error.wrong
+        elif _is_required(key):
+            wrong.append((here, f"is missing: write {_example(here)}"))
+    unknown = [(*where, name) for name in table if name not in known]
+    wrong += [(here, _unknown_key(here)) for here in unknown]
+    if wrong:
+        raise Invalid(wrong)
+    try:
+        return kind.from_keys(taken)
+    except ValueError as error:
+        raise Invalid([(where, str(error))]) from None
 
 
-def _annotation(key: DataclassField[Any]) -> Any:
+def _value(key: DataclassField[Any], value: Any, where: KeyPath) -> Any:
+    """The value of a key: what was written, checked by the rules of the key."""
     rules = rules_of(key)
-    wanted: Any = Annotated[_type(key.type), Field(**dict[str, Any](rules.bounds))]
-    if rules.check is not None:
-        wanted = Annotated[wanted, AfterValidator(rules.check)]
-    if rules.check_raw is not None:
-        wanted = Annotated[wanted, BeforeValidator(rules.check_raw)]
-    return wanted
+    try:
+        raw = value if rules.check_raw is None else rules.check_raw(value)
+        if get_origin(key.type) is list:
+            taken = _items(get_args(key.type)[0], raw, where, rules.bounds)
+        else:
+            taken = _single(key.type, raw, where, rules.bounds)
+        return taken if rules.check is None else rules.check(taken)
+    except ValueError as error:
+        raise Invalid([(where, _noted(str(error), value))]) from None
 
 
-def _type(wanted: Any) -> Any:
-    """The type as it is; of a section its model, which ends as the section."""
-    if get_origin(wanted) is list:
-        return list[_type(get_args(wanted)[0])]  # type: ignore[misc]
-    if isinstance(wanted, type) and issubclass(wanted, Section):
-        return Annotated[_model(wanted), AfterValidator(_builder(wanted))]
-    return wanted
+def _items(
+    kind: Any, values: Any, where: KeyPath, bounds: Mapping[str, float]
+) -> list[Any]:
+    """The items of a list, each checked by itself."""
+    if not isinstance(values, list):
+        raise _refused(where, values, "a list")
+    taken: list[Any] = []
+    wrong: list[Contradiction] = []
+    for number, value in enumerate(values):
+        try:
+            taken.append(_single(kind, value, (*where, number), {}))
+        except Invalid as error:
+            wrong += error.wrong
+    if wrong:
+        raise Invalid(wrong)
+    least = bounds.get("min_length", 0)
+    if len(taken) < least:
+        wanted = f"have at least {least} item after validation, not {len(taken)}"
+        raise _refused(where, values, wanted, what="list should")
+    return taken
 
 
-def _builder(cls: type[Section]) -> Callable[[BaseModel], Any]:
-    def build(model: BaseModel) -> Section:
-        written = model.model_fields_set
-        return cls.from_keys({name: getattr(model, name) for name in written})
+def _single(kind: Any, value: Any, where: KeyPath, bounds: Mapping[str, float]) -> Any:
+    """A value that is no list: a section, or one of TOML's own."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return _section(kind, value, where)
+    wanted: Any = (
+        Annotated[kind, msgspec.Meta(**dict[str, Any](bounds))] if bounds else kind
+    )
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        is_bound = ", got `" not in str(error)
+        raise _refused(where, value, _wanted(kind, value, bounds, is_bound)) from None
 
-    return build
+
+# -- sentences -----------------------------------------------------------------------
+
+_MOST_SHOWN: Final = 200
+_NAMES: Final[Mapping[Any, str]] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+}
+_BOUNDS: Final[Mapping[str, tuple[Callable[[Any, Any], bool], str]]] = {
+    "le": (operator.le, "less than or equal to"),
+    "ge": (operator.ge, "greater than or equal to"),
+    "gt": (operator.gt, "greater than"),
+}
 
 
-def _is_required(key: DataclassField[Any]) -> bool:
-    return key.default is MISSING and key.default_factory is MISSING
+def _wanted(kind: Any, value: Any, bounds: Mapping[str, float], is_bound: bool) -> str:
+    """What stands behind "should be": the bound that is broken, else the type."""
+    if is_bound:
+        for name, (holds, words) in _BOUNDS.items():
+            if name in bounds and not holds(value, bounds[name]):
+                return f"{words} {bounds[name]}"
+    if get_origin(kind) is Literal:
+        *first, last = map(repr, get_args(kind))
+        return f"{', '.join(first)} or {last}" if first else last
+    if kind in _NAMES:
+        return _NAMES[kind]
+    return _wanted(get_args(kind)[0], value, bounds, False)  # of ``str | None``
 
 
-# -- from pydantic's errors to sentences ---------------------------------------------
+def _refused(
+    where: KeyPath, value: Any, wanted: str, what: str = "should be"
+) -> Invalid:
+    """What is wrong and what to write."""
+    text = f"is {_shown(where, value)} but {what} {wanted}: write {_example(where)}"
+    return Invalid([(where, _noted(text, value))])
 
 
-def _noted(detail: ErrorDetails) -> str:
+def _noted(sentence: str, value: Any) -> str:
     """The sentence, and which pasted character may be to blame."""
-    value = detail["input"]
     texts = value if isinstance(value, list) else [value]
     note = pasted_note("".join(x for x in texts if isinstance(x, str)))
-    return f"{_sentence(detail)} ({note})" if note else _sentence(detail)
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    """What is wrong and what to write."""
-    where: KeyPath = detail["loc"]
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return _unknown_key(where)
-    if kind == "value_error":
-        return detail["msg"].removeprefix("Value error, ")
-    example = _example(where)
-    if kind == "missing":
-        return f"is missing: write {example}"
-    what = detail["msg"][0].lower() + detail["msg"][1:]
-    what = what.replace("input should", "should").replace("a valid ", "a ")
-    if kind == "model_type":
-        what = "should be a table"
-    return f"is {_shown(where, detail['input'])} but {what}: write {example}"
+    return f"{sentence} ({note})" if note else sentence
 
 
 def _shown(where: KeyPath, value: Any) -> str:
@@ -127,7 +166,15 @@ def _shown(where: KeyPath, value: Any) -> str:
     key = _key_at(where)
     if key is not None and not key.repr:
         return "something else (a secret, not shown)"
-    return mask(repr(value).replace("'", '"'))
+    try:
+        shown = mask(repr(value).replace("'", '"'))
+    except ValueError:  # what Python says to numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+
+
+def _is_required(key: DataclassField[Any]) -> bool:
+    return key.default is MISSING and key.default_factory is MISSING
 
 
 def _key_at(where: KeyPath) -> DataclassField[Any] | None:
@@ -138,6 +185,8 @@ def _key_at(where: KeyPath) -> DataclassField[Any] | None:
 
 
 def _unknown_key(where: KeyPath) -> str:
+    from difflib import get_close_matches  # the service holds on to what it loads
+
     parent = _section_at(where[:-1])
     known = list(keys_of(parent)) if parent else []
     close = get_close_matches(str(where[-1]), known, 1, 0.6)

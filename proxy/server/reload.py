@@ -1,8 +1,8 @@
 """SIGHUP: read the configuration again and apply what can change while we run.
 
 A file that does not load changes nothing and is logged with every problem.  What
-needs a restart is named, and stays as it was.  The file is read by a process of its
-own (``config/reader.py``), while messages go on.
+needs a restart is named, and stays as it was.  Messages go on while the file is read
+(``config/reader.py``).
 """
 
 import asyncio

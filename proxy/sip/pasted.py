@@ -83,7 +83,9 @@ def toml_mistake(
     lines = text.split("\n")
     line = int(place[1]) if place and place[1] else len(lines)
     source = lines[line - 1] if line <= len(lines) else ""
-    shown = hide(source.strip())[:100]
+    # A terminal must not obey what stands in the line.
+    plain = "".join(x if x.isprintable() or x == "\t" else "\ufffd" for x in source)
+    shown = hide(plain.strip())[:100]
     at = source[int(place[2]) - 1 :][:1] if place and place[2] else ""
     # Inside quotes and comments such characters may be meant.
     note = pasted_note(first_pasted(at) or first_pasted(_QUOTED.sub("", source)))

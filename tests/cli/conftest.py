@@ -8,7 +8,7 @@ import pytest
 
 from proxy import clock
 from proxy.cli.main import main
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import open_store
 
@@ -82,7 +82,7 @@ def bind(config_file):
         )
 
         async def save():
-            store = await open_store(Config.load(config_file).store_url)
+            store = await open_store(load_config(config_file).store_url)
             await store.save_bindings([BindingChange(aor, b"k", binding)])
             await store.close()
 

@@ -14,13 +14,14 @@ WAYPOST = str(Path(sys.executable).parent / "waypost")
 
 WRITER = """
 import asyncio, sys
+from pathlib import Path
 from proxy.admin import control
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.endpoints.changes import EndpointFields
 from proxy.store import Actor, open_store
 
 async def main():
-    config = Config.load(sys.argv[1])
+    config = load_config(Path(sys.argv[1]))
     store = await open_store(config.store_url)
     operator = control.Operator(store, control.rules_of(config), Actor("w", "test"))
     for number in range(int(sys.argv[3])):

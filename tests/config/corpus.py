@@ -174,6 +174,10 @@ def _files() -> Iterator[Case]:
     for name, encoding in marks.items():
         yield Case(name, f"{SMALL}# \u00e9\n[stor]\n".encode(encoding))
     yield Case("UTF-16, big end first", b"\xfe\xff" + SMALL.encode("utf-16-be"))
+    for encoding in ("utf-16-le", "utf-16-be"):
+        yield Case(f"{encoding} without a mark", SMALL.encode(encoding))
+        shy = f"\u00e9{SMALL}".encode(encoding)
+        yield Case(f"{encoding} without a mark, no ASCII first", shy)
     for number, text in enumerate(NO_TOML, 1):
         yield Case(f"no TOML, {number}", f"{SMALL}{text}".encode())
 
@@ -194,6 +198,8 @@ NO_TOML = (
     'x = "\\q"\n',
     "x = 007\n",
     "x = 1 y = 2\n",
+    f"x = {'1' * 5000}\n",
+    "x = '\x1b[2J\x00'\n",
 )
 
 # -- right by themselves, wrong together; and values with sentences of their own ------
@@ -259,6 +265,8 @@ TOGETHER: tuple[tuple[str, str], ...] = (
         "several lines",
         'dns = { nameservers = [\n"a",\n"b"\n]}\n[attempts]\nconnect = 0',
     ),
+    ("a long number", f"[attempts]\nconnect = 0x{'f' * 5000}"),
+    ("a number beyond all", f"[attempts]\nconnect = 1{'0' * 400}"),
     ("no host", '[store]\nurl = "redis://u:hunter2@:6379"'),
 )
 

@@ -262,7 +262,7 @@ def test_no_file_at_all_says_how_to_name_one(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"^there is no configuration.*--config FILE"):
         find_config(None, {})
     with pytest.raises(ConfigError, match="no such file"):
-        Config.load(tmp_path / "absent.toml")
+        load_config(tmp_path / "absent.toml")
 
 
 def test_what_a_section_knows_about_itself_is_no_key(tmp_path):

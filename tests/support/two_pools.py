@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.admin.control import Operator, rules_of
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.service import Service
 from proxy.lab.setting import Setting, free_address
@@ -31,7 +31,7 @@ class TwoPools:
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[Operator]:
         """The same store, opened by another process' side: this one."""
-        config = Config.load(self.config)
+        config = load_config(self.config)
         store = await open_store(config.store_url)
         try:
             yield Operator(store, rules_of(config), Actor("tester", "test"))

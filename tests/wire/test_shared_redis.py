@@ -17,7 +17,7 @@ import pytest
 
 from proxy.admin import cutover
 from proxy.admin.control import Operator, rules_of
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.endpoints.plan import Plan, PlannedChange
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.setting import free_address
@@ -269,7 +269,7 @@ async def test_a_cutover_counts_at_all_nodes_within_a_second_and_nobody_sees_hal
     await zone.start()
     nodes = [Node(tmp_path / name, redis.url, dns) for name in ("one", "two")]
     callers = []
-    config = Config.load(nodes[0].config)
+    config = load_config(nodes[0].config)
     store = await open_store(redis.url)
     operator = Operator(store, rules_of(config), Actor("tester", "test"))
     try:

@@ -18,7 +18,7 @@ import pytest
 
 from proxy.admin.control import ControlError
 from proxy.cli.commands.in_force import rollback_keeper
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.lab.service import command
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service
@@ -108,7 +108,7 @@ def says(service: ServiceProcess, word: str) -> None:
     assert "store.not_written" in service.log
     assert register(service, "refused") == 503
     # No rollback is promised that this service could not make.
-    promise = rollback_keeper(Config.load(service.config))
+    promise = rollback_keeper(load_config(service.config))
     assert "its store cannot be written since" in promise.problem
     with pytest.raises(ControlError, match="--force goes on without"):
         promise.refuse_unless(force=False)

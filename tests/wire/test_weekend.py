@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from proxy import clock
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
@@ -148,7 +148,7 @@ async def test_the_weekend_from_friday_to_monday(tmp_path: Path) -> None:
 
 def move_deadline(config: Path, seconds: float) -> None:
     """Only so long from now until the newest cutover is rolled back."""
-    path = sqlite_path(Config.load(config).store_url)
+    path = sqlite_path(load_config(config).store_url)
     assert path is not None
     with sqlite3.connect(path) as db:
         db.execute(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.store.factory import sqlite_path
 
 KILLS = int(os.environ.get("WAYPOST_KILLS", "20"))
@@ -20,14 +20,15 @@ ROWS = 300
 # Applies and rolls back for ever; says when it begins.
 WORKER = """
 import asyncio, sys
+from pathlib import Path
 from proxy.admin import cutover
 from proxy.admin.control import Operator, rules_of
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.endpoints.plan import Plan, PlannedChange
 from proxy.store import Actor, open_store
 
 async def main():
-    config = Config.load(sys.argv[1])
+    config = load_config(Path(sys.argv[1]))
     store = await open_store(config.store_url)
     operator = Operator(store, rules_of(config), Actor("worker", "test"))
     plan = Plan("kill", tuple(
@@ -87,7 +88,7 @@ AFTER = {"new.test": ROWS}
 
 def test_kill_9_leaves_the_table_before_or_after(config_file, waypost):
     waypost("endpoint", "get")  # makes the store
-    path = sqlite_path(Config.load(config_file).store_url)
+    path = sqlite_path(load_config(config_file).store_url)
     fill(path)
     rng, seen = random.Random(3), set()
     turn, longest = 0, 0.12

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.endpoints.table import MOST_LEARNED
 from proxy.store.factory import sqlite_path
 from tests.cli.commands.test_pool import running_zone
@@ -226,7 +226,7 @@ def test_an_old_service_that_keeps_quiet_is_red_amber_and_then_forgotten(
 ):
     waypost.create()
     at = time.time() - seconds_ago  # noqa: TID251
-    config = Config.load(config_file)
+    config = load_config(config_file)
     with sqlite3.connect(sqlite_path(config.store_url)) as db:
         db.execute("UPDATE endpoints SET body = json_set(body, '$.created_at', 1.0)")
         db.execute(
@@ -253,7 +253,7 @@ def test_learned_uris_are_shown_and_those_of_somebody_else_named(
     waypost, tcp, config_file, monkeypatch, uri, more, verdict, said
 ):
     waypost.create()
-    config = Config.load(config_file)
+    config = load_config(config_file)
     rows = [uri, *(f"gc-{n}@contoso.test" for n in range(2, 2 + more))]
     with sqlite3.connect(sqlite_path(config.store_url)) as db:
         db.executemany(

@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from proxy import clock
-from proxy.config import Config
+from proxy.config import load_config
 from proxy.endpoints.usage import Usage
 from proxy.store import open_store
 from proxy.store.factory import sqlite_path
@@ -29,7 +29,7 @@ def used(config_file, waypost):
         row = Usage(KEY, aor, at, at, times, 0, agent, "ab12", "tcp:10.1.1.1")
 
         async def save():
-            store = await open_store(Config.load(config_file).store_url)
+            store = await open_store(load_config(config_file).store_url)
             await store.add_usage([row])
             await store.close()
 
@@ -43,7 +43,7 @@ def age(config_file):
     """Makes the endpoint as old as that."""
 
     def make(days):
-        path = sqlite_path(Config.load(config_file).store_url)
+        path = sqlite_path(load_config(config_file).store_url)
         with sqlite3.connect(path) as db:
             db.execute(
                 "UPDATE endpoints SET body = json_set(body, '$.created_at', ?)",

@@ -14,7 +14,7 @@ from proxy.admin.files import make_whole, write_whole
 from proxy.admin.listener.token import TokenError, make_token
 from proxy.cli.main import main
 from proxy.cli.screen import output
-from proxy.config import Config
+from proxy.config import load_config
 
 WAYPOST = str(Path(sys.executable).parent / "waypost")
 NAME = "Citt\u00e0 \u2013 \u0141\u00f3d\u017a"
@@ -216,7 +216,7 @@ def test_a_token_that_does_not_fit_leaves_no_empty_file(small_disk):
         f'{text}address = "127.0.0.5:5060"\n'
         f'[admin]\ntoken_file = "{small_disk}/admin.token"\n'
     )
-    config = Config.load(elsewhere)
+    config = load_config(elsewhere)
     with pytest.raises(TokenError, match="No space left"):
         make_token(config)
     assert not (small_disk / "admin.token").exists()
