@@ -27,7 +27,7 @@ PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules k
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check bench bench-capacity bench-store promises soak format clean packages
+.PHONY: help run test test-built check map bench bench-capacity bench-store promises soak format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -74,6 +74,9 @@ check: $(DEV) ## ruff, ruff format, mypy strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+map: $(DEV) ## packages, the arrows between them, circles, what is longest (ARGS=--json)
+	@$(BIN)/python -m tests.architecture $(ARGS)
 
 format: $(DEV) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
