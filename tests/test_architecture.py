@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.module_graph import circles, dotted, module_graph
+from tests.support.numbered import cited, decisions, faults
 from tests.support.reach import findings
 
 ROOT = Path(__file__).parents[1]
@@ -308,3 +309,38 @@ def test_the_page_and_this_file_have_the_same_arrows() -> None:
     told = {package: set(re.findall(r"`(\w+)`", arrows)) for package, arrows in rows}
     assert told.pop("server") == set(), "it wires everything"
     assert told == ARROWS
+
+
+# -- decisions -----------------------------------------------------------------------
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    found = decisions((ROOT / "docs/decisions.md").read_text())
+    assert len(found) > 90
+    assert not faults(found)
+
+
+def test_a_number_that_is_taken_or_missing_is_told_with_the_next_free_one() -> None:
+    page = "# A\n\n## 1. One\n\n## Two\n\n## 4. Four\n\n## 4. Five\n"
+    assert faults(decisions(page)) == [
+        'write "## 5. Two"',
+        '4 is taken, write "## 5. Five"',
+    ]
+
+
+def test_a_decision_that_somebody_cites_is_there() -> None:
+    numbers = {
+        number for number, _ in decisions((ROOT / "docs/decisions.md").read_text())
+    }
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    named = list(cited([*EVERY_FILE, *pages, ROOT / "README.md"]))
+    assert len(named) > 5
+    for path, number in named:
+        assert number in numbers, f"{name(path)} cites decision {number}"
+
+
+def test_code_cites_a_decision_by_its_number() -> None:
+    for path in SOURCES:
+        text = path.read_text()
+        count = len(re.findall(r"decisions\.md", text))
+        assert count <= len(list(cited([path]))), f"{name(path)}: which decision?"

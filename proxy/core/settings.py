@@ -8,7 +8,7 @@ from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The one budget of a request, seconds (decision 4).
+    """The one budget of a request, seconds (decision 3).
 
     ``connect``: until a stream connection exists.  ``silence``: until anything at all
     comes back, ``first_answer``: until anything but 100 Trying does, both as long as

@@ -38,7 +38,7 @@ class Endpoint:
 
     ``sip_address`` is ``sip:user@host`` as the administrator wrote it; ``key`` is
     ``user@host`` in lower case, the identity of the row.  ``request_uri`` is the policy
-    of decision 3: ``pool-host``, ``keep`` or an explicit ``sip:`` URI.
+    of decision 2: ``pool-host``, ``keep`` or an explicit ``sip:`` URI.
     """
 
     sip_address: str

@@ -1,11 +1,11 @@
-"""The Request-URI that a request to an endpoint leaves with (decision 3)."""
+"""The Request-URI that a request to an endpoint leaves with (decision 2)."""
 
 from functools import lru_cache
 
 
 @lru_cache(maxsize=4096)
 def request_uri_for(policy: str, dialled: bytes, pool_fqdn: str) -> bytes:
-    """The Request-URI for a pool by an endpoint's policy (decision 3).
+    """The Request-URI for a pool by an endpoint's policy (decision 2).
 
     ``pool-host`` keeps user part and parameters as dialled; what led to us (port,
     transport, maddr) has done its work.

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 listener for operators' tools: health, metrics, status, drain.
 
 Strict and bounded on purpose: one request per connection, no body, 8 KiB, 5 s.  It is
-no web framework; docs/decisions.md says why not.  Handlers are functions that must not
-block, or coroutines; they run in the proxy's own loop.
+no web framework (decision 37).  Handlers are functions that must not block, or
+coroutines; they run in the proxy's own loop.
 """
 
 import asyncio

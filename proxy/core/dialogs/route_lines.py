@@ -14,7 +14,7 @@ def lines_of(
     user: bytes, inward: Listener, out: Listener, is_secure: bool, is_asked: bool
 ) -> list[bytes]:
     """One line, or two when the request leaves over another listener than it came in
-    on (decision 5, RFC 5658)."""
+    on (decision 4, RFC 5658)."""
     if is_asked and inward.transport != "tls":
         inward = out  # what speaks no TLS cannot be named with sips:
     lines = [_line(user, out, is_secure)]
