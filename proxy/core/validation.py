@@ -1,6 +1,6 @@
 """Request validation (RFC 3261 section 16.3), in the order the RFC gives.
 
-``reject_reason`` is pure: a request goes in, a refusal or nothing comes out.
+``check_request`` and ``check_forwarding`` get a request and return a refusal or None.
 """
 
 from typing import Final, NamedTuple

@@ -49,9 +49,10 @@ FIELDS: Final = (
 class Binding:
     """One contact of an AOR.  Not changed once made: a refresh makes a new one.
 
-    ``aor`` is ``user@host`` in lower case and ``key`` what tells the contacts of one
-    AOR apart (``contact_key``).  ``uri`` is the Contact's URI as sent, ``value`` the
-    whole Contact value as sent, without ``expires``.  Instants are seconds since the
+    ``aor`` is ``user@host`` in lower case and ``key`` tells the contacts of
+    one AOR apart: the instance of a client, else the Contact's URI.  ``uri`` is the
+    Contact's URI as sent, ``value`` the whole Contact value as sent, without
+    ``expires``.  Instants are seconds since the
     epoch; ``registered_at`` is that of the first REGISTER, a refresh keeps it.
     ``reg_id`` is 0 without one.  ``source`` is ``udp:192.0.2.1:5060``.  ``path`` are
     the Path values one per line; ``flow`` the flow token of the way back, empty when

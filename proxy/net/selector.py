@@ -1,4 +1,4 @@
-"""An event loop whose epoll selector serves datagram sockets by itself.
+"""An event loop whose epoll selector serves UDP, TCP and TLS sockets by itself.
 
 What is served, and how the loop is kept out of it, is ``turns.py``; everything else is
 reported to the event loop as always.

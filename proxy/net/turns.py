@@ -1,7 +1,7 @@
-"""The event loop's wait, with a short way round for datagram sockets and one timer.
+"""The event loop's wait, with a short way round for our own sockets and one timer.
 
 asyncio spends more on a turn (heap, ready queue, handle, context) than the message
-path on a datagram.  A socket served here is called straight from the wait, and the wait
+path on a message.  A socket served here is called straight from the wait, and the wait
 goes on by itself until asyncio has something to do: an event of its own, a callback, a
 timer.
 """

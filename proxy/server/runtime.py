@@ -56,8 +56,8 @@ CLOCK_GRAIN = 0.001
 class Runtime:
     """One proxy on one event loop; the ``Sink`` of the network.
 
-    ``learned`` and ``used`` are what the store has to be told; whoever runs us
-    empties them.  ``links`` lead to the other workers, where there are any.
+    ``writes`` is what the store has yet to be told; whoever runs us empties it.
+    ``links`` lead to the other workers, where there are any.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 Two rules hold for this file.  First, everything about transitions lives here: the code
 in ``client.py`` and ``server.py`` looks a transition up and carries out its effects.
-Second, every pair of state and input is listed, those without an effect as ``IGNORE``,
-so a forgotten pair is a failing test and not a surprise at three in the morning.
+Second, every pair of state and input is listed, also those without an effect, so a
+forgotten pair is a failing test and not a surprise at three in the morning.
 
 The INVITE machines are those of RFC 6026: a 2xx leads to *accepted*, where the
 transaction stays for 64*T1 (timers L and M) and lets repetitions of the 2xx through.

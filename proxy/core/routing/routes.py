@@ -107,8 +107,8 @@ class RouteSet:
 
     ``entries`` are the remaining Route values as written; ``token`` comes from the user
     part of our own entry.  ``caller`` is what an old Record-Route of ours said besides,
-    else None (``dialog_rules.py``).  ``claims_token`` is True when an own entry had a
-    user part, valid or not, and ``own_user`` is that user part when it was valid.
+    else None (``core/dialogs/rules.py``).  ``claims_token`` is True when an own entry
+    had a user part, valid or not, and ``own_user`` is that user part when it was valid.
     ``wanted_flow`` is the token by which another node names the contact it wants of us.
     ``probe`` is that of a chat probe of our own.
     """
