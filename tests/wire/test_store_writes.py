@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from proxy.admin.control import ControlError
-from proxy.cli.commands.in_force import rollback_keeper
+from proxy.admin.in_force import rollback_keeper
 from proxy.config import load_config
 from proxy.lab.service import command
 from tests.support.redis import RedisServer

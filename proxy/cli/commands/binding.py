@@ -1,14 +1,14 @@
 """``waypost binding``: who is registered, and taking a registration away."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from proxy.admin import registrar
+from proxy.admin.as_json import binding_to_json
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
-from proxy.location.binding import Binding
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Who is registered here."
@@ -64,20 +64,3 @@ def remove(
             f"{binding.aor} by {binding.source}"
             for binding in gone
         )
-
-
-def binding_to_json(binding: Binding) -> dict[str, Any]:
-    """A binding as JSON values."""
-    return {
-        "aor": binding.aor,
-        "contact": binding.uri.decode("utf-8", "replace"),
-        "q": binding.q,
-        "instance": binding.instance.decode("utf-8", "replace"),
-        "reg_id": binding.reg_id or None,
-        "epid": binding.epid,
-        "user_agent": binding.user_agent,
-        "source": binding.source,
-        "path": [route.decode("utf-8", "replace") for route in binding.routes],
-        "registered_at": binding.registered_at,
-        "expires_at": binding.expires_at,
-    }

@@ -7,22 +7,30 @@ from typing import Annotated, Any, Final
 import typer
 
 from proxy.admin import cutover as verbs
-from proxy.admin.control import ControlError, Operator, Outcome
+from proxy.admin.as_json import (
+    cutover_outcome_to_json,
+    cutover_view_to_json,
+    endpoint_changes,
+    warnings,
+)
+from proxy.admin.control import Operator, Outcome
 from proxy.admin.cutover import CutoverView
+from proxy.admin.doctor.before_switch import (
+    examine_pools,
+    pools_of,
+    refuse_when_failed,
+)
 from proxy.admin.doctor.doctor import Step
-from proxy.cli.commands.doctor import examine_pools, print_step, refuse_when_failed
-from proxy.cli.commands.endpoint import WhatIf, outcome_to_json
-from proxy.cli.commands.in_force import Keeper, is_in_force, rollback_keeper, sentence
-from proxy.cli.commands.pool_doubts import pool_doubts, warnings
+from proxy.admin.in_force import Keeper, is_in_force, rollback_keeper, sentence
+from proxy.cli.commands.doctor import print_step
+from proxy.cli.commands.endpoint import WhatIf
+from proxy.cli.commands.pool_doubts import pool_doubts
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
-from proxy.endpoints.address import Refused, normalise_fqdn
-from proxy.endpoints.changes import RowChange, describe_changes
-from proxy.endpoints.codec import cutover_to_json
+from proxy.endpoints.changes import describe_changes
 from proxy.endpoints.cutover import Share
-from proxy.endpoints.model import Cutover, Endpoint
-from proxy.endpoints.plan import Plan
+from proxy.endpoints.model import Cutover
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,7 +67,7 @@ def plan(
     )
     doubts = pool_doubts(session, outcome)
     if session.json:
-        render.print_json({**_outcome_to_json(outcome), **warnings(doubts)})
+        render.print_json({**cutover_outcome_to_json(outcome), **warnings(doubts)})
     else:
         _print_diff(outcome)
 
@@ -97,7 +105,7 @@ def apply(
         outcome = await verbs.apply(operator, planned, share=share, what_if=True)
         if what_if or not outcome.changes:
             return [], outcome, 0
-        steps = await examine_pools(operator, config, _pools(planned))
+        steps = await examine_pools(operator, config, pools_of(planned))
         if not session.json:
             for step in steps:
                 print_step(step)
@@ -117,7 +125,9 @@ def apply(
     if session.json:
         about: dict[str, Any] = {"doctor": [asdict(step) for step in steps]}
         about |= {"in_force": in_force, "rollback": asdict(keeper)}
-        render.print_json({**_outcome_to_json(outcome), **about, **warnings(doubts)})
+        render.print_json(
+            {**cutover_outcome_to_json(outcome), **about, **warnings(doubts)}
+        )
     else:
         _print_made(outcome, in_force, keeper)
 
@@ -167,7 +177,7 @@ def status(context: typer.Context) -> None:
     session: Session = context.obj
     view = session.operate(verbs.status)
     if session.json:
-        render.print_json(None if view is None else _view_to_json(view))
+        render.print_json(None if view is None else cutover_view_to_json(view))
     elif view is None:
         print("no cutover yet")
     else:
@@ -181,17 +191,6 @@ def _share(percent: int | None, pilots: Path | None) -> Share:
     return Share(percent, named)
 
 
-def _pools(planned: Plan) -> list[str]:
-    try:
-        return [normalise_fqdn(change.pool_fqdn) for change in planned.changes]
-    except Refused as refusal:
-        raise ControlError(str(refusal)) from None
-
-
-def _endpoint_changes(outcome: Outcome) -> list[RowChange]:
-    return [c for c in outcome.changes if isinstance(c.row, Endpoint)]
-
-
 def _cutover_of(outcome: Outcome) -> Cutover:
     """The cutover that was made or settled: the last of the rows."""
     row = outcome.changes[-1].row
@@ -200,7 +199,7 @@ def _cutover_of(outcome: Outcome) -> Cutover:
 
 
 def _print_diff(outcome: Outcome) -> None:
-    changes = _endpoint_changes(outcome)
+    changes = endpoint_changes(outcome)
     render.print_lines(describe_changes(changes[:SHOWN]))
     if len(changes) > SHOWN:
         print(f"... and {len(changes) - SHOWN} more endpoints (--json shows all)")
@@ -233,7 +232,7 @@ def _settle(
     if text:
         made(text)
     if session.json:
-        render.print_json({**_outcome_to_json(outcome), "in_force": in_force})
+        render.print_json({**cutover_outcome_to_json(outcome), "in_force": in_force})
         return
     if outcome.what_if or _cutover_of(outcome).state != "confirmed":
         _print_diff(outcome)
@@ -242,7 +241,7 @@ def _settle(
 
 
 def _settled(outcome: Outcome) -> str:
-    cutover, changed = _cutover_of(outcome), _endpoint_changes(outcome)
+    cutover, changed = _cutover_of(outcome), endpoint_changes(outcome)
     if cutover.state == "confirmed":
         return f"cutover {cutover.number} is confirmed"
     return (
@@ -275,23 +274,3 @@ def _print_view(view: CutoverView) -> None:
     if view.changed:
         rows.append(("Changed since", ", ".join(view.changed[:SHOWN])))
     render.print_properties(rows)
-
-
-def _view_to_json(view: CutoverView) -> dict[str, Any]:
-    return {
-        **cutover_to_json(view.cutover),
-        "seconds_left": view.seconds_left,
-        "changed_since": list(view.changed),
-        "rollback_problem": view.problem,
-    }
-
-
-def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    cutover = next(
-        (c.row for c in reversed(outcome.changes) if isinstance(c.row, Cutover)), None
-    )
-    shown = Outcome(_endpoint_changes(outcome), outcome.what_if)
-    about = cutover_to_json(cutover) if cutover is not None else None
-    if about is not None:
-        about.pop("switches")
-    return {**outcome_to_json(shown), "cutover": about}

@@ -11,12 +11,12 @@ from proxy.admin.control import ControlError, Operator
 from proxy.admin.cutover import read_plan
 from proxy.admin.doctor.doctor import Doctor, Journey, Step, pool_context, worst
 from proxy.admin.doctor.serving import service_step
+from proxy.admin.in_force import is_in_force
 from proxy.cli.commands.endpoint import Identity
-from proxy.cli.commands.in_force import is_in_force
 from proxy.cli.screen import render
 from proxy.cli.session import Session
 from proxy.config import Config
-from proxy.endpoints.model import Endpoint, Pool
+from proxy.endpoints.model import Endpoint
 from proxy.endpoints.usage import DOCTOR
 from proxy.pools.front_end import FrontEnd
 
@@ -168,28 +168,3 @@ def _source(config: Config, front_end: FrontEnd) -> str:
         ):
             return listen.host
     return "::" if ":" in front_end.host else "0.0.0.0"
-
-
-async def examine_pools(
-    operator: Operator, config: Config, fqdns: Iterable[str]
-) -> list[Step]:
-    """DNS and front ends of some pools, as ``cutover apply`` asks before it acts."""
-    table = await operator.store.load_table()
-    steps = []
-    examiner = Doctor(operator, config)
-    for fqdn in sorted(set(fqdns)):
-        async for step in examiner.pool(table.pool(fqdn) or Pool(fqdn)):
-            steps.append(step)
-    return steps
-
-
-def refuse_when_failed(steps: Iterable[Step], force: bool) -> bool:
-    """Whether ``--force`` was needed; raises ControlError when it was not given."""
-    if worst(steps) != "failed":
-        return False
-    if not force:
-        raise ControlError(
-            "the doctor advises against it: do what the lines above say, or go on in "
-            "spite of it with --force"
-        )
-    return True

@@ -1,19 +1,18 @@
 """``waypost endpoint``: the verbs of the cmdlets."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import typer
 
 from proxy.admin import control
+from proxy.admin.as_json import endpoint_view_to_json, outcome_to_json, warnings
 from proxy.admin.control import EndpointView, Operator, Outcome
 from proxy.admin.doctor.conflicts import describe_conflict
-from proxy.cli.commands.pool_doubts import pool_doubts, warnings
+from proxy.cli.commands.pool_doubts import pool_doubts
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.endpoints.changes import EndpointFields, RowChange
-from proxy.endpoints.codec import endpoint_to_json, learned_to_json, row_to_json
 from proxy.endpoints.cutover import Share
 from proxy.endpoints.model import Endpoint
 
@@ -161,7 +160,7 @@ def get(
         )
     )
     if session.json:
-        render.print_json([_view_to_json(view) for view in views])
+        render.print_json([endpoint_view_to_json(view) for view in views])
     elif isinstance(who, str) and views:
         _print_one(views[0])
     else:
@@ -273,30 +272,6 @@ def _done_line(change: RowChange) -> list[str]:
     first, *rest = Outcome([change]).lines
     verb, _, what = first.partition(" ")
     return [f"{_PAST.get(verb, verb)} {what}", *rest]
-
-
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """The form of every change with ``--json``."""
-    return {
-        "what_if": outcome.what_if,
-        "changes": [
-            {
-                "kind": change.kind,
-                "key": change.key,
-                "before": row_to_json(change.before),
-                "after": row_to_json(change.after),
-            }
-            for change in outcome.changes
-        ],
-    }
-
-
-def _view_to_json(view: EndpointView) -> dict[str, Any]:
-    return {
-        **endpoint_to_json(view.endpoint),
-        "learned": [learned_to_json(learned) for learned in view.learned],
-        "conflicts": [asdict(conflict) for conflict in view.conflicts],
-    }
 
 
 def _print_list(views: list[EndpointView]) -> None:

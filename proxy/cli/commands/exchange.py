@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from proxy.admin import exchange as verbs
+from proxy.admin.as_json import outcome_to_json
 from proxy.admin.control import ControlError
 from proxy.admin.exchange import ImportReport
 from proxy.admin.files import write_whole
-from proxy.cli.commands.endpoint import Force, PoolFqdn, WhatIf, outcome_to_json
+from proxy.cli.commands.endpoint import Force, PoolFqdn, WhatIf
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made, print_document
 from proxy.cli.session import Session

@@ -1,19 +1,19 @@
 """``waypost facts``: what Lync says about itself, and whether it fits."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from proxy.admin import facts as verbs
+from proxy.admin.as_json import facts_to_json, findings_to_json
 from proxy.admin.control import Operator
 from proxy.admin.cutover import read_plan
 from proxy.cli.screen import render
 from proxy.cli.session import Session
 from proxy.facts.check import worst
-from proxy.facts.model import Facts, Finding
+from proxy.facts.model import Finding
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def show(context: typer.Context, file: File) -> None:
     session: Session = context.obj
     facts = verbs.read_facts_file(file)
     if session.json:
-        render.print_json(_facts_to_json(facts))
+        render.print_json(facts_to_json(facts))
         return
     written = "not said" if facts.at is None else render.instant(facts.at)
     render.print_properties(
@@ -95,8 +95,7 @@ def check(
     findings = session.operate(work)
     verdict, counts = worst(findings), verbs.summary(findings)
     if session.json:
-        steps = [asdict(each) for each in findings]
-        render.print_json({"verdict": verdict, "summary": counts, "steps": steps})
+        render.print_json(findings_to_json(findings, counts))
     else:
         print_findings(findings)
         print(", ".join(f"{number} {name}" for name, number in counts.items()))
@@ -113,25 +112,3 @@ def print_findings(findings: Sequence[Finding]) -> None:
         if each.fix:
             lines.append(f"        -> {each.fix}")
         render.print_lines(lines)
-
-
-def _facts_to_json(facts: Facts) -> dict[str, Any]:
-    head = {
-        "script": facts.script,
-        "at": facts.at,
-        "forest": facts.forest,
-        "computer": facts.computer,
-        "aliases": list(facts.aliases),
-        "waypost_fqdn": facts.waypost_fqdn,
-        "absent": list(facts.absent),
-    }
-    sections = {
-        name: {
-            "cmdlet": section.cmdlet,
-            "ok": section.ok,
-            "error": section.error,
-            "rows": [dict(row.values) for row in section.rows],
-        }
-        for name, section in facts.sections.items()
-    }
-    return {**head, "sections": sections}

@@ -1,12 +1,12 @@
 """``waypost endpoint history`` and ``waypost endpoint undo``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from proxy.admin import history as verbs
+from proxy.admin.as_json import history_line_to_json
 from proxy.admin.control import Operator, Outcome
-from proxy.admin.history import HistoryLine
 from proxy.cli.commands.endpoint import (
     Confirm,
     Force,
@@ -17,7 +17,6 @@ from proxy.cli.commands.endpoint import (
 )
 from proxy.cli.screen import render
 from proxy.cli.session import Session
-from proxy.endpoints.codec import audit_json
 
 
 def history(
@@ -29,7 +28,7 @@ def history(
     session: Session = context.obj
     lines = session.operate(lambda operator: verbs.history(operator, identity, limit))
     if session.json:
-        render.print_json([_to_json(line) for line in lines])
+        render.print_json([history_line_to_json(line) for line in lines])
     elif not lines:
         print("no changes")
     else:
@@ -48,22 +47,6 @@ def history(
                 for line in lines
             ],
         )
-
-
-def _to_json(line: HistoryLine) -> dict[str, Any]:
-    row = line.row
-    return {
-        "number": row.number,
-        "version": row.version,
-        "at": row.at,
-        "actor": row.actor.name,
-        "origin": row.actor.origin,
-        "verb": row.verb,
-        "kind": row.kind,
-        "key": row.key,
-        "before": audit_json(row.before),
-        "after": audit_json(row.after),
-    }
 
 
 def undo(

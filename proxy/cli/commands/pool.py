@@ -1,16 +1,16 @@
 """``waypost pool``: how pools are reached."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from proxy.admin import control
-from proxy.admin.control import Operator, Outcome, PoolView
+from proxy.admin.as_json import pool_view_to_json
+from proxy.admin.control import Operator, Outcome
 from proxy.cli.commands.endpoint import Quiet, WhatIf, run_change
 from proxy.cli.screen import render
 from proxy.cli.session import Session
-from proxy.endpoints.codec import pool_to_json
 
 if TYPE_CHECKING:
     from proxy.pools.description import PoolDescription
@@ -53,7 +53,7 @@ def list_(context: typer.Context) -> None:
     session: Session = context.obj
     views = session.operate(control.get_pools)
     if session.json:
-        render.print_json([_view_to_json(view) for view in views])
+        render.print_json([pool_view_to_json(view) for view in views])
     elif not views:
         print("no pools")
     else:
@@ -69,10 +69,6 @@ def list_(context: typer.Context) -> None:
                 for view in views
             ],
         )
-
-
-def _view_to_json(view: PoolView) -> dict[str, Any]:
-    return {**pool_to_json(view.pool), "endpoints": list(view.endpoints)}
 
 
 @app.command()
@@ -91,7 +87,7 @@ def show(context: typer.Context, fqdn: Fqdn) -> None:
     description = with_health(asked, service)
     if session.json:
         dns = {**asdict(description), "nameservers": servers}
-        found = {**_view_to_json(view), "dns": dns, "service": asdict(service)}
+        found = {**pool_view_to_json(view), "dns": dns, "service": asdict(service)}
         render.print_json(found)
     else:
         print_pool(view, description, servers, service)

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from typing import Any
 
 from proxy.admin.control import Operator, Outcome
 from proxy.admin.doctor.pool_names import doubts, in_use, named_by
@@ -34,8 +33,3 @@ def pool_doubts(session: Session, outcome: Outcome) -> list[str]:
         for text in found:
             print(f"waypost: warning: {text}", file=sys.stderr)
     return found
-
-
-def warnings(found: list[str]) -> dict[str, Any]:
-    """The same with ``--json``."""
-    return {"warnings": found} if found else {}

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from proxy.admin import cutover
+from proxy.admin.as_json import report_to_json
 from proxy.admin.control import Operator
 from proxy.admin.runbook import runbook as verbs
 from proxy.admin.runbook.runbook import Item, Report
@@ -15,7 +16,6 @@ from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.config import Config
-from proxy.endpoints.codec import cutover_to_json
 
 _BOX: Final = {"done": "[x]", "open": "[ ]", "failed": "[!]", "later": "[ ]"}
 
@@ -119,11 +119,7 @@ def _later(items: Sequence[Item]) -> str:
 def _print_report(session: Session, config: Config) -> None:
     found = session.operate(lambda operator: verbs.report(operator, config))
     if session.json:
-        about = None if found.cutover is None else cutover_to_json(found.cutover)
-        items = [asdict(item) for item in found.items]
-        users = [asdict(row) for row in found.users]
-        rows = {"plan": found.plan, "at": found.at, "steps": items}
-        render.print_json({**rows, "cutover": about, "users": users})
+        render.print_json(report_to_json(found))
         return
     render.print_lines(
         (

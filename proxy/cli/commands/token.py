@@ -1,10 +1,11 @@
 """``waypost token``: secrets with a name, for programs and for this command."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from proxy.admin.access import tokens as verbs
+from proxy.admin.as_json import access_to_json
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
@@ -110,18 +111,3 @@ def done(session: Session, text: str, access: Access) -> None:
         render.print_json(access_to_json(access))
     else:
         render.print_lines([text])
-
-
-def access_to_json(access: Access) -> dict[str, Any]:
-    """A token or a person as JSON values; never its proof."""
-    return {
-        "name": access.name,
-        "role": access.role,
-        "domains": list(access.domains),
-        "endpoints": list(access.endpoints),
-        "created_at": access.created_at,
-        "created_by": access.created_by,
-        "ends_at": access.ends_at,
-        "used_at": access.used_at,
-        "used_from": access.used_from,
-    }

@@ -5,13 +5,13 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from proxy.admin import usage as verbs
+from proxy.admin.as_json import iso, usage_view_to_json
 from proxy.admin.control import ControlError, Operator, Outcome
 from proxy.admin.usage import UsageView
 from proxy.cli.commands.endpoint import (
@@ -69,7 +69,7 @@ def usage(
         return
     views = look()
     if session.json:
-        render.print_json([_to_json(view) for view in views])
+        render.print_json([usage_view_to_json(view) for view in views])
     elif as_csv:
         _print_csv(views)
     elif not views:
@@ -165,22 +165,6 @@ def _client_row(row: Usage) -> tuple[str, ...]:
     )
 
 
-def _to_json(view: UsageView) -> dict[str, Any]:
-    summary = view.summary
-    return {
-        "sip_address": view.address,
-        "state": view.state,
-        "users": summary.users,
-        "requests": summary.requests,
-        "recent_users": summary.recent_users,
-        "days": summary.days,
-        "quiet_seconds": summary.quiet_for(view.now),
-        "is_quiet": view.is_quiet,
-        "sentence": view.sentence,
-        "clients": [asdict(row) for row in view.rows],
-    }
-
-
 def _print_csv(views: Sequence[UsageView]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_CSV)
@@ -200,7 +184,7 @@ def _print_csv(views: Sequence[UsageView]) -> None:
 
 
 def _iso(at: float) -> str:
-    return render.iso(at)
+    return iso(at)
 
 
 def _plain(text: str) -> str:

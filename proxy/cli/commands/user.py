@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from proxy.admin import registrar
+from proxy.admin.as_json import user_to_json
 from proxy.admin.control import ControlError
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
@@ -73,7 +74,7 @@ def list_(context: typer.Context) -> None:
     session: Session = context.obj
     users = session.operate(lambda operator: operator.store.users())
     if session.json:
-        render.print_json([_to_json(user) for user in users])
+        render.print_json([user_to_json(user) for user in users])
     elif not users:
         print("no users")
     else:
@@ -109,15 +110,6 @@ def _done(session: Session, verb: str, user: User) -> None:
     text = f"{verb} user {user.name} in realm {user.realm}"
     made(text)
     if session.json:
-        render.print_json(_to_json(user))
+        render.print_json(user_to_json(user))
     else:
         render.print_lines([text])
-
-
-def _to_json(user: User) -> dict[str, object]:
-    return {
-        "name": user.name,
-        "realm": user.realm,
-        "algorithms": sorted(user.ha1),
-        "changed_at": user.changed_at,
-    }

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from proxy.admin.as_json import timed
 from proxy.cli.screen.layout import cell_width, lay_out, wrapped
 from proxy.cli.screen.output import is_unicode
 from proxy.sip.grammar import visible
@@ -22,7 +23,6 @@ _CONTROLS: Final = re.compile(
 )
 """Those that JSON leaves alone and a terminal does not: controls, and what turns the
 direction of a line or hides in it."""
-_INSTANTS: Final = ("at", "confirm_by")
 _OTHERS: Final = re.compile(r"[^\n -~]")
 
 
@@ -32,18 +32,7 @@ def print_json(value: Any) -> None:
     What the stream cannot show, and what could move a terminal's cursor, leaves as
     JSON's own escapes.
     """
-    print(json_text(json.dumps(_timed(value), indent=2, ensure_ascii=False)))
-
-
-def _timed(value: Any, name: str = "") -> Any:
-    """A value whose instants, known by their names, are texts; null for never."""
-    if isinstance(value, dict):
-        return {key: _timed(each, str(key)) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_timed(each) for each in value]
-    if isinstance(value, float) and (name in _INSTANTS or name.endswith("_at")):
-        return iso(value) if value else None
-    return value
+    print(json_text(json.dumps(timed(value), indent=2, ensure_ascii=False)))
 
 
 def json_text(text: str) -> str:
@@ -109,12 +98,6 @@ def screen_width() -> int:
 def instant(seconds: float) -> str:
     """An instant as local time, to the second."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-
-
-def iso(seconds: float) -> str:
-    """An instant for programs: local time with its zone, to the millisecond."""
-    then = datetime.fromtimestamp(seconds).astimezone()
-    return then.isoformat("T", "milliseconds")
 
 
 def count(number: int, noun: str) -> str:

@@ -1,0 +1,226 @@
+"""What the verbs return, as JSON values: the one form of ``--json`` and of the API."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from proxy.admin.control import EndpointView, Outcome, PoolView
+from proxy.admin.cutover import CutoverView
+from proxy.admin.history import HistoryLine
+from proxy.admin.runbook.runbook import Report
+from proxy.admin.usage import UsageView
+from proxy.endpoints.changes import RowChange
+from proxy.endpoints.codec import (
+    audit_json,
+    cutover_to_json,
+    endpoint_to_json,
+    learned_to_json,
+    pool_to_json,
+    row_to_json,
+)
+from proxy.endpoints.model import Cutover, Endpoint
+from proxy.facts.check import worst
+from proxy.facts.model import Facts, Finding
+from proxy.location.binding import Binding
+from proxy.store.access import Access
+from proxy.store.registrar import User
+
+_INSTANTS: Final = ("at", "confirm_by")
+
+
+def timed(value: Any, name: str = "") -> Any:
+    """A value whose instants, known by their names, are texts; null for never."""
+    if isinstance(value, dict):
+        return {key: timed(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [timed(each) for each in value]
+    if isinstance(value, float) and (name in _INSTANTS or name.endswith("_at")):
+        return iso(value) if value else None
+    return value
+
+
+def iso(seconds: float) -> str:
+    """An instant for programs: local time with its zone, to the millisecond."""
+    then = datetime.fromtimestamp(seconds).astimezone()
+    return then.isoformat("T", "milliseconds")
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """The form of every change."""
+    return {
+        "what_if": outcome.what_if,
+        "changes": [
+            {
+                "kind": change.kind,
+                "key": change.key,
+                "before": row_to_json(change.before),
+                "after": row_to_json(change.after),
+            }
+            for change in outcome.changes
+        ],
+    }
+
+
+def endpoint_changes(outcome: Outcome) -> list[RowChange]:
+    """The changes of endpoints alone."""
+    return [c for c in outcome.changes if isinstance(c.row, Endpoint)]
+
+
+def cutover_outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """The form of every change that a cutover makes."""
+    cutover = next(
+        (c.row for c in reversed(outcome.changes) if isinstance(c.row, Cutover)), None
+    )
+    shown = Outcome(endpoint_changes(outcome), outcome.what_if)
+    about = cutover_to_json(cutover) if cutover is not None else None
+    if about is not None:
+        about.pop("switches")
+    return {**outcome_to_json(shown), "cutover": about}
+
+
+def cutover_view_to_json(view: CutoverView) -> dict[str, Any]:
+    """The newest cutover."""
+    return {
+        **cutover_to_json(view.cutover),
+        "seconds_left": view.seconds_left,
+        "changed_since": list(view.changed),
+        "rollback_problem": view.problem,
+    }
+
+
+def endpoint_view_to_json(view: EndpointView) -> dict[str, Any]:
+    """An endpoint with what was learned through it."""
+    return {
+        **endpoint_to_json(view.endpoint),
+        "learned": [learned_to_json(learned) for learned in view.learned],
+        "conflicts": [asdict(conflict) for conflict in view.conflicts],
+    }
+
+
+def pool_view_to_json(view: PoolView) -> dict[str, Any]:
+    """A pool and who leads to it."""
+    return {**pool_to_json(view.pool), "endpoints": list(view.endpoints)}
+
+
+def binding_to_json(binding: Binding) -> dict[str, Any]:
+    """Who is registered, and from where."""
+    return {
+        "aor": binding.aor,
+        "contact": binding.uri.decode("utf-8", "replace"),
+        "q": binding.q,
+        "instance": binding.instance.decode("utf-8", "replace"),
+        "reg_id": binding.reg_id or None,
+        "epid": binding.epid,
+        "user_agent": binding.user_agent,
+        "source": binding.source,
+        "path": [route.decode("utf-8", "replace") for route in binding.routes],
+        "registered_at": binding.registered_at,
+        "expires_at": binding.expires_at,
+    }
+
+
+def user_to_json(user: User) -> dict[str, Any]:
+    """Who may register with a password; never the password or its hash."""
+    return {
+        "name": user.name,
+        "realm": user.realm,
+        "algorithms": sorted(user.ha1),
+        "changed_at": user.changed_at,
+    }
+
+
+def history_line_to_json(line: HistoryLine) -> dict[str, Any]:
+    """One change that was made."""
+    row = line.row
+    return {
+        "number": row.number,
+        "version": row.version,
+        "at": row.at,
+        "actor": row.actor.name,
+        "origin": row.actor.origin,
+        "verb": row.verb,
+        "kind": row.kind,
+        "key": row.key,
+        "before": audit_json(row.before),
+        "after": audit_json(row.after),
+    }
+
+
+def usage_view_to_json(view: UsageView) -> dict[str, Any]:
+    """The ledger of one endpoint."""
+    summary = view.summary
+    return {
+        "sip_address": view.address,
+        "state": view.state,
+        "users": summary.users,
+        "requests": summary.requests,
+        "recent_users": summary.recent_users,
+        "days": summary.days,
+        "quiet_seconds": summary.quiet_for(view.now),
+        "is_quiet": view.is_quiet,
+        "sentence": view.sentence,
+        "clients": [asdict(row) for row in view.rows],
+    }
+
+
+def report_to_json(report: Report) -> dict[str, Any]:
+    """What to hand over when the weekend is over."""
+    about = None if report.cutover is None else cutover_to_json(report.cutover)
+    return {
+        "plan": report.plan,
+        "at": report.at,
+        "steps": [asdict(item) for item in report.items],
+        "cutover": about,
+        "users": [asdict(row) for row in report.users],
+    }
+
+
+def facts_to_json(facts: Facts) -> dict[str, Any]:
+    """A file of Get-WaypostFacts.ps1."""
+    head = {
+        "script": facts.script,
+        "at": facts.at,
+        "forest": facts.forest,
+        "computer": facts.computer,
+        "aliases": list(facts.aliases),
+        "waypost_fqdn": facts.waypost_fqdn,
+        "absent": list(facts.absent),
+    }
+    sections = {
+        name: {
+            "cmdlet": section.cmdlet,
+            "ok": section.ok,
+            "error": section.error,
+            "rows": [dict(row.values) for row in section.rows],
+        }
+        for name, section in facts.sections.items()
+    }
+    return {**head, "sections": sections}
+
+
+def findings_to_json(findings: list[Finding], counts: dict[str, int]) -> dict[str, Any]:
+    """The judgement of facts."""
+    steps = [asdict(each) for each in findings]
+    return {"verdict": worst(findings), "summary": counts, "steps": steps}
+
+
+def access_to_json(access: Access) -> dict[str, Any]:
+    """A token or a person; never its proof."""
+    return {
+        "name": access.name,
+        "role": access.role,
+        "domains": list(access.domains),
+        "endpoints": list(access.endpoints),
+        "created_at": access.created_at,
+        "created_by": access.created_by,
+        "ends_at": access.ends_at,
+        "used_at": access.used_at,
+        "used_from": access.used_from,
+    }
+
+
+def warnings(found: Iterable[str]) -> dict[str, Any]:
+    """What is to be said beside a result; nothing when there is nothing to say."""
+    texts = list(found)
+    return {"warnings": texts} if texts else {}
