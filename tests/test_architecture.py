@@ -37,6 +37,7 @@ ARROWS: dict[str, set[str]] = {
     "store": {"endpoints", "location", "sip"},
     "net": {"sip", "pools"},
     "telemetry": {"sip"},
+    "recorder": {"sip"},
     "facts": set(),
     "journey": set(),
     "admin": {

@@ -21,6 +21,7 @@ from proxy.cli.commands import (
     service,
     store,
     token,
+    trace,
     usage,
     user,
 )
@@ -107,5 +108,6 @@ app.command()(doctor.doctor)
 app.command()(runbook.runbook)
 app.command()(service.status)
 app.command()(service.drain)
+app.command()(trace.trace)
 app.command()(completion.completion)
 app.command()(man.man)

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
+from proxy.config.recorder import RecorderSection
 from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
 from proxy.config.secrets import mask
@@ -292,6 +293,7 @@ class Config(Section):
     limits: LimitsSection = LimitsSection()
     learned: LearnedSection = LearnedSection()
     usage: UsageSection = UsageSection()
+    recorder: RecorderSection = RecorderSection()
     registrar: RegistrarSection = RegistrarSection()
     tls: TlsDefaults = TlsDefaults()
     pool: list[PoolSection] = setting(default=[])

@@ -19,6 +19,7 @@ from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.readings import read_all
+from proxy.server.recording import trace
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.tasks import ROUTING
@@ -92,7 +93,15 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
         "/drain": Page(begin_drain, "POST"),
+        "/trace": private(lambda query: trace(runtime, query)),
     }
+
+
+def private(answer: Callable[[Mapping[str, str]], Any]) -> Page:
+    """A page that tells who called whom: with the token only."""
+    return Page(
+        lambda query: Reply.json(answer(query)), is_private=True, takes_query=True
+    )
 
 
 def starting_pages(config: Config, state: ServiceState) -> dict[str, Page]:

@@ -10,6 +10,7 @@ from typing import Final
 from proxy.core import commands, events
 from proxy.core.proxy import ProxyCore
 from proxy.net.stream_flow import Sender
+from proxy.recorder.tape import Tape
 from proxy.server.faults import FaultLog
 from proxy.sip.flow import Flow
 
@@ -26,7 +27,8 @@ class Carrier:
     ``rare`` carries out what is neither a message, a binding to save nor an access
     record; ``arm`` asks for a look at the timers at an instant, and ``armed_for`` is
     the deadline that was the reason.  ``undone`` hears of a command that could not be
-    carried out: somebody may wait for what follows from it.
+    carried out: somebody may wait for what follows from it.  ``tape`` remembers
+    messages, where there is one.
     """
 
     __slots__ = (
@@ -38,6 +40,7 @@ class Carrier:
         "faults",
         "on_save",
         "rare",
+        "tape",
         "undone",
     )
 
@@ -58,22 +61,32 @@ class Carrier:
         self.on_save: Callable[[commands.SaveBindings], None] | None = None
         self.undone: Callable[[commands.Command], None] = lambda _: None
         self.faults = FaultLog()
+        self.tape: Tape | None = None
 
     def message(self, flow: Flow, data: bytes) -> None:
         """A UDP datagram, or one framed message of a stream."""
-        core = self._core
-        core.receive(flow, data, _monotonic())
+        core, tape = self._core, self.tape
+        now = _monotonic()
+        if tape is not None:
+            tape.heard(now, flow, data)
+        core.receive(flow, data, now)
         self.carry_out(core.take_commands())
 
     def event(self, event: events.Event) -> None:
         """Anything else that happened."""
-        self.carry_out(self._core.handle(event, _monotonic()))
+        now = _monotonic()
+        if self.tape is not None:
+            self.tape.woke(now)
+        self.carry_out(self._core.handle(event, now))
         self.batch_ended()
 
     def expire(self) -> None:
         """The instant that ``arm`` was asked for has come."""
         self.armed_for = NEVER
-        self.carry_out(self._core.expire(_monotonic()))
+        now = _monotonic()
+        if self.tape is not None:
+            self.tape.woke(now)
+        self.carry_out(self._core.expire(now))
         self.batch_ended()
 
     def batch_ended(self) -> None:
@@ -85,9 +98,12 @@ class Carrier:
 
     def carry_out(self, out: Iterable[commands.Command]) -> None:
         """Do what the core said, in that order; one that fails stops no other."""
+        tape = self.tape
         for command in out:
             try:
                 if isinstance(command, commands.Send):
+                    if tape is not None:
+                        tape.sent(command.flow, command.data)
                     self._sender.send(command.flow, command.data)
                 elif isinstance(command, commands.LogAccess):
                     self.add_access(command, _monotonic())

@@ -31,6 +31,7 @@ from proxy.server.host.activation import adopt, passed_sockets
 from proxy.server.host.notify import Notifier
 from proxy.server.part import Part
 from proxy.server.probes import FrontEndProber
+from proxy.server.recording import begin_recording
 from proxy.server.reload import Reloader, ReloadSignal, stop_reloading
 from proxy.server.runtime import Runtime
 from proxy.server.starting import StartError, Waiting, until_started
@@ -218,6 +219,7 @@ async def start_runtime(
     runtime.certificates, runtime.writes = certificates, state.writes
     if config.usage.ledger:
         runtime.access.ledger = ledger.book
+    begin_recording(config, runtime, workers)
     is_first = part is None or part.is_first
     try:
         await _open(store, runtime, part)

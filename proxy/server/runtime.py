@@ -25,6 +25,7 @@ from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.pools.srv import numeric_resolution
+from proxy.recorder.recorder import Recorder
 from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
@@ -59,6 +60,8 @@ class Runtime:
     ``writes`` is what the store has yet to be told; whoever runs us empties it.
     ``links`` lead to the other workers, where there are any.
     """
+
+    recorder: Recorder | None = None
 
     def __init__(
         self,
@@ -139,6 +142,25 @@ class Runtime:
         await self.resolver.close()
         await self.tasks.close()
         self.access.flush()
+
+    def record(self, recorder: Recorder) -> None:
+        """Have messages remembered, and what is worth it kept."""
+        self.recorder = recorder
+        self.carrier.tape = recorder.tape
+        self.access.recorder = recorder
+        recorder.names = self._names
+
+    def _names(self) -> dict[str, str]:
+        """The names of front ends, by numeric address."""
+        now = self.loop.time()
+        resolutions = (self.resolver.cached(x, now) for x in self.lookups())
+        return {
+            front_end.host: front_end.name
+            for found in resolutions
+            if found is not None
+            for front_end in found.front_ends()
+            if front_end.name and front_end.name != front_end.host
+        }
 
     def swap_table(self, table: EndpointTable) -> None:
         """Route by this table from the next message on."""
@@ -315,6 +337,8 @@ class Runtime:
         self._flusher = self.loop.call_later(0.25, self._flush_access)
         self._look_at_clock()
         self.access.flush()
+        if self.recorder is not None:
+            self.recorder.look(self.loop.time())
 
     def _look_at_clock(self) -> None:
         """Follow the wall clock; what expires keeps its time when that was set."""

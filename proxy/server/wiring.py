@@ -61,7 +61,9 @@ def core_settings(
         max_transactions=held.transactions,
         memory=held.requests,
         # Access records feed the metrics too.
-        log_access=config.log.access or config.admin.address is not None,
+        log_access=config.log.access
+        or config.admin.address is not None
+        or config.recorder.megabytes > 0,
         registrar=registrar_settings(config),
         node_address=node_address(config),
         asks_store=is_redis_url(config.store_url),

@@ -100,6 +100,26 @@ class Account:
         self.said = 0
 
 
+class Ends:
+    """The two ends of a flow, for whoever remembers them longer than the flow lives."""
+
+    __slots__ = ("connection_id", "host", "listener", "port", "transport")
+
+    def __init__(
+        self,
+        listener: Listener,
+        transport: str,
+        host: str,
+        port: int,
+        connection_id: int,
+    ) -> None:
+        self.listener = listener
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.connection_id = connection_id
+
+
 class Flow:
     """A remote address as seen from one of our listeners.
 
@@ -112,6 +132,7 @@ class Flow:
         "account",
         "alias_port",
         "connection_id",
+        "ends",
         "first_hop",
         "half_open",
         "hears_us",
@@ -144,6 +165,7 @@ class Flow:
         # A stranger, but no forged address: what we said did arrive there.
         self.hears_us = False
         self.account: Account | None = None
+        self.ends: Ends | None = None  # once somebody wanted to remember them
         self.waiting = 0  # requests that came by it and have no final answer yet
         # The peer has shut its sending side, or all of it: 1.  Answers go down it when
         # they cannot go another way: 2.
@@ -155,6 +177,19 @@ class Flow:
         self.via_prefix = listener.via_prefix
         self.alias_port = 0  # where the peer listens, once it has said so (RFC 5923)
         self.wants_pong = False  # it asked for answers to its CRLFCRLF (RFC 5626)
+
+    def both_ends(self) -> Ends:
+        """Where it leads from and to; one value for all who ask."""
+        ends = self.ends
+        if ends is None:
+            ends = self.ends = Ends(
+                self.listener,
+                self.transport,
+                self.host,
+                self.port,
+                self.connection_id,
+            )
+        return ends
 
     def __repr__(self) -> str:
         serial = f"#{self.connection_id}" if self.connection_id else ""

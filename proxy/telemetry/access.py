@@ -96,9 +96,9 @@ def _text(value: bytes) -> str:
 class AccessLog:
     """Collects records and writes them, as JSON or ``key=value`` lines.
 
-    ``tally`` and ``ledger`` are told of every record, whether ``writes`` lets it be
-    written or not.  ``piece`` is the most bytes of one write: several processes that
-    write into one pipe would tear longer ones apart.
+    ``tally``, ``ledger`` and ``recorder`` are told of every record, whether ``writes``
+    lets it be written or not.  ``piece`` is the most bytes of one write: several
+    processes that write into one pipe would tear longer ones apart.
     """
 
     __slots__ = (
@@ -108,6 +108,7 @@ class AccessLog:
         "ledger",
         "outlet",
         "piece",
+        "recorder",
         "tally",
         "writes",
         "written",
@@ -120,6 +121,7 @@ class AccessLog:
         self.console = console
         self.tally = tally
         self.ledger: Ledger | None = None
+        self.recorder: Ledger | None = None
         self.writes = True
         self.piece = 0
         self._pending: list[tuple[AccessRecord, float]] = []
@@ -148,6 +150,9 @@ class AccessLog:
         if self.ledger is not None:
             for record, at in pending:
                 self.ledger.count(record, at)
+        if self.recorder is not None:
+            for record, at in pending:
+                self.recorder.count(record, at)
         if not self.writes:
             return
         line = _console_line if self.console else _json_line

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import structlog
 
@@ -54,11 +55,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What answers one path; ``is_open`` pages need no token on any address."""
+    """What answers one path; ``is_open`` pages need no token on any address.
 
-    handler: Callable[[], Reply | Awaitable[Reply]]
+    ``is_private`` pages need it on every address: they tell who called whom.  With
+    ``takes_query`` the handler gets what stands behind the question mark.
+    """
+
+    handler: Callable[..., Reply | Awaitable[Reply]]
     method: str = "GET"
     is_open: bool = False
+    is_private: bool = False
+    takes_query: bool = False
 
 
 class HttpError(Exception):
@@ -73,6 +80,7 @@ class HttpError(Exception):
 class _Request:
     method: str
     path: str
+    query: dict[str, str]
     headers: dict[bytes, bytes]
 
 
@@ -81,8 +89,8 @@ class HttpListener:
 
     Whoever shows ``token`` may do everything.  Without it only open pages are served,
     and, when ``trusts_local`` (a loopback address and no token in the configuration),
-    every GET page.  Who shows none must call us by an address or a name that a
-    stranger's name server cannot hand out (``domains`` are those of our own).
+    every GET page that is not private.  Who shows none must call us by an address or a
+    name that a stranger's name server cannot hand out (``domains``: our own).
     """
 
     def __init__(
@@ -194,13 +202,13 @@ class HttpListener:
         method = "GET" if request.method == "HEAD" else request.method
         if method != page.method:
             raise HttpError(405, f"{request.path} wants {page.method}")
-        is_local = self._trusts_local and page.method == "GET"
+        is_local = self._trusts_local and page.method == "GET" and not page.is_private
         if not self._is_authorized(request):
             if not _is_ours(_host_of(request), self._domains):
                 raise HttpError(421, _MISDIRECTED)
             if not (page.is_open or is_local):
                 raise HttpError(401, "show the token: Authorization: Bearer ...")
-        return page.handler()
+        return page.handler(request.query) if page.takes_query else page.handler()
 
     def _is_authorized(self, request: _Request) -> bool:
         scheme, _, shown = request.headers.get(b"authorization", b"").partition(b" ")
@@ -256,8 +264,8 @@ def _parse(head: bytes) -> _Request:
         headers[name.lower()] = value.strip(b" \t")
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
         raise HttpError(413, "no body is wanted")
-    path = line[2].partition(b"?")[0].decode("ascii")
-    return _Request(line[1].decode("ascii"), path, headers)
+    path, _, query = line[2].decode("ascii").partition("?")
+    return _Request(line[1].decode("ascii"), path, dict(parse_qsl(query)), headers)
 
 
 def _encode(reply: Reply, is_head: bool) -> bytes:

@@ -25,6 +25,7 @@ from proxy.server.garbage import settle_memory
 from proxy.server.host.notify import Notifier
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, start_service
 from proxy.server.readings import read_all
+from proxy.server.recording import trace
 from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
 from proxy.server.starting import StartError, Waiting, until_started
@@ -201,6 +202,8 @@ def _answer(
             return _snapshot(runtime, state).to_json()
         case "status":
             return {"pid": os.getpid(), **status(runtime, state)}
+        case "trace":
+            return trace(runtime, message["query"])
         case "reload":
             return reloader.take(unpack(message["config"]))
     return True

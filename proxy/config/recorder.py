@@ -1,0 +1,11 @@
+"""The section ``[recorder]``: what is remembered of calls, for ``waypost trace``."""
+
+from proxy.config.section import Section, section, setting
+
+
+@section
+class RecorderSection(Section):
+    """How much is remembered, and whether bodies are; 0 megabytes: nothing is."""
+
+    megabytes: int = setting(default=16, ge=0, le=1024)
+    bodies: bool = False

@@ -1,0 +1,216 @@
+"""Calls that are kept: their messages, masked, and what we know about them.
+
+Bounded by bytes.  What was refused at the door (anybody can send that) has a quarter of
+the room and no more, so that a scan cannot push out the call that matters.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from proxy.recorder.masking import body_mask, masked_head
+from proxy.recorder.tape import Taped
+from proxy.sip.grammar import visible
+
+_EACH: Final = 400
+"""What a kept message takes besides its bytes."""
+MOST_FACTS: Final = 8
+MOST_MESSAGES: Final = 2000
+"""Messages of one call: a dialog that goes on for days keeps its beginning."""
+
+
+@dataclass(slots=True)
+class KeptMessage:
+    """One message; ``at`` is seconds since the epoch, ``serial`` grows with each."""
+
+    serial: int
+    at: float
+    is_in: bool
+    transport: str
+    local: str
+    peer_host: str
+    peer_port: int
+    connection: int
+    head: bytes
+    body_size: int
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that this takes."""
+        return len(self.head) + len(self.body) + _EACH
+
+    def to_json(self, *, bodies: bool = False) -> dict[str, Any]:
+        """As plain types; ``data`` is the message, a character for each byte."""
+        body = self.body if bodies and self.body else None
+        shown = body_mask(self.head, self.body_size) if body is None else body
+        return {
+            "serial": self.serial,
+            "at": self.at,
+            "direction": "in" if self.is_in else "out",
+            "transport": self.transport,
+            "local": self.local,
+            "peer": f"[{self.peer_host}]:{self.peer_port}"
+            if ":" in self.peer_host
+            else f"{self.peer_host}:{self.peer_port}",
+            "connection": self.connection,
+            "body_bytes": self.body_size,
+            "data": (self.head + shown).decode("latin-1"),
+        }
+
+
+@dataclass(slots=True)
+class Fact:
+    """What became of one request of a call: ours to tell, no message says it."""
+
+    at: float
+    method: str
+    request_uri: str
+    status: int
+    seconds: float
+    rule: str
+    endpoint: str
+    pool: str
+    attempts: list[tuple[str, str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain types."""
+        return {
+            "at": self.at,
+            "method": self.method,
+            "request_uri": self.request_uri,
+            "status": self.status,
+            "seconds": round(self.seconds, 4),
+            "rule": self.rule,
+            "endpoint": self.endpoint,
+            "pool": self.pool,
+            "attempts": [
+                {"front_end": name, "outcome": outcome, "seconds": round(took, 4)}
+                for name, outcome, took in self.attempts
+            ],
+        }
+
+
+@dataclass(slots=True)
+class KeptCall:
+    """A call; ``why`` are the reasons to keep it, ``live`` the filters it fits."""
+
+    call_id: bytes
+    why: list[str]
+    is_refused: bool
+    messages: list[KeptMessage] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    live: set[int] = field(default_factory=set)
+    watched_until: float = 0.0
+    size: int = 0
+
+    @property
+    def last_at(self) -> float:
+        """When the last message was seen."""
+        return self.messages[-1].at if self.messages else 0.0
+
+    def to_json(self, names: dict[str, str], *, bodies: bool = False) -> dict[str, Any]:
+        """As plain types; ``names`` are those of numeric addresses."""
+        hosts = {each.peer_host for each in self.messages}
+        return {
+            "call_id": visible(self.call_id.decode("utf-8", "replace")),
+            "why": list(self.why),
+            "from": _from_of(self),
+            "facts": [each.to_json() for each in self.facts],
+            "names": {host: names[host] for host in sorted(hosts & names.keys())},
+            "messages": [each.to_json(bodies=bodies) for each in self.messages],
+        }
+
+
+def _from_of(call: KeptCall) -> str:
+    """Who calls, as the first message says; for display."""
+    for message in call.messages[:1]:
+        for line in message.head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.strip().lower() in (b"from", b"f"):
+                text = value.strip().decode("utf-8", "replace")
+                return visible(text.partition(";tag=")[0])
+    return ""
+
+
+class Kept:
+    """Calls by Call-ID, the oldest first; at most ``limit`` bytes."""
+
+    def __init__(self, limit: int, *, bodies: bool = False) -> None:
+        self.limit = limit
+        self.bodies = bodies
+        self.calls: dict[bytes, KeptCall] = {}
+        self.size = 0
+        self.refused_size = 0
+        self.serial = 0
+        self.evicted = 0
+
+    def open(self, call_id: bytes, why: str, *, is_refused: bool) -> KeptCall:
+        """The call of this Call-ID, with one more reason to keep it."""
+        call = self.calls.get(call_id)
+        if call is None:
+            call = self.calls[call_id] = KeptCall(call_id, [], is_refused)
+            self._grow(call, len(call_id) + _EACH)
+        elif call.is_refused and not is_refused:
+            call.is_refused = False
+            self.refused_size -= call.size
+        if why not in call.why and len(call.why) < MOST_FACTS:
+            call.why.append(why)
+        return call
+
+    def add(self, taped: Taped, offset: float) -> KeptMessage | None:
+        """Keep a message of a call that is open; ``offset`` makes wall-clock time."""
+        call = self.calls.get(taped.call_id)
+        if call is None or len(call.messages) >= MOST_MESSAGES:
+            return None
+        ends = taped.ends
+        head, body = masked_head(taped.data)
+        self.serial += 1
+        host = ends.listener.host
+        message = KeptMessage(
+            self.serial,
+            taped.at + offset,
+            taped.is_in,
+            ends.transport,
+            f"[{host}]:{ends.listener.port}"
+            if ":" in host
+            else f"{host}:{ends.listener.port}",
+            ends.host,
+            ends.port,
+            ends.connection_id,
+            head,
+            len(body),
+            body if self.bodies else b"",
+        )
+        call.messages.append(message)
+        self._grow(call, message.size)
+        return message
+
+    def shrink(self) -> None:
+        """Give up the oldest, those refused at the door first when there are many."""
+        while self.refused_size > self.limit // 4:
+            self._give_up(next(x for x in self.calls.values() if x.is_refused))
+        while self.size > self.limit and self.calls:
+            self._give_up(next(iter(self.calls.values())))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.calls.clear()
+        self.size = self.refused_size = 0
+
+    def failed(self) -> Iterator[KeptCall]:
+        """Those that are kept for themselves, and not for a live filter alone."""
+        return (x for x in self.calls.values() if any(w != "live" for w in x.why))
+
+    def _grow(self, call: KeptCall, by: int) -> None:
+        call.size += by
+        self.size += by
+        if call.is_refused:
+            self.refused_size += by
+
+    def _give_up(self, call: KeptCall) -> None:
+        del self.calls[call.call_id]
+        self.size -= call.size
+        if call.is_refused:
+            self.refused_size -= call.size
+        self.evicted += 1

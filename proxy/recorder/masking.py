@@ -1,0 +1,129 @@
+"""What a message must lose before it may be kept: bodies, credentials, tokens.
+
+Lines stay lines, so that a masked message is still one that tools read; only values go.
+When in doubt more is masked than would have to be.  Nothing here raises, whatever a
+stranger has sent.
+"""
+
+import re
+from typing import Final
+
+from proxy.sip.grammar import COMPACT
+
+GONE: Final = b"***"
+UNREADABLE: Final = b"(not SIP: not kept)"
+
+_BREAK: Final = re.compile(rb"(\r\n|\r|\n)")
+_NAME: Final = re.compile(rb"[ \t]*([^\s:]+)[ \t]*:")
+_START: Final = re.compile(
+    rb"SIP/\d+\.\d+ \d{3}(?: |\Z)|[A-Za-z0-9.!%*_+`'~-]{1,40} .{0,4096} SIP/\d+\.\d+\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_SECRET_NAMES: Final = re.compile(
+    rb"auth|token|secret|passw|passphrase|\bpwd\b|credential|cookie|api-?key|ticket"
+    rb"|(?:^|[-_])key(?:$|[-_])|signature|^identity$|^p-dcs-|private|bearer|session-?key"
+)
+"""Parts of header names whose values are nobody's business, in lower case."""
+_SCHEMES: Final = re.compile(
+    rb"[ \t]*(Digest|Basic|Bearer|NTLM|Kerberos|TLS-DSK|Negotiate)(?=[ \t\r\n])",
+    re.IGNORECASE,
+)
+_ROUTES: Final = frozenset({b"route", b"record-route", b"path", b"service-route"})
+_EXACT: Final = frozenset(
+    {
+        *(b"via", b"call-id", b"cseq", b"max-forwards", b"content-length"),
+        *(b"in-reply-to", b"expires", b"timestamp", b"content-type"),
+    }
+)
+"""Values that hold no URI and no secret, and that tools compare."""
+
+_RUN: Final = re.compile(rb"([<>\"])")
+_AT: Final = 0x40
+_ROUTE_USER: Final = re.compile(rb"\bsips?:", re.IGNORECASE)
+_PASSWORD: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{0,20}:(?://)?[^\s@:]*+:")
+"""Where a user ends and a password begins: ``sip:alice:``."""
+_CONTACT_TOKEN: Final = re.compile(rb"(?i)(\bsips?:)[^<>\"\s@~:]{12,}+~")
+_OUR_PARAMETER: Final = re.compile(rb"(?i)(;[ \t]*wp[ \t]*=[ \t]*)[^;,>?\s]*")
+_PARAMETER: Final = re.compile(
+    rb"((?:passw|passphrase|pwd|secret|token|credential|cookie|api-?key|signature|auth|"
+    rb"session-?key|gssapi-data|rspauth|nonce|ticket)[\w-]{0,40}[ \t]*=[ \t]*)"
+    rb"(\"(?:[^\"\\]|\\.)*+\"?|[^;,&>\s]*)",
+    re.IGNORECASE,
+)
+_LONG_NAMES: Final = {short.encode(): full.encode() for short, full in COMPACT.items()}
+
+
+def masked_head(data: bytes) -> tuple[bytes, bytes]:
+    """A message's head as it may be kept, and its body as it came."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    pieces = _BREAK.split(head)
+    for place in range(0, len(pieces), 2):
+        if place and not pieces[place]:
+            # A blank line in another convention: what follows is no header.
+            body = b"".join(pieces[place + 2 :]) + body
+            pieces = pieces[: place - 1]
+            break
+    if not _START.match(pieces[0]):
+        return UNREADABLE, data
+    pieces[0] = _masked_text(pieces[0])
+    _mask_lines(pieces)
+    return b"".join(pieces) + b"\r\n\r\n", body
+
+
+def body_mask(head: bytes, size: int) -> bytes:
+    """What stands for a body of ``size`` bytes that was not kept.
+
+    As long as the body was, because Content-Length says so; one line of SDP, because a
+    reader of SDP wants one.
+    """
+    return (b"s=" + b"*" * size)[:size] if b"sdp" in head.lower() else b"*" * size
+
+
+def masked_uri(uri: bytes) -> bytes:
+    """A URI, or another piece of a message, without password and tokens."""
+    return _masked_text(uri)
+
+
+def _mask_lines(pieces: list[bytes]) -> None:
+    """Mask the header lines: every second piece from the third on."""
+    name = b""
+    for place in range(2, len(pieces), 2):
+        line = pieces[place]
+        if line[:1] in (b" ", b"\t"):  # a fold: it belongs to the field above
+            pieces[place] = line[:1] + _masked_value(name, line[1:], is_first=False)
+            continue
+        match = _NAME.match(line)
+        if match is None:
+            name = b"?"
+            pieces[place] = GONE
+            continue
+        name = match[1].lower()
+        name = _LONG_NAMES.get(name, name)
+        front = match.end()
+        pieces[place] = line[:front] + _masked_value(name, line[front:], is_first=True)
+
+
+def _masked_value(name: bytes, value: bytes, *, is_first: bool) -> bytes:
+    if name in _EXACT:
+        return value
+    if name == b"?" or _SECRET_NAMES.search(name):
+        scheme = _SCHEMES.match(value) if is_first else None
+        return b" %b%b" % (scheme[1] + b" " if scheme else b"", GONE)
+    return _masked_text(value, _ROUTE_USER if name in _ROUTES else _PASSWORD)
+
+
+def _masked_text(text: bytes, begin: re.Pattern[bytes] = _PASSWORD) -> bytes:
+    """Every expression is as good as linear: a stranger has written this."""
+    if _AT in text:
+        runs = _RUN.split(text)
+        text = b"".join(_masked_run(run, begin) if _AT in run else run for run in runs)
+    text = _CONTACT_TOKEN.sub(rb"\1***~", text)
+    text = _OUR_PARAMETER.sub(rb"\1***", text)
+    return _PARAMETER.sub(rb"\1***", text)
+
+
+def _masked_run(run: bytes, begin: re.Pattern[bytes]) -> bytes:
+    """What stands between ``begin`` and the last "@" goes; a password may hold one."""
+    at = run.rfind(b"@")
+    match = begin.search(run, 0, at)
+    return run if match is None else run[: match.end()] + GONE + run[at:]

@@ -1,0 +1,255 @@
+"""The recorder: decides which calls are worth keeping, and takes them off the tape.
+
+It is told of every finished request (``count``, off the message path) and looks at the
+tape a few times a second.  A call is kept when it failed (a final answer of 400 or more
+that is no challenge and no answer to the caller's own CANCEL), when somebody else had
+to be tried, when something inside its dialog failed, or when it is among the slowest.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import heappush, heappushpop
+from typing import Any, Final, Protocol
+
+from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
+from proxy.recorder.masking import masked_uri
+from proxy.recorder.tape import Tape, Taped, cseq_method_of
+from proxy.sip.flow import Flow
+from proxy.sip.grammar import visible
+from proxy.sip.message import Request
+
+MEGABYTE: Final = 1024 * 1024
+MOST_A_LOOK: Final = 50
+"""Calls that are taken off the tape in one look: an outage must not cost the rest."""
+WATCHED: Final = 32.0
+"""Seconds for which what follows is kept too: as long as a transaction lives."""
+SLOWEST: Final = 20
+SLOW_FOR: Final = 3600.0
+_CHALLENGES: Final = frozenset({401, 407})
+_CANCELLED: Final = 487
+_WENT_ON: Final = frozenset({"200", "202"})
+
+
+class Record(Protocol):
+    """What the core tells of one request; ``core.commands.LogAccess``."""
+
+    request: Request
+    source: Flow
+    status: int
+    seconds: float
+    rule: str
+    endpoint: str
+    pool: str
+    attempts: Sequence[tuple[str, str, float]]
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """Why a call shall be taken off the tape, and what is known of it."""
+
+    why: list[str]
+    facts: list[Fact]
+    is_refused: bool
+    is_cancel: bool
+    """487 alone: only worth keeping when the caller did not ask for it."""
+
+
+def _no_names() -> dict[str, str]:
+    return {}
+
+
+class Recorder:
+    """One process's; ``limit`` is in bytes, for tape and kept calls together.
+
+    ``offset`` makes wall-clock time of the loop's; ``names`` gives those of front ends
+    by their addresses.
+    """
+
+    def __init__(
+        self, limit: int, offset: Callable[[], float], *, bodies: bool = False
+    ) -> None:
+        self.tape = Tape(limit // 2)
+        self.kept = Kept(limit - limit // 2, bodies=bodies)
+        self.names: Callable[[], dict[str, str]] = _no_names
+        self.skipped = 0
+        """Calls that were worth keeping, and too many at a time."""
+        self._offset = offset
+        self._wanted: dict[bytes, _Wanted] = {}
+        self._slowest: list[tuple[float, float]] = []  # seconds, at
+        self._watched: dict[bytes, KeptCall] = {}
+
+    # -- what happens ------------------------------------------------------------
+
+    def count(self, record: Record, at: float) -> None:
+        """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
+        status, attempts = record.status, record.attempts
+        if status >= 400 and status not in _CHALLENGES:
+            self._want(record, at, "failed")
+        elif len(attempts) > 1:
+            self._want(record, at, "failover")
+        elif record.seconds > 0 and self._is_slow(record.seconds, at):
+            self._want(record, at, "slow")
+        elif self._watched:
+            call_id = record.request.value("call-id") or b""
+            if call_id in self._watched:
+                self._note(self._watched[call_id], _fact(record, at))
+
+    def look(self, now: float) -> None:
+        """Take what is wanted off the tape; ``now`` is the loop's time."""
+        for sight in self.tape.look(now):
+            if not sight.is_in:
+                self._failed_inside(sight)
+        wanted, self._wanted = self._wanted, {}
+        if self._watched:
+            self._follow(now, wanted)
+        if wanted:
+            self._take(wanted, now)
+        self.tape.forget_fresh()
+        self.kept.shrink()
+
+    def _want(self, record: Record, at: float, why: str) -> None:
+        call_id = record.request.value("call-id") or b""
+        wanted = self._wanted.get(call_id)
+        if wanted is None:
+            if len(self._wanted) >= MOST_A_LOOK and not record.attempts:
+                self.skipped += 1
+                return
+            wanted = self._wanted[call_id] = _Wanted([], [], True, True)
+        if why not in wanted.why:
+            wanted.why.append(why)
+        if len(wanted.facts) < MOST_FACTS:
+            wanted.facts.append(_fact(record, at))
+        wanted.is_refused &= not record.attempts
+        wanted.is_cancel &= record.status == _CANCELLED and len(record.attempts) < 2
+
+    def _failed_inside(self, sight: Taped) -> None:
+        """A final answer of 400 or more went out; of most ``count`` has told."""
+        status = int(sight.data[8:11]) if sight.data[8:11].isdigit() else 0
+        if status in _CHALLENGES or not sight.call_id or sight.call_id in self._wanted:
+            return
+        if len(self._wanted) >= MOST_A_LOOK:
+            return  # most of them have been counted already
+        self._wanted[sight.call_id] = _Wanted(
+            ["failed"], [], False, status == _CANCELLED
+        )
+
+    def _is_slow(self, seconds: float, at: float) -> bool:
+        """Whether this is among the slowest of the last hour."""
+        slowest = self._slowest
+        if len(slowest) < SLOWEST:
+            heappush(slowest, (seconds, at))
+            return True
+        if seconds > slowest[0][0]:
+            heappushpop(slowest, (seconds, at))
+            return True
+        if slowest[0][1] < at - SLOW_FOR:
+            self._slowest = [x for x in slowest if x[1] >= at - SLOW_FOR]
+            self._slowest.sort()
+        return False
+
+    # -- off the tape ------------------------------------------------------------
+
+    def _take(self, wanted: dict[bytes, _Wanted], now: float) -> None:
+        """One walk along the tape for all of them."""
+        if len(wanted) > MOST_A_LOOK:
+            self.skipped += len(wanted) - MOST_A_LOOK
+            chosen = sorted(wanted, key=lambda x: wanted[x].is_refused)[:MOST_A_LOOK]
+            wanted = {call_id: wanted[call_id] for call_id in chosen}
+        new = {x for x in wanted if x not in self._watched}
+        found: dict[bytes, list[Taped]] = {call_id: [] for call_id in new}
+        if new:
+            for taped in self.tape.find(new):
+                found[taped.call_id].append(taped)
+        for call_id, each in wanted.items():
+            if each.is_cancel and any(
+                x.is_in and x.data.startswith(b"CANCEL ")
+                for x in found.get(call_id, ())
+            ):
+                continue
+            self._keep(call_id, each, found.get(call_id, []), now)
+
+    def _keep(
+        self, call_id: bytes, wanted: _Wanted, found: list[Taped], now: float
+    ) -> None:
+        for why in wanted.why:
+            call = self.kept.open(call_id, why, is_refused=wanted.is_refused)
+        for fact in wanted.facts:
+            self._note(call, fact)
+        known = call.messages[-1].at if call.messages else 0.0
+        offset = self._offset()
+        for taped in found:
+            if taped.at + offset > known + 1e-6:
+                self.kept.add(taped, offset)
+        call.watched_until = max(call.watched_until, now + WATCHED)
+        self._watched[call_id] = call
+
+    def _note(self, call: KeptCall, fact: Fact) -> None:
+        if len(call.facts) < MOST_FACTS:
+            call.facts.append(fact)
+
+    def _follow(self, now: float, wanted: dict[bytes, _Wanted]) -> None:
+        """What has come since for calls that are kept already."""
+        offset = self._offset()
+        for taped in self.tape.find(set(self._watched), fresh=True):
+            self.kept.add(taped, offset)
+        over = [
+            call_id
+            for call_id, call in self._watched.items()
+            if call.watched_until < now and call_id not in wanted
+        ]
+        for call_id in over:
+            del self._watched[call_id]
+
+    # -- questions ---------------------------------------------------------------
+
+    def call(self, call_id: str, *, bodies: bool = False) -> list[dict[str, Any]]:
+        """The call of this Call-ID, kept or still on the tape; empty for neither."""
+        wanted = call_id.encode("utf-8", "surrogateescape")
+        kept = self.kept.calls.get(wanted)
+        if kept is None:
+            kept = self._peek(wanted)
+        names = self.names()
+        return [kept.to_json(names, bodies=bodies)] if kept is not None else []
+
+    def failed(
+        self, since: float, until: float, limit: int, *, bodies: bool = False
+    ) -> list[dict[str, Any]]:
+        """Calls that are kept, the newest first, between two instants."""
+        found = [x for x in self.kept.failed() if since <= x.last_at <= until]
+        found.sort(key=lambda x: -x.last_at)
+        names = self.names()
+        return [each.to_json(names, bodies=bodies) for each in found[:limit]]
+
+    def _peek(self, call_id: bytes) -> KeptCall | None:
+        """A call that nothing is wrong with, as long as the tape has it."""
+        found = self.tape.find({call_id})
+        found += self.tape.pending({call_id})
+        if not found:
+            return None
+        aside = Kept(self.kept.limit, bodies=self.kept.bodies)
+        call = aside.open(call_id, "asked", is_refused=False)
+        offset = self._offset()
+        for taped in found:
+            aside.add(taped, offset)
+        return call
+
+
+def _fact(record: Record, at: float) -> Fact:
+    request = record.request
+    uri = masked_uri(request.uri).decode("utf-8", "replace")
+    return Fact(
+        at,
+        visible(request.method.decode("utf-8", "replace")),
+        visible(uri),
+        record.status,
+        record.seconds,
+        record.rule,
+        record.endpoint,
+        record.pool,
+        [*record.attempts],
+    )
+
+
+def method_of(taped: Taped) -> str:
+    """The method that a message is about."""
+    return visible(cseq_method_of(taped.data).decode("utf-8", "replace"))

@@ -1,0 +1,262 @@
+"""The tape: every message of the last seconds, as references to bytes that are there.
+
+The message path only appends; what a message says is read later and for many at once,
+by ``look`` (a few times a second) and ``find`` (when a call is worth keeping).  The
+tape is bounded by bytes and by age.  Compiled together with the core.
+"""
+
+import re
+from typing import Final
+
+from proxy.sip.flow import Ends, Flow
+
+CHUNK: Final = 256 * 1024
+"""Bytes after which a piece of the tape is closed."""
+SECONDS: Final = 240.0
+"""How old a message may get here: older than a call can ring (RFC 3261, Timer C)."""
+_EACH: Final = 120
+"""What an entry takes besides its bytes."""
+
+_CALL_ID: Final = re.compile(
+    rb"\r\n(?:Call-ID|i)[ \t]*:[ \t\r\n]*([^ \t\r\n]+)", re.IGNORECASE
+)
+_CSEQ: Final = re.compile(
+    rb"\r\nCSeq[ \t]*:[ \t]*\d+[ \t]+([^ \t\r\n]+)", re.IGNORECASE
+)
+_PLAIN: Final = b"\r\nCall-ID: "
+_S, _SLASH, _FOUR, _B, _N = 0x53, 0x2F, 0x34, 0x42, 0x4E
+_ENDED: Final = b"\r\nSubscription-State: terminated"
+
+
+def call_id_of(data: bytes) -> bytes:
+    """The Call-ID of a message as it was written; empty when there is none to read."""
+    at = data.find(_PLAIN)
+    if at >= 0:
+        found = data[at + 11 : data.find(b"\r\n", at + 11)]
+        if found and found.find(b" ") < 0 and found.find(b"\t") < 0:
+            return found
+    match = _CALL_ID.search(data)
+    return match[1] if match is not None else b""
+
+
+def cseq_method_of(data: bytes) -> bytes:
+    """The method that CSeq names; empty when it cannot be read."""
+    match = _CSEQ.search(data)
+    return match[1] if match is not None else b""
+
+
+class Taped:
+    """One message, as it was heard or sent; ``at`` is the loop's time."""
+
+    __slots__ = ("at", "call_id", "data", "ends", "is_in")
+
+    def __init__(
+        self, at: float, is_in: bool, ends: Ends, data: bytes, call_id: bytes
+    ) -> None:
+        self.at = at
+        self.is_in = is_in
+        self.ends = ends
+        self.data = data
+        self.call_id = call_id
+
+
+class Chunk:
+    """A closed piece of the tape.
+
+    ``items`` is flat: an instant, the ends and the bytes of what was heard then (None
+    and nothing for a timer), and after that ends and bytes of all that was sent.
+    """
+
+    __slots__ = ("began", "items", "size")
+
+    def __init__(self, items: list[object], size: int, began: float) -> None:
+        self.items = items
+        self.size = size
+        self.began = began
+
+
+class Tape:
+    """At most ``limit`` bytes, at most ``SECONDS`` old."""
+
+    __slots__ = ("_began", "_chunks", "_fresh", "_held", "_items", "_size", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._items: list[object] = []
+        self._held = 0
+        self._began = 0.0
+        self._chunks: list[Chunk] = []
+        self._fresh: list[Chunk] = []
+        self._size = 0
+
+    # -- the message path --------------------------------------------------------
+
+    def heard(self, at: float, flow: Flow, data: bytes) -> None:
+        """A message came in; what is sent from here on answers it."""
+        held = self._held
+        if held > CHUNK:
+            self._turn()
+            held = 0
+        items = self._items
+        if held == 0:
+            self._began = at
+        ends = flow.ends
+        items.append(at)
+        items.append(flow.both_ends() if ends is None else ends)
+        items.append(data)
+        self._held = held + len(data) + _EACH
+
+    def woke(self, at: float) -> None:
+        """Something else than a message made the core speak."""
+        held = self._held
+        if held > CHUNK:
+            self._turn()
+            held = 0
+        items = self._items
+        if held == 0:
+            self._began = at
+        items.append(at)
+        items.append(None)
+        items.append(b"")
+        self._held = held + _EACH
+
+    def sent(self, flow: Flow, data: bytes) -> None:
+        """A message went out."""
+        items = self._items
+        if self._held == 0:
+            return  # nobody said when
+        ends = flow.ends
+        items.append(flow.both_ends() if ends is None else ends)
+        items.append(data)
+        self._held += len(data) + _EACH
+
+    # -- reading it --------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Bytes that the tape holds."""
+        return self._size + self._held
+
+    def look(self, now: float) -> list[Taped]:
+        """What is worth a second look since the last one: final answers of 400 and
+        more that went out, and what ends a dialog."""
+        self._turn()
+        found: list[Taped] = []
+        for chunk in self._fresh:
+            _look_at(chunk.items, found)
+        self._drop(now)
+        return found
+
+    def forget_fresh(self) -> None:
+        """All that is new has been read."""
+        self._fresh = []
+
+    def find(self, wanted: set[bytes], *, fresh: bool = False) -> list[Taped]:
+        """Every message of these calls, in order; ``fresh``: since the last look."""
+        found: list[Taped] = []
+        for chunk in self._fresh if fresh else self._chunks:
+            _find_in(chunk.items, wanted, found)
+        return found
+
+    def pending(self, wanted: set[bytes]) -> list[Taped]:
+        """The same for what came since the last look."""
+        found: list[Taped] = []
+        _find_in(self._items, wanted, found)
+        return found
+
+    def all_fresh(self) -> list[Taped]:
+        """Every message since the last look."""
+        found: list[Taped] = []
+        for chunk in self._fresh:
+            _find_in(chunk.items, None, found)
+        return found
+
+    def _turn(self) -> None:
+        if not self._items:
+            return
+        chunk = Chunk(self._items, self._held, self._began)
+        self._chunks.append(chunk)
+        self._fresh.append(chunk)
+        self._size += chunk.size
+        self._items = []
+        self._held = 0
+        self._shrink()
+
+    def _shrink(self) -> None:
+        gone = 0
+        while self._size > self.limit and gone < len(self._chunks):
+            self._size -= self._chunks[gone].size
+            gone += 1
+        if gone:
+            lost = self._chunks[:gone]
+            del self._chunks[:gone]
+            self._fresh = [each for each in self._fresh if each not in lost]
+
+    def _drop(self, now: float) -> None:
+        gone = 0
+        # A chunk begins before its neighbour, so the next one tells when it ended.
+        while gone + 1 < len(self._chunks) and (
+            self._chunks[gone + 1].began < now - SECONDS
+        ):
+            self._size -= self._chunks[gone].size
+            gone += 1
+        if gone:
+            del self._chunks[:gone]
+        if len(self._chunks) == 1 and self._chunks[0].began < now - SECONDS:
+            self._size = 0
+            self._chunks = []
+
+
+def _look_at(items: list[object], found: list[Taped]) -> None:
+    at, place, count = 0.0, 0, len(items)
+    while place < count:
+        item = items[place]
+        if isinstance(item, float):
+            at = item
+            ends, data = items[place + 1], items[place + 2]
+            place += 3
+            if ends is None:
+                continue
+            assert isinstance(ends, Ends) and isinstance(data, bytes)
+            if len(data) < 4:
+                continue
+            first = data[0]
+            if (first == _B and data.startswith(b"BYE ")) or (
+                first == _N and data.startswith(b"NOTIFY ") and data.find(_ENDED) >= 0
+            ):
+                found.append(Taped(at, True, ends, data, call_id_of(data)))
+        else:
+            data = items[place + 1]
+            place += 2
+            assert isinstance(data, bytes)
+            if (
+                len(data) > 11
+                and data[8] >= _FOUR
+                and data[0] == _S
+                and data[3] == _SLASH
+            ):
+                assert isinstance(item, Ends)
+                found.append(Taped(at, False, item, data, call_id_of(data)))
+
+
+def _find_in(
+    items: list[object], wanted: set[bytes] | None, found: list[Taped]
+) -> None:
+    at, place, count = 0.0, 0, len(items)
+    while place < count:
+        item = items[place]
+        if isinstance(item, float):
+            at = item
+            ends, data = items[place + 1], items[place + 2]
+            is_in = True
+            place += 3
+        else:
+            ends, data = item, items[place + 1]
+            is_in = False
+            place += 2
+        if ends is None:
+            continue
+        assert isinstance(ends, Ends) and isinstance(data, bytes)
+        call_id = call_id_of(data)
+        if wanted is None or call_id in wanted:
+            found.append(Taped(at, is_in, ends, data, call_id))

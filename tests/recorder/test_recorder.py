@@ -1,0 +1,195 @@
+"""Which calls are kept, what of them, and that the memory for it has an end."""
+
+import pytest
+
+from proxy.recorder import recorder as module
+from proxy.recorder.tape import CHUNK, SECONDS, Tape, call_id_of
+from tests.recorder.world import WALL, World
+from tests.support.messages import request, response
+
+FAILED_OVER = (("fe1", "timeout", 2.0), ("fe2", "200", 0.01))
+
+
+def settled(world: World) -> World:
+    """The places of the slowest are taken: what comes now is nothing special."""
+    for number in range(module.SLOWEST):
+        world.call(f"slow-{number}", seconds=5.0)
+    world.look()
+    world.recorder.kept.clear()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [(404, ["failed"]), (503, ["failed"]), (603, ["failed"]), (200, []), (302, [])],
+)
+def test_what_failed_is_kept(status: int, why: list[str]) -> None:
+    world = settled(World())
+    world.call("call-1", status)
+    world.look()
+    assert world.kept().get("call-1", []) == why
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_challenge_is_no_failure(status: int) -> None:
+    world = settled(World())
+    world.call("call-1", status, "REGISTER", ())
+    world.look()
+    assert world.kept() == {}
+
+
+def test_the_callers_own_cancel_is_no_failure() -> None:
+    world = settled(World())
+    asked = world.heard(request(call_id="call-1"))
+    world.heard(request("CANCEL sip:ocschat@contoso.test", call_id="call-1"))
+    world.sent(response(asked, 487))
+    world.ended(asked, 487)
+    world.call("call-2", 487)  # nobody has cancelled this one
+    world.look()
+    assert list(world.kept()) == ["call-2"]
+
+
+def test_a_failover_is_kept_whatever_came_of_it() -> None:
+    world = settled(World())
+    world.call("call-1", 200, "INVITE", FAILED_OVER)
+    world.look()
+    (call,) = world.recorder.call("call-1")
+    assert call["why"] == ["failover"]
+    assert call["facts"][0]["attempts"][0]["outcome"] == "timeout"
+    assert [x["direction"] for x in call["messages"]] == ["in", "out"]
+    assert call["messages"][0]["at"] == pytest.approx(WALL + 50, abs=10)
+
+
+def test_a_failure_inside_a_dialog_is_kept_with_all_of_its_call() -> None:
+    world = settled(World())
+    world.call("call-1")
+    world.look(10.0)
+    bye = world.heard(request("BYE sip:x@10.0.0.5", call_id="call-1", cseq=2))
+    world.sent(response(bye, 481))
+    world.look()
+    (call,) = world.recorder.call("call-1")
+    assert call["why"] == ["failed"]
+    assert len(call["messages"]) == 4
+
+
+def test_the_slowest_are_kept_and_only_those() -> None:
+    world = settled(World())
+    world.call("call-1", seconds=4.0)
+    world.call("call-2", seconds=6.0)
+    world.look()
+    assert world.kept() == {"call-2": ["slow"]}
+
+
+def test_what_follows_is_kept_once() -> None:
+    world = settled(World())
+    asked = world.call("call-1", 503)
+    world.look()
+    ack = request("ACK sip:ocschat@contoso.test", call_id="call-1")
+    world.heard(ack)
+    world.look()
+    world.heard(asked)
+    world.sent(response(asked, 503))
+    world.look()
+    (call,) = world.recorder.call("call-1")
+    assert [x["data"].split(" ")[0] for x in call["messages"]] == [
+        *("INVITE", "SIP/2.0", "ACK", "INVITE", "SIP/2.0"),
+    ]
+
+
+def test_a_call_that_went_well_is_there_for_minutes() -> None:
+    world = settled(World())
+    world.call("call-1")
+    assert len(world.recorder.call("call-1")[0]["messages"]) == 2, "not looked at yet"
+    world.look(60)
+    assert len(world.recorder.call("call-1")[0]["messages"]) == 2
+    assert world.recorder.failed(0, 1e12, 10) == []
+    world.call("call-2")
+    world.look(SECONDS + 1)
+    world.call("call-3")
+    world.look()
+    assert world.recorder.call("call-1") == []
+
+
+def test_nothing_secret_is_kept() -> None:
+    world = World()
+    secret = "Authorization: Digest response=S3CRET"
+    world.call("call-1", 503, "INVITE", (), secret, body=b"S3CRET")
+    world.look()
+    assert "S3CRET" not in str(world.recorder.call("call-1"))
+    assert "S3CRET" not in str(world.recorder.call("call-1", bodies=True))
+    assert b"S3CRET" not in world.recorder.kept.calls[b"call-1"].messages[0].head
+
+
+def test_bodies_are_shown_where_they_are_kept_and_asked_for() -> None:
+    world = World(bodies=True)
+    world.call("call-1", 503, body=b"hello")
+    world.look()
+    assert "hello" not in str(world.recorder.call("call-1"))
+    assert "hello" in str(world.recorder.call("call-1", bodies=True))
+
+
+def test_kept_calls_have_an_end() -> None:
+    world = World(1024 * 1024)
+    for number in range(400):
+        world.call(f"call-{number}", 503, body=b"x" * 1000)
+        world.heard(request("ACK sip:x", call_id=f"call-{number}", body=b"y" * 4000))
+        if number % 10 == 9:
+            world.look()
+    kept = world.recorder.kept
+    assert kept.size <= 512 * 1024
+    assert kept.size == sum(each.size for each in kept.calls.values())
+    assert kept.refused_size == 0
+    assert "call-399" in world.kept()
+    assert "call-0" not in world.kept()
+
+
+def test_a_scan_pushes_nobody_out() -> None:
+    world = World(512 * 1024)
+    world.call("call-1", 200, "INVITE", FAILED_OVER)
+    world.look()
+    for number in range(2000):
+        world.call(f"scan-{number}", 404, "OPTIONS", ())
+        if number % 40 == 39:
+            world.look()
+    assert "call-1" in world.kept()
+    kept = world.recorder.kept
+    assert 0 < kept.refused_size <= kept.limit // 4
+
+
+def test_an_outage_costs_a_bounded_amount_a_look() -> None:
+    world = World()
+    for number in range(500):
+        world.call(f"door-{number}", 404, "INVITE", ())
+    world.call("call-1", 504, "INVITE", (("fe1", "timeout", 2.0),))
+    world.look()
+    assert len(world.kept()) == module.MOST_A_LOOK
+    assert "call-1" in world.kept()
+    assert world.recorder.skipped == 451
+
+
+def test_the_tape_has_an_end_in_bytes() -> None:
+    tape = Tape(1024 * 1024)
+    world = World()
+    for number in range(4000):
+        tape.heard(float(number), world.client, request(call_id=str(number)) * 2)
+        tape.sent(world.client, b"SIP/2.0 200 OK\r\n")
+    assert tape.size <= 1024 * 1024 + CHUNK + 4096
+    tape.look(4000.0)
+    assert tape.find({b"3999"}) and not tape.find({b"1"})
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("Call-ID: a@b", b"a@b"),
+        ("call-id : a@b", b"a@b"),
+        ("i:a@b  ", b"a@b"),
+        ("CALL-ID:\t a@b", b"a@b"),
+        ("Call-ID: \r\n a@b", b"a@b"),
+        ("X-Call-ID: a@b", b""),
+        ("Subject: x\r\n Call-ID: a@b", b""),
+    ],
+)
+def test_a_call_id_is_read_in_any_spelling(line: str, found: bytes) -> None:
+    data = f"INVITE sip:x SIP/2.0\r\n{line}\r\nFrom: x\r\n\r\n".encode()
+    assert call_id_of(data) == found
