@@ -9,13 +9,12 @@ It trusts nothing: what fails again is ended without an answer.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from proxy.core import commands, events
+from proxy.core import commands
 from proxy.core.answers.refusals import Refusals
 from proxy.core.forwarding.late_success import LateSuccess
 from proxy.core.forwarding.response_context import ResponseContext
-from proxy.core.forwarding.search import Search
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow
@@ -23,9 +22,6 @@ from proxy.sip.grammar import canonical_name, logical_lines
 from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction, drop
-
-if TYPE_CHECKING:
-    from proxy.core.proxy import ProxyCore
 
 _HEAD: Final = 400
 """Bytes of a message that a log line may show."""
@@ -68,7 +64,7 @@ class Guard:
             self.report("message.failed", error, _bytes_of(request), flow)
         user = server.user
         if isinstance(user, ResponseContext):
-            self._end_search(user, now)
+            user.abort(now)
         self.answer(request, flow, server, error, now)
 
     def response(
@@ -94,11 +90,11 @@ class Guard:
             with suppress(Exception):
                 server.respond(response.status, response.forwarded(), now)
         transaction.user = None
-        self._end_user(user, error, now)
+        self.end_user(user, error, now)
 
     def timer(self, owner: object, name: str, error: Exception, now: float) -> None:
         """A timer, or the end of a connection, of a transaction or a search."""
-        if isinstance(owner, Search):
+        if isinstance(owner, ResponseContext):
             self.search(owner, error, now)
             return
         self.report("timer.failed", error, b"%r " % owner + name.encode())
@@ -106,53 +102,18 @@ class Guard:
             user = owner.user
             owner.end_some_time(now)
             owner.user = None
-            self._end_user(user, error, now)
+            self.end_user(user, error, now)
 
-    def search(self, search: Search, error: Exception, now: float) -> None:
+    def search(self, search: ResponseContext, error: Exception, now: float) -> None:
         """A search that was being woken."""
-        request = search.request
+        request = search.candidates.request
         head = b"" if request is None else _bytes_of(request)
-        self.report("search.failed", error, head, search.flow)
-        self._end_user(search, error, now)
+        self.report("search.failed", error, head, search.candidates.flow)
+        self.end_user(search, error, now)
 
-    def event(
-        self, core: ProxyCore, event: events.Event, error: Exception, now: float
-    ) -> None:
-        """An event as a whole: whoever waited for it waits no longer."""
+    def event(self, event: object, error: Exception) -> None:
+        """An event as a whole; the core ends whoever waited for it."""
         self.report("event.failed", error, type(event).__name__.encode())
-        with suppress(Exception):
-            self._end_waiting(core, event, error, now)
-
-    def _end_waiting(
-        self, core: ProxyCore, event: events.Event, error: Exception, now: float
-    ) -> None:
-        if isinstance(event, (events.FlowOpened, events.ConnectFailed)):
-            key = event.front_end.connection_key
-            self._end_parked(core, key, error, now)
-            if isinstance(event, events.FlowOpened):
-                with suppress(Exception):
-                    core.way_back.opened(event.front_end, event.flow)
-            for transaction, _ in core.way_back.parked.pop(key, ()):
-                self.timer(transaction, "way back", error, now)
-        elif isinstance(event, events.Resolved):
-            self._end_parked(core, event.lookup, error, now)
-        elif isinstance(event, events.FlowClosed):
-            for waiting in core.transactions.on_stream.pop(event.flow, ()):
-                self.timer(waiting, event.reason, error, now)
-        elif isinstance(event, events.LookedUp):
-            for each in core.look_ups.parked.pop(event.aor, ()):
-                self.request(each.request, each.flow, each.server, error, now)
-        elif core.registrar is not None and isinstance(
-            event, (events.BindingsSaved, events.BindingsNotSaved)
-        ):
-            core.registrar.give_up(event.tickets, error, now)
-
-    def _end_parked(
-        self, core: ProxyCore, key: object, error: Exception, now: float
-    ) -> None:
-        for search in core.forwarder.parked.pop(key, ()):
-            if search.waiting_for == key:
-                self._end_user(search, error, now)
 
     # -- what is done about it -------------------------------------------------------
 
@@ -182,34 +143,16 @@ class Guard:
         except Exception:
             drop(server)
 
-    def _end_user(self, user: object, error: Exception, now: float) -> None:
+    def end_user(self, user: object, error: Exception, now: float) -> None:
         """End the search that a failed transaction belonged to."""
-        if not isinstance(user, Search):
+        if not isinstance(user, ResponseContext):
             return
-        request, server = user.request, user.server
-        self._end_search(user, now)
+        request, server = user.candidates.request, user.server
+        user.abort(now)
         if server is not None and request is not None:
-            self.answer(request, user.flow, server, error, now)
+            self.answer(request, user.candidates.flow, server, error, now)
         elif server is not None and server.state in ("trying", "proceeding"):
             drop(server)
-
-    def _end_search(self, search: Search, now: float) -> None:
-        """Stop it for good: no timer, answer or connection may wake it."""
-        active, waiting_for = search.active, search.waiting_for
-        search.is_finished = True
-        search.active = search.best = search.failure = search.request = None
-        search.waiting_for = None
-        search.front_ends = ()
-        search.targets = []
-        if search.server is not None:
-            search.server.user = None
-        with suppress(Exception):
-            search.forwarder.leave(waiting_for, search)
-        if active is not None:
-            active.give_up()
-            if active.method == b"INVITE" and active.state == "proceeding":
-                with suppress(Exception):
-                    search.forwarder.cancel(active, now)
 
 
 def _bytes_of(request: Request) -> bytes:

@@ -7,6 +7,7 @@ it was made with and knows nothing of transactions.
 import asyncio
 import socket
 import struct
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import cast
 
@@ -25,9 +26,9 @@ class Link:
     peer: Address
     is_open = True
 
+    @abstractmethod
     def send(self, data: bytes) -> None:
         """Send these bytes: one datagram, or one write."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Close in order; a UDP link has nothing to close."""

@@ -6,6 +6,7 @@ all judge it.  The messages are `legacy_client.py`'s.
 
 import re
 import time
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -59,8 +60,9 @@ class Steps:
             await self.client.close()
         return self.steps
 
+    @abstractmethod
     async def _play(self) -> None:
-        raise NotImplementedError
+        """All steps in order."""
 
     def _clean_up(self) -> None:
         """What is left to say after a failure; a legacy client says nothing."""

@@ -7,6 +7,7 @@ own, the protocol hears of an end from the loop's next turn, never from inside
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from proxy.net.turns import Turns
@@ -51,9 +52,11 @@ class DirectTransport:
         self._high = 64 * 1024
         self._is_paused = self._is_closing = self._is_lost = False
 
-    def start(self) -> None:
+    def _begin(
+        self, readable: Callable[[], None], writable: Callable[[], None]
+    ) -> None:
         """Tell the protocol, and begin to read."""
-        self._turns.serve(self._descriptor, self._readable, self._writable)
+        self._turns.serve(self._descriptor, readable, writable)
         self._protocol.connection_made(self)
 
     # -- what the protocol asks for ----------------------------------------------
@@ -75,14 +78,6 @@ class DirectTransport:
     def abort(self) -> None:
         """Close at once; what is waiting is lost."""
         self._lose(None)
-
-    # -- what the wait tells -----------------------------------------------------
-
-    def _readable(self) -> None:
-        raise NotImplementedError
-
-    def _writable(self) -> None:
-        raise NotImplementedError
 
     # -- the socket ----------------------------------------------------------------
 

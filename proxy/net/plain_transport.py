@@ -10,6 +10,10 @@ class PlainTransport(DirectTransport):
 
     __slots__ = ()
 
+    def start(self) -> None:
+        """Tell the protocol, and begin to read."""
+        self._begin(self._readable, self._writable)
+
     # -- what the protocol asks for ----------------------------------------------
 
     def get_extra_info(self, name: str) -> Any:

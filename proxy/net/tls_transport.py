@@ -92,7 +92,7 @@ class TlsTransport(DirectTransport):
 
     def start(self) -> None:
         """Tell the protocol, and begin to read."""
-        super().start()
+        self._begin(self._readable, self._writable)
         if self._incoming.pending:  # it came with the last part of the handshake
             self._loop.call_soon(self._decrypt)
 

@@ -63,7 +63,7 @@ def _service(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
 
 def _messages(runtime: Runtime) -> Iterator[_Row]:
     core, layer = runtime.core, runtime.core.transactions
-    for method, count in core.requests_by_method.items():
+    for method, count in core.requests.by_method.items():
         yield "requests_received_total", count, method.decode("ascii")
     yield "responses_received_total", core.responses.received
     for class_ in range(1, 7):

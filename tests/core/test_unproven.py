@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from proxy.core.forwarding.forwarder import MOST_RELAYED
+from proxy.core.forwarding.waiting import MOST_RELAYED
 from tests.support.messages import ALIAS, read, request, response
 from tests.support.playbook import POOL, Playbook
 
@@ -182,9 +182,10 @@ def test_acks_that_wait_for_dns_are_held_within_limits() -> None:
             f"BENOTIFY {ALIAS_URI}", branch=f"z9hG4bK{n}", body=b"x" * 60_000
         )
         play.send("stranger", data)
-    forwarder = play.core.forwarder
-    waiting = [len(x.request.body) for each in forwarder.parked.values() for x in each]
-    assert 60 * 60_000 < sum(waiting) <= forwarder.relayed_bytes <= MOST_RELAYED
+    waiting = play.core.waiting
+    parked = [x for each in waiting.parked.values() for x in each]
+    held = [len(each.candidates.request.body) for each in parked]
+    assert 60 * 60_000 < sum(held) <= waiting.relayed_bytes <= MOST_RELAYED
     play.resolves(POOL, "fe1")
-    assert forwarder.relayed_bytes == len(forwarder._relayed) == 0
-    assert len([name for name, _ in play.sent if name == "fe1"]) == len(waiting)
+    assert waiting.relayed_bytes == len(waiting._relayed) == 0
+    assert len([name for name, _ in play.sent if name == "fe1"]) == len(held)

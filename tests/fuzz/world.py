@@ -104,7 +104,7 @@ def core(data: bytes) -> None:
         world.settle(False)
         world.advance(20.0)
     assert len(world.core.transactions) == 0
-    assert world.core.forwarder.parked == {} and world.core.way_back.parked == {}
+    assert world.core.waiting.parked == {} and world.core.way_back.parked == {}
     assert world.core.timers.deadline() is None
 
 

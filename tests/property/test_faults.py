@@ -202,7 +202,7 @@ def check(world: World, what: str, *, is_answered: bool) -> None:
     assert budget.held == 0, (what, budget.held)
     assert not any(each.held for each in budget._accounts.values()), what
     parked = (
-        *core.forwarder.parked,
+        *core.waiting.parked,
         *core.way_back.parked,
         *core.look_ups.parked,
         *core.registrar._busy,

@@ -104,7 +104,7 @@ def test_every_request_gets_its_answer_and_nothing_stays_behind(steps, transport
 
     core = world.core
     assert len(core.transactions) == 0
-    assert core.forwarder.parked == {} and core.way_back.parked == {}
+    assert core.waiting.parked == {} and core.way_back.parked == {}
     assert not world._connecting
     assert core.timers.deadline() is None
     finals = defaultdict(set)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from proxy.core.answers.replies import refuse, reply
 from proxy.core.forwarding.response_context import ResponseContext
+from proxy.core.guard import Guard
 from proxy.core.validation import Refusal
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
 from proxy.transaction.keys import cancelled_keys, server_key
-
-if TYPE_CHECKING:
-    from proxy.core.proxy import ProxyCore
-    from proxy.sip.flow import Flow
-    from proxy.sip.message import Request
-    from proxy.transaction.server import ServerTransaction
-
+from proxy.transaction.layer import TransactionLayer
+from proxy.transaction.server import ServerTransaction
 
 MOST_METHODS: Final = 32
 """Methods of no RFC that a CANCEL may mean; a stranger must not make us keep names."""
@@ -24,13 +23,35 @@ class Cancels:
     """Answers every CANCEL, and stops the search for the INVITE that it means.
 
     It means whatever request has its branch (section 9.2): one that is no INVITE is
-    found as well, and then nothing happens.
+    found as well, and then nothing happens.  ``has_room`` says whether one more request
+    of this size may be held; ``parked`` is told when what is meant has no search yet.
     """
 
-    __slots__ = ("_core", "_other_methods")
+    __slots__ = (
+        "_guard",
+        "_has_room",
+        "_other_methods",
+        "_parked",
+        "_send",
+        "_source",
+        "_transactions",
+    )
 
-    def __init__(self, core: ProxyCore) -> None:
-        self._core = core
+    def __init__(
+        self,
+        transactions: TransactionLayer,
+        send: Callable[[Flow, bytes], None],
+        has_room: Callable[[Flow, int], bool],
+        parked: Callable[[ServerTransaction], None],
+        guard: Guard,
+        source: str,
+    ) -> None:
+        self._transactions = transactions
+        self._send = send
+        self._has_room = has_room
+        self._parked = parked
+        self._guard = guard
+        self._source = source
         self._other_methods: list[bytes] = []
 
     def note(self, method: bytes) -> None:
@@ -40,7 +61,7 @@ class Cancels:
             others.append(method)
 
     def _meant(self, request: Request) -> ServerTransaction | None:
-        servers = self._core.transactions.servers
+        servers = self._transactions.servers
         for key in cancelled_keys(request, self._other_methods):
             found = servers.get(key)
             if found is not None:
@@ -56,15 +77,14 @@ class Cancels:
         now: float,
     ) -> None:
         """One CANCEL that is no retransmission."""
-        core = self._core
-        transactions, source = core.transactions, core.settings.source
-        meant = self._meant(request)
-        most, size = core.settings.max_transactions, request.size
-        if meant is None and not transactions.has_room(flow, size, most):
-            core.send(reply_flow, refuse(request, Refusal(481), source))
+        source, meant = self._source, self._meant(request)
+        if meant is None and not self._has_room(flow, request.size):
+            self._send(reply_flow, refuse(request, Refusal(481), source))
             return
         key = server_key(request)
-        server = transactions.open_server(key, b"CANCEL", reply_flow, size)
+        server = self._transactions.open_server(
+            key, b"CANCEL", reply_flow, request.size
+        )
         try:
             if refusal is None and meant is None:
                 refusal = Refusal(481)
@@ -74,16 +94,16 @@ class Cancels:
                 return
             server.respond(200, reply(request, 200), now)
         except Exception as error:
-            core.guard.request(request, flow, server, error, now)
+            self._guard.request(request, flow, server, error, now)
         if meant is None or meant.method != b"INVITE":
             return
         if isinstance(meant.user, ResponseContext):
             try:
                 meant.user.cancel(now, _reasons(request))
             except Exception as error:
-                core.guard.search(meant.user, error, now)
+                self._guard.search(meant.user, error, now)
         else:
-            core.look_ups.cancel(meant)
+            self._parked(meant)
 
 
 def _reasons(request: Request) -> list[bytes]:

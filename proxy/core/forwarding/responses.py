@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from proxy.core.forwarding.asserted import makes_claims
 from proxy.core.forwarding.forwarder import Forwarder
+from proxy.core.guard import Guard
 from proxy.core.siblings.handover import Handover
 from proxy.sip.flow import Flow
 from proxy.sip.message import Response
@@ -17,8 +18,8 @@ class Responses:
     """Finds who waits for a response; the counters are what telemetry reads."""
 
     __slots__ = (
+        "_asserted",
         "_branches",
-        "_forwarder",
         "_guard",
         "_handover",
         "_transactions",
@@ -29,12 +30,13 @@ class Responses:
     def __init__(
         self,
         forwarder: Forwarder,
+        guard: Guard,
         handover: Handover | None,
     ) -> None:
-        self._forwarder = forwarder
+        self._asserted = forwarder.asserted
         self._transactions = forwarder.transactions
         self._branches = forwarder.branches
-        self._guard = forwarder.guard
+        self._guard = guard
         self._handover = handover
         self.received = 0
         self.strays = 0
@@ -58,7 +60,7 @@ class Responses:
         """Any other; raises MalformedMessage."""
         self.received += 1
         if makes_claims(response):
-            self._forwarder.asserted.judge_response(response, flow)
+            self._asserted.judge_response(response, flow)
         via, method = response.top_via(), response.cseq()[1]
         transaction = None
         if via.branch is not None and self._branches.is_own_via(via.head.sent_by):
@@ -96,3 +98,22 @@ class Responses:
             self._deliver(late, response, flow, data, now)
         elif self._handover is None or not self._handover.response(branch, flow, data):
             self.strays += 1
+
+    def refused(self, data: bytes, reason: str, now: float) -> bool:
+        """ICMP gave a datagram back: its branch names the transaction.
+
+        False when this process did not send it.
+        """
+        start = data.find(b";branch=" + self._branches.prefix)
+        if start < 0:
+            return False
+        branch = data[start + 8 : data.find(b"\r\n", start)]
+        if data.startswith(b"CANCEL "):
+            branch += b" CANCEL"
+        transaction = self._transactions.clients.get(branch)
+        if transaction is not None:
+            try:
+                transaction.transport_failed(reason, now)
+            except Exception as error:
+                self._guard.timer(transaction, reason, error, now)
+        return True

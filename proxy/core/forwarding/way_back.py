@@ -105,6 +105,11 @@ class WayBack:
                 else:
                     self._fail(transaction, now)
 
+    def give_up(self, front_end: FrontEnd, error: Exception, now: float) -> None:
+        """Whoever waits for this connection has met a bug of ours."""
+        for transaction, _ in self.parked.pop(front_end.connection_key, ()):
+            self._guard.timer(transaction, "way back", error, now)
+
     def closed(self, flow: Flow, now: float) -> None:
         """A connection has ended, perhaps one that answers have been sent down."""
         for transaction in self._sent_anyway.pop(flow, ()):

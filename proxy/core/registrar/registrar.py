@@ -43,7 +43,6 @@ from proxy.sip.uri import SipUri, parse_uri
 if TYPE_CHECKING:
     from proxy.core.answers.refusals import Refusals
     from proxy.core.routing.router import Router
-    from proxy.core.routing.routes import RouteSet
     from proxy.core.settings import CoreSettings, RegistrarSettings
     from proxy.sip.message import Request
     from proxy.transaction.server import ServerTransaction
@@ -88,13 +87,6 @@ class Registrar:
     def waiting(self) -> int:
         """How many AORs have a REGISTER that waits for the store."""
         return len(self._busy)
-
-    def is_addressed(self, routes: RouteSet) -> bool:
-        """True when a Request-URI names us or a domain of ours (item 1)."""
-        if routes.entries:
-            return False
-        uri, identity = parse_uri(routes.request_uri), self.router.identity
-        return uri.host in identity.domains or identity.is_own_uri(uri)
 
     def register(
         self, request: Request, flow: Flow, server: ServerTransaction, now: float

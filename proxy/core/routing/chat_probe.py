@@ -50,15 +50,16 @@ class ChatProbes:
         is_ours = self._identity.is_own_host(flow.host, flow.listener)
         if not pool or not is_ours or now >= token.connection_id:
             return self._refusal(403, "stale route")
-        if isinstance(decision, Refusal):
-            if decision.status != 404:
-                return decision
-            request_uri = routes.request_uri
-        elif decision[0].rule in PINNED:
+        # Where memory does not know the address, the store need not be asked: a probe
+        # goes to the pool in any case.
+        request_uri = routes.request_uri
+        if isinstance(decision, list):
+            if decision[0].rule not in PINNED:
+                # Somebody has registered as what the pool hands out, and has the calls.
+                return self._refusal(404, "no such user")
             request_uri = decision[0].request_uri
-        else:
-            # Somebody has registered as what the pool hands out, and gets the calls.
-            return self._refusal(404, "no such user")
+        elif isinstance(decision, Refusal) and decision.status != 404:
+            return decision
         uri = parse_uri(routes.request_uri)
         endpoint = table.endpoints.get(uri.key)
         if endpoint is not None:

@@ -1,4 +1,4 @@
-"""Requests that wait for the store: memory knows nothing of whom they are for.
+"""Requests whose address is not in memory wait here for a look-up in the store.
 
 Where several proxies share a store, another one may have registered the address, or
 learned the service URI, a moment ago.  Only a request that would otherwise be refused,
@@ -7,21 +7,23 @@ or sent to the default route, waits, and never for long: the shell answers alway
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from proxy.core import commands, events
+from proxy.core.guard import Guard
+from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.target import Decision
 from proxy.core.validation import Refusal
+from proxy.location.binding import Binding
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
+from proxy.transaction.server import ServerTransaction
 
-if TYPE_CHECKING:
-    from proxy.core.proxy import ProxyCore
-    from proxy.core.routing.routes import RouteSet
-    from proxy.core.routing.target import Decision
-    from proxy.location.binding import Binding
-    from proxy.sip.flow import Flow
-    from proxy.sip.message import Request
-    from proxy.transaction.server import ServerTransaction
+Decide = Callable[[Request, RouteSet, Flow, float, Sequence[Binding]], Decision]
+"""The rules, with what the store has said."""
+GoOn = Callable[[Request, RouteSet, Flow, ServerTransaction, Decision, float], None]
+"""What the core does with a request once it is known where to."""
 
 
 class Parked:
@@ -40,11 +42,23 @@ class Parked:
 
 
 class LookUps:
-    """Who waits for which AOR."""
+    """Who waits for which AOR; ``learn`` takes a service URI that the store knows."""
 
-    def __init__(self, core: ProxyCore, out: list[commands.Command]) -> None:
-        self.core = core
-        self.out = out
+    __slots__ = ("_decide", "_go_on", "_guard", "_learn", "_out", "parked")
+
+    def __init__(
+        self,
+        decide: Decide,
+        learn: Callable[[str, str, str], bool],
+        go_on: GoOn,
+        guard: Guard,
+        out: list[commands.Command],
+    ) -> None:
+        self._decide = decide
+        self._learn = learn
+        self._go_on = go_on
+        self._guard = guard
+        self._out = out
         self.parked: dict[str, list[Parked]] = {}
 
     def park(
@@ -57,7 +71,7 @@ class LookUps:
         if waiting is not None:
             waiting.append(parked)
             return
-        self.out.append(commands.LookUp(aor))
+        self._out.append(commands.LookUp(aor))
         self.parked[aor] = [parked]
 
     def cancel(self, server: ServerTransaction) -> None:
@@ -69,27 +83,33 @@ class LookUps:
 
     def answered(self, event: events.LookedUp, now: float) -> None:
         """The store has answered, or could not: all go on."""
-        core = self.core
         waiting = self.parked.pop(event.aor, ())
         learned = event.learned
         if learned is not None:
             try:
-                core.router.learn(learned[0], learned[1], learned[2])
+                self._learn(learned[0], learned[1], learned[2])
             except Exception as error:
-                core.guard.report("look-up.failed", error, event.aor.encode())
+                self._guard.report("look-up.failed", error, event.aor.encode())
         for parked in waiting:
             try:
-                self._go_on(parked, event.bindings, now)
+                self._answer(parked, event.bindings, now)
             except Exception as error:
-                core.guard.request(
-                    parked.request, parked.flow, parked.server, error, now
-                )
+                self._fail(parked, error, now)
 
-    def _go_on(self, parked: Parked, found: Sequence[Binding], now: float) -> None:
+    def _answer(self, parked: Parked, found: Sequence[Binding], now: float) -> None:
         request, routes, flow = parked.request, parked.routes, parked.flow
         decision: Decision
         if parked.is_cancelled:
             decision = Refusal(487)
         else:
-            decision = self.core.router.decide(request, routes, flow, now, found)
-        self.core.decided(request, routes, flow, parked.server, decision, now)
+            decision = self._decide(request, routes, flow, now, found)
+        self._go_on(request, routes, flow, parked.server, decision, now)
+
+    def give_up(self, aor: str, error: Exception, now: float) -> None:
+        """Whoever waits for it has met a bug of ours."""
+        for parked in self.parked.pop(aor, ()):
+            self._fail(parked, error, now)
+
+    def _fail(self, parked: Parked, error: Exception, now: float) -> None:
+        request, flow, server = parked.request, parked.flow, parked.server
+        self._guard.request(request, flow, server, error, now)

@@ -143,6 +143,15 @@ class RouteSet:
         return parse_uri(parse_name_addr(self.entries[0]).uri)
 
 
+def is_for_registrar(routes: RouteSet, identity: Identity) -> bool:
+    """True when the Request-URI of a REGISTER names us or a domain of ours
+    (section 10.3 item 1)."""
+    if routes.entries:
+        return False
+    uri = parse_uri(routes.request_uri)
+    return uri.host in identity.domains or identity.is_own_uri(uri)
+
+
 def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> RouteSet:
     """Section 16.4 for ``request``; raises MalformedMessage for unreadable entries."""
     routes = RouteSet(request.uri)

@@ -74,7 +74,11 @@ class Target:
         self.server_name = ""
 
 
-Decision = list[Target] | Refusal
+class Ask:
+    """Memory does not know the address, the store may: nothing is decided yet."""
 
-ASK: Final = Refusal(404, "ask the store")
-"""Nobody is told this: memory does not know the address, the store may."""
+    __slots__ = ()
+
+
+ASK: Final = Ask()
+Decision = list[Target] | Refusal | Ask

@@ -4,6 +4,7 @@ Every key of ours is in one hash slot, so a cluster is one master to us too, as 
 sentinels.  Here it is only found; ``connection`` talks to it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -87,7 +88,7 @@ class _Fixed:
         return self._found
 
 
-class _Several:
+class _Several(ABC):
     """Those who can say, asked one after the other, the last that knew it first."""
 
     may_move = True
@@ -120,10 +121,11 @@ class _Several:
             return found if wanted is None else Found(found.address, wanted)
         raise last
 
+    @abstractmethod
     async def ask(
         self, command: Callable[..., Awaitable[Any]], address: Address
     ) -> Found:
-        raise NotImplementedError
+        """What the one at ``address`` says."""
 
 
 class _Sentinels(_Several):

@@ -8,7 +8,7 @@ import pytest
 from proxy.core import events
 from proxy.location.binding import FIELDS, Binding, BindingChange
 from tests.support.messages import request
-from tests.support.playbook import endpoint
+from tests.support.playbook import Playbook, endpoint
 from tests.support.registry import ALICE, Registry
 
 HOME, WORK = "<sip:alice@10.1.0.9:40000>", "<sip:alice@10.1.0.7:5060>"
@@ -419,10 +419,10 @@ def test_bindings_from_the_store_count_from_the_start(registry):
 
 
 def test_without_a_registrar_a_register_is_a_request_like_any_other():
-    registry = Registry()
-    registry.core.registrar = None
-    registry.send("client", request("REGISTER sip:contoso.test", to=f"<{ALICE}>"))
-    registry.sees("client < 405")
+    play = Playbook()
+    assert play.core.registrar is None
+    play.send("client", request("REGISTER sip:contoso.test", to=f"<{ALICE}>"))
+    play.sees("client < 405")
 
 
 def test_a_draining_registrar_takes_nobody(registry):

@@ -1,0 +1,175 @@
+"""What goes back to the client: provisional responses, and one final answer.
+
+Section 16.7 of RFC 3261, items 5 to 9: what has come so far is kept here until the
+search has ended, and then the best of it is sent.
+"""
+
+from collections.abc import Sequence
+
+from proxy.core import commands
+from proxy.core.answers.replies import refuse, reply
+from proxy.core.answers.unreached import unreached
+from proxy.core.dialogs.record_route import returned
+from proxy.core.first_hop.first_hop import asks_for_keep_alive, with_keep_alive
+from proxy.core.forwarding.best_response import (
+    CHALLENGES,
+    is_better,
+    replacement,
+    with_challenges,
+)
+from proxy.core.forwarding.candidates import Candidates
+from proxy.core.forwarding.forwarder import Forwarder
+from proxy.core.validation import SILENT, Refusal
+from proxy.sip.message import Request, Response
+from proxy.transaction.client import AnyResponse, ClientTransaction
+from proxy.transaction.server import ServerTransaction
+
+
+class Answer:
+    """The answer to one request; ``server`` is None for ACK and BENOTIFY, which nobody
+    answers.
+
+    ``failure`` says why nobody could be reached, and counts when nobody has answered.
+    """
+
+    __slots__ = (
+        "_best",
+        "_candidates",
+        "_challenges",
+        "_forwarder",
+        "_keeps_alive",
+        "failure",
+        "server",
+    )
+
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        candidates: Candidates,
+        server: ServerTransaction | None,
+    ) -> None:
+        self._forwarder = forwarder
+        self._candidates = candidates
+        self.server = server
+        request, flow = candidates.request, candidates.flow
+        # The client agrees on keep-alives with us, not with whoever is behind us.
+        self._keeps_alive = (
+            flow.first_hop
+            and request is not None
+            and asks_for_keep_alive(request, flow)
+        )
+        self.failure: Refusal | None = None
+        self._best: Response | None = None
+        self._challenges: Sequence[Response] = ()
+
+    # -- what comes in -----------------------------------------------------------
+
+    def add(self, response: Response) -> None:
+        """A final response that does not end the search by itself (item 5)."""
+        if response.status in CHALLENGES:
+            self._challenges = (*self._challenges, response)
+        if self._best is None or is_better(response, self._best):
+            self._best = response
+
+    def gave_up(self, cause: str, detail: str, peer: str) -> None:
+        """One attempt came to nothing; ``cause`` is a key of replies.DIAGNOSTICS.
+
+        Of several failures it is told that somebody had the INVITE and kept silent.
+        """
+        if self.failure is None or self.failure.status != SILENT:
+            self.failure = self.failure_of(cause, detail, peer)
+
+    def failure_of(self, cause: str, detail: str = "", peer: str = "") -> Refusal:
+        """The answer for a target that could not be reached."""
+        source, server = self._forwarder.settings.source, self.server
+        is_invite = server is not None and server.method == b"INVITE"
+        target = self._candidates.target
+        return unreached(target, is_invite, source, cause, detail, peer)
+
+    # -- what goes out -----------------------------------------------------------
+
+    def trying(self, now: float) -> None:
+        """100 for a request that takes long."""
+        request = self._candidates.request
+        if self.server is not None and self.server.state == "trying":
+            assert request is not None
+            self.server.respond(100, reply(request, 100), now)
+
+    def of_success(
+        self, transaction: ClientTransaction, response: AnyResponse
+    ) -> bytes:
+        """The bytes of a 2xx as it goes back."""
+        data = returned(transaction, response)
+        return with_keep_alive(data) if self._keeps_alive else data
+
+    def best(self, is_cancelled: bool) -> tuple[int, bytes]:
+        """Status and bytes of the best response there is (item 6); no bytes for a
+        plain refusal with that status."""
+        best, forwarder = self._best, self._forwarder
+        request = self._candidates.request
+        if best is None:
+            if is_cancelled:
+                return 487, b""
+            if request is not None and self._is_sign_in:
+                forwarder.affinity.forget_home(request.from_aor())
+            return self.refusal(self.failure or self.failure_of("unreachable"))
+        instead = replacement(best, forwarder.settings.source)
+        if instead is not None:
+            return self.refusal(instead)
+        if best.status == 301 and request is not None and self._is_sign_in:
+            flow = self._candidates.flow
+            return 301, forwarder.first_hop.redirected(best, request, flow)
+        return best.status, with_challenges(best, self._challenges)
+
+    def refusal(self, refusal: Refusal) -> tuple[int, bytes]:
+        """Status and bytes of a refusal."""
+        request = self._candidates.request
+        if self.server is None or request is None:
+            return refusal.status, b""
+        return refusal.status, refuse(request, refusal, self._forwarder.settings.source)
+
+    @property
+    def _is_sign_in(self) -> bool:
+        """True for a REGISTER that a client of a first-hop listener sends through."""
+        return (
+            self._candidates.flow.first_hop
+            and self._candidates.target.rule == "default"
+            and self.server is not None
+            and self.server.method == b"REGISTER"
+        )
+
+    def give(
+        self,
+        status: int,
+        data: bytes,
+        attempts: Sequence[tuple[str, str, float]],
+        started: float,
+        now: float,
+    ) -> None:
+        """Send the final answer, and hand out the material of one access line and of
+        the usage ledger."""
+        request, server = self._candidates.request, self.server
+        if server is not None and request is not None:
+            if not data:
+                _, data = self.refusal(Refusal(status))
+            server.respond(status, data, now)
+            if not self._candidates.is_in_dialog:
+                self._log(request, status, attempts, now - started)
+        self._best = self.failure = None
+        self._challenges = ()
+
+    def _log(
+        self,
+        request: Request,
+        status: int,
+        attempts: Sequence[tuple[str, str, float]],
+        seconds: float,
+    ) -> None:
+        target, forwarder = self._candidates.target, self._forwarder
+        if target.endpoint or forwarder.settings.log_access:
+            flow = self._candidates.flow
+            entry = commands.LogAccess(
+                *(request, flow, status, seconds),
+                *(target.rule, target.endpoint, target.pool, attempts),
+            )
+            forwarder.out.append(entry)

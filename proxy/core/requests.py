@@ -1,0 +1,263 @@
+"""Every request that comes in, from its transaction to its targets.
+
+In the order of the RFC: the transaction (section 17.2.3), validation (section 16.3),
+routes (16.4), targets (16.5), and then the search (16.6), which is
+``forwarding/response_context.py``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from proxy.core import commands
+from proxy.core.answers.refusals import UNANSWERED, Refusals, draining
+from proxy.core.answers.replies import has_to_tag, reply
+from proxy.core.dialogs.learned_uri import learn
+from proxy.core.first_hop.first_hop import FirstHop
+from proxy.core.forwarding.cancels import Cancels
+from proxy.core.forwarding.forwarder import Forwarder
+from proxy.core.forwarding.line_edits import note_alias, stamp_via
+from proxy.core.forwarding.response_context import ResponseContext
+from proxy.core.guard import Guard
+from proxy.core.registrar.registrar import Registrar
+from proxy.core.routing.chat_probe import ChatProbes
+from proxy.core.routing.parked import LookUps
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import RouteSet, is_for_registrar, read_routes
+from proxy.core.routing.target import Ask, Decision, Target
+from proxy.core.settings import CoreSettings
+from proxy.core.siblings.handover import Handover
+from proxy.core.validation import (
+    COUNTED_METHODS,
+    Refusal,
+    check_forwarding,
+    check_request,
+)
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request, UnreadableRequest
+from proxy.sip.uri import parse_uri
+from proxy.transaction.keys import server_key
+from proxy.transaction.server import ServerTransaction
+
+
+class Requests:
+    """Takes requests; ``by_method`` counts them for telemetry.
+
+    ``settings`` may be replaced at any time.  While ``is_draining`` nothing new begins.
+    """
+
+    __slots__ = (
+        "_branches",
+        "_chat_probes",
+        "_first_hop",
+        "_flows",
+        "_forwarder",
+        "_guard",
+        "_handover",
+        "_identity",
+        "_out",
+        "_refusals",
+        "_registrar",
+        "_rng",
+        "_router",
+        "_tokens",
+        "_transactions",
+        "by_method",
+        "cancels",
+        "is_draining",
+        "look_ups",
+        "settings",
+    )
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        router: Router,
+        chat_probes: ChatProbes,
+        forwarder: Forwarder,
+        first_hop: FirstHop,
+        registrar: Registrar | None,
+        handover: Handover | None,
+        refusals: Refusals,
+        guard: Guard,
+        send: Callable[[Flow, bytes], None],
+        rng: random.Random,
+        out: list[commands.Command],
+    ) -> None:
+        self.settings = settings
+        self._router = router
+        self._identity = router.identity
+        self._tokens = router.tokens
+        self._chat_probes = chat_probes
+        self._forwarder = forwarder
+        self._flows = forwarder.flows
+        self._transactions = forwarder.transactions
+        self._branches = forwarder.branches
+        self._first_hop = first_hop
+        self._registrar = registrar
+        self._handover = handover
+        self._refusals = refusals
+        self._guard = guard
+        self._rng = rng
+        self._out = out
+        self.look_ups = LookUps(router.decide, router.learn, self.decided, guard, out)
+        self.cancels = Cancels(
+            *(self._transactions, send, self._has_room, self.look_ups.cancel),
+            *(guard, settings.source),
+        )
+        self.is_draining = False
+        # Other methods share one counter: a stranger must not make us keep names.
+        self.by_method = dict.fromkeys((*COUNTED_METHODS, b"other"), 0)
+
+    def take(self, request: Request, flow: Flow, now: float) -> None:
+        """One request: to its transaction, to a sibling, or validated and routed.
+
+        Raises UnreadableRequest for one that has no transaction and wants an answer.
+        """
+        method = request.method
+        counts = self.by_method
+        if method in counts:
+            counts[method] += 1
+        else:
+            counts[b"other"] += 1
+            self.cancels.note(method)
+        try:
+            request.via = via = request.top_via()
+            key = server_key(request)
+        except MalformedMessage as error:
+            # Without a key there is no transaction; answer once and forget.
+            raise UnreadableRequest(request, error.reason, error.status) from None
+        known = self._transactions.servers.get(key)
+        if known is not None:
+            if self._transactions.absorb(known, request, now):
+                return
+        elif self._handover is not None and self._handover.request(request, flow, key):
+            return
+        reply_flow = stamp_via(request, via, flow, self._flows)
+        if "alias" in via.parameters and flow.peer_names:
+            note_alias(via, flow, self._flows)
+        refusal = check_request(request, self.settings.limits)
+        if refusal is None:
+            refusal = check_forwarding(request)
+            if refusal is None and self._branches.is_looping(request):
+                refusal = Refusal(482)
+            if refusal is not None and self._router.is_for_us(request):
+                refusal = None
+        if method in UNANSWERED:
+            if refusal is None and not self._refusals.is_acknowledged(request, key):
+                self._relay(request, flow, now)
+            return
+        if method == b"CANCEL":
+            self.cancels.take(request, flow, reply_flow, refusal, now)
+            return
+        if not self._has_room(flow, request.size):
+            self._refusals.overload(request, flow, reply_flow, refusal)
+            return
+        if refusal is None and self.is_draining:
+            refusal = draining(request, self._rng)
+        server = self._transactions.open_server(key, method, reply_flow, request.size)
+        if not (reply_flow.reliable or reply_flow.is_proven):
+            server.is_in_dialog = has_to_tag(request)
+        try:
+            if self._handover is not None:
+                self._handover.siblings.transactions.note(key)
+            if refusal is None:
+                self._route(request, flow, server, key, now)
+            else:
+                self._refusals.answer(request, flow, server, refusal, now)
+        except Exception as bug:  # mypyc: a name of its own, it has another type
+            self._guard.request(request, flow, server, bug, now)
+
+    def _has_room(self, flow: Flow, size: int) -> bool:
+        return self._transactions.has_room(flow, size, self.settings.max_transactions)
+
+    def _route(
+        self,
+        request: Request,
+        flow: Flow,
+        server: ServerTransaction,
+        key: bytes,
+        now: float,
+    ) -> None:
+        """To the registrar, to its targets, or to whoever may know some."""
+        handover = self._handover
+        is_second_look = handover is not None and handover.siblings.has_waited(key)
+        routes = read_routes(request, self._identity, self._tokens)
+        registrar = self._registrar
+        if (
+            request.method == b"REGISTER"
+            and registrar is not None
+            and is_for_registrar(routes, self._identity)
+        ):
+            registrar.register(request, flow, server, now)
+            return
+        if flow.first_hop:
+            self._first_hop.take_request(request, flow)
+        decision = self._router.decide(request, routes, flow, now)
+        if routes.probe is not None and routes.token is None:
+            decision = self._chat_probes.pinned(
+                self._router.table, routes, decision, flow, now
+            )
+        if (
+            isinstance(decision, Refusal)
+            and handover is not None
+            and not is_second_look
+            and handover.again(decision.status, request, flow, key)
+        ):
+            self._transactions.forget_server(server)
+        elif isinstance(decision, Ask):
+            self.look_ups.park(request, routes, flow, server)
+        else:
+            self.decided(request, routes, flow, server, decision, now)
+
+    def decided(
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        server: ServerTransaction,
+        decision: Decision,
+        now: float,
+    ) -> None:
+        """Go on with a request now that it is known where to."""
+        if isinstance(decision, list):
+            self._start(request, routes, flow, server, decision, now)
+        elif isinstance(decision, Refusal):
+            self._refusals.answer(request, flow, server, decision, now)
+
+    def _start(
+        self,
+        request: Request,
+        routes: RouteSet,
+        flow: Flow,
+        server: ServerTransaction,
+        targets: list[Target],
+        now: float,
+    ) -> None:
+        if request.method == b"INVITE":
+            server.respond(100, reply(request, 100), now)
+        elif request.method == b"INFO":
+            learned = learn(self._router, request, routes, flow, targets[0], now)
+            if learned is not None:
+                self._out.append(learned)
+        if targets[0].rule == "learned":
+            key = parse_uri(routes.request_uri).key
+            self._out.append(commands.UseLearnedUri(key))
+        context = ResponseContext(
+            self._forwarder, request, routes, flow, server, targets, now
+        )
+        server.user = context
+        context.go_on(now)
+
+    def _relay(self, request: Request, flow: Flow, now: float) -> None:
+        """ACK and BENOTIFY travel without a transaction; nobody answers them."""
+        routes = read_routes(request, self._identity, self._tokens)
+        if flow.first_hop:
+            self._first_hop.take_request(request, flow)
+        decision = self._router.decide(request, routes, flow, now, ())
+        if isinstance(decision, list):
+            ResponseContext(
+                self._forwarder, request, routes, flow, None, decision, now
+            ).go_on(now)
