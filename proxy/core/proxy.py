@@ -22,7 +22,6 @@ from proxy.core.forwarding.way_back import WayBack
 from proxy.core.guard import Guard
 from proxy.core.registrar.registrar import Registrar
 from proxy.core.requests import Requests
-from proxy.core.routing.chat_probe import ChatProbes
 from proxy.core.routing.next_hops import Cached, NextHops
 from proxy.core.routing.router import Router
 from proxy.core.routing.routes import (
@@ -76,7 +75,6 @@ class ProxyCore:
             settings, identity, self.tokens, table or EndpointTable(), affinity
         )
         self.location = self.router.location
-        self.chat_probes = ChatProbes(self.identity, self.tokens, settings.source)
         self.branches = branches_for(flows, rng, siblings)
         self.next_hops = NextHops(flows, identity, self.router, cached, rng, affinity)
         self.health = self.next_hops.health
@@ -84,33 +82,25 @@ class ProxyCore:
         self.refusals = Refusals(settings, flows, self.send, self._out, self.timers)
         self.guard = guard = Guard(self.refusals, self._out)
         self.timers.failed = guard.timer
+        record_routes = RecordRoutes(self.tokens, identity)
         self.forwarder = Forwarder(
-            settings,
-            flows,
-            self.transactions,
-            RecordRoutes(self.tokens, identity),
-            self.branches,
-            self.next_hops,
-            self.first_hop,
-            guard.timer,
-            self._out,
+            *(settings, flows, self.transactions, record_routes, self.branches),
+            *(self.next_hops, self.first_hop, guard.timer, self._out),
         )
         self.waiting = self.forwarder.waiting
         self.refusals.is_friend = self.forwarder.asserted.may_assert
         self.way_back = WayBack(settings, flows, self.send, guard, self._out)
         self.transactions.way_lost = self.way_back.lost
-        self.registrar = (
-            Registrar(settings, self.router, guard, self._out, self.refusals)
-            if settings.registrar
-            else None
-        )
         self.upkeep = Upkeep(self.health, self.location, self._out)
-        if self.registrar is not None:
+        self.registrar: Registrar | None = None
+        if settings.registrar:
+            self.registrar = Registrar(
+                settings, self.router, guard, self._out, self.refusals
+            )
             self.upkeep.clock_set = self.registrar.clock_set
         self.requests = Requests(
-            *(settings, self.router, self.chat_probes, self.forwarder, self.first_hop),
-            *(self.registrar, self.handover, self.refusals, guard, self.send),
-            *(rng, self._out),
+            *(settings, self.router, self.forwarder, self.registrar, self.handover),
+            *(self.refusals, guard, self.send, rng),
         )
         self.look_ups = self.requests.look_ups
         self.responses = Responses(self.forwarder, guard, self.handover)

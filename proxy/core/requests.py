@@ -14,7 +14,6 @@ from proxy.core import commands
 from proxy.core.answers.refusals import UNANSWERED, Refusals, draining
 from proxy.core.answers.replies import has_to_tag, reply
 from proxy.core.dialogs.learned_uri import learn
-from proxy.core.first_hop.first_hop import FirstHop
 from proxy.core.forwarding.cancels import Cancels
 from proxy.core.forwarding.forwarder import Forwarder
 from proxy.core.forwarding.line_edits import note_alias, stamp_via
@@ -75,33 +74,30 @@ class Requests:
         self,
         settings: CoreSettings,
         router: Router,
-        chat_probes: ChatProbes,
         forwarder: Forwarder,
-        first_hop: FirstHop,
         registrar: Registrar | None,
         handover: Handover | None,
         refusals: Refusals,
         guard: Guard,
         send: Callable[[Flow, bytes], None],
         rng: random.Random,
-        out: list[commands.Command],
     ) -> None:
         self.settings = settings
         self._router = router
         self._identity = router.identity
         self._tokens = router.tokens
-        self._chat_probes = chat_probes
+        self._chat_probes = ChatProbes(router.identity, router.tokens, settings.source)
         self._forwarder = forwarder
         self._flows = forwarder.flows
         self._transactions = forwarder.transactions
         self._branches = forwarder.branches
-        self._first_hop = first_hop
+        self._first_hop = forwarder.first_hop
         self._registrar = registrar
         self._handover = handover
         self._refusals = refusals
         self._guard = guard
         self._rng = rng
-        self._out = out
+        self._out = out = forwarder.out
         self.look_ups = LookUps(router.decide, router.learn, self.decided, guard, out)
         self.cancels = Cancels(
             *(self._transactions, send, self._has_room, self.look_ups.cancel),
@@ -143,7 +139,7 @@ class Requests:
             refusal = check_forwarding(request)
             if refusal is None and self._branches.is_looping(request):
                 refusal = Refusal(482)
-            if refusal is not None and self._router.is_for_us(request):
+            if refusal is not None and self._is_for_us(request):
                 refusal = None
         if method in UNANSWERED:
             if refusal is None and not self._refusals.is_acknowledged(request, key):
@@ -169,6 +165,21 @@ class Requests:
                 self._refusals.answer(request, flow, server, refusal, now)
         except Exception as bug:  # mypyc: a name of its own, it has another type
             self._guard.request(request, flow, server, bug, now)
+
+    def _is_for_us(self, request: Request) -> bool:
+        """True for what we answer ourselves, and do not forward."""
+        if request.method == b"CANCEL":  # section 16.10
+            return True
+        try:
+            routes = read_routes(request, self._identity, self._tokens)
+            if request.method == b"REGISTER" and self._registrar is not None:
+                return is_for_registrar(routes, self._identity)
+            uri = parse_uri(routes.request_uri)
+        except MalformedMessage:
+            return False
+        if routes.entries and request.hops != 0:
+            return False
+        return self._router.for_us(request, uri) is not None
 
     def _has_room(self, flow: Flow, size: int) -> bool:
         return self._transactions.has_room(flow, size, self.settings.max_transactions)

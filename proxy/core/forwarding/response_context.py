@@ -388,7 +388,8 @@ class ResponseContext:
         """A bug of ours: stop for good.  No timer, answer or connection may wake it."""
         waiting_for, self.waiting_for = self.waiting_for, None
         self.is_finished = True
-        self.candidates.close()
+        with suppress(Exception):
+            self.candidates.close()
         if self.server is not None:
             self.server.user = None
         with suppress(Exception):

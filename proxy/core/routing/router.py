@@ -13,12 +13,7 @@ from proxy.core.dialogs.rules import by_dialog
 from proxy.core.first_hop import contact_token
 from proxy.core.first_hop.affinity import Affinity
 from proxy.core.routing.lookup import lookup_of
-from proxy.core.routing.routes import (
-    Identity,
-    RouteSet,
-    is_for_registrar,
-    read_routes,
-)
+from proxy.core.routing.routes import Identity, RouteSet
 from proxy.core.routing.rule_order import BEFORE_OURSELVES, no
 from proxy.core.routing.target import ASK, Decision, Target
 from proxy.core.settings import CoreSettings
@@ -32,7 +27,6 @@ from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
 from proxy.location.service import LocationService, best_first
 from proxy.pools.front_end import Lookup, Resolution
-from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
@@ -183,21 +177,6 @@ class Router:
             or no(notes, "default")
             or self.nowhere(uri)
         )
-
-    def is_for_us(self, request: Request) -> bool:
-        """True for what we answer ourselves, and do not forward."""
-        if request.method == b"CANCEL":  # section 16.10
-            return True
-        try:
-            routes = read_routes(request, self.identity, self.tokens)
-            if request.method == b"REGISTER" and self.settings.registrar is not None:
-                return is_for_registrar(routes, self.identity)
-            uri = parse_uri(routes.request_uri)
-        except MalformedMessage:
-            return False
-        if routes.entries and request.hops != 0:
-            return False
-        return self.for_us(request, uri) is not None
 
     # -- rules -------------------------------------------------------------------
 
