@@ -44,11 +44,15 @@ ARROWS: dict[str, set[str]] = {
         *("endpoints", "store", "location", "net", "pools", "telemetry", "sip"),
         *("facts", "journey"),
     },
+    "console": {
+        *("admin", "endpoints", "store", "location", "net", "pools", "telemetry"),
+        *("facts", "sip"),
+    },
     "cli": {"admin", "endpoints", "location", "pools", "store", "telemetry", "sip"},
     "lab": {"sip", "cli", "admin", "server", "journey"},
 }
 # `server` wires everything; a command starts what it is named after.
-ARROWS["cli"] |= {"server", "lab", "facts", "journey"}
+ARROWS["cli"] |= {"server", "lab", "facts", "journey", "console"}
 PURE = ("sip", "transaction", "core", "endpoints", "location", "facts")
 # The files of `pools` that do I/O; all others of it are pure.
 IO_FILES = {

@@ -44,7 +44,7 @@ class ControlError(Exception):
         self.kind: RefusalKind = kind
 
 
-def _anything(changes: Sequence[RowChange]) -> None:
+def _anything(table: EndpointTable, changes: Sequence[RowChange]) -> None:
     """Whoever may write the store may change everything."""
 
 
@@ -63,7 +63,7 @@ class Operator:
     actor: Actor
     clock: Callable[[], float] = clock.wall
     rollback_problem: str = ""
-    allow: Callable[[Sequence[RowChange]], None] = _anything
+    allow: Callable[[EndpointTable, Sequence[RowChange]], None] = _anything
     uptime: Callable[[], Uptime] = uptime
 
 
@@ -243,7 +243,7 @@ async def apply_change(
 
     def judged(table: EndpointTable) -> Sequence[RowChange]:
         found = decide(table)
-        operator.allow(found)
+        operator.allow(table, found)
         return found
 
     with refusals():

@@ -36,8 +36,9 @@ async def import_endpoints(
         rows = read_rows(decode(data))
         respected = frozenset() if force else bound
         order = Import(rows, operator.rules, default_pool, respected)
-        lines, changes = judge(order, await operator.store.load_table(), now)
-        operator.allow(changes)
+        table = await operator.store.load_table()
+        lines, changes = judge(order, table, now)
+        operator.allow(table, changes)
     if what_if:
         return ImportReport(lines, Outcome(changes, what_if=True))
     is_forced = any(each.before is None and each.key in bound for each in changes)

@@ -9,6 +9,7 @@ from proxy.cli import completion, man
 from proxy.cli.commands import (
     binding,
     configuration,
+    console,
     cutover,
     doctor,
     endpoint,
@@ -107,6 +108,7 @@ app.command()(usage.usage)
 app.command()(doctor.doctor)
 app.command()(runbook.runbook)
 app.command()(service.status)
+app.command()(console.console)
 app.command()(service.drain)
 app.command()(trace.trace)
 app.command()(completion.completion)

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
+from proxy.config.console import ConsoleSection
 from proxy.config.recorder import RecorderSection
 from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
@@ -299,6 +300,7 @@ class Config(Section):
     pool: list[PoolSection] = setting(default=[])
     admin: AdminSection = AdminSection()
     server: ServerSection = ServerSection()
+    console: ConsoleSection = ConsoleSection()
     path: Path = aside(default=Path("waypost.toml"))
 
     @property
@@ -335,6 +337,20 @@ class Config(Section):
             certificate=self.file(own.certificate or self.tls.certificate),
             key=self.file(own.key or self.tls.key),
             ca=self.file(own.ca or self.tls.ca),
+        )
+
+    def console_files(self) -> "TlsPaths":
+        """The certificate and key of the console: its own, or those of ``[tls]``.
+
+        On a loopback address it has none but its own.
+        """
+        own = self.console
+        if own.certificate is None and own.is_loopback:
+            return TlsPaths(None, None, None)
+        return TlsPaths(
+            certificate=self.file(own.certificate or self.tls.certificate),
+            key=self.file(own.key or (None if own.certificate else self.tls.key)),
+            ca=None,
         )
 
     @property

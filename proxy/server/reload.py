@@ -194,6 +194,8 @@ def needs_restart(old: Config, new: Config) -> list[str]:
 def _flat(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for section, table in config.as_table().items():
+        if section == "console":
+            continue  # of another process
         if isinstance(table, dict):
             flat |= {f"{section}.{key}": value for key, value in table.items()}
         else:

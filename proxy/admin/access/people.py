@@ -37,16 +37,22 @@ async def new_person(
     domains: Sequence[str] = (),
     endpoints: Sequence[str] = (),
     days: float | None = None,
+    what_if: bool = False,
 ) -> Access:
     """Let somebody sign in."""
     return await new_access(
         operator, "person", name, role, password_proof(password),
-        domains=domains, endpoints=endpoints, days=days,
+        domains=domains, endpoints=endpoints, days=days, what_if=what_if,
     )  # fmt: skip
 
 
 async def set_person(
-    operator: Operator, name: str, *, password: str | None = None, role: str = ""
+    operator: Operator,
+    name: str,
+    *,
+    password: str | None = None,
+    role: str = "",
+    what_if: bool = False,
 ) -> Access:
     """Give somebody another password, or another role."""
     person = await find_access(operator, "person", name)
@@ -54,15 +60,18 @@ async def set_person(
         person = replace(person, role=checked_role(role))
     if password is not None:
         person = replace(person, proof=password_proof(password))
-    await operator.store.set_access(
-        person, "person.set", operator.actor, operator.clock(), is_new=False
-    )
+    if not what_if:
+        await operator.store.set_access(
+            person, "person.set", operator.actor, operator.clock(), is_new=False
+        )
     return person
 
 
-async def remove_person(operator: Operator, name: str) -> Access:
+async def remove_person(
+    operator: Operator, name: str, *, what_if: bool = False
+) -> Access:
     """End somebody's access; open sessions end with it."""
-    return await remove_access(operator, "person", name, "person.remove")
+    return await remove_access(operator, "person", name, "person.remove", what_if)
 
 
 def password_proof(password: str) -> str:

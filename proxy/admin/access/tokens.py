@@ -38,12 +38,13 @@ async def new_token(
     domains: Sequence[str] = (),
     endpoints: Sequence[str] = (),
     days: float | None = None,
+    what_if: bool = False,
 ) -> NewToken:
     """Make a token; ``days`` until it ends, None for never."""
     token = PREFIX + secrets.token_urlsafe(32)
     access = await new_access(
         operator, "token", name, role, proof_of(token),
-        domains=domains, endpoints=endpoints, days=days,
+        domains=domains, endpoints=endpoints, days=days, what_if=what_if,
     )  # fmt: skip
     return NewToken(token, access)
 
@@ -58,6 +59,7 @@ async def new_access(
     domains: Sequence[str] = (),
     endpoints: Sequence[str] = (),
     days: float | None = None,
+    what_if: bool = False,
 ) -> Access:
     """Store a new token or person; raises ControlError."""
     now = operator.clock()
@@ -73,8 +75,12 @@ async def new_access(
             f"there are {MAX_ACCESSES} tokens and people, as many as can be: revoke "
             "some first"
         )
-    done = await operator.store.set_access(
-        access, f"{kind}.new", operator.actor, now, is_new=True
+    is_there = any((each.kind, each.name) == (kind, name) for each in there)
+    done = not is_there and (
+        what_if
+        or await operator.store.set_access(
+            access, f"{kind}.new", operator.actor, now, is_new=True
+        )
     )
     if not done:
         raise ControlError(
@@ -97,18 +103,21 @@ async def list_access(operator: Operator, kind: AccessKind) -> list[Access]:
     return [each for each in await operator.store.accesses() if each.kind == kind]
 
 
-async def revoke_token(operator: Operator, name: str) -> Access:
+async def revoke_token(
+    operator: Operator, name: str, *, what_if: bool = False
+) -> Access:
     """End a token at once."""
-    return await remove_access(operator, "token", name, "token.revoke")
+    return await remove_access(operator, "token", name, "token.revoke", what_if)
 
 
 async def remove_access(
-    operator: Operator, kind: AccessKind, name: str, verb: str
+    operator: Operator, kind: AccessKind, name: str, verb: str, what_if: bool = False
 ) -> Access:
     """Take a token or a person away; raises ControlError for a stranger."""
     found = await find_access(operator, kind, name)
-    now = operator.clock()
-    await operator.store.remove_access(kind, name, verb, operator.actor, now)
+    if not what_if:
+        now = operator.clock()
+        await operator.store.remove_access(kind, name, verb, operator.actor, now)
     return found
 
 

@@ -38,7 +38,7 @@ def as_operator(store, access):
     guarded = GuardedStore(store, access)
     return Operator(
         guarded, RULES, Actor(access.name, "test"), lambda: 100.0,
-        allow=lambda changes: allow(access, changes),
+        allow=lambda table, changes: allow(access, changes),
     )  # fmt: skip
 
 

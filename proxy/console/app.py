@@ -1,0 +1,75 @@
+"""The application: every route behind the gate, and the document that tells of them."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse, Response
+
+from proxy import __version__
+from proxy.console import problems
+from proxy.console.api import access, endpoints, pools
+from proxy.console.api.routing import PROBLEM_MODEL, role_of
+from proxy.console.desk import Desk
+from proxy.console.gate import Gate
+
+ROOT: Final = "/api/v1"
+APIS: Final = (endpoints.api, pools.api, access.api)
+"""Each noun of the API; a new one is a module and a word here."""
+
+
+def build(desk: Desk, *, is_tls: bool) -> Gate:
+    """The application of a console."""
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    app.state.desk = desk
+    problems.install(app)
+    for each in APIS:
+        app.include_router(each.router, prefix=ROOT)
+    document = openapi(app)
+
+    async def get_openapi_document(request: Request) -> Response:
+        return JSONResponse(document)
+
+    app.add_route(f"{ROOT}/openapi.json", get_openapi_document, methods=["GET"])
+    return Gate(app, desk.hosts, is_tls=is_tls)
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of an application."""
+    document = get_openapi(
+        title="Waypost",
+        version=__version__,
+        openapi_version="3.1.0",
+        description="What the command waypost does, over HTTPS. Names are those of "
+        "its --json.",
+        routes=app.routes,
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["ProblemDocument"] = PROBLEM_MODEL.model_json_schema()
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"}
+    }
+    roles = {
+        (path, method.lower()): role_of(route)
+        for route, path in _api_routes()
+        for method in route.methods or ()
+    }
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            role = roles.get((path, method), "viewer")
+            operation["x-waypost-role"] = role
+            operation["security"] = [] if role == "open" else [{"token": []}]
+    return document
+
+
+def _api_routes() -> list[tuple[Any, str]]:
+    return [
+        (route, f"{ROOT}{route.path}")
+        for each in APIS
+        for route in each.router.routes
+        if isinstance(route, APIRoute)
+    ]

@@ -1,0 +1,108 @@
+"""The doctor, facts and the runbook, as the API takes and gives them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from proxy.console.schemas.common import Given, Instant, Taken, Text, Verdict
+
+
+class StepView(Given):
+    """One thing that the doctor, or a check, looked at."""
+
+    name: str
+    text: str
+
+
+class DoctorOrder(Taken):
+    """What the doctor shall look at: one endpoint, a plan (TOML), or all."""
+
+    identity: Text | None = None
+    plan: Annotated[str, Field(max_length=4 * 1024 * 1024)] | None = None
+    journey: bool = False
+
+
+class DoctorView(Given):
+    """What the doctor found."""
+
+    verdict: Verdict
+    steps: list[StepView]
+
+
+class FactsOrder(Taken):
+    """A file of Get-WaypostFacts.ps1 as text, and what to compare it with."""
+
+    facts: Annotated[str, Field(max_length=8 * 1024 * 1024)]
+    plan: Annotated[str, Field(max_length=4 * 1024 * 1024)] | None = None
+    topology: Literal["a", "b", "c"] | None = None
+
+
+class FactsFile(Taken):
+    """A file of Get-WaypostFacts.ps1 as text."""
+
+    facts: Annotated[str, Field(max_length=8 * 1024 * 1024)]
+
+
+class FactsView(Given):
+    """What was read."""
+
+    sections: dict[str, Any]
+
+
+class Judgement(DoctorView):
+    """Whether Lync leads every endpoint here."""
+
+    summary: dict[str, int]
+
+
+class RunbookPlan(Taken):
+    """The plan of the cutover (TOML), kept from then on."""
+
+    plan: Annotated[str, Field(max_length=4 * 1024 * 1024)]
+    name: Text = "plan.toml"
+
+
+class Tick(Taken):
+    """What to remember about a step that is done."""
+
+    note: Text = ""
+
+
+class ItemView(Given):
+    """One step of the runbook."""
+
+    number: int
+    name: str
+    title: str
+    state: str
+    text: str
+    command: str
+    back: str
+    at: Instant
+    by: str
+
+
+class ReportView(Given):
+    """What to hand over."""
+
+    plan: str
+    at: Instant
+    steps: list[ItemView]
+    cutover: dict[str, Any] | None
+    users: list[dict[str, Any]]
+
+
+class StatusView(Given):
+    """The running service."""
+
+    version: str
+    phase: str
+
+
+class CheckStep(Given):
+    """One thing that ``config check`` looked at."""
+
+    name: str
+    ok: bool
+    text: str
+    doubt: bool

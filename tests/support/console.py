@@ -1,0 +1,102 @@
+"""A console in this process, on a port of its own, and somebody who calls it."""
+
+import asyncio
+import socket
+import threading
+from contextlib import contextmanager
+
+import httpx
+
+from proxy.admin.access import tokens
+from proxy.admin.control import Operator, rules_of
+from proxy.config import load_config
+from proxy.console.serve import console
+from proxy.store import Actor, open_store
+
+TEXT = """
+[proxy]
+domains = ["contoso.test", "contoso.com"]
+advertised_host = "proxy.contoso.test"
+[[listen]]
+transport = "udp"
+address = "127.0.0.5:5060"
+[store]
+url = "sqlite:///waypost.db"
+[dns]
+nameservers = ["127.0.0.1:5353"]
+[admin]
+listen = "127.0.0.1:8061"
+[console]
+listen = "127.0.0.1:PORT"
+"""
+PASSWORD = "correct horse battery"
+
+
+def write_config(folder, text=TEXT):
+    path = folder / "waypost.toml"
+    path.write_text(text.replace("PORT", str(free_port())))
+    return path
+
+
+def free_port(host="127.0.0.1"):
+    with socket.socket() as sock:
+        sock.bind((host, 0))
+        return sock.getsockname()[1]
+
+
+@contextmanager
+def running_console(path, **more):
+    """A console that runs in a thread of its own meanwhile."""
+    ready, end, found = threading.Event(), threading.Event(), {}
+
+    async def serve():
+        async with console(load_config(path), **more) as running:
+            found["console"] = running
+            ready.set()
+            await asyncio.to_thread(end.wait)
+
+    def run():
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            found["error"] = error
+        ready.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait(10)
+    try:
+        if "error" in found:
+            raise found["error"]
+        yield found["console"]
+    finally:
+        end.set()
+        thread.join(10)
+
+
+def in_store(path, work):
+    """Do something to the store of a configuration, as a person at the machine."""
+    config = load_config(path)
+
+    async def run():
+        store = await open_store(config.store_url)
+        try:
+            actor = Actor("anna", "cli on box")
+            return await work(Operator(store, rules_of(config), actor))
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def new_token(path, role="admin", name=None, **more):
+    made = in_store(
+        path, lambda op: tokens.new_token(op, name or f"the-{role}", role, **more)
+    )
+    return made.token
+
+
+def caller(url, token="", **more):
+    """Somebody who shows a token."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=20, **more)
