@@ -14,6 +14,7 @@ from proxy.core import commands, events
 from proxy.core.aftermath import Aftermath
 from proxy.core.answers.refusals import Refusals
 from proxy.core.dialogs.record_route import RecordRoutes
+from proxy.core.dialogs.rules import by_dialog
 from proxy.core.first_hop.affinity import Affinity
 from proxy.core.first_hop.first_hop import FirstHop
 from proxy.core.forwarding.forwarder import Forwarder
@@ -61,8 +62,7 @@ class ProxyCore:
         siblings: Siblings | None = None,
     ) -> None:
         rng = rng or random.Random()
-        self.settings = settings
-        self.flows = flows
+        self.settings, self.flows = settings, flows
         self.timers = Timers()
         self.budget = Budget(settings.memory)
         self.transactions = TransactionLayer(self.send, self.timers, self.budget)
@@ -72,7 +72,8 @@ class ProxyCore:
         affinity = Affinity(flows, self._out.append, settings.attempts.connect)
         self.first_hop = FirstHop(flows, self.tokens, affinity)
         self.router = Router(
-            settings, identity, self.tokens, table or EndpointTable(), affinity
+            *(settings, identity, self.tokens, table or EndpointTable()),
+            *(affinity, by_dialog),
         )
         self.location = self.router.location
         self.branches = branches_for(flows, rng, siblings)

@@ -7,20 +7,18 @@ The lookup server answers ``cmd:requri`` with an INFO whose XCCOS body carries
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from proxy.core.commands import LearnUri, RefuseUri
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.target import Target
 from proxy.core.tokens import TO_CALLER, FlowToken, host_mark
 from proxy.endpoints.table import MOST_LEARNED
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
-
-if TYPE_CHECKING:
-    from proxy.core.routing.router import Router
-    from proxy.core.routing.routes import RouteSet
-    from proxy.core.routing.target import Target
-    from proxy.sip.flow import Flow
-    from proxy.sip.message import Request
 
 REFUSALS: Final = {
     "endpoint": "it is an endpoint",

@@ -10,7 +10,7 @@ it is left alone as long as the callee is where it was.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from proxy.core.dialogs.remote_targets import (
     RemoteTarget,
@@ -20,16 +20,14 @@ from proxy.core.dialogs.remote_targets import (
     next_hop_name,
     read_target,
 )
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import RouteSet
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLEE, TO_CALLER, FlowToken, host_mark
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.uri import SipUri, parse_uri
 from proxy.transaction.client import NO_LIMITS
-
-if TYPE_CHECKING:
-    from proxy.core.routing.router import Router
-    from proxy.core.routing.routes import RouteSet
 
 PARAMETER: Final = "wp"
 _NAME: Final = b";wp="

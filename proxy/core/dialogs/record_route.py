@@ -11,7 +11,7 @@ kept and a call costs a look-up in a dictionary.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from proxy.core.dialogs.moves import Refresh, is_callee
 from proxy.core.dialogs.remote_targets import (
@@ -23,7 +23,11 @@ from proxy.core.dialogs.remote_targets import (
     read_target,
 )
 from proxy.core.dialogs.route_lines import ENTRY, lines_of, where_said, with_entry
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import Identity
+from proxy.core.routing.target import Target
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLER, FlowToken, TokenBox
+from proxy.pools.front_end import FrontEnd
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_routes
 from proxy.sip.flow import Flow
@@ -32,12 +36,6 @@ from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.plain_response import PlainResponse
 from proxy.sip.uri import SipUri, parse_uri
 from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
-
-if TYPE_CHECKING:
-    from proxy.core.routing.router import Router
-    from proxy.core.routing.routes import Identity
-    from proxy.core.routing.target import Target
-    from proxy.pools.front_end import FrontEnd
 
 DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 """Methods whose first request can open a dialog, and so gets a Record-Route."""

@@ -12,12 +12,12 @@ that says so (``moves.py``), so that the caller may follow.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proxy.core.dialogs.moves import PARAMETER, is_at, is_callee, take_off
 from proxy.core.dialogs.remote_targets import leads_nowhere, next_hop_name
 from proxy.core.first_hop import contact_token
 from proxy.core.routing.lookup import lookup_of
+from proxy.core.routing.router import Router
+from proxy.core.routing.routes import RouteSet
 from proxy.core.routing.secure import is_sips, not_secure
 from proxy.core.routing.target import Decision, Rule, Target
 from proxy.core.tokens import (
@@ -35,10 +35,6 @@ from proxy.pools.front_end import Lookup
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri
-
-if TYPE_CHECKING:
-    from proxy.core.routing.router import Router
-    from proxy.core.routing.routes import RouteSet
 
 
 def by_dialog(

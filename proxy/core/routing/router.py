@@ -5,16 +5,15 @@ order is the promise of the product: own Route first, then ourselves, the endpoi
 table, our pools, learned URIs, bindings, the default route, and last a refusal.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from proxy.core.answers.for_us import about_us
 from proxy.core.answers.replies import diagnostics
-from proxy.core.dialogs.rules import by_dialog
 from proxy.core.first_hop import contact_token
 from proxy.core.first_hop.affinity import Affinity
 from proxy.core.routing.lookup import lookup_of
 from proxy.core.routing.routes import Identity, RouteSet
-from proxy.core.routing.rule_order import BEFORE_OURSELVES, no
+from proxy.core.routing.rule_order import BEFORE_OURSELVES, RULES, Question, Rule
 from proxy.core.routing.target import ASK, Decision, Target
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings.nodes import Nodes
@@ -31,6 +30,8 @@ from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
+DialogRule = Callable[["Router", Request, RouteSet, SipUri, Flow], "Decision | None"]
+"""The first rule: our own Route entry.  It is given, for dialogs ask the router."""
 Kept = tuple[EndpointTable, dict[str, str], dict[tuple[str, str], Lookup]]
 
 
@@ -44,6 +45,7 @@ class Router:
 
     __slots__ = (
         "_lookups",
+        "_rules",
         "_unsaved",
         "affinity",
         "default_lookup",
@@ -65,6 +67,7 @@ class Router:
         tokens: TokenBox,
         table: EndpointTable,
         affinity: Affinity,
+        by_dialog: DialogRule,
     ) -> None:
         self.affinity = affinity
         self.settings = settings
@@ -78,8 +81,24 @@ class Router:
         self.uris_refused = 0
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
+        self._rules = tuple(zip(RULES, self._in_order(by_dialog), strict=False))
         default = settings.default_route
         self.default_lookup = lookup_of(parse_uri(default)) if default else None
+
+    def _in_order(self, by_dialog: DialogRule) -> tuple[Rule, ...]:
+        """The promise of the product; ``rule_order.RULES`` has their names."""
+        return (
+            lambda q: by_dialog(self, q.request, q.routes, q.uri, q.flow),
+            lambda q: self.by_foreign_route(q.request, q.routes, q.flow),
+            lambda q: self.for_us(q.request, q.uri),
+            lambda q: self.by_endpoint(q.request, q.routes, q.uri),
+            lambda q: self.by_pool(q.routes, q.uri),
+            lambda q: self.by_learned_uri(q.routes, q.uri, q.now),
+            lambda q: self.by_contact(q.routes, q.uri),
+            lambda q: self.by_binding(q.routes, q.uri, q.now),
+            lambda q: self.by_store(q.routes, q.uri, q.found),
+            lambda q: self.by_default(q.request, q.routes, q.flow),
+        )
 
     def swap_table(
         self, table: EndpointTable, resolutions: Iterable[Resolution]
@@ -151,32 +170,18 @@ class Router:
         """
         uri = parse_uri(routes.request_uri)
         if request.hops == 0:  # for us: validation has refused all others
+            decision = self.for_us(request, uri)
             if notes is not None:
                 notes += BEFORE_OURSELVES
-            return self.for_us(request, uri) or Refusal(483)
-        return (
-            by_dialog(self, request, routes, uri, flow)
-            or no(notes, "dialog")
-            or self.by_foreign_route(request, routes, flow)
-            or no(notes, "route")
-            or self.for_us(request, uri)
-            or no(notes, "ourselves")
-            or self.by_endpoint(request, routes, uri)
-            or no(notes, "endpoint")
-            or self.by_pool(routes, uri)
-            or no(notes, "pool")
-            or self.by_learned_uri(routes, uri, now)
-            or no(notes, "learned")
-            or self.by_contact(routes, uri)
-            or no(notes, "contact")
-            or self.by_binding(routes, uri, now)
-            or no(notes, "binding")
-            or self.by_store(routes, uri, found)
-            or no(notes, "store")
-            or self.by_default(request, routes, flow)
-            or no(notes, "default")
-            or self.nowhere(uri)
-        )
+            return Refusal(483) if decision is None else decision
+        question = Question(request, routes, uri, flow, now, found)
+        for name, rule in self._rules:
+            decision = rule(question)
+            if decision is not None:
+                return decision
+            if notes is not None:
+                notes.append(name)
+        return self.nowhere(uri)
 
     # -- rules -------------------------------------------------------------------
 

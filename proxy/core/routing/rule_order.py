@@ -1,12 +1,17 @@
 """The names of the rules of section 16.5 in their order, for whoever asks who decided.
 
-``Router.decide`` is the order itself; each rule that has nothing to say passes ``no``.
+``Router`` has the rules themselves, in this order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from proxy.core.routing.routes import RouteSet
 from proxy.core.routing.target import Decision
+from proxy.location.binding import Binding
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+from proxy.sip.uri import SipUri
 
 RULES: Final = (
     *("dialog", "route", "ourselves", "endpoint", "pool", "learned"),
@@ -16,11 +21,30 @@ BEFORE_OURSELVES: Final = RULES[: RULES.index("ourselves")]
 """What a request that may go no further is not asked."""
 
 
-def no(notes: list[str] | None, rule: str) -> Decision | None:
-    """This rule has nothing to say of the request; noted for whoever wants to know."""
-    if notes is not None:
-        notes.append(rule)
-    return None
+class Question:
+    """Where to?  What the rules are asked about one request."""
+
+    __slots__ = ("flow", "found", "now", "request", "routes", "uri")
+
+    def __init__(
+        self,
+        request: Request,
+        routes: RouteSet,
+        uri: SipUri,
+        flow: Flow,
+        now: float,
+        found: Sequence[Binding] | None,
+    ) -> None:
+        self.request = request
+        self.routes = routes
+        self.uri = uri
+        self.flow = flow
+        self.now = now
+        self.found = found
+
+
+Rule = Callable[[Question], Decision | None]
+"""Targets, a refusal, to ask the store; or None: this rule has nothing to say."""
 
 
 def decided_by(notes: Sequence[str]) -> str:
