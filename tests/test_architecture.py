@@ -69,7 +69,6 @@ MODULE_LIMIT, TEST_LIMIT, FUNCTION_LIMIT = 400, 600, 60
 CIRCLES: dict[str, int] = {
     "cli": 4,
     "telemetry": 2,
-    "transaction": 3,
 }
 FOLDER_LIMIT = 24
 ENDINGS = ("ation", "ating", "ing", "ion", "ers", "ars", "er", "ar", "s", "e")

@@ -122,7 +122,10 @@ class Guard:
     ) -> None:
         """Have it told: the error, and the head of the message that met it."""
         self.count += 1
-        self._out.append(commands.NoteFault(what, error, _head_of(data), flow))
+        head = b""
+        with suppress(Exception):  # what cannot be masked is not shown
+            head = _head_of(data)
+        self._out.append(commands.NoteFault(what, error, head, flow))
 
     def answer(
         self,

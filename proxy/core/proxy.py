@@ -91,7 +91,7 @@ class ProxyCore:
         self.waiting = self.forwarder.waiting
         self.refusals.is_friend = self.forwarder.asserted.may_assert
         self.way_back = WayBack(settings, flows, self.send, guard, self._out)
-        self.transactions.way_lost = self.way_back.lost
+        self.transactions.server_side.way_lost = self.way_back.lost
         self.upkeep = Upkeep(self.health, self.location, self._out)
         self.registrar: Registrar | None = None
         if settings.registrar:

@@ -153,7 +153,9 @@ class Requests:
             return
         if refusal is None and self.is_draining:
             refusal = draining(request, self._rng)
-        server = self._transactions.open_server(key, method, reply_flow, request.size)
+        server = self._transactions.open_server(
+            key, method, reply_flow, request.size, via.head
+        )
         if not (reply_flow.reliable or reply_flow.is_proven):
             server.is_in_dialog = has_to_tag(request)
         try:

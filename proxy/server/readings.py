@@ -67,20 +67,22 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
         yield "requests_received_total", count, method.decode("ascii")
     yield "responses_received_total", core.responses.received
     for class_ in range(1, 7):
-        yield "responses_sent_total", layer.responses_sent[class_], f"{class_}xx"
+        sent = layer.server_side.responses_sent[class_]
+        yield "responses_sent_total", sent, f"{class_}xx"
     yield "requests_refused_total", core.refusals.count
     yield "answers_delayed_total", core.refusals.later.held
     for what, count in core.refusals.suspects.counts.items():
         yield "suspects_total", count, what
     yield "messages_malformed_total", core.malformed_received
     yield "responses_stray_total", core.responses.strays
-    yield "transactions_started_total", layer.servers_started, "server"
-    yield "transactions_started_total", layer.clients_started, "client"
+    yield "transactions_started_total", layer.server_side.started, "server"
+    yield "transactions_started_total", layer.client_side.started, "client"
     yield "transactions", len(layer.servers), "server"
     yield "transactions", len(layer.clients), "client"
     yield "searches", searches(runtime)
     yield "retransmissions_received_total", layer.retransmissions_received
-    yield "retransmissions_sent_total", layer.retransmissions_sent
+    resent = layer.client_side.resent + layer.server_side.resent
+    yield "retransmissions_sent_total", resent
     budget, streams = layer.budget, runtime.network.streams
     yield "requests_shed_total", budget.shed
     yield "answers_withheld_total", budget.muted

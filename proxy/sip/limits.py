@@ -18,3 +18,5 @@ class MessageLimits:
 
 
 DEFAULT_LIMITS = MessageLimits()
+NO_LIMITS = MessageLimits(*([1 << 30] * 8))
+"""What we sent carries our own lines as well, so it may exceed what we accept."""

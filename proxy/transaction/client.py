@@ -1,31 +1,38 @@
 """Client transactions (RFC 3261 section 17.1, RFC 6026 section 8.4).
 
 A transaction looks its transitions up in ``states.py`` and carries out their effects.
-It keeps the request as the bytes that were sent; the ACK and CANCEL that belong to it
-are built from them.
+It keeps the request as the bytes that were sent, and of an INVITE the lines: the ACK
+and the CANCEL that belong to it are built from them (``companions.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from proxy.sip.limits import MessageLimits
-from proxy.sip.message import Request, Response, parse_message
+from proxy.sip.flow import Flow
+from proxy.sip.message import Response
 from proxy.sip.plain_response import PlainResponse
+from proxy.transaction.companions import Companions
+from proxy.transaction.machine import Transaction
 from proxy.transaction.states import (
     INVITE_CLIENT,
     NON_INVITE_CLIENT,
     Input,
     compile_table,
 )
-from proxy.transaction.timers import T1, T2, T4, TRANSACTION_TIMEOUT
+from proxy.transaction.timers import (
+    DURATIONS,
+    T1,
+    T2,
+    TIMER_C,
+    TRANSACTION_TIMEOUT,
+    Timers,
+)
 
-if TYPE_CHECKING:
-    from proxy.sip.flow import Flow
-    from proxy.transaction.layer import TransactionLayer
-
+MOST_STRANDED: Final = 10_000
+"""INVITEs that are remembered after the end of their connection."""
 
 AnyResponse = Response | PlainResponse
 """A final response of 300 or more is always a full Response."""
@@ -53,78 +60,97 @@ class ClientUser(Protocol):
         """Somebody else has waited for the peer with this address in vain."""
 
 
-class ClientTransaction:
+Effect = Callable[["ClientTransaction", float, "AnyResponse | None"], None]
+
+
+class ClientTransaction(Transaction[Effect]):
     """One request on its way to one place.
 
-    ``data`` are the bytes sent; empty once they cannot be needed any more.  ``note`` is
-    a slot for the user, who finds in it what the answers need.
-    ``is_given_up`` is set when the search has moved on: nothing is repeated then, but
-    an answer is still understood.
+    ``data`` are the bytes sent, ``lines`` those of an INVITE; empty once they cannot be
+    needed any more.  ``note`` is a slot for the user, who finds in it what the answers
+    need.  ``is_given_up`` is set when the search has moved on: nothing is repeated
+    then, but an answer is still understood.
     """
 
     __slots__ = (
+        "_companions",
         "data",
         "failure",
-        "flow",
         "is_given_up",
-        "key",
         "layer",
-        "method",
+        "lines",
         "note",
-        "retransmit_after",
-        "state",
-        "steps",
         "user",
     )
 
     def __init__(
         self,
-        layer: TransactionLayer,
+        layer: Clients,
         key: bytes,
         method: bytes,
-        data: bytes,
+        lines: Sequence[bytes],
         flow: Flow,
         user: ClientUser | None,
     ) -> None:
+        if method == b"INVITE":
+            super().__init__(key, method, flow, _INVITE_STEPS, "calling")
+            self.lines = lines
+        else:
+            super().__init__(key, method, flow, _NON_INVITE_STEPS, "trying")
+            self.lines = ()
         self.layer = layer
-        self.key = key
-        self.method = method
-        self.data = data
-        self.flow = flow
+        self.data = b"\r\n".join(lines)
         self.user = user
-        self.retransmit_after = T1
         self.failure = ""
         self.note: object = None
         self.is_given_up = False
-        if method == b"INVITE":
-            self.steps = _INVITE_STEPS
-            self.state = "calling"
-        else:
-            self.steps = _NON_INVITE_STEPS
-            self.state = "trying"
-
-    def give_up(self) -> None:
-        """The search has moved on: nothing is repeated, and no body is kept."""
-        self.is_given_up = True
-        if self.method == b"INVITE":  # an ACK or a CANCEL may still be made of it
-            with suppress(Exception):  # to keep too much is better than to fail now
-                self.data = _companion(self.data, b"INVITE", None)
-        else:
-            self.data = b""
+        self._companions: Companions | None = None
 
     def __repr__(self) -> str:
         return f"<ClientTransaction {self.method.decode('latin-1')} {self.state}>"
 
-    def handle(self, input_: Input, now: float, response: AnyResponse | None) -> None:
+    # -- what belongs to an INVITE -------------------------------------------------
+
+    def companions(self) -> Companions | None:
+        """What builds the ACK and the CANCEL; None once neither can be wanted, as for
+        any other method."""
+        if self._companions is None and self.lines:
+            self._companions = Companions(self.lines)
+        return self._companions
+
+    def give_up(self) -> None:
+        """The search has moved on: nothing is repeated, and no body is kept."""
+        self.is_given_up = True
+        with suppress(Exception):  # to keep too much is better than to fail now
+            self.keep_companions()
+
+    def keep_companions(self) -> None:
+        """The request will not be sent again; an ACK or a CANCEL may be."""
+        self.companions()
+        self.data = b""
+        self.lines = ()
+
+    def forget_bytes(self) -> None:
+        """Nothing will be sent again."""
+        self.data = b""
+        self.lines = ()
+        self._companions = None
+
+    # -- the machine ---------------------------------------------------------------
+
+    def handle(
+        self, input_: Input, now: float, response: AnyResponse | None = None
+    ) -> None:
         """One step of the state machine."""
-        if self.state == "terminated":
+        if self.has_ended():
             return
-        self.state, effects = self.steps[self.state][input_]
+        effects = self.step(input_)
+        has_ended = self.has_ended()
         try:
             for effect in effects:
                 effect(self, now, response)
-            if self.state == "terminated":
-                self.layer.forget_client(self)
+            if has_ended:
+                self.layer.forget(self)
         except Exception:
             self.end_some_time(now)
             raise
@@ -136,13 +162,14 @@ class ClientTransaction:
         """
         user = self.user
         try:
-            if self.state == "terminated":
-                self.layer.forget_client(self)
+            if self.has_ended():
+                self.layer.forget(self)
             else:
                 self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)
         except Exception:
-            self.state = "terminated"
-            self.layer.clients.pop(self.key, None)
+            with suppress(Exception):
+                self.step("broken")
+            self.layer.live.pop(self.key, None)
         self.user = user
 
     def response_received(self, response: AnyResponse, now: float) -> None:
@@ -160,28 +187,24 @@ class ClientTransaction:
     def transport_failed(self, reason: str, now: float) -> None:
         """The flow is gone, or refused our datagram."""
         self.failure = reason
-        self.handle("transport error", now, None)
+        self.handle("transport error", now)
 
     def connection_lost(self, reason: str, now: float) -> None:
         """The stream that the request went over has ended."""
         self.failure = reason
-        self.handle("connection lost", now, None)
+        self.handle("connection lost", now)
 
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner."""
         if name == "check" and self.state in ("completed", "accepted", "terminated"):
             return  # listed as ignored; this is how nearly every check ends
-        if name == "broken":
-            self.state = "terminated"
-            self.layer.forget_client(self)
-            return
-        self.handle(name, now, None)  # type: ignore[arg-type]
+        self.handle(name, now)  # type: ignore[arg-type]
 
 
 def _resend(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
     if not transaction.flow.reliable and not transaction.is_given_up:
         transaction.layer.send(transaction.flow, transaction.data)
-        transaction.layer.retransmissions_sent += 1
+        transaction.layer.resent += 1
 
 
 def _pass_up(
@@ -204,7 +227,7 @@ def _start_slow_timers(
 ) -> None:
     """The check has fired at T1: go on as if A or E and B or F had always run."""
     timers = transaction.layer.timers
-    invite = transaction.steps is _INVITE_STEPS
+    invite = transaction.method == b"INVITE"
     rest = TRANSACTION_TIMEOUT - T1
     timers.start("timer B" if invite else "timer F", rest, transaction, now)
     if invite:
@@ -232,37 +255,39 @@ def _start_e(transaction: ClientTransaction, now: float, _: AnyResponse | None) 
         )
 
 
+def _start(transaction: ClientTransaction, name: Input, now: float) -> None:
+    """Start a timer that ends a state; on a stream it may be over at once."""
+    seconds = DURATIONS[name][transaction.flow.reliable]
+    if seconds:
+        transaction.layer.timers.start(name, seconds, transaction, now)
+    else:
+        transaction.handle(name, now)
+
+
 def _start_d(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    """At least 32 s on UDP, none on a stream (RFC 3261 section 17.1.1.2)."""
-    _end_after(transaction, "timer D", TRANSACTION_TIMEOUT, now)
+    # Each repetition of the failure gets the ACK again (section 17.1.1.2).
+    transaction.keep_companions()
+    _start(transaction, "timer D", now)
 
 
 def _start_k(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    transaction.data = b""
+    transaction.forget_bytes()
     transaction.user = None
-    _end_after(transaction, "timer K", T4, now)
-
-
-def _end_after(
-    transaction: ClientTransaction, name: str, delay: float, now: float
-) -> None:
-    if transaction.flow.reliable:
-        transaction.state = "terminated"
-    else:
-        transaction.layer.timers.start(name, delay, transaction, now)
+    _start(transaction, "timer K", now)
 
 
 def _start_m(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    transaction.data = b""
-    transaction.layer.timers.start("timer M", TRANSACTION_TIMEOUT, transaction, now)
+    transaction.forget_bytes()
+    _start(transaction, "timer M", now)
 
 
 def _ack(
     transaction: ClientTransaction, now: float, response: AnyResponse | None
 ) -> None:
-    if isinstance(response, Response):
-        data = acknowledge(transaction.data, response)
-        transaction.layer.send(transaction.flow, data)
+    companions = transaction.companions()
+    if companions is not None and isinstance(response, Response):
+        ack = companions.ack(response.lines[response.index["to"]])
+        transaction.layer.send(transaction.flow, b"\r\n".join(ack))
 
 
 def _report_timeout(
@@ -283,7 +308,7 @@ def _strand(transaction: ClientTransaction, now: float, _: AnyResponse | None) -
     transaction.layer.strand(transaction, now)
 
 
-_EFFECTS: Final = {
+_EFFECTS: Final[dict[str, Effect]] = {
     "resend": _resend,
     "ack": _ack,
     "pass up": _pass_up,
@@ -302,42 +327,66 @@ _INVITE_STEPS: Final = compile_table(INVITE_CLIENT, _EFFECTS)
 _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_CLIENT, _EFFECTS)
 
 
-def acknowledge(data: bytes, response: Response) -> bytes:
-    """The ACK for a non-2xx ``response`` to the INVITE ``data`` (section 17.1.1.3)."""
-    return _companion(data, b"ACK", response.lines[response.index["to"]])
+class Clients:
+    """All client transactions of one process, by key; ``send`` puts bytes on a flow.
 
-
-def cancel(data: bytes, reasons: Sequence[bytes] = ()) -> bytes:
-    """The CANCEL for the INVITE ``data`` (section 9.1); its branch is the INVITE's.
-
-    ``reasons`` are whole Reason lines (RFC 3326), the only thing that a CANCEL says
-    beyond its INVITE.
+    ``on_stream`` are those that still wait for an answer on a stream, ``stranded`` the
+    INVITEs whose connection has ended, by branch.
     """
-    return _companion(data, b"CANCEL", None, reasons)
 
+    __slots__ = ("live", "on_stream", "resent", "send", "started", "stranded", "timers")
 
-NO_LIMITS: Final = MessageLimits(*([1 << 30] * 8))
-"""What we sent carries our own lines as well, so it may exceed what we accept."""
+    def __init__(self, send: Callable[[Flow, bytes], None], timers: Timers) -> None:
+        self.send = send
+        self.timers = timers
+        self.live: dict[bytes, ClientTransaction] = {}
+        # A dictionary for its order: what a lost connection takes along is tried
+        # again in the order in which it was sent.
+        self.on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
+        self.stranded: dict[bytes, ClientTransaction] = {}
+        self.started = 0
+        self.resent = 0
 
+    def open(
+        self,
+        key: bytes,
+        method: bytes,
+        lines: Sequence[bytes],
+        flow: Flow,
+        user: ClientUser | None,
+        now: float,
+    ) -> ClientTransaction:
+        """Send a request and watch over it; ``key`` is its branch."""
+        transaction = ClientTransaction(self, key, method, lines, flow, user)
+        # The timer first: what has one ends, whatever fails from here on.
+        self.timers.start("check", T1, transaction, now)
+        self.live[key] = transaction
+        self.started += 1
+        if flow.reliable:
+            self.on_stream.setdefault(flow, {})[transaction] = None
+        self.send(flow, transaction.data)
+        return transaction
 
-def _companion(
-    data: bytes, method: bytes, to_line: bytes | None, more: Sequence[bytes] = ()
-) -> bytes:
-    request = parse_message(data, NO_LIMITS)
-    assert isinstance(request, Request)
-    lines = request.lines
-    index = request.index
-    kept = [
-        b"%b %b SIP/2.0" % (method, request.uri),
-        lines[index["via"]],
-        *(lines[i] for i, name in enumerate(request.names) if name == "route"),
-        b"Max-Forwards: 70",
-        lines[index["from"]],
-        to_line or lines[index["to"]],
-        lines[index["call-id"]],
-        b"CSeq: %d %b" % (request.cseq()[0], method),
-        *more,
-        b"Content-Length: 0",
-        b"\r\n",
-    ]
-    return b"\r\n".join(kept)
+    def forget(self, transaction: ClientTransaction) -> None:
+        """Drop a terminated transaction."""
+        if self.live.get(transaction.key) is transaction:
+            del self.live[transaction.key]
+        transaction.user = None
+        if self.stranded and self.stranded.get(transaction.key) is transaction:
+            del self.stranded[transaction.key]
+        if transaction.flow.reliable:
+            self.settle(transaction)
+
+    def settle(self, transaction: ClientTransaction) -> None:
+        """A final response is there: the end of its stream means nothing any more."""
+        waiting = self.on_stream.get(transaction.flow)
+        if waiting is not None:
+            waiting.pop(transaction, None)
+
+    def strand(self, transaction: ClientTransaction, now: float) -> None:
+        """The connection of an INVITE has ended: remember it as long as it may ring."""
+        if len(self.stranded) >= MOST_STRANDED:
+            self.stranded.pop(next(iter(self.stranded)))
+        self.live.pop(transaction.key, None)
+        self.timers.start("timer C", TIMER_C, transaction, now)
+        self.stranded[transaction.key] = transaction

@@ -3,42 +3,34 @@
 It matches messages to transactions and knows nothing of routing.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
 
+from proxy.sip.fields import ViaHead
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
-from proxy.transaction.budget import COPIES, OVERHEAD, Budget
-from proxy.transaction.client import ClientTransaction, ClientUser
-from proxy.transaction.server import ServerTransaction
-from proxy.transaction.timers import T1, TIMER_C, Timers
-
-MOST_STRANDED: Final = 10_000
-"""INVITEs that are remembered after the end of their connection."""
+from proxy.transaction.budget import Budget
+from proxy.transaction.client import Clients, ClientTransaction, ClientUser
+from proxy.transaction.server import Servers, ServerTransaction
+from proxy.transaction.timers import Timers
 
 
 class TransactionLayer:
     """Client and server transactions of one process.
 
-    ``send`` puts bytes on a flow; ``way_lost`` hears of a response whose connection
-    has ended (RFC 3261 section 18.2.2).  Counters are plain integers that telemetry
-    reads.
+    ``send`` puts bytes on a flow.  ``clients``, ``servers`` and the others are what
+    the two sides have; counters are plain integers that telemetry reads.
     """
 
     __slots__ = (
         "budget",
+        "client_side",
         "clients",
-        "clients_started",
         "on_stream",
-        "responses_sent",
         "retransmissions_received",
-        "retransmissions_sent",
-        "send",
+        "server_side",
         "servers",
-        "servers_started",
         "stranded",
         "timers",
-        "way_lost",
     )
 
     def __init__(
@@ -47,22 +39,15 @@ class TransactionLayer:
         timers: Timers,
         budget: Budget | None = None,
     ) -> None:
-        self.send = send
-        self.way_lost: Callable[[ServerTransaction, float], None] | None = None
         self.timers = timers
         self.budget = budget or Budget()
-        self.clients: dict[bytes, ClientTransaction] = {}
-        self.servers: dict[bytes, ServerTransaction] = {}
-        # INVITEs whose connection has ended, by branch; see ``late``.
-        self.stranded: dict[bytes, ClientTransaction] = {}
-        # A dictionary for its order: what a lost connection takes along is tried
-        # again in the order in which it was sent.
-        self.on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
-        self.clients_started = 0
-        self.servers_started = 0
-        self.responses_sent = [0] * 7  # by class of status
+        self.client_side = Clients(send, timers)
+        self.server_side = Servers(send, timers, self.budget)
+        self.clients = self.client_side.live
+        self.servers = self.server_side.live
+        self.on_stream = self.client_side.on_stream
+        self.stranded = self.client_side.stranded
         self.retransmissions_received = 0
-        self.retransmissions_sent = 0
 
     def __len__(self) -> int:
         return len(self.clients) + len(self.servers)
@@ -74,16 +59,15 @@ class TransactionLayer:
         return len(self) <= most and self.budget.has_room(flow, size)
 
     def open_server(
-        self, key: bytes, method: bytes, flow: Flow, size: int = 0
+        self,
+        key: bytes,
+        method: bytes,
+        flow: Flow,
+        size: int = 0,
+        sent_by: ViaHead | None = None,
     ) -> ServerTransaction:
         """Start the server transaction of a new request of ``size`` bytes."""
-        transaction = ServerTransaction(self, key, method, flow)
-        transaction.charge = COPIES * size + OVERHEAD
-        self.budget.charge(flow, transaction.charge)
-        flow.waiting += 1
-        self.servers[key] = transaction
-        self.servers_started += 1
-        return transaction
+        return self.server_side.open(key, method, flow, size, sent_by)
 
     def absorb(
         self, transaction: ServerTransaction, request: Request, now: float
@@ -105,20 +89,15 @@ class TransactionLayer:
             # A legacy client repeats an INVITE with credentials under the same Via
             # and CSeq and never ACKs the challenge; a stream repeats nothing by
             # itself, so this is a new request.
-            transaction.state = "terminated"
-            self.forget_server(transaction)
+            transaction.handle("credentials", now)
             return False
         self.retransmissions_received += 1
         transaction.handle("request", now)
         return True
 
     def forget_server(self, transaction: ServerTransaction) -> None:
-        """Drop a terminated transaction."""
-        if self.servers.get(transaction.key) is transaction:
-            del self.servers[transaction.key]
-        transaction.user = None
-        transaction.settle()
-        transaction.hold(0)
+        """Drop one that was opened in vain: a sibling's news is awaited first."""
+        self.server_side.forget(transaction)
 
     # -- requests of ours --------------------------------------------------------
 
@@ -126,21 +105,13 @@ class TransactionLayer:
         self,
         key: bytes,
         method: bytes,
-        data: bytes,
+        lines: Sequence[bytes],
         flow: Flow,
         user: ClientUser | None,
         now: float,
     ) -> ClientTransaction:
         """Send a request and watch over it; ``key`` is its branch."""
-        transaction = ClientTransaction(self, key, method, data, flow, user)
-        # The timer first: what has one ends, whatever fails from here on.
-        self.timers.start("check", T1, transaction, now)
-        self.clients[key] = transaction
-        self.clients_started += 1
-        if flow.reliable:
-            self.on_stream.setdefault(flow, {})[transaction] = None
-        self.send(flow, data)
-        return transaction
+        return self.client_side.open(key, method, lines, flow, user, now)
 
     def client_for(
         self, branch: bytes, method: bytes, flow: Flow | None = None
@@ -163,23 +134,7 @@ class TransactionLayer:
             transaction.flow.is_proven = True  # nobody else has seen this branch
         return transaction
 
-    def forget_client(self, transaction: ClientTransaction) -> None:
-        """Drop a terminated transaction."""
-        if self.clients.get(transaction.key) is transaction:
-            del self.clients[transaction.key]
-        transaction.user = None
-        if self.stranded and self.stranded.get(transaction.key) is transaction:
-            del self.stranded[transaction.key]
-        if transaction.flow.reliable:
-            self.settle(transaction)
-
     # -- flows -------------------------------------------------------------------
-
-    def settle(self, transaction: ClientTransaction) -> None:
-        """A final response is there: the end of its stream means nothing any more."""
-        waiting = self.on_stream.get(transaction.flow)
-        if waiting is not None:
-            waiting.pop(transaction, None)
 
     def flow_closed(self, flow: Flow, reason: str, now: float) -> None:
         """Requests that still wait for an answer on ``flow`` hear of its end."""
@@ -190,14 +145,6 @@ class TransactionLayer:
                 if self.timers.failed is None:
                     raise
                 self.timers.failed(transaction, reason, error, now)
-
-    def strand(self, transaction: ClientTransaction, now: float) -> None:
-        """The connection of an INVITE has ended: remember it as long as it may ring."""
-        if len(self.stranded) >= MOST_STRANDED:
-            self.stranded.pop(next(iter(self.stranded)))
-        self.clients.pop(transaction.key, None)
-        self.timers.start("timer C", TIMER_C, transaction, now)
-        self.stranded[transaction.key] = transaction
 
     def late(
         self, branch: bytes | None, method: bytes, flow: Flow

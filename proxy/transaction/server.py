@@ -6,23 +6,23 @@ response as bytes and nothing of the request.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from proxy.sip.fields import tag_of
-from proxy.sip.message import Request, parse_message
-from proxy.transaction.budget import OVERHEAD
+from proxy.sip.fields import ViaHead, tag_of
+from proxy.sip.flow import Flow
+from proxy.sip.grammar import canonical_name, logical_lines, unfold
+from proxy.sip.message import Request
+from proxy.transaction.budget import COPIES, OVERHEAD, Budget
+from proxy.transaction.machine import Transaction
 from proxy.transaction.states import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
     Input,
     compile_table,
 )
-from proxy.transaction.timers import T1, T2, T4, TRANSACTION_TIMEOUT
-
-if TYPE_CHECKING:
-    from proxy.sip.flow import Flow
-    from proxy.transaction.layer import TransactionLayer
+from proxy.transaction.timers import DURATIONS, T2, TRANSACTION_TIMEOUT, Timers
 
 
 class ServerUser(Protocol):
@@ -32,58 +32,52 @@ class ServerUser(Protocol):
         """The way back is gone: no response can reach the client any more."""
 
 
-class ServerTransaction:
+Effect = Callable[["ServerTransaction", float], None]
+
+
+class ServerTransaction(Transaction[Effect]):
     """One request of a client, until nobody can ask for its answer any more.
 
     ``flow`` is where responses go.  ``response`` is the last one sent; ``status`` its
-    status, 0 before the first.
+    status, 0 before the first.  ``sent_by`` is the top Via of the request up to its
+    branch: where the client listens, should its connection end (section 18.2.2).
     """
 
     __slots__ = (
         "charge",
         "charged",
-        "flow",
         "is_in_dialog",
         "is_waited_for",
-        "key",
         "layer",
-        "method",
         "response",
-        "retransmit_after",
-        "state",
+        "sent_by",
         "status",
-        "steps",
         "user",
     )
 
     def __init__(
         self,
-        layer: TransactionLayer,
+        layer: Servers,
         key: bytes,
         method: bytes,
         flow: Flow,
-        user: ServerUser | None = None,
+        sent_by: ViaHead | None = None,
     ) -> None:
+        if method == b"INVITE":
+            super().__init__(key, method, flow, _INVITE_STEPS, "proceeding")
+        else:
+            super().__init__(key, method, flow, _NON_INVITE_STEPS, "trying")
         self.layer = layer
-        self.key = key
-        self.method = method
-        self.flow = flow
+        self.sent_by = sent_by
         # Bytes on the account of the flow that the request came by.
         self.charge = 0
         self.charged = flow
         # The request brought a To tag; noted where ``prove`` may ask.
         self.is_in_dialog = False
         self.is_waited_for = True
-        self.user = user
+        self.user: ServerUser | None = None
         self.response = b""
         self.status = 0
-        self.retransmit_after = T1
-        if method == b"INVITE":
-            self.steps = _INVITE_STEPS
-            self.state = "proceeding"
-        else:
-            self.steps = _NON_INVITE_STEPS
-            self.state = "trying"
 
     def __repr__(self) -> str:
         return f"<ServerTransaction {self.method.decode('latin-1')} {self.state}>"
@@ -95,14 +89,15 @@ class ServerTransaction:
 
     def handle(self, input_: Input, now: float) -> None:
         """One step of the state machine."""
-        if self.state == "terminated":
+        if self.has_ended():
             return
-        self.state, effects = self.steps[self.state][input_]
+        effects = self.step(input_)
+        has_ended = self.has_ended()
         try:
             for effect in effects:
                 effect(self, now)
-            if self.state == "terminated":
-                self.layer.forget_server(self)
+            if has_ended:
+                self.layer.forget(self)
         except Exception:
             if _send in effects:
                 self._send_again()
@@ -120,8 +115,8 @@ class ServerTransaction:
         """
         user = self.user
         try:
-            if self.state == "terminated":
-                self.layer.forget_server(self)
+            if self.has_ended():
+                self.layer.forget(self)
             else:
                 self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)
         except Exception:
@@ -133,10 +128,10 @@ class ServerTransaction:
     def respond(self, status: int, data: bytes, now: float) -> None:
         """Hand a response down; the state decides whether it may still leave."""
         input_: Input = "1xx" if status < 200 else "2xx" if status < 300 else "300-699"
-        if self.state == "terminated":
+        if self.has_ended():
             return
         # A response that the state does not let out must not replace the last one.
-        if _send in self.steps[self.state][input_][1]:
+        if _send in self.effects_of(input_):
             self.response = data
             self.status = status
         self.handle(input_, now)
@@ -164,7 +159,7 @@ class ServerTransaction:
         does a tag that the INVITE had already.
         """
         if self.response and not self.is_in_dialog:
-            sent = tag_of(parse_message(self.response).required("to"))
+            sent = _to_tag_in(self.response)
             if sent is not None and sent == request.to_tag():
                 self.flow.hears_us = True
 
@@ -176,29 +171,34 @@ class ServerTransaction:
         """
         if self.state != "completed" or not self.key.startswith(b"2543\n"):
             return True
-        sent = parse_message(self.response)
-        return tag_of(sent.required("to")) == request.to_tag()
+        return _to_tag_in(self.response) == request.to_tag()
 
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner."""
-        if name == "broken":
-            self.state = "terminated"
-            self.layer.forget_server(self)
-            return
         self.handle(name, now)  # type: ignore[arg-type]
 
 
 def drop(transaction: ServerTransaction) -> None:
     """Forget it without a call that could fail: what should end it has failed."""
     layer, charge = transaction.layer, transaction.charge
-    transaction.state = "terminated"
+    with suppress(Exception):
+        transaction.step("broken")
     transaction.user = None
     transaction.charge = 0
-    layer.servers.pop(transaction.key, None)
+    layer.live.pop(transaction.key, None)
     account = transaction.charged.account
     if account is not None:
         layer.budget.held -= charge
         account.held -= charge
+
+
+def _to_tag_in(response: bytes) -> bytes | None:
+    """The To tag of a response that we have sent."""
+    for line in logical_lines(response.partition(b"\r\n\r\n")[0])[1:]:
+        name, _, value = line.partition(b":")
+        if canonical_name(name) == "to":
+            return tag_of(unfold(value.strip()))
+    return None
 
 
 def _send(transaction: ServerTransaction, now: float) -> None:
@@ -213,7 +213,7 @@ def _send(transaction: ServerTransaction, now: float) -> None:
 def _resend(transaction: ServerTransaction, now: float) -> None:
     if transaction.response:
         transaction.layer.send(transaction.flow, transaction.response)
-        transaction.layer.retransmissions_sent += 1
+        transaction.layer.resent += 1
 
 
 def _pass_up(transaction: ServerTransaction, now: float) -> None:
@@ -233,38 +233,37 @@ def _start_g(transaction: ServerTransaction, now: float) -> None:
         transaction.retransmit_after = min(transaction.retransmit_after * 2, T2)
 
 
+def _start(transaction: ServerTransaction, name: Input, now: float) -> None:
+    """Start a timer that ends a state; on a stream it may be over at once."""
+    seconds = DURATIONS[name][transaction.flow.reliable]
+    if seconds:
+        transaction.layer.timers.start(name, seconds, transaction, now)
+    else:
+        transaction.handle(name, now)
+
+
 def _start_h(transaction: ServerTransaction, now: float) -> None:
     transaction.user = None
-    transaction.layer.timers.start("timer H", TRANSACTION_TIMEOUT, transaction, now)
+    _start(transaction, "timer H", now)
 
 
 def _start_i(transaction: ServerTransaction, now: float) -> None:
-    _end_after(transaction, "timer I", T4, now)
+    _start(transaction, "timer I", now)
 
 
 def _start_j(transaction: ServerTransaction, now: float) -> None:
     transaction.user = None
-    _end_after(transaction, "timer J", TRANSACTION_TIMEOUT, now)
-
-
-def _end_after(
-    transaction: ServerTransaction, name: str, delay: float, now: float
-) -> None:
-    """A stream repeats nothing, so there is nothing to wait for."""
-    if transaction.flow.reliable:
-        transaction.state = "terminated"
-    else:
-        transaction.layer.timers.start(name, delay, transaction, now)
+    _start(transaction, "timer J", now)
 
 
 def _start_l(transaction: ServerTransaction, now: float) -> None:
     # RFC 6026: a retransmitted INVITE is absorbed without an answer, the callee
     # repeats its 2xx itself; so the bytes need not be kept.
     transaction.response = b""
-    transaction.layer.timers.start("timer L", TRANSACTION_TIMEOUT, transaction, now)
+    _start(transaction, "timer L", now)
 
 
-_EFFECTS: Final = {
+_EFFECTS: Final[dict[str, Effect]] = {
     "send": _send,
     "resend": _resend,
     "pass up": _pass_up,
@@ -277,3 +276,54 @@ _EFFECTS: Final = {
 }
 _INVITE_STEPS: Final = compile_table(INVITE_SERVER, _EFFECTS)
 _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_SERVER, _EFFECTS)
+
+
+class Servers:
+    """All server transactions of one process, by key; ``send`` puts bytes on a flow.
+
+    ``way_lost`` hears of a response whose connection has ended (section 18.2.2).
+    ``responses_sent`` counts by class of status.
+    """
+
+    __slots__ = (
+        "budget",
+        "live",
+        "resent",
+        "responses_sent",
+        "send",
+        "started",
+        "timers",
+        "way_lost",
+    )
+
+    def __init__(
+        self, send: Callable[[Flow, bytes], None], timers: Timers, budget: Budget
+    ) -> None:
+        self.send = send
+        self.timers = timers
+        self.budget = budget
+        self.way_lost: Callable[[ServerTransaction, float], None] | None = None
+        self.live: dict[bytes, ServerTransaction] = {}
+        self.started = 0
+        self.resent = 0
+        self.responses_sent = [0] * 7
+
+    def open(
+        self, key: bytes, method: bytes, flow: Flow, size: int, sent_by: ViaHead | None
+    ) -> ServerTransaction:
+        """Start the server transaction of a new request of ``size`` bytes."""
+        transaction = ServerTransaction(self, key, method, flow, sent_by)
+        transaction.charge = COPIES * size + OVERHEAD
+        self.budget.charge(flow, transaction.charge)
+        flow.waiting += 1
+        self.live[key] = transaction
+        self.started += 1
+        return transaction
+
+    def forget(self, transaction: ServerTransaction) -> None:
+        """Drop a terminated transaction."""
+        if self.live.get(transaction.key) is transaction:
+            del self.live[transaction.key]
+        transaction.user = None
+        transaction.settle()
+        transaction.hold(0)

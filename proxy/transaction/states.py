@@ -38,6 +38,8 @@ Input = Literal[
     "connection lost",  # the stream has ended that the request went over
     "check",
     "cancelled",  # 64*T1 after our CANCEL
+    "credentials",  # the request again, with what our challenge asked for
+    "broken",  # 64*T1 after a bug of ours left a step half-way
     "timer A",
     "timer B",
     "timer C",
@@ -109,6 +111,7 @@ INVITE_CLIENT: Final[Table] = {
         "timer C": _stay("calling"),
         "timer D": _stay("calling"),
         "timer M": _stay("calling"),
+        "broken": _go("terminated"),
     },
     "proceeding": {
         "100": _go("proceeding", "pass up"),
@@ -125,6 +128,7 @@ INVITE_CLIENT: Final[Table] = {
         "timer C": _stay("proceeding"),
         "timer D": _stay("proceeding"),
         "timer M": _stay("proceeding"),
+        "broken": _go("terminated"),
     },
     "completed": {
         "100": _stay("completed"),
@@ -141,6 +145,7 @@ INVITE_CLIENT: Final[Table] = {
         "timer C": _stay("completed"),
         "timer D": _go("terminated"),
         "timer M": _stay("completed"),
+        "broken": _go("terminated"),
     },
     "accepted": {
         "100": _stay("accepted"),
@@ -156,6 +161,7 @@ INVITE_CLIENT: Final[Table] = {
         "timer C": _stay("accepted"),
         "timer D": _stay("accepted"),
         "timer M": _go("terminated"),
+        "broken": _go("terminated"),
     },
     # Section 18.2.2: who has the INVITE opens a connection for what it still says.  The
     # search goes on meanwhile, so who rings is cancelled, and a 2xx is passed up.
@@ -173,6 +179,7 @@ INVITE_CLIENT: Final[Table] = {
         "timer C": _go("terminated"),
         "timer D": _stay("stranded"),
         "timer M": _stay("stranded"),
+        "broken": _go("terminated"),
     },
 }
 
@@ -189,6 +196,7 @@ NON_INVITE_CLIENT: Final[Table] = {
         "timer E": _go("trying", "resend", "start E"),
         "timer F": _go("terminated", "report timeout"),
         "timer K": _stay("trying"),
+        "broken": _go("terminated"),
     },
     "proceeding": {
         "100": _go("proceeding", "pass up"),
@@ -201,6 +209,7 @@ NON_INVITE_CLIENT: Final[Table] = {
         "timer E": _go("proceeding", "resend", "start E"),
         "timer F": _go("terminated", "report timeout"),
         "timer K": _stay("proceeding"),
+        "broken": _go("terminated"),
     },
     "completed": {
         "100": _stay("completed"),
@@ -213,6 +222,7 @@ NON_INVITE_CLIENT: Final[Table] = {
         "timer E": _stay("completed"),
         "timer F": _stay("completed"),
         "timer K": _go("terminated"),
+        "broken": _go("terminated"),
     },
 }
 
@@ -230,6 +240,8 @@ INVITE_SERVER: Final[Table] = {
         "timer H": _stay("proceeding"),
         "timer I": _stay("proceeding"),
         "timer L": _stay("proceeding"),
+        "credentials": _stay("proceeding"),
+        "broken": _go("terminated"),
     },
     "completed": {
         "1xx": _stay("completed"),
@@ -244,6 +256,10 @@ INVITE_SERVER: Final[Table] = {
         "timer H": _go("terminated"),
         "timer I": _stay("completed"),
         "timer L": _stay("completed"),
+        # Legacy clients repeat a request with credentials under the same Via and
+        # CSeq, and send no ACK for the challenge: it is a new request.
+        "credentials": _go("terminated"),
+        "broken": _go("terminated"),
     },
     "confirmed": {
         "1xx": _stay("confirmed"),
@@ -256,6 +272,8 @@ INVITE_SERVER: Final[Table] = {
         "timer H": _stay("confirmed"),
         "timer I": _go("terminated"),
         "timer L": _stay("confirmed"),
+        "credentials": _stay("confirmed"),
+        "broken": _go("terminated"),
     },
     "accepted": {
         "1xx": _stay("accepted"),
@@ -268,6 +286,8 @@ INVITE_SERVER: Final[Table] = {
         "timer H": _stay("accepted"),
         "timer I": _stay("accepted"),
         "timer L": _go("terminated"),
+        "credentials": _stay("accepted"),
+        "broken": _go("terminated"),
     },
 }
 
@@ -280,6 +300,8 @@ NON_INVITE_SERVER: Final[Table] = {
         "request": _stay("trying"),
         "transport error": _go("terminated", "report transport error"),
         "timer J": _stay("trying"),
+        "credentials": _stay("trying"),
+        "broken": _go("terminated"),
     },
     "proceeding": {
         "1xx": _go("proceeding", "send"),
@@ -288,6 +310,8 @@ NON_INVITE_SERVER: Final[Table] = {
         "request": _go("proceeding", "resend"),
         "transport error": _go("terminated", "report transport error"),
         "timer J": _stay("proceeding"),
+        "credentials": _stay("proceeding"),
+        "broken": _go("terminated"),
     },
     "completed": {
         "1xx": _stay("completed"),
@@ -296,6 +320,8 @@ NON_INVITE_SERVER: Final[Table] = {
         "request": _go("completed", "resend"),
         "transport error": _stay("completed"),
         "timer J": _go("terminated"),
+        "credentials": _go("terminated"),
+        "broken": _go("terminated"),
     },
 }
 

@@ -23,6 +23,22 @@ TRANSACTION_TIMEOUT: Final = 64 * T1
 TIMER_C: Final = 181.0
 """RFC 3261 section 16.6 item 11: must be larger than three minutes."""
 
+DURATIONS: Final[dict[str, tuple[float, float]]] = {
+    # RFC 3261 Table 4 and RFC 6026: over UDP, and over a stream.  What only waits for
+    # repetitions is zero seconds on a stream, which repeats nothing.
+    "timer D": (TRANSACTION_TIMEOUT, 0.0),  # section 17.1.1.2
+    "timer I": (T4, 0.0),  # section 17.2.1
+    "timer J": (TRANSACTION_TIMEOUT, 0.0),  # section 17.2.2
+    "timer K": (T4, 0.0),  # section 17.1.2.2
+    # A callee repeats its 2xx over streams too, until the ACK has come (section
+    # 13.3.1.4), and the ACK of a failure may be late on any of them.
+    "timer H": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),
+    "timer L": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),
+    "timer M": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),
+}
+"""Seconds of the timers that end a state.  Zero seconds are over at once: the
+transaction takes the timer as its next input, and nothing is put into a queue."""
+
 _NEVER: Final = float("inf")
 _QUEUED: Final = (T1, T4, TRANSACTION_TIMEOUT)
 

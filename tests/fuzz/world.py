@@ -13,8 +13,8 @@ from proxy.core.events import BindingsSaved
 from proxy.core.settings import RegistrarSettings
 from proxy.pools.front_end import Lookup
 from proxy.sip.flow import Listener
+from proxy.sip.limits import NO_LIMITS
 from proxy.sip.message import parse_message
-from proxy.transaction.client import NO_LIMITS
 from tests.support.messages import lines_of
 from tests.support.playbook import PROXY, Playbook
 

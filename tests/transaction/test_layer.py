@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.messages import line_of, lines_of, read, request
-from tests.transaction.bench import KEY, Bench
+from tests.transaction.bench import KEY, Bench, lines_sent
 
 
 def test_a_broken_stream_fails_the_requests_that_wait_on_it():
@@ -45,11 +45,12 @@ def test_the_ack_for_a_refusal_repeats_what_the_rfc_names():
     """RFC 3261 section 17.1.1.3."""
     bench = Bench()
     acks: list[bytes] = []
-    bench.layer.send = lambda flow, data: acks.append(data)
+    bench.layer.client_side.send = lambda flow, data: acks.append(data)
     bench.request = request(
         "INVITE sip:x@contoso.test", "Route: <sip:a;lr>", "Route: <sip:b;lr>"
     )
-    bench.layer.open_client(KEY, b"INVITE", bench.request, bench.flow, bench, 0.0)
+    lines = lines_sent(bench.request)
+    bench.layer.open_client(KEY, b"INVITE", lines, bench.flow, bench, 0.0)
     bench.answer(486)
     ack = acks[-1]
     assert ack.startswith(b"ACK sip:x@contoso.test SIP/2.0\r\n")
@@ -67,7 +68,8 @@ def test_an_invite_with_as_many_headers_as_allowed_is_still_acknowledged():
     bench.request = b"\r\n".join(
         [*request().split(b"\r\n")[:-2], *(x.encode() for x in extra), b"", b""]
     )
-    bench.layer.open_client(KEY, b"INVITE", bench.request, bench.flow, bench, 0.0)
+    lines = lines_sent(bench.request)
+    bench.layer.open_client(KEY, b"INVITE", lines, bench.flow, bench, 0.0)
     (transaction,) = bench.layer.clients.values()
     answer = read(b"SIP/2.0 486 Busy\r\n" + request().partition(b"\r\n")[2])
     transaction.response_received(answer, bench.now)

@@ -24,12 +24,13 @@ STATES = {
 }
 INPUTS = {
     "invite client": "100,1xx,2xx,300-699,transport error,connection lost,check"
-    ",cancelled,timer A,timer B,timer C,timer D,timer M",
+    ",broken,cancelled,timer A,timer B,timer C,timer D,timer M",
     "non-invite client": "100,1xx,2xx,300-699,transport error,connection lost,check"
-    ",timer E,timer F,timer K",
+    ",broken,timer E,timer F,timer K",
     "invite server": "1xx,2xx,300-699,request,ack,transport error"
-    ",timer G,timer H,timer I,timer L",
-    "non-invite server": "1xx,2xx,300-699,request,transport error,timer J",
+    ",broken,credentials,timer G,timer H,timer I,timer L",
+    "non-invite server": "1xx,2xx,300-699,request,transport error"
+    ",broken,credentials,timer J",
 }
 PAIRS = [
     (name, state, input_)

@@ -25,9 +25,9 @@ from proxy.core.routing.routes import RouteSet
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLEE, TO_CALLER, FlowToken, host_mark
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import DEFAULT_PORT, Flow
+from proxy.sip.limits import NO_LIMITS
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.uri import SipUri, parse_uri
-from proxy.transaction.client import NO_LIMITS
 
 PARAMETER: Final = "wp"
 _NAME: Final = b";wp="

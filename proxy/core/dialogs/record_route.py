@@ -32,10 +32,11 @@ from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_routes
 from proxy.sip.flow import Flow
 from proxy.sip.grammar import SPACE, TAB
+from proxy.sip.limits import NO_LIMITS
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.plain_response import PlainResponse
 from proxy.sip.uri import SipUri, parse_uri
-from proxy.transaction.client import NO_LIMITS, AnyResponse, ClientTransaction
+from proxy.transaction.client import AnyResponse, ClientTransaction
 
 DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 """Methods whose first request can open a dialog, and so gets a Record-Route."""

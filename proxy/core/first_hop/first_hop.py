@@ -40,21 +40,23 @@ def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
     )
 
 
-def without_keep_alive(data: bytes) -> bytes:
-    """The message without its ``ms-keep-alive`` lines: they are of one hop only."""
-    head, end, body = data.partition(b"\r\n\r\n")
-    lines = [
-        line
-        for line in logical_lines(head)
-        if canonical_name(line.partition(b":")[0]) != _NAME
+def without_keep_alive(lines: list[bytes]) -> list[bytes]:
+    """The lines without ``ms-keep-alive``: it is of one hop only.
+
+    The body, which may be the last of them, stays whatever it looks like.
+    """
+    end = lines.index(b"") if b"" in lines else len(lines)
+    kept = [
+        line for line in lines[:end] if canonical_name(line.partition(b":")[0]) != _NAME
     ]
-    return b"\r\n".join(lines) + end + body
+    return kept + lines[end:]
 
 
 def with_keep_alive(data: bytes) -> bytes:
     """The response with our offer, and nobody else's ("at most once")."""
-    head, end, body = without_keep_alive(data).partition(b"\r\n\r\n")
-    return b"%b\r\n%b%b%b" % (head, KEEP_ALIVE, end, body)
+    head, end, body = data.partition(b"\r\n\r\n")
+    lines = without_keep_alive(logical_lines(head))
+    return b"\r\n".join((*lines, KEEP_ALIVE)) + end + body
 
 
 class FirstHop:

@@ -9,6 +9,7 @@ from proxy.core.answers.replies import refuse, reply
 from proxy.core.forwarding.response_context import ResponseContext
 from proxy.core.guard import Guard
 from proxy.core.validation import Refusal
+from proxy.sip.fields import ViaHead
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
 from proxy.transaction.keys import cancelled_keys, server_key
@@ -83,7 +84,7 @@ class Cancels:
             return
         key = server_key(request)
         server = self._transactions.open_server(
-            key, b"CANCEL", reply_flow, request.size
+            key, b"CANCEL", reply_flow, request.size, _sent_by(request)
         )
         try:
             if refusal is None and meant is None:
@@ -104,6 +105,10 @@ class Cancels:
                 self._guard.search(meant.user, error, now)
         else:
             self._parked(meant)
+
+
+def _sent_by(request: Request) -> ViaHead | None:
+    return request.via.head if request.via is not None else None
 
 
 def _reasons(request: Request) -> list[bytes]:

@@ -23,7 +23,7 @@ from proxy.core.routing.secure import is_sips
 from proxy.core.settings import CoreSettings
 from proxy.pools.front_end import FrontEnd, Lookup
 from proxy.sip.flow import Flow, FlowTable, Listener
-from proxy.transaction.client import ClientTransaction, ClientUser, cancel
+from proxy.transaction.client import ClientTransaction, ClientUser
 from proxy.transaction.layer import TransactionLayer
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import TRANSACTION_TIMEOUT
@@ -164,13 +164,13 @@ class Forwarder:
             own_lines += entry.lines
         if target.routes:
             own_lines += [b"Route: " + route for route in target.routes]
-        data = forward_request(request, routes, target.request_uri, own_lines)
+        lines = forward_request(request, routes, target.request_uri, own_lines)
         if came_over.first_hop and "ms-keep-alive" in request.index:
-            data = without_keep_alive(data)
+            lines = without_keep_alive(lines)
         if server is None:
-            self.out.append(commands.Send(flow, data))
+            self.out.append(commands.Send(flow, b"\r\n".join(lines)))
             return None
-        active = self.transactions.open_client(branch, method, data, flow, user, now)
+        active = self.transactions.open_client(branch, method, lines, flow, user, now)
         active.note = note
         return active
 
@@ -204,8 +204,8 @@ class Forwarder:
         section 2), or what we know.
         """
         key = transaction.key + b" CANCEL"
-        if transaction.data and key not in self.transactions.clients:
-            data = cancel(transaction.data, reasons)
-            flow = transaction.flow
-            self.transactions.open_client(key, b"CANCEL", data, flow, None, now)
+        companions = transaction.companions()
+        if companions is not None and key not in self.transactions.clients:
+            lines, flow = companions.cancel(reasons), transaction.flow
+            self.transactions.open_client(key, b"CANCEL", lines, flow, None, now)
             self.timers.start("cancelled", TRANSACTION_TIMEOUT, transaction, now)

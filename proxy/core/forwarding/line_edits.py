@@ -74,10 +74,11 @@ def _rewrite_via(request: Request, via: Via, flow: Flow, wants_rport: bool) -> N
 
 def forward_request(
     request: Request, routes: RouteSet, request_uri: bytes, own_lines: list[bytes]
-) -> bytes:
-    """The bytes that leave: section 16.6 items 2, 3, 4, 6 and 8.
+) -> list[bytes]:
+    """The lines that leave: section 16.6 items 2, 3, 4, 6 and 8.
 
-    ``own_lines`` are our Via and Record-Route lines, which go on top.
+    ``own_lines`` are our Via and Record-Route lines, which go on top.  The last two
+    are the empty line and the body, so that a join by CRLF gives the message.
     """
     lines = request.lines.copy()
     index = request.index
@@ -97,7 +98,7 @@ def forward_request(
     ):
         _spell_via_out(lines)
     lines += (b"", request.body)
-    return b"\r\n".join(lines)
+    return lines
 
 
 def _is_strict(routes: RouteSet) -> bool:

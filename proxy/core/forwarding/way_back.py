@@ -17,10 +17,7 @@ from proxy.core import commands
 from proxy.core.guard import Guard
 from proxy.core.settings import CoreSettings
 from proxy.pools.front_end import FrontEnd
-from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable
-from proxy.sip.message import parse_message
-from proxy.transaction.client import NO_LIMITS
 from proxy.transaction.server import ServerTransaction
 
 _Waiting = list[tuple[ServerTransaction, bytes]]
@@ -131,10 +128,8 @@ class WayBack:
 
 def _client_of(transaction: ServerTransaction) -> FrontEnd | None:
     """Where the client may listen: the source of its request, its own port."""
-    flow = transaction.flow
-    try:
-        via = parse_message(transaction.response, NO_LIMITS).top_via()
-    except MalformedMessage:
+    flow, sent_by = transaction.flow, transaction.sent_by
+    if sent_by is None:
         return None
-    port = via.head.port or DEFAULT_PORT[flow.transport]
-    return FrontEnd(flow.transport, flow.host, port, via.head.address)
+    port = sent_by.port or DEFAULT_PORT[flow.transport]
+    return FrontEnd(flow.transport, flow.host, port, sent_by.address)
