@@ -85,9 +85,19 @@ def options(
 
 
 @app.command()
-def serve(context: typer.Context) -> None:
+def serve(
+    context: typer.Context,
+    event_log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write all that the core takes and gives into a new FILE, to be "
+            "replayed later. It holds keys and whole messages.",
+        ),
+    ] = None,
+) -> None:
     """Run the proxy in the foreground until SIGTERM or SIGINT."""
-    raise typer.Exit(serve_command(context.obj.config_file))
+    raise typer.Exit(serve_command(context.obj.config_file, event_log))
 
 
 @app.command()

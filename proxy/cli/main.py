@@ -72,7 +72,20 @@ def _unheard(failure: OutputFailed, code: int, said: "_Complaints") -> int:
 
 
 def _is_serve(front: list[str], rest: list[str]) -> bool:
-    return rest == ["serve"] and _is_plain(front)
+    is_serve = rest[:1] == ["serve"] and _event_log_of(rest) is not None
+    return is_serve and _is_plain(front)
+
+
+def _event_log_of(rest: list[str]) -> str | None:
+    """The file of ``serve --event-log FILE``; "" for none, None for anything else."""
+    match rest[1:]:
+        case []:
+            return ""
+        case ["--event-log", file] if file:
+            return file
+        case [option] if option.startswith("--event-log="):
+            return option.partition("=")[2] or None
+    return None
 
 
 def _dispatch(front: list[str], rest: list[str], said: "_Complaints") -> int:
@@ -82,7 +95,7 @@ def _dispatch(front: list[str], rest: list[str], said: "_Complaints") -> int:
         signal.signal(signal.SIGTERM, _leave)
         from proxy.cli.serve import serve_command
 
-        return serve_command(_config_of(front))
+        return serve_command(_config_of(front), _event_log_of(rest) or None)
     import typer
 
     from proxy.cli.app import app
@@ -147,6 +160,8 @@ def _refusal(error: Exception, said: "_Complaints") -> int:
             return said.complain(str(error), UNUSABLE, problems=problems)
         case StoreError():
             return said.complain(str(error), UNUSABLE)
+    if type(error).__name__ == "EventLogError":  # of a module that is rarely loaded
+        return said.complain(str(error), UNUSABLE)
     raise error
 
 

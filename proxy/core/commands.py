@@ -1,6 +1,7 @@
 """What shall be done: everything the core asks of the shell.
 
-The counterpart is ``events.py``.  Commands are imperative.
+The counterpart is ``events.py``.  Commands are imperative.  Each is listed in
+``server/event_log/codec.py`` as well, so that a replay can compare them.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """What happened: everything the shell tells the core.
 
-The counterpart is ``commands.py``.  Events are past tense.
+The counterpart is ``commands.py``.  Events are past tense.  Each is listed in
+``server/event_log/codec.py`` as well, so that a run can be recorded and replayed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

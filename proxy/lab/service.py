@@ -44,10 +44,10 @@ async def waypost(config: Path, *words: str) -> Any:
 
 
 class Service:
-    """`waypost serve` as a child process."""
+    """`waypost serve` as a child process; ``words`` stand behind `serve`."""
 
-    def __init__(self, config: Path, log: Path) -> None:
-        self.config, self.log = config, log
+    def __init__(self, config: Path, log: Path, *words: str) -> None:
+        self.config, self.log, self._words = config, log, words
         self._child: asyncio.subprocess.Process | None = None
 
     @property
@@ -61,7 +61,7 @@ class Service:
         """Start it and wait until it answers OPTIONS over UDP at ``address``."""
         with self.log.open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
-                *command("--config", str(self.config), "serve"),
+                *command("--config", str(self.config), "serve", *self._words),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from proxy.core.siblings.directory import Siblings
 from proxy.net.network import ListenOptions
+from proxy.server.links import Links
 from proxy.server.runtime import Runtime
 from proxy.sip.flow import FlowTable
 
@@ -28,5 +29,5 @@ class Part(Protocol):
     ) -> dict[int, ListenOptions]:
         """``options`` with our sockets at their listeners."""
 
-    def start_links(self, runtime: Runtime) -> None:
+    def start_links(self, runtime: Runtime) -> Links:
         """Listen to the siblings, and tell them what happens from now on."""

@@ -4,10 +4,12 @@ This is the only place where the core meets sockets, clock and store.  It runs o
 event loop; a message costs it no task, no future and no log call.
 """
 
+from __future__ import annotations
+
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -38,6 +40,9 @@ from proxy.sip.grammar import visible
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
 
+if TYPE_CHECKING:
+    from proxy.server.event_log.writer import EventLog
+
 log = structlog.get_logger()
 
 _BUG: Final = "internal error, see the log"
@@ -52,6 +57,14 @@ NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
 CLOCK_GRAIN = 0.001
 """Seconds by which the wall clock may drift before the core is told."""
+
+
+class Ways(Protocol):
+    """How what happens gets to the core: the carrier's, or an event log's."""
+
+    def message(self, flow: Flow, data: bytes) -> None: ...
+    def event(self, event: events.Event) -> None: ...
+    def expire(self) -> None: ...
 
 
 class Runtime:
@@ -77,6 +90,7 @@ class Runtime:
         streams: StreamSettings | None = None,
         admission: AdmissionSettings | None = None,
         siblings: Siblings | None = None,
+        event_log: EventLog | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.tasks = Tasks()
@@ -84,9 +98,10 @@ class Runtime:
         self.access = access
         self.certificates = Certificates()
         self.writes = StoreWrites()
-        self.core = ProxyCore(
-            settings, flows, resolver.cached, table, random.SystemRandom(), siblings
-        )
+        writer = event_log.begin(settings, flows, table) if event_log else None
+        cached = writer.cached(resolver.cached) if writer else resolver.cached
+        rng = writer.rng if writer else random.SystemRandom()
+        self.core = ProxyCore(settings, flows, cached, table, rng, siblings)
         self.network = Network(
             flows,
             self,
@@ -98,16 +113,13 @@ class Runtime:
         )
         self.links: Links | None = None
         self._alarm = Alarm(self.loop, self._expire)
-        self.carrier = Carrier(
-            self.core,
-            self.network.sender,
-            self._add_access,
-            self._carry_out_rare,
-            self._alarm.set,
-        )
-        self.carrier.undone = self._undone
+        self.carrier = self._new_carrier()
         self.network.outbox.batch_ended = self.carrier.batch_ended
-        self.datagram = self.message = self.carrier.message  # every message's way in
+        self._ways: Ways = self.carrier
+        if writer is not None:
+            writer.around(self.core, self.carrier)
+            self._ways = writer
+        self.datagram = self.message = self._ways.message  # every message's way in
         self.on_learned: Callable[[commands.LearnUri | commands.RefuseUri], None]
         self.on_learned = lambda _: None
         self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
@@ -123,6 +135,12 @@ class Runtime:
         resolver.on_change = self._resolution_changed
         resolver.on_servers = self.dns_news.servers
         self.step(events.ClockRead(self.wall.offset))
+
+    def _new_carrier(self) -> Carrier:
+        send, arm = self.network.sender, self._alarm.set
+        carrier = Carrier(self.core, send, self._add_access, self._carry_out_rare, arm)
+        carrier.undone = self._undone
+        return carrier
 
     # -- life --------------------------------------------------------------------
 
@@ -239,7 +257,7 @@ class Runtime:
 
     def step(self, event: events.Event) -> None:
         """Let the core take one event, and do what it says."""
-        self.carrier.event(event)
+        self._ways.event(event)
 
     @property
     def errors(self) -> int:
@@ -330,7 +348,7 @@ class Runtime:
     # -- time --------------------------------------------------------------------
 
     def _expire(self) -> None:
-        self.carrier.expire()
+        self._ways.expire()
 
     def _flush_access(self) -> None:
         # First: whatever goes wrong with one batch, there is a next one.

@@ -3,17 +3,31 @@
 This module stands above both, so it alone of ``proxy/server/`` may name the workers.
 """
 
+from __future__ import annotations
+
 import asyncio
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.config.model import Config
 from proxy.net.selector import DirectEventLoop
 from proxy.server.lifecycle import run
+from proxy.telemetry.logs import set_up_logs
 from proxy.telemetry.outlet import outlet_of
 
+if TYPE_CHECKING:
+    from proxy.server.event_log.writer import EventLog
 
-def serve(config: Config) -> int:
-    """Run the proxy until SIGTERM or SIGINT; the exit code of ``waypost serve``."""
+
+def serve(config: Config, log_events: Path | None = None) -> int:
+    """Run the proxy until SIGTERM or SIGINT; the exit code of ``waypost serve``.
+
+    ``log_events`` is a file for what the core takes and gives; raises EventLogError.
+    """
+    event_log = None
+    if log_events is not None:
+        event_log = _event_log(config, log_events)
     try:
         if config.server.worker_count > 1:
             # Here, because a process of its own never needs it and counts its memory.
@@ -22,6 +36,21 @@ def serve(config: Config) -> int:
             return asyncio.run(supervise(config, sys.stderr))
         factory = DirectEventLoop if sys.platform == "linux" else None
         with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(run(config, sys.stderr))
+            return runner.run(run(config, sys.stderr, event_log))
     finally:
+        if event_log is not None:
+            event_log.close()
         outlet_of(sys.stderr).drain()
+
+
+def _event_log(config: Config, path: Path) -> EventLog:
+    # Here, because a service that writes no event log never needs it.
+    from proxy.server.event_log.file import EventLogError
+    from proxy.server.event_log.writer import EventLog
+
+    if config.server.worker_count > 1:
+        raise EventLogError(
+            "an event log is one process's: write workers = 1 into [server]"
+        )
+    set_up_logs(config.log.format, config.log.level, sys.stderr)
+    return EventLog(path)

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.config import load_config
 from proxy.net.errors import NetError
-from proxy.server.lifecycle import start_service
+from proxy.server.opening import Setting, start_service
 from proxy.server.state import ServiceState
 from proxy.store.factory import open_store
 from tests.support.messages import read, request
@@ -51,9 +51,8 @@ async def test_a_start_that_fails_at_its_last_step_saves_what_it_has_counted(tmp
         raise NetError("admin: the address is in use")
 
     with pytest.raises(NetError):
-        await start_service(
-            config, io.StringIO(), ServiceState(), None, (), admin_fails
-        )
+        setting = Setting(config, io.StringIO(), ServiceState())
+        await start_service(setting, admin_fails)
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))  # the listener is closed
@@ -67,7 +66,7 @@ async def test_a_start_that_fails_at_its_last_step_saves_what_it_has_counted(tmp
 
 async def test_all_is_closed_even_when_closing_one_of_it_fails(tmp_path):
     config = config_in(tmp_path, free_port())
-    started = await start_service(config, io.StringIO(), ServiceState())
+    started = await start_service(Setting(config, io.StringIO(), ServiceState()))
     close = started.runtime.close
 
     async def breaks():

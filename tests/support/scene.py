@@ -45,12 +45,13 @@ async def waypost_scene(
     *,
     extra: str = "",
     port: int = 0,
+    words: tuple[str, ...] = (),
     prepare: Callable[[Path], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Scene]:
     """The real service; ``extra`` is appended to its configuration file.
 
-    ``port`` is the one to listen on (0: any); ``prepare`` is given that file before
-    the service starts.
+    ``port`` is the one to listen on (0: any), ``words`` stand behind ``serve``;
+    ``prepare`` is given that file before the service starts.
     """
     setting = Setting(
         directory=directory,
@@ -60,7 +61,7 @@ async def waypost_scene(
     )
     dns = ZoneServer(zone(setting), *setting.dns)
     await dns.start()
-    service = Service(setting.config, setting.log)
+    service = Service(setting.config, setting.log, *words)
     try:
         setting.write_config()
         if extra:

@@ -66,7 +66,7 @@ class WorkerPart:
             found[listener.outlet.index] = ListenOptions(opened=opened)
         return found
 
-    def start_links(self, runtime: Runtime) -> None:
+    def start_links(self, runtime: Runtime) -> SiblingLinks:
         """Listen to the siblings, and tell them what happens from now on."""
         network = runtime.network
         links = SiblingLinks(
@@ -80,3 +80,4 @@ class WorkerPart:
         runtime.links = links
         network.flows.elsewhere = links
         links.open()
+        return links

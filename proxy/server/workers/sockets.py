@@ -63,15 +63,15 @@ def open_sockets(
     count: int,
     first_port: int = 0,
 ) -> NodeSockets:
-    """Open everything for ``count`` workers; raises NetError and leaves nothing open.
+    """Open everything for ``count`` workers; raises NetError and leaves nothing open,
+    what was ``passed`` included.
 
     ``first_port`` is the lowest of the workers' own UDP ports; 0: any that are free.
     """
     found = NodeSockets()
-    given = {
-        index: option.opened for index, option in adopt(passed, listeners, {}).items()
-    }
     try:
+        adopted = adopt(passed, listeners, {})
+        given = {index: option.opened for index, option in adopted.items()}
         secret = secrets.token_hex(16)
         for worker in range(count):
             name = f"\0waypost-{secret}-{worker}"
@@ -88,6 +88,8 @@ def open_sockets(
                 )
     except BaseException:
         found.close()
+        for each in passed:
+            each.close()
         raise
     return found
 

@@ -7,6 +7,7 @@ workers did the work; one process alone never comes here.
 import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 from typing import Any, Final, TextIO
 
 import structlog
@@ -22,7 +23,7 @@ from proxy.server.admin_pages import open_pages
 from proxy.server.host.account import object_to_root
 from proxy.server.host.activation import passed_sockets
 from proxy.server.host.notify import Notifier
-from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
+from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, close_all
 from proxy.server.readings import log_readings, process_readings
 from proxy.server.reload import ReloadSignal, needs_restart, reloaded, stop_reloading
 from proxy.server.starting import StartError, Waiting, until_started
@@ -51,36 +52,35 @@ async def supervise(config: Config, stream: TextIO) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    door = AdminDoor(config, state)
-    passed = passed_sockets(os.environ)
-    listeners = wiring.listeners_of(config)
+    async with AsyncExitStack() as opened:
+        passed = passed_sockets(os.environ)
+        opened.callback(close_all, passed)
+        door = AdminDoor(config, state)
+        opened.push_async_callback(door.close)
+        listeners = wiring.listeners_of(config)
 
-    async def attempt() -> NodeSockets:
-        return open_sockets(
-            listeners,
-            [each.dup() for each in passed],
-            config.server.worker_count,
-            config.server.worker_udp_port,
-        )
+        async def attempt() -> NodeSockets:
+            return open_sockets(
+                listeners,
+                [each.dup() for each in passed],
+                config.server.worker_count,
+                config.server.worker_udp_port,
+            )
 
-    waiting = Waiting(state, notifier.waiting)
-    try:
-        sockets = await until_started(attempt, ended, waiting, door.show_waiting)
-    except StartError as error:
-        log.error("service.failed", reason=str(error))
-        return EXIT_CONFIG
-    finally:
-        for each in passed:
-            each.close()
-    if sockets is None:
-        await door.close()
-        return EXIT_OK
-    if config.store.url.startswith("redis"):
-        import proxy.store.redis.store  # noqa: F401  - once, before the forks
-    try:
-        return await Supervisor(config, stream, sockets, state, notifier, door).run()
-    finally:
-        sockets.close()
+        waiting = Waiting(state, notifier.waiting)
+        try:
+            sockets = await until_started(attempt, ended, waiting, door.show_waiting)
+        except StartError as error:
+            log.error("service.failed", reason=str(error))
+            return EXIT_CONFIG
+        if sockets is None:
+            return EXIT_OK
+        opened.callback(sockets.close)
+        close_all(passed)
+        if config.store.url.startswith("redis"):
+            import proxy.store.redis.store  # noqa: F401  - once, before the forks
+        node = Supervisor(config, stream, sockets, state, notifier, door)
+        return await node.run(opened)
 
 
 class Supervisor:
@@ -105,9 +105,10 @@ class Supervisor:
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._tasks = Tasks()
+        self._has_served = False
 
-    async def run(self) -> int:
-        """From the first fork to the last exit."""
+    async def run(self, opened: AsyncExitStack) -> int:
+        """From the first fork to the last exit; ``opened`` ends it."""
         for number, act in (
             (signal.SIGCHLD, self.crew.reap),
             (signal.SIGTERM, self._terminate),
@@ -115,11 +116,12 @@ class Supervisor:
             (signal.SIGHUP, lambda: None),
         ):
             self._loop.add_signal_handler(number, act)
+        opened.callback(self._stopped)
+        opened.push_async_callback(self.crew.stop, STOP_PATIENCE)
+        opened.push_async_callback(self._tasks.close)
+        opened.push_async_callback(self._door.close)
         self.crew.start()
         if not await self.crew.is_up():
-            await self._tasks.close()
-            await self._door.close()
-            await self.crew.stop(STOP_PATIENCE)
             if self.crew.failed:
                 why = "a worker could not start: see above"
                 log.error("service.failed", reason=why)
@@ -133,7 +135,6 @@ class Supervisor:
             )
         except StartError as error:
             log.error("service.failed", reason=str(error))
-            await self.crew.stop(STOP_PATIENCE)
             return EXIT_CONFIG
         reload = ReloadSignal(
             self.config.path, self._take, self._tasks, self.notifier, self.state
@@ -151,14 +152,15 @@ class Supervisor:
         )
         object_to_root()
         await self._ended.wait()
+        self._has_served = True
         log.info("service.stopping")
         stop_reloading(self._loop)
         self.notifier.tell("STOPPING=1")
-        await self._door.close()
-        await self._tasks.close()
-        await self.crew.stop(STOP_PATIENCE)
-        log.info("service.stopped")
         return EXIT_OK
+
+    def _stopped(self) -> None:
+        if self._has_served:
+            log.info("service.stopped")
 
     def _waits(self, reason: str) -> None:
         """A worker cannot start yet, and has said so in the log."""

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn, TextIO
 
 import structlog
@@ -23,7 +24,8 @@ from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.garbage import settle_memory
 from proxy.server.host.notify import Notifier
-from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK, start_service
+from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
+from proxy.server.opening import Setting, start_service
 from proxy.server.readings import read_all
 from proxy.server.recording import trace
 from proxy.server.reload import Reloader
@@ -107,16 +109,19 @@ class _Beats:
 
 async def serve_worker(config: Config, stream: TextIO, part: WorkerPart) -> int:
     """Serve until told to stop; 3 when it cannot start without a person."""
-    channel = await Channel.open(part.channel)
-    beats = _Beats(channel)
-    beating = asyncio.ensure_future(beats.run())
-    try:
+    async with AsyncExitStack() as opened:
+        channel = await Channel.open(part.channel)
+        opened.callback(channel.close)
+        beats = _Beats(channel)
+        beating = asyncio.ensure_future(beats.run())
+        opened.push_async_callback(_end, beating)
         return await _serve(config, stream, part, channel, beats)
-    finally:
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
-        channel.close()
+
+
+async def _end(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _serve(
@@ -133,7 +138,7 @@ async def _serve(
 
     try:
         started = await until_started(
-            lambda: start_service(config, stream, state, part),
+            lambda: start_service(Setting(config, stream, state, part)),
             ended,
             Waiting(state, tell, is_quiet=not part.is_first),
         )

@@ -1,0 +1,37 @@
+"""The seed of Python's hashes: an input of the core that only a start can give.
+
+To tags and the loop marks in branches are Python's keyed hash, because nothing that is
+as cheap is as hard to guess.  A process that writes an event log is therefore started
+with a seed that it knows, and one that replays with the same.
+"""
+
+import os
+import secrets
+import sys
+from typing import Final
+
+VARIABLE: Final = "PYTHONHASHSEED"
+PROBE: Final = b"waypost"
+"""Its hash tells whether two processes make the same hashes."""
+_SEEDS: Final = 1 << 32  # what the variable may hold
+
+
+def known_seed() -> int | None:
+    """The seed of this process; None when Python has chosen one itself."""
+    word = os.environ.get(VARIABLE, "")
+    return int(word) if word.isdecimal() else None
+
+
+def with_known_seed(seed: int | None = None) -> None:
+    """Go on in a process that has this seed, or any that it knows.
+
+    The same process, as far as anybody outside can tell: pid, descriptors and ignored
+    signals stay.
+    """
+    known = known_seed()
+    if known is not None and seed in (None, known):
+        return
+    wanted = secrets.randbelow(_SEEDS) if seed is None else seed
+    environment = {**os.environ, VARIABLE: str(wanted)}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

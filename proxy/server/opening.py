@@ -1,0 +1,211 @@
+"""Starts the parts of one process, and notes how each is closed again.
+
+Everything that is opened goes onto one stack, in one process and in a worker alike.  A
+start that fails closes what it has opened as a stop would: what was counted is saved,
+and the other nodes hear that we are gone.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from proxy.config.model import Config
+from proxy.net.network import ListenOptions
+from proxy.pools.resolver import Resolver
+from proxy.server import wiring
+from proxy.server.garbage import collect_garbage
+from proxy.server.host.activation import adopt
+from proxy.server.part import Part
+from proxy.server.probes import FrontEndProber
+from proxy.server.recording import begin_recording
+from proxy.server.runtime import Runtime
+from proxy.server.state import ServiceState
+from proxy.server.store_side.cutover import Rollback, watch_cutover
+from proxy.server.store_side.follow import StoreFollower
+from proxy.server.store_side.learned import forget_learned, save_learned, save_uses
+from proxy.server.store_side.ledger import LedgerWriter
+from proxy.server.store_side.nodes import BEAT, Node, follow_nodes, join, leave
+from proxy.server.store_side.registrar import start_registrar
+from proxy.server.store_side.store_look_ups import LookUps
+from proxy.sip.flow import NODE_BITS, FlowTable
+from proxy.store.factory import open_store
+from proxy.store.interface import Store
+from proxy.telemetry.access import AccessLog
+from proxy.telemetry.logs import is_console
+from proxy.telemetry.tally import AccessTally
+
+if TYPE_CHECKING:
+    from proxy.server.event_log.writer import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a start is given.
+
+    ``part`` when the process is one worker of several, ``passed`` are sockets that the
+    service manager opened; what the core takes and gives goes to the ``event_log``.
+    """
+
+    config: Config
+    stream: TextIO
+    state: ServiceState
+    part: Part | None = None
+    passed: Sequence[socket.socket] = ()
+    event_log: EventLog | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """True for the process that does what is done once per node."""
+        return self.part is None or self.part.is_first
+
+    @property
+    def workers(self) -> int:
+        """Among how many processes the node's limits are shared out."""
+        return 1 if self.part is None else self.part.siblings.count
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A service that runs; ``opened`` closes all of it, the last opened first."""
+
+    store: Store
+    runtime: Runtime
+    opened: AsyncExitStack
+
+
+async def start_service(
+    setting: Setting, then: Callable[[Runtime], Awaitable[object]] | None = None
+) -> Started:
+    """One try: everything is open afterwards, or nothing.  Raises ``StartError``.
+
+    ``then`` opens what comes last.
+    """
+    config, state = setting.config, setting.state
+    async with AsyncExitStack() as opened:
+        store = await open_store(config.store_url)
+        opened.push_async_callback(store.close)
+        await state.writes.begin(store)
+        node = await join(store, config)
+        if setting.is_first:
+            opened.push_async_callback(leave, store, config)
+        ledger = LedgerWriter(store, state.writes)
+        opened.push_async_callback(ledger.close)
+        # Before anything is loaded: what changes meanwhile is news.
+        mark = (await store.news("")).mark
+        runtime = await _new_runtime(setting, store, node, opened)
+        opened.push_async_callback(runtime.close)
+        if config.usage.ledger:
+            runtime.access.ledger = ledger.book
+        begin_recording(config, runtime, setting.workers)
+        await start_registrar(store, runtime, sweeps_store=setting.is_first)
+        await runtime.open()
+        if setting.part is not None:
+            opened.callback(setting.part.start_links(runtime).close)
+        if runtime.core.settings.asks_store:
+            runtime.on_look_up = LookUps(store, runtime).add
+        _follow_others(setting, store, runtime, mark, node)
+        _run_beside(setting, store, runtime, ledger)
+        if then is not None:
+            await then(runtime)
+        return Started(store, runtime, opened.pop_all())
+    raise AssertionError("an exit stack swallows nothing")
+
+
+async def _new_runtime(
+    setting: Setting, store: Store, node: Node, opened: AsyncExitStack
+) -> Runtime:
+    """The proxy, which listens to nobody yet."""
+    config, part, state = setting.config, setting.part, setting.state
+    flows = FlowTable(wiring.listeners_of(config))
+    flows.origin = node.number << NODE_BITS
+    if part is not None:
+        part.prepare(flows, node.number)
+    has_tls = any(x.transport == "tls" for x in flows.listeners)
+    options = _listen_options(setting, flows, opened)
+    client_tls = wiring.client_tls(config) if has_tls else None
+    pool_tls = wiring.pool_tls(config) if has_tls else {}
+    certificates = wiring.certificates_of(config, options, client_tls, pool_tls)
+    certificates.check()
+    await Rollback(store, state).attempt()  # overdue since before we were started
+    keys = wiring.route_keys(config, await store.hmac_key())
+    workers = setting.workers
+    runtime = Runtime(
+        wiring.core_settings(config, keys, workers),
+        flows,
+        Resolver(
+            config.dns.nameservers or None,
+            {x.transport for x in flows.listeners},
+            wiring.families_of(flows),
+        ),
+        await store.load_table(),
+        _access_log(setting),
+        options=options,
+        client_tls=client_tls,
+        pool_tls=pool_tls,
+        streams=wiring.stream_settings(config, workers),
+        admission=wiring.admission_settings(config, workers),
+        siblings=None if part is None else part.siblings,
+        event_log=setting.event_log,
+    )
+    runtime.certificates, runtime.writes = certificates, state.writes
+    return runtime
+
+
+def _listen_options(
+    setting: Setting, flows: FlowTable, opened: AsyncExitStack
+) -> dict[int, ListenOptions]:
+    """How each listener is opened, or which open socket it takes."""
+    options = wiring.listen_options(setting.config)
+    if setting.part is not None:
+        return setting.part.options(flows, options)
+    # Of copies: a start that fails closes its own, and the next try has the originals.
+    copies = [each.dup() for each in setting.passed]
+    for each in copies:
+        opened.callback(each.close)
+    return adopt(copies, flows.listeners, options)
+
+
+def _follow_others(
+    setting: Setting, store: Store, runtime: Runtime, mark: str, node: Node
+) -> None:
+    """Keep memory true to what others do."""
+    state, is_first = setting.state, setting.is_first
+    keep = runtime.tasks.keep
+    keep(StoreFollower(store, runtime, state, mark).run, "follow-store")
+    # Paused no longer than others take to think that we are gone.
+    keep(lambda: follow_nodes(store, runtime, node, is_first), "nodes", BEAT)
+    if is_first:
+        keep(lambda: watch_cutover(store, runtime, state), "watch-cutover")
+
+
+def _run_beside(
+    setting: Setting, store: Store, runtime: Runtime, ledger: LedgerWriter
+) -> None:
+    """What goes on beside the messages; some of it only once per node."""
+    config, is_first = setting.config, setting.is_first
+    save_learned(store, runtime)
+    runtime.dns_news.is_quiet = not is_first
+    keep = runtime.tasks.keep
+    keep(runtime.certificates.watch, "watch-certificates")
+    keep(ledger.run, "save-usage")
+    keep(lambda: save_uses(store, runtime), "save-uses")
+    keep(lambda: collect_garbage(runtime), "collect-garbage")
+    keep(lambda: runtime.writes.watch(store, is_first), "watch-writes")
+    if is_first:
+        ttl = config.learned.ttl
+        keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
+        if config.health.probe:
+            keep(FrontEndProber(runtime, config.health.probe).run, "probes")
+
+
+def _access_log(setting: Setting) -> AccessLog:
+    config, stream = setting.config, setting.stream
+    access = AccessLog(stream, is_console(config.log.format, stream), AccessTally())
+    access.writes = config.log.access
+    access.piece = select.PIPE_BUF if setting.workers > 1 else 0
+    return access

@@ -1,0 +1,1 @@
+"""The writer between shell and core, its file, and the replay."""
