@@ -28,7 +28,7 @@ from proxy.config.values import (
     parse_route,
 )
 from proxy.sip.flow import Transport
-from proxy.sip.host import canonical_host
+from proxy.sip.host import bracketed, canonical_host
 from proxy.sip.limits import MessageLimits
 from proxy.sip.uri import SipUri
 
@@ -44,7 +44,7 @@ def _advertised_host(value: str | None) -> str | None:
         address = ip_address(value.strip("[]"))
     except ValueError:
         return host_name(value, "proxy.contoso.test")
-    return f"[{address}]" if address.version == 6 else str(address)
+    return bracketed(str(address))
 
 
 def _domains(value: list[str]) -> list[str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from proxy.sip.host import host_port
+
 Kind = Literal["server", "sentinel", "cluster"]
 
 SCHEMES: Final[Mapping[str, Kind]] = {
@@ -71,8 +73,7 @@ class RedisUrl:
 
 def address_text(address: Address) -> str:
     """``host:port``, IPv6 in brackets."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host_port(*address)
 
 
 def is_redis_url(text: str) -> bool:

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final, NamedTuple
 
 from proxy.sip.errors import SipError
+from proxy.sip.host import host_port
 from proxy.sip.uri import SipUri, parse_uri
 
 _HOST_NAME: Final = re.compile(
@@ -23,9 +24,7 @@ class HostPort(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return (
-            f"[{self.host}]:{self.port}" if ":" in self.host else f"{self[0]}:{self[1]}"
-        )
+        return host_port(self.host, self.port)
 
 
 def parse_host_port(text: str, default_port: int | None = None) -> HostPort:

@@ -21,6 +21,7 @@ from proxy.console.web_server import CONNECTIONS, WebServer
 from proxy.net.errors import NetError
 from proxy.net.tls import TlsFiles, server_context
 from proxy.net.tls_trouble import explain
+from proxy.sip.host import host_port
 from proxy.store import open_store
 from proxy.telemetry.logs import set_up_logs
 
@@ -80,8 +81,7 @@ async def console(
     desk = Desk(config, store, journey, run_line)
     server = WebServer(build(desk, is_tls=context is not None), sock, context)
     host, port = sock.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    url = f"{'https' if context else 'http'}://{shown}:{port}"
+    url = f"{'https' if context else 'http'}://{host_port(host, port)}"
     tasks = [asyncio.ensure_future(server.serve())]
     if context is not None:
         tasks.append(asyncio.ensure_future(_watch(config, server)))

@@ -21,6 +21,8 @@ import dns.rdatatype
 import dns.rrset
 import dns.zonefile
 
+from proxy.sip.host import host_port
+
 Records = Mapping[str, str | Iterable[str]]
 
 # The SOA that goes with "does not exist": its minimum is the negative TTL (RFC 2308).
@@ -63,8 +65,7 @@ class ZoneServer:
     @property
     def address(self) -> str:
         """``host:port`` as the resolver's configuration wants it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return host_port(self.host, self.port)
 
     # -- the zone -------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Listener
-from proxy.sip.host import network_of
+from proxy.sip.host import host_port, network_of
 
 _BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h: the port is chosen by connect()
 _WILDCARDS: Final = ("0.0.0.0", "::")
@@ -253,7 +253,7 @@ def _choose_source(opened: socket.socket, host: str) -> None:
 def _explain(key: _Key, error: OSError, timeout: float) -> tuple[str, str]:
     """The short word and the sentence of ``Sink.connect_failed``."""
     transport, host, port, name = key
-    where = f"{transport} {f'[{host}]' if ':' in host else host}:{port}"
+    where = f"{transport} {host_port(host, port)}"
     if isinstance(error, TimeoutError):
         return "connect-timeout", f"{where} did not answer within {timeout:g} s"
     if isinstance(error, ssl.SSLCertVerificationError):

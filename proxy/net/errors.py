@@ -3,6 +3,8 @@
 import errno
 import os
 
+from proxy.sip.host import host_port
+
 
 class NetError(Exception):
     """A sentence for an administrator: which address, what is wrong, what to do.
@@ -33,11 +35,12 @@ _BIND_ADVICE = {
 
 def bind_error(transport: str, host: str, port: int, error: OSError) -> NetError:
     """What kept a listener from being opened."""
-    shown = f"[{host}]" if ":" in host else host
     advice = _BIND_ADVICE.get(error.errno or 0)
     told = advice.format(port=port) if advice else f"cannot be bound: {reason(error)}"
     is_passing = error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
-    return NetError(f"{transport} {shown}:{port} {told}", is_passing=is_passing)
+    return NetError(
+        f"{transport} {host_port(host, port)} {told}", is_passing=is_passing
+    )
 
 
 def reason(error: OSError) -> str:

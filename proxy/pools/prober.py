@@ -16,6 +16,7 @@ from typing import Final
 
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Transport
+from proxy.sip.host import host_port
 
 TIMEOUT: Final = 4.0
 _REPEAT: Final = (0.5, 1.0, 2.0)  # RFC 3261 section 17.1.2.2: T1, doubled
@@ -297,7 +298,7 @@ _VIA: Final[dict[Transport, str]] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 def options_request(front_end: FrontEnd, host: str, port: int) -> bytes:
     """An OPTIONS to the pool's own name (RFC 3261 section 11)."""
     unique = uuid.uuid4().hex[:16]
-    own = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    own = host_port(host, port)
     target = front_end.pool or front_end.name or front_end.host
     return (
         f"OPTIONS sip:{target} SIP/2.0\r\n"

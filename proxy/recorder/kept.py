@@ -11,6 +11,7 @@ from typing import Any, Final
 from proxy.recorder.masking import body_mask, masked_head
 from proxy.recorder.tape import Taped
 from proxy.sip.grammar import visible
+from proxy.sip.host import host_port
 
 _EACH: Final = 400
 """What a kept message takes besides its bytes."""
@@ -50,9 +51,7 @@ class KeptMessage:
             "direction": "in" if self.is_in else "out",
             "transport": self.transport,
             "local": self.local,
-            "peer": f"[{self.peer_host}]:{self.peer_port}"
-            if ":" in self.peer_host
-            else f"{self.peer_host}:{self.peer_port}",
+            "peer": host_port(self.peer_host, self.peer_port),
             "connection": self.connection,
             "body_bytes": self.body_size,
             "data": (self.head + shown).decode("latin-1"),
@@ -172,9 +171,7 @@ class Kept:
             taped.at + offset,
             taped.is_in,
             ends.transport,
-            f"[{host}]:{ends.listener.port}"
-            if ":" in host
-            else f"{host}:{ends.listener.port}",
+            host_port(host, ends.listener.port),
             ends.host,
             ends.port,
             ends.connection_id,

@@ -18,6 +18,7 @@ from proxy.pools.probe_schedule import Outcome, Probing, best_of, outcome_of, wo
 from proxy.pools.prober import probe
 from proxy.pools.srv import numeric_resolution
 from proxy.server.runtime import Runtime
+from proxy.sip.host import host_port
 
 log = structlog.get_logger()
 
@@ -158,7 +159,7 @@ class FrontEndProber:
         log.info(
             "frontend.probed",
             front_end=front_end.name or host,
-            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            address=host_port(host, port),
             transport=transport,
             result=outcome.reason,
             is_alive=outcome.is_alive,

@@ -12,6 +12,7 @@ from proxy import __version__, clock
 from proxy.pools.front_end import FrontEnd
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
+from proxy.sip.host import host_port
 from proxy.telemetry.logs import repeats
 from proxy.telemetry.metrics import Reading
 from proxy.telemetry.outlet import Outlet
@@ -183,7 +184,7 @@ def _front_end(
 ) -> Iterator[_Row]:
     current = runtime.core.health.health(front_end.key, now).state
     transport, host, port = front_end.key
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = host_port(host, port)
     for each in _STATES:
         labels = (pool, front_end.name or host, address, transport, each)
         yield "front_end_state", current == each, *labels

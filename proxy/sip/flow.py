@@ -9,6 +9,8 @@ here.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py``.
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
+from proxy.sip.host import bracketed
+
 Transport = Literal["udp", "tcp", "tls"]
 
 DEFAULT_PORT: Final[dict[str, int]] = {"udp": 5060, "tcp": 5060, "tls": 5061}
@@ -61,7 +63,7 @@ class Listener:
         self.host = host
         self.index = index
         self.first_hop = first_hop
-        self.sent_host = advertised_host or (f"[{host}]" if ":" in host else host)
+        self.sent_host = advertised_host or bracketed(host)
         self.outlet = self
         self.shared = self
         self.bound_to(port)

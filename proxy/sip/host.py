@@ -30,3 +30,14 @@ def network_of(address: str) -> str:
     if ":" not in address:
         return address.rpartition(".")[0]
     return f"{int(IPv6Address(address.partition('%')[0])) >> 64:x}::"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in front of a port: IPv6 in brackets (RFC 3261 section 25.1,
+    ``IPv6reference``)."""
+    return f"[{host}]" if ":" in host else host
+
+
+def host_port(host: str, port: int) -> str:
+    """``host:port`` for a URI, a Via, a log line or a screen."""
+    return f"{bracketed(host)}:{port}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.sip.flow import Account, Flow
+from proxy.sip.host import network_of
 
 OVERHEAD: Final = 3_500
 """Bytes that a request costs besides its own, transactions of both sides together."""
@@ -64,7 +65,7 @@ class Budget:
         if account is None:
             host = flow.host
             # A host of IPv6 has all addresses of its /64.
-            source = _network(host) if ":" in host else host
+            source = network_of(host) if ":" in host else host
             account = self._accounts.get(source)
             if account is None:
                 if len(self._accounts) >= self._most:
@@ -124,14 +125,3 @@ class Budget:
         """Who holds nothing starts anew; what is held bounds how many do."""
         self._accounts = {k: a for k, a in self._accounts.items() if a.held > 0}
         self._most = max(ACCOUNTS, 2 * len(self._accounts))
-
-
-def _network(host: str) -> str:
-    """The /64 of a numeric IPv6 address, whatever its spelling."""
-    head, gap, tail = host.partition("::")
-    groups = head.split(":") if head else []
-    if gap:
-        rest = tail.split(":") if tail else []
-        dotted = 1 if rest and "." in rest[-1] else 0
-        groups += ["0"] * (8 - len(groups) - len(rest) - dotted) + rest
-    return ":".join(group.lstrip("0") for group in groups[:4]).lower()

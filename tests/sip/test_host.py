@@ -1,8 +1,12 @@
 """Hosts in one spelling (RFC 5954 section 4.2, RFC 5952)."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from proxy.sip.host import canonical_host
+import proxy
+from proxy.sip.host import canonical_host, host_port
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,25 @@ from proxy.sip.host import canonical_host
 def test_every_host_has_one_spelling(written, canonical):
     assert canonical_host(written) == canonical
     assert canonical_host(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    ("host", "text"),
+    [
+        ("10.0.0.5", "10.0.0.5:5060"),
+        ("proxy.contoso.test", "proxy.contoso.test:5060"),
+        ("2001:db8::5", "[2001:db8::5]:5060"),
+    ],
+)
+def test_a_port_follows_an_address_of_either_family(host, text):
+    assert host_port(host, 5060) == text
+
+
+def test_brackets_are_written_in_one_place():
+    written = re.compile(r"\[\{[\w.]*(?:host|address)\w*\}\]")
+    found = {
+        path.name
+        for path in Path(proxy.__file__).parent.rglob("*.py")
+        if written.search(path.read_text())
+    }
+    assert found == {"host.py"}

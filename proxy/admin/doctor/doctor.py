@@ -25,6 +25,7 @@ from proxy.net.tls import TlsFiles, client_context
 from proxy.pools.description import RecordRow
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.prober import Certificate, Probe, Reading, probe
+from proxy.sip.host import host_port
 from proxy.store.registrar import Conflict
 
 Verdict = Literal["ok", "warning", "failed"]
@@ -284,9 +285,8 @@ def _dns(pool: Pool, resolution: Resolution) -> Step:
 
 
 def _where(front_end: FrontEnd) -> str:
-    host = front_end.host
-    shown = f"[{host}]" if ":" in host else host
-    return f"{front_end.name or host} {front_end.transport}:{shown}:{front_end.port}"
+    where = host_port(front_end.host, front_end.port)
+    return f"{front_end.name or front_end.host} {front_end.transport}:{where}"
 
 
 # -- judging a probe -----------------------------------------------------------------

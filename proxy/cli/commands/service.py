@@ -10,6 +10,7 @@ from proxy.admin.listener import client
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
+from proxy.sip.host import host_port
 
 ENDS_SOON = 14 * 86_400
 """Seconds before the end of a certificate from which on it is shown."""
@@ -176,6 +177,4 @@ def _conflicts(count: int) -> list[tuple[str, str]]:
 
 
 def _address(row: dict[str, Any]) -> str:
-    host = row["address"]
-    shown = f"[{host}]" if ":" in host else host
-    return f"{row['transport']}:{shown}:{row['port']}"
+    return f"{row['transport']}:{host_port(row['address'], row['port'])}"

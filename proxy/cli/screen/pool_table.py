@@ -7,6 +7,7 @@ from proxy.admin.control import PoolView
 from proxy.admin.pool_show import ServiceView, gone
 from proxy.cli.screen import render
 from proxy.pools.description import FrontEndRow, PoolDescription, RecordRow
+from proxy.sip.host import host_port
 
 
 def print_pool(
@@ -93,7 +94,7 @@ def _print_health(description: PoolDescription, service: ServiceView) -> None:
 
 
 def _place(name: str, host: str, port: int) -> tuple[str, str]:
-    return name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return name, host_port(host, port)
 
 
 def _record(row: RecordRow) -> tuple[str, str, str, str]:
@@ -103,12 +104,11 @@ def _record(row: RecordRow) -> tuple[str, str, str, str]:
 
 
 def _front_end(row: FrontEndRow) -> tuple[str, ...]:
-    host = f"[{row.host}]" if ":" in row.host else row.host
     return (
         str(row.position),
         row.transport,
         row.name,
-        f"{host}:{row.port}",
+        host_port(row.host, row.port),
         str(row.priority),
         str(row.weight),
         f"{row.share:.0%}",

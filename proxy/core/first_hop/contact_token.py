@@ -18,6 +18,7 @@ from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.grammar import split_values, unfold
+from proxy.sip.host import host_port
 from proxy.sip.message import Message
 from proxy.sip.parameters import without
 from proxy.sip.uri import SipUri, parse_uri
@@ -120,10 +121,9 @@ def token_of(uri: SipUri, tokens: TokenBox) -> FlowToken | None:
 def client_uri(uri: SipUri, flow: Flow) -> bytes:
     """What a front end next to the client would have put into its Contact."""
     user = _raw_user(uri).partition(MARK.encode())[2]
-    host = f"[{flow.host}]" if ":" in flow.host else flow.host
     return _uri(
         uri,
         user + b"@" if user else b"",
-        f"{host}:{flow.port}".encode(),
+        host_port(flow.host, flow.port).encode(),
         flow.listener,
     )

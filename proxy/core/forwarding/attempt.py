@@ -11,6 +11,7 @@ from proxy.core.forwarding.forwarder import Forwarder
 from proxy.core.forwarding.waiting import Waiter
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Flow
+from proxy.sip.host import host_port
 from proxy.transaction.client import ClientTransaction, ClientUser
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, TimerOwner
@@ -219,6 +220,5 @@ class Attempt:
         front_end = self.front_end
         if front_end is None:
             return ""
-        host = f"[{front_end.host}]" if ":" in front_end.host else front_end.host
         name = f"{front_end.name} " if front_end.name != front_end.host else ""
-        return f"{name}{host}:{front_end.port}"
+        return name + host_port(front_end.host, front_end.port)

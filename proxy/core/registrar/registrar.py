@@ -38,6 +38,7 @@ from proxy.sip.digest import NonceBox
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr, parse_tokens
 from proxy.sip.flow import Flow
+from proxy.sip.host import host_port
 from proxy.sip.uri import SipUri, parse_uri
 
 if TYPE_CHECKING:
@@ -302,7 +303,6 @@ class Registrar:
         back = registration.server.flow
         has_way_back = comes_from(contact, request, flow)
         agent = request.value("user-agent") or b""
-        host = f"[{flow.host}]" if ":" in flow.host else flow.host
         return Binding(
             registration.aor,
             contact.key,
@@ -317,7 +317,7 @@ class Registrar:
             contact.reg_id,
             epid_of(request),
             agent[:200].decode("utf-8", "replace"),
-            f"{flow.transport}:{host}:{flow.port}",
+            f"{flow.transport}:{host_port(flow.host, flow.port)}",
             read_path(request),
             self.router.tokens.make(back) if has_way_back else b"",
         )

@@ -15,6 +15,7 @@ from typing import Final
 from proxy.net.errors import NetError
 from proxy.net.network import ListenOptions
 from proxy.sip.flow import Listener
+from proxy.sip.host import host_port
 
 FIRST: Final = 3
 _TYPES: Final[dict[str, int]] = {
@@ -82,4 +83,4 @@ def _describe(passed: socket.socket) -> str:
         return f"a {passed.family.name} socket"
     host, port = passed.getsockname()[:2]
     kind = "udp" if passed.type == socket.SOCK_DGRAM else "tcp"
-    return f"{kind} {f'[{host}]' if ':' in host else host}:{port}"
+    return f"{kind} {host_port(host, port)}"
