@@ -10,6 +10,7 @@ import socket
 from typing import Final
 
 from proxy.net.admission import Admission, Place
+from proxy.net.bound_socket import open_socket
 from proxy.net.errors import bind_error
 from proxy.net.handshakes import Gate, Handshakes, heard
 from proxy.net.settings import AdmissionSettings, StreamSettings
@@ -78,11 +79,20 @@ class Acceptor:
     ) -> None:
         """Bind (or take over a listening socket) and accept.  Raises NetError."""
         self._loop = asyncio.get_running_loop()
-        self._socket = opened or _listening(self.listener, reuse_port)
+        listener = self.listener
+        self._socket = opened or open_socket(
+            listener.transport, listener.host, listener.port, reuse_port=reuse_port
+        )
         self._socket.setblocking(False)
         # Of one that was handed to us as well: its backlog is as deep as we say.
-        self._socket.listen(BACKLOG)
-        self.listener.bound_to(self._socket.getsockname()[1])
+        try:
+            self._socket.listen(BACKLOG)
+        except OSError as error:
+            self._socket.close()
+            raise bind_error(
+                listener.transport, listener.host, listener.port, error
+            ) from error
+        listener.bound_to(self._socket.getsockname()[1])
         self._is_accepting = True
         self._resume()
 
@@ -261,27 +271,3 @@ class AcceptedConnection(StreamConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self._admission.give_back(self.place)
         super().connection_lost(exc)
-
-
-def _listening(listener: Listener, reuse_port: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    try:
-        opened = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise bind_error(
-            listener.transport, listener.host, listener.port, error
-        ) from error
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if reuse_port:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind((listener.host, listener.port))
-        opened.listen(BACKLOG)
-    except OSError as error:
-        opened.close()
-        raise bind_error(
-            listener.transport, listener.host, listener.port, error
-        ) from error
-    return opened

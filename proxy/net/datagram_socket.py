@@ -1,14 +1,11 @@
-"""A datagram socket as UDP listeners need it: bound, with large buffers, and with the
-kernel's error queue switched on.
+"""A datagram socket as UDP listeners need it: large buffers, and the kernel's error
+queue switched on.
 """
 
 import socket
 import struct
 import sys
 from typing import Final
-
-from proxy.net.errors import bind_error
-from proxy.sip.flow import Listener
 
 BUFFER: Final = 4 * 1024 * 1024  # bytes asked of the kernel, each way
 
@@ -20,25 +17,6 @@ _SO_RCVBUFFORCE: Final = 33
 _SO_SNDBUFFORCE: Final = 32
 _EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
 _ORIGIN_ICMP: Final = (2, 3)
-
-
-def bound(listener: Listener, reuse_port: bool) -> socket.socket:
-    """A socket at the listener's address; raises NetError."""
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    try:
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError as error:
-        raise bind_error("udp", listener.host, listener.port, error) from error
-    try:
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if reuse_port:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind((listener.host, listener.port))
-    except OSError as error:
-        opened.close()
-        raise bind_error("udp", listener.host, listener.port, error) from error
-    return opened
 
 
 def tune(opened: socket.socket) -> None:

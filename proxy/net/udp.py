@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import structlog
 
-from proxy.net.datagram_socket import MSG_ERRQUEUE, bound, icmp_error, tune
+from proxy.net.bound_socket import open_socket
+from proxy.net.datagram_socket import MSG_ERRQUEUE, icmp_error, tune
 from proxy.net.errors import NetError
 from proxy.net.outbox import Outbox
 from proxy.net.selector import DirectEventLoop
@@ -105,7 +106,11 @@ class UdpListener:
         """
         self._loop = asyncio.get_running_loop()
         self._is_own = opened is None and not reuse_port
-        self._take(opened or bound(self.listener, reuse_port))
+        listener = self.listener
+        self._take(
+            opened
+            or open_socket("udp", listener.host, listener.port, reuse_port=reuse_port)
+        )
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
             self._direct = self._loop.turns
@@ -275,7 +280,7 @@ class UdpListener:
         if self._is_own and self._pause > _REOPEN_AFTER:
             self._socket.close()
             try:
-                self._take(bound(self.listener, False))
+                self._take(open_socket("udp", self.listener.host, self.listener.port))
             except NetError:
                 self._resumed = self._loop.call_later(_LONGEST_PAUSE, self._resume)
                 return

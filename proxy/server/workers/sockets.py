@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy.net.acceptor import BACKLOG
-from proxy.net.errors import NetError, bind_error
+from proxy.net.bound_socket import open_socket
+from proxy.net.errors import NetError
 from proxy.server.host.activation import adopt
 from proxy.sip.flow import Listener
 
@@ -83,9 +84,7 @@ def open_sockets(
         for worker, sockets in enumerate(found.workers):
             for number, listener in enumerate(udp):
                 port = first_port + worker * len(udp) + number if first_port else 0
-                sockets.outlets.append(
-                    _bound("udp", listener.host, port, reuse_port=False)
-                )
+                sockets.outlets.append(open_socket("udp", listener.host, port))
     except BaseException:
         found.close()
         for each in passed:
@@ -107,7 +106,7 @@ def _open_shared(
         elif given is not None:
             opened = _beside(listener, port)
         else:
-            opened = _bound(listener.transport, listener.host, port, reuse_port=True)
+            opened = _shared(listener.transport, listener.host, port)
         worker.listeners[listener.index] = opened
         port = opened.getsockname()[1]
         if listener.transport != "udp":
@@ -118,7 +117,7 @@ def _open_shared(
 def _beside(listener: Listener, port: int) -> socket.socket:
     """A UDP socket beside one of the service manager's."""
     try:
-        return _bound("udp", listener.host, port, reuse_port=True)
+        return _shared("udp", listener.host, port)
     except NetError as error:
         raise NetError(
             f"the service manager passed udp {listener.host}:{port}, and no worker may "
@@ -128,22 +127,8 @@ def _beside(listener: Listener, port: int) -> socket.socket:
         ) from None
 
 
-def _bound(transport: str, host: str, port: int, *, reuse_port: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-    opened = socket.socket(family, kind)
-    try:
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if kind == socket.SOCK_STREAM:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind((host, port))
-    except OSError as error:
-        opened.close()
-        raise bind_error(transport, host, port, error) from error
-    return opened
+def _shared(transport: str, host: str, port: int) -> socket.socket:
+    return open_socket(transport, host, port, reuse_port=True)
 
 
 def _link(name: str) -> socket.socket:
