@@ -180,7 +180,7 @@ class _Complaints:
             text = json.dumps({"error": text, "exit_code": code, **more})
             print(text, file=sys.stderr)
         else:
-            from proxy.sip.grammar import visible
+            from proxy.sip.display import visible
 
             lead = "" if "\n" in text else "waypost: "
             lines = map(visible, text.split("\n"))

@@ -18,8 +18,9 @@ from proxy.core.forwarding.response_context import ResponseContext
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import canonical_name, logical_lines
+from proxy.sip.grammar import logical_lines
 from proxy.sip.message import Request, UnreadableRequest, parse_message
+from proxy.sip.names import canonical_name
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction, drop
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import visible
 from proxy.sip.message import Request
 
 COUNTED: Final = frozenset({b"INVITE", b"SUBSCRIBE"})

@@ -14,7 +14,7 @@ from proxy.cli.screen.layout import lay_out
 from proxy.journey.steps import Step
 from proxy.journey.wire import uri_of
 from proxy.lab.front_end import FrontEndServer, Seen
-from proxy.sip.grammar import visible
+from proxy.sip.display import visible
 
 
 def find(step: Step, front_ends: Iterable[FrontEndServer]) -> list[tuple[str, Seen]]:

@@ -5,97 +5,43 @@ request goes the router's.  RFC 3261 section 10.3, RFC 3327, RFC 5626.
 """
 
 from collections.abc import Sequence
-from typing import Final
-
-BindingRow = tuple[
-    str,  # aor
-    bytes,  # key
-    bytes,  # uri
-    bytes,  # value
-    float,  # q
-    float,  # expires_at
-    float,  # registered_at
-    bytes,  # call_id
-    int,  # cseq
-    bytes,  # instance
-    int,  # reg_id
-    str,  # epid
-    str,  # user_agent
-    str,  # source
-    bytes,  # path
-    bytes,  # flow
-]
-
-FIELDS: Final = (
-    "aor",
-    "key",
-    "uri",
-    "value",
-    "q",
-    "expires_at",
-    "registered_at",
-    "call_id",
-    "cseq",
-    "instance",
-    "reg_id",
-    "epid",
-    "user_agent",
-    "source",
-    "path",
-    "flow",
-)
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Any, Final
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Binding:
     """One contact of an AOR.  Not changed once made: a refresh makes a new one.
 
-    ``aor`` is ``user@host`` in lower case and ``key`` tells the contacts of
-    one AOR apart: the instance of a client, else the Contact's URI.  ``uri`` is the
-    Contact's URI as sent, ``value`` the whole Contact value as sent, without
-    ``expires``.  Instants are seconds since the
-    epoch; ``registered_at`` is that of the first REGISTER, a refresh keeps it.
-    ``reg_id`` is 0 without one.  ``source`` is ``udp:192.0.2.1:5060``.  ``path`` are
-    the Path values one per line; ``flow`` the flow token of the way back, empty when
-    the contact is not where the REGISTER came from.
+    ``aor`` is ``user@host`` in lower case and ``key`` what tells the contacts of one
+    AOR apart.  ``uri`` is the Contact's URI as sent, ``value`` the whole Contact value
+    as sent, without ``expires``.  Instants are seconds since the epoch;
+    ``registered_at`` is that of the first REGISTER, a refresh keeps it.  ``reg_id`` is
+    0 without one.  ``source`` is ``udp:192.0.2.1:5060``.  ``path`` are the Path values
+    one per line; ``flow`` the flow token of the way back, empty when the contact is not
+    where the REGISTER came from.
+
+    Two bindings are the same only when they are one object: ``service.holds`` asks
+    whether this very one is still bound.
     """
 
-    __slots__ = FIELDS
-
-    def __init__(
-        self,
-        aor: str,
-        key: bytes,
-        uri: bytes,
-        value: bytes,
-        q: float,
-        expires_at: float,
-        registered_at: float,
-        call_id: bytes,
-        cseq: int,
-        instance: bytes = b"",
-        reg_id: int = 0,
-        epid: str = "",
-        user_agent: str = "",
-        source: str = "",
-        path: bytes = b"",
-        flow: bytes = b"",
-    ) -> None:
-        self.aor = aor
-        self.key = key
-        self.uri = uri
-        self.value = value
-        self.q = q
-        self.expires_at = expires_at
-        self.registered_at = registered_at
-        self.call_id = call_id
-        self.cseq = cseq
-        self.instance = instance
-        self.reg_id = reg_id
-        self.epid = epid
-        self.user_agent = user_agent
-        self.source = source
-        self.path = path
-        self.flow = flow
+    aor: str
+    key: bytes
+    uri: bytes
+    value: bytes
+    q: float
+    expires_at: float
+    registered_at: float
+    call_id: bytes
+    cseq: int
+    instance: bytes = b""
+    reg_id: int = 0
+    epid: str = ""
+    user_agent: str = ""
+    source: str = ""
+    path: bytes = b""
+    flow: bytes = b""
 
     def __repr__(self) -> str:
         return f"<Binding {self.aor} {self.uri!r}>"
@@ -107,45 +53,16 @@ class Binding:
 
     def ending(self, expires_at: float) -> "Binding":
         """The same binding with another end."""
-        return Binding(
-            self.aor,
-            self.key,
-            self.uri,
-            self.value,
-            self.q,
-            expires_at,
-            self.registered_at,
-            self.call_id,
-            self.cseq,
-            self.instance,
-            self.reg_id,
-            self.epid,
-            self.user_agent,
-            self.source,
-            self.path,
-            self.flow,
-        )
+        return replace(self, expires_at=expires_at)
 
-    def row(self) -> BindingRow:
+    def row(self) -> tuple[Any, ...]:
         """Every field, in the order of the constructor."""
-        return (
-            self.aor,
-            self.key,
-            self.uri,
-            self.value,
-            self.q,
-            self.expires_at,
-            self.registered_at,
-            self.call_id,
-            self.cseq,
-            self.instance,
-            self.reg_id,
-            self.epid,
-            self.user_agent,
-            self.source,
-            self.path,
-            self.flow,
-        )
+        row: tuple[Any, ...] = _row_of(self)
+        return row
+
+
+FIELDS: Final = tuple(field.name for field in fields(Binding))
+_row_of: Final = attrgetter(*FIELDS)
 
 
 class BindingChange:

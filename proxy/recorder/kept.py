@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from proxy.recorder.masking import body_mask, masked_head
 from proxy.recorder.tape import Taped
-from proxy.sip.grammar import visible
+from proxy.sip.display import visible
 from proxy.sip.host import host_port
 
 _EACH: Final = 400

@@ -8,7 +8,7 @@ stranger has sent.
 import re
 from typing import Final
 
-from proxy.sip.grammar import COMPACT
+from proxy.sip.names import COMPACT
 
 GONE: Final = b"***"
 UNREADABLE: Final = b"(not SIP: not kept)"

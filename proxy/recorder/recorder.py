@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
 from proxy.recorder.masking import masked_uri
 from proxy.recorder.tape import Tape, Taped, cseq_method_of
+from proxy.sip.display import visible
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import visible
 from proxy.sip.message import Request
 
 MEGABYTE: Final = 1024 * 1024

@@ -35,8 +35,8 @@ from proxy.server.links import Links
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.server.wall_clock import WallClock
+from proxy.sip.display import visible
 from proxy.sip.flow import Flow, FlowTable
-from proxy.sip.grammar import visible
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
 

@@ -12,6 +12,7 @@ Work is proportional to the bytes fed, however they are cut into pieces.
 import re
 from typing import Final, NamedTuple
 
+from proxy.sip.content_length import NAME, is_disguised, length_of
 from proxy.sip.grammar import CR, LF, SPACE, TAB
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 
@@ -216,12 +217,13 @@ def _plain_length(block: bytes) -> int:
             break  # the empty line at the end
         first = line[0]
         if first in (_BIG_C, _SMALL_C):
-            if line.startswith(b"Content-Length:"):
-                digits = line[15:].strip(b" \t")
-                if length >= 0 or len(digits) > _MAX_DIGITS or not digits.isdigit():
+            if line.startswith(NAME):
+                if length >= 0:
                     return -1
-                length = int(digits)
-            elif line[7:8] == b"-" and line[:14].lower() == b"content-length":
+                length = length_of(line)
+                if length < 0:
+                    return -1
+            elif is_disguised(line):
                 return -1
         elif first in (_BIG_L, _SMALL_L, SPACE, TAB):
             return -1  # a compact name, or a folded line

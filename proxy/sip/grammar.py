@@ -1,4 +1,4 @@
-"""The lexical floor: tokens, white space, header names, list splitting.
+"""The lexical floor: tokens, white space and folds, lists, parameters.
 
 Each expression stands for a rule of RFC 3261 section 25.1.  Their quantifiers are
 possessive wherever two could share the same bytes: a stranger's header must not cost
@@ -11,68 +11,8 @@ from typing import Final
 TOKEN: Final = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
 """``token``; the names of methods, header fields and parameters."""
 
-# RFC 4475 3.1.1.2 (intmeth) uses every token character in a header name, and its
-# 3.1.1.4 (esc02) relies on '%' being one.  Bytes above 0x7F and other separators are
-# not token characters.
-HEADER_NAME: Final = re.compile(rb"([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*\Z")
 _LINE_END: Final = re.compile(rb"\r\n(?![ \t])")
 LWS_FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r\n[ \t]++")
-
-COMPACT: Final[dict[str, str]] = {
-    "a": "accept-contact",
-    "b": "referred-by",
-    "c": "content-type",
-    "d": "request-disposition",
-    "e": "content-encoding",
-    "f": "from",
-    "i": "call-id",
-    "j": "reject-contact",
-    "k": "supported",
-    "l": "content-length",
-    "m": "contact",
-    "n": "identity-info",
-    "o": "event",
-    "r": "refer-to",
-    "s": "subject",
-    "t": "to",
-    "u": "allow-events",
-    "v": "via",
-    "x": "session-expires",
-    "y": "identity",
-}
-"""Compact forms (RFC 3261 section 7.3.3 and the IANA registry)."""
-
-_COMMON_NAMES: Final = (
-    "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow "
-    "Allow-Events Authentication-Info Authorization Call-ID Call-Info Contact "
-    "Content-Disposition Content-Encoding Content-Language Content-Length "
-    "Content-Type CSeq Date Diversion Error-Info Event Expires From In-Reply-To "
-    "Max-Breadth Max-Forwards MIME-Version Min-Expires Min-SE Organization "
-    "P-Asserted-Identity P-Preferred-Identity Path Priority Privacy "
-    "Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization Proxy-Require "
-    "RAck Reason Record-Route Refer-To Referred-By Reply-To Require Retry-After "
-    "Route RSeq Server Service-Route Session-Expires Subject Subscription-State "
-    "Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate "
-    "ms-client-diagnostics ms-diagnostics ms-diagnostics-public ms-keep-alive"
-).split()
-
-
-def _initial_names() -> dict[bytes, str]:
-    names: dict[bytes, str] = {}
-    for name in _COMMON_NAMES:
-        for spelling in (name, name.lower(), name.upper(), name.title()):
-            names[spelling.encode()] = name.lower()
-    for short, full in COMPACT.items():
-        names[short.encode()] = names[short.upper().encode()] = full
-    return names
-
-
-_NAMES_KEPT: Final = 4096
-_NAME_KEPT: Final = 64  # bytes
-
-known_names: Final = _initial_names()
-"""Spelling on the wire → canonical (lower case, long) name; learns as it goes."""
-
 
 # "x in y" for two bytes values raises and swallows a TypeError inside (CPython looks
 # for an integer first), which costs more than the search: on the message path single
@@ -104,71 +44,6 @@ def is_visible(lines: list[bytes]) -> bool:
     return text.translate(_VISIBLE) == text
 
 
-METHODS: Final = {
-    word: word
-    for word in b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO"
-    b" UPDATE MESSAGE REFER PRACK PUBLISH SERVICE".split()
-}
-"""The usual methods; one object for each, whose hash is known."""
-
-
-def _common_starts() -> list[list[tuple[bytes, str]]]:
-    starts: list[list[tuple[bytes, str]]] = [[] for _ in range(256)]
-    for name in (
-        "Via From To Call-ID CSeq Content-Length Contact Content-Type Max-Forwards "
-        "Route Record-Route User-Agent Supported Server Subscription-State "
-        "Allow Allow-Events Accept Event Expires Proxy-Require"
-    ).split():
-        starts[ord(name[0])].append((name.encode() + b":", name.lower()))
-    return starts
-
-
-_COMMON_STARTS: Final = _common_starts()
-"""First byte of a line → how the usual names go on up to the colon, by frequency."""
-
-LENGTHS: Final = [b"Content-Length: %d" % n for n in range(2048)]
-"""The plainest way to say each length, so that it can be compared and not read."""
-
-
-def says_length(line: bytes, size: int) -> bool:
-    """Whether a Content-Length line says ``size``, in digits alone."""
-    if size < len(LENGTHS) and line == LENGTHS[size]:
-        return True
-    text = line[line.find(b":") + 1 :].strip()
-    # "+7" and "1_0" are numbers to int() alone.
-    return text.isdigit() and len(text) < 12 and int(text) == size
-
-
-def name_of_line(line: bytes) -> str | None:
-    """The canonical name of a header line; None when it has none or is not known."""
-    if line:
-        for start, name in _COMMON_STARTS[line[0]]:
-            if line.startswith(start):
-                return name
-    raw, colon, _ = line.partition(b":")
-    return known_names.get(raw) if colon else None
-
-
-def canonical_name(raw: bytes) -> str | None:
-    """The canonical form of a header name as it stood before the colon.
-
-    ``None`` when it is no token followed by nothing but spaces and tabs: a control
-    character there makes the next server read another header than we do
-    (AST-2016-009), so such a message is refused rather than passed on.
-    """
-    name = known_names.get(raw)
-    if name is not None:
-        return name
-    match = HEADER_NAME.match(raw)
-    if match is None:
-        return None
-    name = match[1].decode("ascii").lower()
-    name = COMPACT.get(name, name)
-    if len(known_names) < _NAMES_KEPT and len(raw) <= _NAME_KEPT:
-        known_names[raw] = name
-    return name
-
-
 def unfold(value: bytes) -> bytes:
     """A folded value on one line (RFC 3261 section 7.3.1)."""
     return LWS_FOLD.sub(b" ", value) if CR in value else value
@@ -181,21 +56,6 @@ def logical_lines(head: bytes, most: int = 0) -> list[bytes]:
     above it.  With ``most`` the rest of the block stands in one piece behind so many.
     """
     return _LINE_END.split(head, most)
-
-
-def visible(text: str) -> str:
-    """What a stranger wrote, fit for a log line and a terminal.
-
-    Whatever is not printable (line ends, escape sequences) leaves as ``%0a``.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    raw = character.encode("utf-8", "surrogatepass")
-    return "".join([f"%{byte:02x}" for byte in raw])
 
 
 # A quote or bracket that nobody closes runs to the end of the value.

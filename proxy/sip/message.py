@@ -9,25 +9,23 @@ edited leaves exactly as it came, because legacy clients sign it ([MS-SIPAE]).
 import re
 from typing import Final
 
+from proxy.sip.content_length import says_length
+from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
 from proxy.sip.grammar import (
     COMMA,
     CR,
-    METHODS,
     PERCENT,
     TOKEN,
     after_comma,
-    canonical_name,
     is_visible,
     logical_lines,
-    name_of_line,
-    says_length,
     split_values,
     unfold,
-    visible,
 )
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
+from proxy.sip.names import METHODS, canonical_name, name_of_line
 from proxy.sip.uri import parse_uri
 
 VERSION: Final = b"SIP/2.0"

@@ -6,6 +6,7 @@ odd about one sends it there.
 
 from typing import Final
 
+from proxy.sip.content_length import NAME, is_disguised, says_length
 from proxy.sip.grammar import (
     COMMA,
     LESS_THAN,
@@ -14,13 +15,11 @@ from proxy.sip.grammar import (
     SPACE,
     TAB,
     is_visible,
-    says_length,
 )
 from proxy.sip.kept import keep
 
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
 _MANY: Final = 128  # lines; more are nothing plain
-_DASH: Final = 0x2D
 _BIG_C: Final = 0x43
 _SMALL_C: Final = 0x63
 _BIG_L: Final = 0x4C
@@ -78,15 +77,11 @@ class PlainResponse:
                 elif line.startswith(b"Contact: "):
                     if not self.contact:
                         self.contact = line
-                elif line.startswith(b"Content-Length:"):
+                elif line.startswith(NAME):
                     if has_length or not says_length(line, size):
                         return False
                     has_length = True
-                elif (
-                    len(line) > 7
-                    and line[7] == _DASH
-                    and line[:14].lower() == b"content-length"
-                ):
+                elif is_disguised(line):
                     return False  # a second length hides a message in another one
             elif first in (SPACE, TAB, _BIG_L, _SMALL_L, _BIG_P, _SMALL_P):
                 # Folded, a length in its compact form, or P-Asserted-Identity, which

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
+from proxy.sip.display import visible
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import visible
 from proxy.sip.message import Request
 from proxy.telemetry.outlet import outlet_of
 

@@ -11,7 +11,7 @@ from typing import TextIO, cast
 
 import structlog
 
-from proxy.sip.grammar import visible
+from proxy.sip.display import visible
 from proxy.telemetry.outlet import outlet_of
 from proxy.telemetry.repeats import Repeats
 

@@ -8,7 +8,7 @@ CSeq are the same; an ACK has the To of the response.
 from collections.abc import Sequence
 
 from proxy.sip.fields import parse_cseq
-from proxy.sip.grammar import canonical_name
+from proxy.sip.names import canonical_name
 
 
 class Companions:

@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 from proxy.sip.fields import ViaHead, tag_of
 from proxy.sip.flow import Flow
-from proxy.sip.grammar import canonical_name, logical_lines, unfold
+from proxy.sip.grammar import logical_lines, unfold
 from proxy.sip.message import Request
+from proxy.sip.names import canonical_name
 from proxy.transaction.budget import COPIES, OVERHEAD, Budget
 from proxy.transaction.machine import Transaction
 from proxy.transaction.states import (

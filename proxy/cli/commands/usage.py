@@ -27,7 +27,7 @@ from proxy.cli.screen import render
 from proxy.cli.screen.layout import lay_out
 from proxy.cli.session import Session
 from proxy.endpoints.usage import Usage
-from proxy.sip.grammar import visible
+from proxy.sip.display import visible
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from proxy.cli.screen.layout import wrapped
-from proxy.sip.grammar import visible
+from proxy.sip.display import visible
 
 TIME: Final = 9
 """Columns of the time at the left."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from proxy.admin.as_json import timed
 from proxy.cli.screen.layout import cell_width, lay_out, wrapped
 from proxy.cli.screen.output import is_unicode
-from proxy.sip.grammar import visible
+from proxy.sip.display import visible
 
 _WIDEST: Final = 200
 _CONTROLS: Final = re.compile(

@@ -3,7 +3,8 @@
 from typing import Final
 
 from proxy.sip.flow import Listener
-from proxy.sip.grammar import AT, canonical_name, logical_lines
+from proxy.sip.grammar import AT, logical_lines
+from proxy.sip.names import canonical_name
 
 ENTRY: Final = b"\r\nRecord-Route: <sip:"
 _SAYS_WHERE: Final = (b"Contact: <sip:", b"Record-Route: <sip:")

@@ -19,8 +19,9 @@ from proxy.pools.front_end import Lookup
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow, FlowTable, Listener
-from proxy.sip.grammar import canonical_name, logical_lines, split_values
+from proxy.sip.grammar import logical_lines, split_values
 from proxy.sip.message import Request, Response, parse_message
+from proxy.sip.names import canonical_name
 from proxy.sip.uri import parse_uri
 
 # The client sends CRLFCRLF over its connection so often, in seconds, and neither a NAT
