@@ -113,11 +113,11 @@ async def _bound(operator: Operator, plan: Plan, now: float) -> dict[str, list[s
     return {key: found[key] for key in keys & found.keys()}
 
 
-async def confirm(operator: Operator) -> Outcome:
+async def confirm(operator: Operator, *, what_if: bool = False) -> Outcome:
     """Keep the newest cutover; no automatic rollback any more."""
     by, now = _by(operator.actor), operator.clock()
     decide = rules.confirm_cutover(by, now, operator.uptime())
-    return await apply_change(operator, "cutover.confirm", decide)
+    return await apply_change(operator, "cutover.confirm", decide, what_if)
 
 
 async def roll_back(

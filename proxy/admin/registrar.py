@@ -17,7 +17,12 @@ MIN_PASSWORD = 8
 
 
 async def new_user(
-    operator: Operator, config: Config, name: str, password: str
+    operator: Operator,
+    config: Config,
+    name: str,
+    password: str,
+    *,
+    what_if: bool = False,
 ) -> User:
     """Let somebody register with a password."""
     user = _user(operator, config, name, password)
@@ -27,24 +32,32 @@ async def new_user(
             "gives it another password",
             kind="conflict",
         )
-    await operator.store.set_user(user, "user.new", operator.actor)
+    if not what_if:
+        await operator.store.set_user(user, "user.new", operator.actor)
     return user
 
 
 async def set_user(
-    operator: Operator, config: Config, name: str, password: str
+    operator: Operator,
+    config: Config,
+    name: str,
+    password: str,
+    *,
+    what_if: bool = False,
 ) -> User:
     """Give a user another password."""
     user = _user(operator, config, name, password)
     await _find_user(operator, user.name)
-    await operator.store.set_user(user, "user.set", operator.actor)
+    if not what_if:
+        await operator.store.set_user(user, "user.set", operator.actor)
     return user
 
 
-async def remove_user(operator: Operator, name: str) -> User:
+async def remove_user(operator: Operator, name: str, *, what_if: bool = False) -> User:
     """Take the right to register away; bindings stay until they expire."""
     user = await _find_user(operator, name.strip().removeprefix("sip:"))
-    await operator.store.remove_user(user.name, operator.actor, operator.clock())
+    if not what_if:
+        await operator.store.remove_user(user.name, operator.actor, operator.clock())
     return user
 
 
@@ -78,11 +91,15 @@ async def get_bindings(operator: Operator, aor: str | None = None) -> list[Bindi
     return sorted(found, key=lambda b: (b.aor, -b.q, -b.registered_at))
 
 
-async def remove_bindings(operator: Operator, aor: str) -> list[Binding]:
+async def remove_bindings(
+    operator: Operator, aor: str, *, what_if: bool = False
+) -> list[Binding]:
     """Take the bindings of an address away; its client may register again."""
-    gone = await operator.store.remove_bindings(
-        _key(aor), operator.actor, operator.clock()
-    )
+    key, now = _key(aor), operator.clock()
+    if what_if:
+        gone = await operator.store.bindings(key, now)
+    else:
+        gone = await operator.store.remove_bindings(key, operator.actor, now)
     if not gone:
         raise ControlError(
             f'nobody is registered as "{aor}": "waypost binding list" shows who is',

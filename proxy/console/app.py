@@ -9,13 +9,27 @@ from starlette.responses import JSONResponse, Response
 
 from proxy import __version__
 from proxy.console import problems
-from proxy.console.api import access, endpoints, pools
+from proxy.console.api import (
+    access,
+    cutovers,
+    endpoints,
+    pools,
+    registrations,
+    service,
+    weekend,
+)
 from proxy.console.api.routing import PROBLEM_MODEL, role_of
 from proxy.console.desk import Desk
 from proxy.console.gate import Gate
 
 ROOT: Final = "/api/v1"
-APIS: Final = (endpoints.api, pools.api, access.api)
+APIS: Final = tuple(
+    each.api
+    for each in (
+        *(endpoints, pools, cutovers, weekend, registrations, service),
+        access,
+    )
+)
 """Each noun of the API; a new one is a module and a word here."""
 
 

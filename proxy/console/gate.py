@@ -32,6 +32,7 @@ URL_LIMIT: Final = 16 * 1024
 _SECRET: Final = re.compile(
     rf"(?:^|&)(?:access_|auth_)?(?:token|password|secret)=|{PREFIX}".encode()
 )
+_TOKEN: Final = re.compile(rf"{PREFIX}[^/]*")
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -75,7 +76,7 @@ class Gate:
             if not answered.status:
                 await late.response()(scope, receive, answered)
         except TimeoutError:
-            log.info("console.reader_gone", path=scope["path"])
+            log.info("console.reader_gone")
         finally:
             _note(scope, answered.status, clock.boottime() - began)
 
@@ -159,7 +160,7 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     log.info(
         "console.answered",
         method=scope["method"],
-        path=scope["path"][:200],
+        path=_TOKEN.sub(f"{PREFIX}***", scope["path"])[:200],
         status=status,
         ms=round(seconds * 1000, 1),
         source=caller.source if caller else (scope.get("client") or ("",))[0],

@@ -135,7 +135,9 @@ async def _item(number: int, step: StepToDo, sight: Sight, memory: _Memory) -> I
     return replace(blank, state="failed", text=text, at=kept["at"], by=kept["by"])
 
 
-async def tick(operator: Operator, name: str, note: str = "") -> str:
+async def tick(
+    operator: Operator, name: str, note: str = "", *, what_if: bool = False
+) -> str:
     """A person says that a step is done; its name.  Raises ControlError."""
     name = _known(name)
     memory = await _recall(operator)
@@ -144,16 +146,18 @@ async def tick(operator: Operator, name: str, note: str = "") -> str:
         "by": operator.actor.name,
         "note": note,
     }
-    await operator.store.set_note(NOTE, _to_json(memory))
+    if not what_if:
+        await operator.store.set_note(NOTE, _to_json(memory))
     return name
 
 
-async def untick(operator: Operator, name: str) -> str:
+async def untick(operator: Operator, name: str, *, what_if: bool = False) -> str:
     """A step is not done after all; its name.  Raises ControlError."""
     name = _known(name)
     memory = await _recall(operator)
     memory.done.pop(name, None)
-    await operator.store.set_note(NOTE, _to_json(memory))
+    if not what_if:
+        await operator.store.set_note(NOTE, _to_json(memory))
     return name
 
 

@@ -1,7 +1,7 @@
 """Endpoints: what ``waypost endpoint`` does."""
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Body, Path, Query, Request
 from starlette.responses import Response
@@ -182,7 +182,7 @@ async def import_endpoints(
     return await answer_job(request, job)
 
 
-@api.get("/export", str, media=("text/csv", "application/json"))
+@api.get("/export", Any, media=("text/csv",))
 async def export_endpoints(
     operator: Reader, format: Literal["csv", "json"] = "csv"
 ) -> Response:

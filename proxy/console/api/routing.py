@@ -46,6 +46,8 @@ class GuardedRoute(APIRoute):
             if role != OPEN:
                 desk: Desk = request.app.state.desk
                 await desk.admit(request, role)  # type: ignore[arg-type]
+            # Here, so that a body that is too large or too slow is told as such.
+            await request.body()
             response: Response = await answer(request)
             return response
 

@@ -92,6 +92,19 @@ class ReportView(Given):
     users: list[dict[str, Any]]
 
 
+class Ticked(Given):
+    """A step that was ticked off, or is open again."""
+
+    name: str
+    state: str
+
+
+class DrainView(Given):
+    """How many transactions have yet to end."""
+
+    open: int
+
+
 class StatusView(Given):
     """The running service."""
 

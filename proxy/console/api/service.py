@@ -1,0 +1,49 @@
+"""The running service and its configuration: ``status``, ``drain`` and ``config``."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from proxy.admin import preflight
+from proxy.admin.listener import client
+from proxy.console.api.routing import Answer, Api, Conf, TheDesk, WhatIf
+from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
+from proxy.console.schemas.weekend import CheckStep, DrainView, StatusView
+
+api = Api("service")
+
+
+@api.get("/status", StatusView)
+async def get_status(config: Conf, desk: TheDesk) -> Response:
+    """How the running service is; 424 when it does not answer."""
+    return Answer(await desk.in_thread(client.call_json, config, "GET", "/status"))
+
+
+@api.post("/drain", DrainView, role="admin")
+async def drain(config: Conf, desk: TheDesk, what_if: WhatIf = False) -> Response:
+    """Take no new requests, let what has begun end, then stop the service."""
+    if what_if:
+        found = await desk.in_thread(client.call_json, config, "GET", "/status")
+        return Answer({"open": found["open_transactions"], "what_if": True})
+    return Answer(await desk.in_thread(client.call_json, config, "POST", "/drain"))
+
+
+@api.get("/config", dict[str, Any], role="admin")
+async def get_config(config: Conf) -> Response:
+    """Every value in force, defaults too, secrets not."""
+    return Answer(config.effective())
+
+
+@api.post("/config/check", list[CheckStep], media=(EVENT_STREAM,), role="admin")
+async def check_config(request: Request, config: Conf) -> Response:
+    """Do everything that start does, short of listening: files, keys, DNS, store."""
+
+    async def job(tell: Tell) -> Any:
+        steps = [asdict(step) for step in await preflight.check(config)]
+        for step in steps:
+            tell("step", step)
+        return steps
+
+    return await answer_job(request, job)

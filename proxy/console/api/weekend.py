@@ -1,0 +1,188 @@
+"""The weekend around a cutover: doctor, facts, usage and the runbook."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Request
+from starlette.responses import PlainTextResponse, Response
+
+from proxy.admin import facts as facts_verbs
+from proxy.admin import usage
+from proxy.admin.as_json import (
+    facts_to_json,
+    findings_to_json,
+    report_to_json,
+    usage_view_to_json,
+)
+from proxy.admin.control import ControlError, refusals
+from proxy.admin.doctor.doctor import Doctor, Step, worst
+from proxy.admin.doctor.serving import service_step
+from proxy.admin.in_force import is_in_force
+from proxy.admin.runbook import runbook
+from proxy.console.api.endpoints import Identity
+from proxy.console.api.routing import Answer, Api, Conf, Op, Reader, TheDesk, WhatIf
+from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
+from proxy.console.schemas.table import UsageView
+from proxy.console.schemas.weekend import (
+    DoctorOrder,
+    DoctorView,
+    FactsFile,
+    FactsOrder,
+    FactsView,
+    ItemView,
+    Judgement,
+    ReportView,
+    RunbookPlan,
+    Tick,
+    Ticked,
+)
+from proxy.endpoints.plan import Plan, parse_plan
+from proxy.facts.document import FactsError, read_facts
+from proxy.facts.model import Facts
+
+api = Api("weekend")
+
+Days = Annotated[int, Query(ge=1, le=36_500, description="Without a user: quiet.")]
+StepName = Annotated[str, Path(min_length=1, max_length=64)]
+
+
+@api.get("/usage", list[UsageView])
+async def get_usage(operator: Reader, days: Days = usage.QUIET_DAYS) -> Response:
+    """Who still dials a legacy address, for every endpoint."""
+    views = await usage.get_usage(operator, None, days)
+    return Answer([usage_view_to_json(view) for view in views])
+
+
+@api.get("/usage/{identity}", UsageView)
+async def get_usage_of(
+    identity: Identity, operator: Reader, days: Days = usage.QUIET_DAYS
+) -> Response:
+    """Who still dials one legacy address."""
+    (view,) = await usage.get_usage(operator, identity, days)
+    return Answer(usage_view_to_json(view))
+
+
+@api.post("/doctor", DoctorView, media=(EVENT_STREAM,))
+async def ask_doctor(
+    request: Request, body: DoctorOrder, operator: Op, config: Conf, desk: TheDesk
+) -> Response:
+    """Examine one endpoint, all, or those of a plan: domain, DNS, TCP, TLS, OPTIONS."""
+    if body.plan is not None and body.identity is not None:
+        raise ControlError("examine an endpoint or a plan, not both at once")
+    plan = _plan(body.plan)
+    journey = None
+    if body.journey and desk.journey is not None:
+        journey = await desk.in_thread(desk.journey, config, plan is not None)
+
+    async def job(tell: Tell) -> Any:
+        steps: list[Step] = []
+
+        def found(step: Step) -> None:
+            steps.append(step)
+            tell("step", asdict(step))
+
+        version = await operator.store.table_version()
+        await desk.in_thread(is_in_force, config, version)
+        found(await desk.in_thread(service_step, config, version, plan is not None))
+        doctor = Doctor(operator, config)
+        examined = (
+            doctor.endpoints(body.identity, journey)
+            if plan is None
+            else doctor.plan(plan, journey)
+        )
+        async for step in examined:
+            found(step)
+        return {"verdict": worst(steps), "steps": [asdict(step) for step in steps]}
+
+    return await answer_job(request, job)
+
+
+def _plan(text: str | None, name: str = "plan.toml") -> Plan | None:
+    if text is None:
+        return None
+    with refusals():
+        return parse_plan(text, name)
+
+
+# -- facts ---------------------------------------------------------------------------
+
+
+@api.get("/facts/script", str, media=("text/plain",))
+async def facts_script() -> Response:
+    """The read-only PowerShell script for Lync's side."""
+    return PlainTextResponse(facts_verbs.script_text())
+
+
+@api.post("/facts/show", FactsView)
+async def show_facts(body: FactsFile) -> Response:
+    """What was read, section by section, and what could not be."""
+    return Answer(facts_to_json(_facts(body.facts)))
+
+
+@api.post("/facts/check", Judgement)
+async def check_facts(body: FactsOrder, operator: Op, config: Conf) -> Response:
+    """Whether Lync leads every endpoint here: a step for each rule."""
+    facts, plan = _facts(body.facts), _plan(body.plan)
+    findings = await facts_verbs.examine(operator, config, facts, plan, body.topology)
+    return Answer(findings_to_json(findings, facts_verbs.summary(findings)))
+
+
+def _facts(text: str) -> Facts:
+    try:
+        return read_facts(text.encode("utf-8", "surrogatepass"))
+    except FactsError as error:
+        raise ControlError(f"facts: {error}", facts_verbs.UNUSABLE) from None
+
+
+# -- runbook -------------------------------------------------------------------------
+
+
+@api.get("/runbook", list[ItemView])
+async def get_runbook(operator: Reader, config: Conf) -> Response:
+    """The migration as a checklist, looked at just now."""
+    items = await runbook.walk(operator, config)
+    return Answer([asdict(item) for item in items])
+
+
+@api.put("/runbook", list[ItemView])
+async def begin_runbook(
+    body: RunbookPlan, operator: Op, config: Conf, what_if: WhatIf = False
+) -> Response:
+    """Name the plan of the cutover; it is kept from then on."""
+    _plan(body.plan, body.name)
+    if what_if:
+        return Answer([])
+    items = await runbook.walk(operator, config, (body.name, body.plan))
+    return Answer([asdict(item) for item in items])
+
+
+@api.delete("/runbook", list[ItemView])
+async def reset_runbook(operator: Op, what_if: WhatIf = False) -> Response:
+    """Begin anew."""
+    if not what_if:
+        await runbook.forget(operator)
+    return Answer([])
+
+
+@api.get("/runbook/report", ReportView)
+async def runbook_report(operator: Reader, config: Conf) -> Response:
+    """What was done, to hand over."""
+    return Answer(report_to_json(await runbook.report(operator, config)))
+
+
+@api.put("/runbook/steps/{step}", Ticked)
+async def tick_step(
+    step: StepName, body: Tick, operator: Op, what_if: WhatIf = False
+) -> Response:
+    """Tick a step off."""
+    name = await runbook.tick(operator, step, body.note, what_if=what_if)
+    return Answer({"name": name, "state": "done"})
+
+
+@api.delete("/runbook/steps/{step}", Ticked)
+async def untick_step(
+    step: StepName, operator: Op, what_if: WhatIf = False
+) -> Response:
+    """Take a tick back."""
+    name = await runbook.untick(operator, step, what_if=what_if)
+    return Answer({"name": name, "state": "open"})
