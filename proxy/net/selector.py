@@ -8,12 +8,15 @@ import asyncio
 import contextlib
 import math
 import select
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sized
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Final
 
 from proxy.net.turns import Turns
 
+NEEDED: Final = ("_ready", "_scheduled")
+"""The loop's callbacks that are due and its timers: private, so looked for at start."""
 _NOT_READ: Final = ~select.EPOLLIN
 _NOT_WRITE: Final = ~select.EPOLLOUT
 
@@ -99,6 +102,25 @@ class DirectEventLoop(asyncio.SelectorEventLoop):
         self.turns = selector.turns
         self.turns.follow(self)
         super().__init__(selector)
+
+
+def missing_parts(loop: asyncio.AbstractEventLoop) -> list[str]:
+    """What ``Turns`` needs of asyncio's loop and does not find in this one."""
+    return [x for x in NEEDED if not isinstance(getattr(loop, x, None), Sized)]
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """The direct loop; asyncio's own where that is not Linux, or has changed inside.
+
+    Everything works on asyncio's own loop as well, at a higher cost for each message.
+    """
+    if sys.platform != "linux":
+        return asyncio.new_event_loop()
+    loop = DirectEventLoop()
+    if not missing_parts(loop):
+        return loop
+    loop.close()
+    return asyncio.new_event_loop()
 
 
 class Alarm:

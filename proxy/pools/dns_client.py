@@ -9,18 +9,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import dns.asyncresolver
+import dns.exception
+import dns.message
+import dns.name
+import dns.rdatatype
+import dns.resolver
+
 from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, Record
-from proxy.pools.light_import import without_what_is_unused
 from proxy.pools.name_servers import RESOLV_CONF, NameServers, shown
 from proxy.pools.srv import NaptrRecord, SrvRecord
-
-with without_what_is_unused():
-    import dns.asyncresolver
-    import dns.exception
-    import dns.message
-    import dns.name
-    import dns.rdatatype
-    import dns.resolver
 
 # One try at one server takes this part of the budget: a dead first server and a lost
 # datagram both leave time for another try within a round of questions.

@@ -12,14 +12,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from proxy.pools.light_import import without_what_is_unused
-from proxy.pools.srv import is_numeric
+import dns.exception
+import dns.message
+import dns.nameserver
+import dns.query
 
-with without_what_is_unused():
-    import dns.exception
-    import dns.message
-    import dns.nameserver
-    import dns.query
+from proxy.pools.srv import is_numeric
 
 DNS_PORT: Final = 53
 RESOLV_CONF: Final = "/etc/resolv.conf"

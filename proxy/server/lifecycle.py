@@ -24,6 +24,7 @@ from proxy.server.drain import Drain
 from proxy.server.garbage import settle_memory
 from proxy.server.host.account import object_to_root
 from proxy.server.host.activation import passed_sockets
+from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
 from proxy.server.opening import Setting, start_service
 from proxy.server.reload import Reloader, ReloadSignal, stop_reloading
@@ -47,6 +48,7 @@ async def run(config: Config, stream: TextIO, event_log: EventLog | None = None)
     state = ServiceState()
     drain = Drain(state, config.server.drain_seconds, notifier)
     loop = asyncio.get_running_loop()
+    tell_of_plain_loop(loop)
     loop.add_signal_handler(signal.SIGTERM, drain.terminate)
     loop.add_signal_handler(signal.SIGINT, drain.stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.config.model import Config
-from proxy.net.selector import DirectEventLoop
+from proxy.net.selector import new_event_loop
 from proxy.server.lifecycle import run
 from proxy.telemetry.logs import set_up_logs
 from proxy.telemetry.outlet import outlet_of
@@ -34,8 +34,7 @@ def serve(config: Config, log_events: Path | None = None) -> int:
             from proxy.server.workers.supervisor import supervise
 
             return asyncio.run(supervise(config, sys.stderr))
-        factory = DirectEventLoop if sys.platform == "linux" else None
-        with asyncio.Runner(loop_factory=factory) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(run(config, sys.stderr, event_log))
     finally:
         if event_log is not None:

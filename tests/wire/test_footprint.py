@@ -20,8 +20,8 @@ UNWANTED = (
     # what reads a command line and prints its result
     *("typer", "click", "rich", "pygments", "proxy.cli.app"),
     # what libraries bring along and nobody uses
-    *("importlib.metadata", "zipfile", "email", "csv", "http.client", "http.server"),
-    *("urllib.request", "prometheus_client", "difflib", "redis", "dns._ddr"),
+    *("http.client", "http.server", "urllib.request", "prometheus_client", "difflib"),
+    "redis",
 )
 MOST = 30 * 1024
 """KiB that one idle process may hold for itself: 24,000 when this was written."""

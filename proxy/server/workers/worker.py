@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn, TextIO
@@ -19,10 +18,11 @@ import structlog
 from proxy.config.model import Config
 from proxy.config.packed import unpack
 from proxy.core import events
-from proxy.net.selector import DirectEventLoop
+from proxy.net.selector import new_event_loop
 from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.garbage import settle_memory
+from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
 from proxy.server.opening import Setting, start_service
@@ -55,8 +55,7 @@ def become_worker(
         _forget_signals()
         kept = [*part.sockets.all(), part.channel]
         _close_all_but({0, 1, 2, stream.fileno(), *(x.fileno() for x in kept)})
-        factory = DirectEventLoop if sys.platform == "linux" else None
-        with asyncio.Runner(loop_factory=factory) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             code = runner.run(serve(part))
     except BaseException:
         log.exception("worker.failed", worker=part.siblings.index)
@@ -128,6 +127,8 @@ async def _serve(
     config: Config, stream: TextIO, part: WorkerPart, channel: Channel, beats: _Beats
 ) -> int:
     state = ServiceState()
+    if part.is_first:
+        tell_of_plain_loop(asyncio.get_running_loop())
     ended = asyncio.Event()
     # Until we are ready nothing is asked but to stop.
     first = asyncio.ensure_future(channel.receive())

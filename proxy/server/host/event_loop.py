@@ -1,0 +1,22 @@
+"""Says in the log when the event loop is not the one that serves at least cost."""
+
+import asyncio
+import sys
+
+import structlog
+
+from proxy.net.selector import DirectEventLoop, missing_parts
+
+log = structlog.get_logger()
+
+
+def tell_of_plain_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Warn where asyncio's own loop serves although this is Linux; called once."""
+    if sys.platform != "linux" or isinstance(loop, DirectEventLoop):
+        return
+    log.warning(
+        "loop.plain",
+        missing=missing_parts(loop),
+        advice="this Python's event loop has changed inside: all works, and each "
+        "message costs more; tell us the version, and use an older one until then",
+    )
