@@ -15,7 +15,7 @@ from proxy.sip.flow import Flow
 from proxy.sip.message import Response
 from proxy.sip.plain_response import PlainResponse
 from proxy.transaction.companions import Companions
-from proxy.transaction.machine import Transaction
+from proxy.transaction.machine import ENDED, Transaction
 from proxy.transaction.states import (
     INVITE_CLIENT,
     NON_INVITE_CLIENT,
@@ -142,14 +142,13 @@ class ClientTransaction(Transaction[Effect]):
         self, input_: Input, now: float, response: AnyResponse | None = None
     ) -> None:
         """One step of the state machine."""
-        if self.has_ended():
+        if self.state == ENDED:
             return
         effects = self.step(input_)
-        has_ended = self.has_ended()
         try:
             for effect in effects:
                 effect(self, now, response)
-            if has_ended:
+            if self.state == ENDED:
                 self.layer.forget(self)
         except Exception:
             self.end_some_time(now)
@@ -162,7 +161,7 @@ class ClientTransaction(Transaction[Effect]):
         """
         user = self.user
         try:
-            if self.has_ended():
+            if self.state == ENDED:
                 self.layer.forget(self)
             else:
                 self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)

@@ -7,11 +7,13 @@ carries out the effects that the table names.
 
 from __future__ import annotations
 
-from typing import Generic
+from typing import Final, Generic
 
 from proxy.sip.flow import Flow
 from proxy.transaction.states import Do, Input, State, Steps
 from proxy.transaction.timers import T1
+
+ENDED: Final = "terminated"
 
 
 class Transaction(Generic[Do]):
@@ -28,13 +30,6 @@ class Transaction(Generic[Do]):
         self.retransmit_after = T1
         self._steps = steps
         self.state: str = state
-
-    def has_ended(self) -> bool:
-        """True once nothing can change any more.
-
-        A method: mypy would take a property for the same before and after a step.
-        """
-        return self.state == "terminated"
 
     def effects_of(self, input_: Input) -> tuple[Do, ...]:
         """What this input would have us do now."""

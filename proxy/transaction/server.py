@@ -16,7 +16,7 @@ from proxy.sip.grammar import logical_lines, unfold
 from proxy.sip.message import Request
 from proxy.sip.names import canonical_name
 from proxy.transaction.budget import COPIES, OVERHEAD, Budget
-from proxy.transaction.machine import Transaction
+from proxy.transaction.machine import ENDED, Transaction
 from proxy.transaction.states import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
@@ -90,14 +90,13 @@ class ServerTransaction(Transaction[Effect]):
 
     def handle(self, input_: Input, now: float) -> None:
         """One step of the state machine."""
-        if self.has_ended():
+        if self.state == ENDED:
             return
         effects = self.step(input_)
-        has_ended = self.has_ended()
         try:
             for effect in effects:
                 effect(self, now)
-            if has_ended:
+            if self.state == ENDED:
                 self.layer.forget(self)
         except Exception:
             if _send in effects:
@@ -116,7 +115,7 @@ class ServerTransaction(Transaction[Effect]):
         """
         user = self.user
         try:
-            if self.has_ended():
+            if self.state == ENDED:
                 self.layer.forget(self)
             else:
                 self.layer.timers.start("broken", TRANSACTION_TIMEOUT, self, now)
@@ -129,7 +128,7 @@ class ServerTransaction(Transaction[Effect]):
     def respond(self, status: int, data: bytes, now: float) -> None:
         """Hand a response down; the state decides whether it may still leave."""
         input_: Input = "1xx" if status < 200 else "2xx" if status < 300 else "300-699"
-        if self.has_ended():
+        if self.state == ENDED:
             return
         # A response that the state does not let out must not replace the last one.
         if _send in self.effects_of(input_):
