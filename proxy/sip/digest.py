@@ -24,11 +24,14 @@ ALGORITHMS: Final[dict[str, str]] = {
 """The names of RFC 7616 and RFC 8760 → those of hashlib, strongest habit first."""
 
 NONCE_LIFETIME: Final = 300.0
+"""Seconds: short, for whoever hears a nonce may try it; a client asks for a new one by
+itself (``stale=true``, RFC 7616 section 3.3)."""
 MAX_NONCES: Final = 50_000
+"""Counts that are kept, one for each client that has signed in of late."""
 
 # Milliseconds since the epoch, serial number, for whom it was made.
 _STAMP: Final = struct.Struct("!QII")
-_MAC_SIZE: Final = 12
+_MAC_SIZE: Final = 12  # bytes: more than anybody guesses while a nonce lasts
 _PARAMETER: Final = re.compile(
     rb'[ \t]*([A-Za-z0-9\-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)[ \t]*(?:,|\Z)'
 )
@@ -110,6 +113,7 @@ class Credentials:
     def count(self) -> int:
         """The nonce count; 0 when it cannot be read."""
         try:
+            # Eight hexadecimal digits, no more and no less (RFC 7616 section 3.4).
             return int(self.nc, 16) if len(self.nc) == 8 else 0
         except ValueError:
             return 0

@@ -29,6 +29,7 @@ from proxy.sip.kept import keep
 MAX_CSEQ: Final = 2**31 - 1
 MAGIC_COOKIE: Final = b"z9hG4bK"
 
+# An underscore is in no host name of the RFC, but in names of Windows machines.
 _VIA: Final = re.compile(
     rb"\s*+SIP\s*+/\s*+2\.0\s*+/\s*+([A-Za-z0-9\-.!%*_+`'~]++)\s++"
     rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._]++)\s*+"
@@ -139,6 +140,7 @@ def _read_via_head(text: bytes) -> ViaHead:
     parameters = parse_parameters((match[4] or b"").strip())
     if parameters is None:
         raise MalformedMessage("Via with bad parameters")
+    # Port 0 is refused: a response could not go there (section 18.2.2).
     port = None
     if match[3]:
         port = int(match[3]) if len(match[3]) < 6 else 0
@@ -167,6 +169,7 @@ def _read_cseq(line: bytes) -> tuple[int, bytes]:
     match = _CSEQ.match(unfold(line.partition(b":")[2].strip()))
     if match is None:
         raise MalformedMessage("CSeq cannot be read")
+    # Leading zeros are digits like others; without them their number bounds int().
     digits = match[1].lstrip(b"0") or b"0"
     if len(digits) > 10 or int(digits) > MAX_CSEQ:
         raise MalformedMessage("CSeq number is too large")

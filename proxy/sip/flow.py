@@ -248,7 +248,8 @@ class FlowTable:
         flow = self.udp_flows.get(key)
         if flow is None:
             if len(self.udp_flows) >= self.max_udp:
-                # Oldest first: a datagram flow is only a cache of its address.
+                # Oldest first: a datagram flow is a cache of its address, and is made
+                # anew when that is heard of again.
                 del self.udp_flows[next(iter(self.udp_flows))]
             flow = self.udp_flows[key] = Flow(listener, host, port)
             if self.is_friend is not None:
@@ -256,7 +257,8 @@ class FlowTable:
         return flow
 
     def add_stream(self, flow: Flow) -> None:
-        """Register an open connection; the newest one to an address wins."""
+        """Register an open connection; the newest one to an address wins: of two the
+        older is likely to be dead on the peer's side."""
         self._streams[(flow.transport, flow.host, flow.port)] = flow
         self._streams_by_id[flow.connection_id] = flow
 
@@ -296,6 +298,8 @@ class FlowTable:
 
         A listener fits a remote ``host`` of its own address family.
         """
+        # The listener of the request first: firewalls and certificates are laid out for
+        # what comes and goes on one address.
         six = ":" in host
         if (
             like is not None

@@ -25,7 +25,7 @@ _NEWLINES: Final = re.compile(rb"[\r\n]*")
 # A method or "SIP", then what must follow it; the end of the data while it is still
 # arriving.  HEP, TLS and HTTP/2 prefaces fail here within their first bytes.
 _START: Final = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]{1,64}(?:[ /]|\Z)")
-_MAX_DIGITS: Final = 10
+_MAX_DIGITS: Final = 10  # int() takes the square of their number
 
 
 class FramingError(NamedTuple):
@@ -124,6 +124,8 @@ class StreamFramer:
         start, size = 0, len(source)
         while start < size:
             if not self._needed:
+                # Section 7.5: empty lines before a start line are ignored; they are
+                # keep-alives, too (RFC 5626 section 4.4.1).
                 if source[start] in (CR, LF):
                     start = self._skip_newlines(source, start)
                     continue

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 class MessageLimits:
     """Bytes unless the name says otherwise."""
 
-    datagram: int = 65_535
+    datagram: int = 65_535  # all that UDP can carry (section 18.1.1 wants it taken)
     header_block: int = 16 * 1024  # stream messages: start line and header lines
     header_lines: int = 128
     header_line: int = 8 * 1024
     body: int = 64 * 1024
     uri: int = 1024
-    via_hops: int = 70
+    via_hops: int = 70  # as many as Max-Forwards usually allows (section 8.1.1.6)
     route_entries: int = 40
 
 

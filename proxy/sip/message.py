@@ -378,6 +378,7 @@ def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None
     """Compare Content-Length with the body (RFC 3261 section 18.3)."""
     value = message.value("content-length")
     size = len(message.body)
+    # Over UDP it may be missing: the end of the datagram is the end of the body.
     if value is None:
         if stream:
             raise MalformedMessage("Missing Content-Length")
@@ -391,6 +392,7 @@ def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None
         length = int(value) if len(value) < 12 else limits.body + 1
         if length > size:
             raise MalformedMessage("Body is shorter than Content-Length")
+        # Section 18.3: what a datagram has behind its body is discarded.
         if length < size:
             message.body = message.body[:length]
             size = length

@@ -18,6 +18,7 @@ from proxy.sip.grammar import (
 )
 from proxy.sip.kept import keep
 
+# 300 and more are rare and are looked at closely: they end a search or begin another.
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
 _MANY: Final = 128  # lines; more are nothing plain
 _BIG_C: Final = 0x43

@@ -20,6 +20,7 @@ _HOST: Final = re.compile(
 # user = unreserved / escaped / user-unreserved; the password may follow a colon.
 _USER: Final = re.compile(rb"[A-Za-z0-9\-_.!~*'()%&=+$,;?/:#\[\]\x80-\xff]*\Z")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# Bytes that end a URI, a line or a quoted text for whoever reads it next.
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x20<>\"\x7f]")
 # The form that nearly every URI has; whatever differs is read in full.
 _PLAIN: Final = re.compile(
@@ -132,7 +133,7 @@ def _read_carefully(raw: bytes) -> SipUri:
     rest, _, headers = raw[len(scheme) + 1 :].partition(b"?")
     at = rest.rfind(b"@")
     if at < 0 and AT in headers:
-        # A '?' in the user part (RFC 4475 3.1.1.13, semiuri's cousin).
+        # A "?" in the user part (RFC 4475 3.1.1.13, semiuri's cousin).
         rest, headers = raw[len(scheme) + 1 :], b""
         at = rest.rfind(b"@")
         tail, _, headers = rest[at + 1 :].partition(b"?")

@@ -20,6 +20,7 @@ COPIES: Final = 2
 """A request is held as it came and as it was forwarded."""
 LOUDER: Final = 3
 FINAL_IS_LONGER: Final = 200
+"""Bytes by which a final answer exceeds a provisional one: a To tag, ms-diagnostics."""
 ACCOUNTS: Final = 10_000
 """So many are kept, or twice as many as hold something: looking for idle ones costs
 what all of them cost, and happens once in so many new sources."""

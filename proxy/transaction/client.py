@@ -174,6 +174,7 @@ class ClientTransaction(Transaction[Effect]):
     def response_received(self, response: AnyResponse, now: float) -> None:
         """A response whose branch and CSeq method are ours."""
         status = response.status
+        # What has its final response does not care how its stream ends.
         if status >= 200 and self.flow.reliable:
             self.layer.settle(self)
         if status >= 300:
@@ -195,12 +196,14 @@ class ClientTransaction(Transaction[Effect]):
 
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner."""
+        # The table says the same; this is how nearly every check ends.
         if name == "check" and self.state in ("completed", "accepted", "terminated"):
-            return  # listed as ignored; this is how nearly every check ends
+            return
         self.handle(name, now)  # type: ignore[arg-type]
 
 
 def _resend(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
+    # Sections 17.1.1.2 and 17.1.2.2: timers A and E are of unreliable transports alone.
     if not transaction.flow.reliable and not transaction.is_given_up:
         transaction.layer.send(transaction.flow, transaction.data)
         transaction.layer.resent += 1
@@ -237,6 +240,7 @@ def _start_slow_timers(
 
 def _start_a(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
     if not transaction.flow.reliable:
+        # Section 17.1.1.2: timer A doubles without an upper end; timer B ends it.
         transaction.retransmit_after *= 2
         transaction.layer.timers.start(
             "timer A", transaction.retransmit_after, transaction, now
@@ -245,6 +249,8 @@ def _start_a(transaction: ClientTransaction, now: float, _: AnyResponse | None) 
 
 def _start_e(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
     if not transaction.flow.reliable:
+        # Section 17.1.2.2: timer E doubles up to T2, and is T2 once a provisional
+        # response has come: the other side has the request, and works on it.
         doubled = min(transaction.retransmit_after * 2, T2)
         transaction.retransmit_after = (
             T2 if transaction.state == "proceeding" else doubled
@@ -270,12 +276,15 @@ def _start_d(transaction: ClientTransaction, now: float, _: AnyResponse | None) 
 
 
 def _start_k(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
+    # Section 17.1.2.2: what comes until timer K is a repetition, and nobody's news.
     transaction.forget_bytes()
     transaction.user = None
     _start(transaction, "timer K", now)
 
 
 def _start_m(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
+    # RFC 6026 section 8.4: repetitions of the 2xx still go up, for the ACK is the
+    # caller's; an INVITE that has been accepted is neither sent nor cancelled.
     transaction.forget_bytes()
     _start(transaction, "timer M", now)
 

@@ -78,6 +78,8 @@ class TransactionLayer:
         all, or an ACK that the core must forward.
         """
         if request.method == b"ACK":
+            # The ACK of a 2xx is a request of its own, which the core routes (section
+            # 13.2.2.4), even where a client gives it the branch of its INVITE.
             if transaction.state == "accepted" or not transaction.accepts_ack(request):
                 return False
             flow = transaction.flow

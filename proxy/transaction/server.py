@@ -135,6 +135,7 @@ class ServerTransaction(Transaction[Effect]):
             self.response = data
             self.status = status
         self.handle(input_, now)
+        # After a final response nobody is told when the client's connection ends.
         if status >= 200:
             self.settle()
         if status >= 200 and self.charge:
@@ -201,9 +202,14 @@ def _to_tag_in(response: bytes) -> bytes | None:
     return None
 
 
+# Each effect of the tables; what is done when is ``states.py``.
+
+
 def _send(transaction: ServerTransaction, now: float) -> None:
     layer, flow = transaction.layer, transaction.flow
     layer.responses_sent[transaction.status // 100] += 1
+    # Section 18.2.2: the response goes down the connection of the request, while it is
+    # there.
     if flow.is_open or layer.way_lost is None:
         layer.send(flow, transaction.response)
     else:
@@ -211,6 +217,7 @@ def _send(transaction: ServerTransaction, now: float) -> None:
 
 
 def _resend(transaction: ServerTransaction, now: float) -> None:
+    # Before the first response there is nothing to repeat (section 17.2.1).
     if transaction.response:
         transaction.layer.send(transaction.flow, transaction.response)
         transaction.layer.resent += 1
@@ -226,6 +233,8 @@ def _report_transport_error(transaction: ServerTransaction, now: float) -> None:
 
 
 def _start_g(transaction: ServerTransaction, now: float) -> None:
+    # Section 17.2.1: over UDP a failure of an INVITE is repeated until its ACK comes.
+    # A legacy client sends no such ACK, so it hears all of them.
     if not transaction.flow.reliable:
         transaction.layer.timers.start(
             "timer G", transaction.retransmit_after, transaction, now
@@ -243,6 +252,7 @@ def _start(transaction: ServerTransaction, name: Input, now: float) -> None:
 
 
 def _start_h(transaction: ServerTransaction, now: float) -> None:
+    # The final response is out: no more of the search is needed than its bytes.
     transaction.user = None
     _start(transaction, "timer H", now)
 
@@ -252,7 +262,7 @@ def _start_i(transaction: ServerTransaction, now: float) -> None:
 
 
 def _start_j(transaction: ServerTransaction, now: float) -> None:
-    transaction.user = None
+    transaction.user = None  # as with timer H
     _start(transaction, "timer J", now)
 
 

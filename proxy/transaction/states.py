@@ -102,6 +102,7 @@ INVITE_CLIENT: Final[Table] = {
         "1xx": _go("proceeding", "pass up"),
         "2xx": _go("accepted", "pass up", "start M"),
         "300-699": _go("completed", "ack", "pass up", "start D"),
+        # Section 17.1.4: the user hears of it, and tries the next one (section 16.9).
         "transport error": _go("terminated", "report transport error"),
         "connection lost": _go("stranded", "report transport error", "strand"),
         "check": _go("calling", "resend", "start slow timers", "report waiting"),
@@ -120,6 +121,8 @@ INVITE_CLIENT: Final[Table] = {
         "300-699": _go("completed", "ack", "pass up", "start D"),
         "transport error": _go("terminated", "report transport error"),
         "connection lost": _go("stranded", "report transport error", "strand"),
+        # Section 17.1.1.2: once a provisional response is there, nothing is repeated
+        # and timer B counts no more; Timer C of the proxy does (section 16.8).
         "check": _go("proceeding", "report waiting"),
         # Section 9.1: who rings on after a CANCEL is not waited for any longer.
         "cancelled": _go("terminated", "report timeout"),
@@ -234,6 +237,7 @@ INVITE_SERVER: Final[Table] = {
         "2xx": _go("accepted", "send", "start L"),
         "300-699": _go("completed", "send", "start G", "start H"),
         "request": _go("proceeding", "resend"),
+        # No failure has been sent yet: whoever acknowledges one is early or lost.
         "ack": _stay("proceeding"),
         "transport error": _go("proceeding", "report transport error"),
         "timer G": _stay("proceeding"),
@@ -265,6 +269,7 @@ INVITE_SERVER: Final[Table] = {
         "1xx": _stay("confirmed"),
         "2xx": _stay("confirmed"),
         "300-699": _stay("confirmed"),
+        # Section 17.2.1: this state is there to absorb what comes late.
         "request": _stay("confirmed"),
         "ack": _stay("confirmed"),
         "transport error": _stay("confirmed"),
@@ -279,6 +284,7 @@ INVITE_SERVER: Final[Table] = {
         "1xx": _stay("accepted"),
         "2xx": _go("accepted", "send"),
         "300-699": _stay("accepted"),
+        # RFC 6026 section 7.1: the callee repeats its 2xx itself.
         "request": _stay("accepted"),
         "ack": _go("accepted", "pass up"),
         "transport error": _stay("accepted"),
@@ -297,6 +303,7 @@ NON_INVITE_SERVER: Final[Table] = {
         "1xx": _go("proceeding", "send"),
         "2xx": _go("completed", "send", "start J"),
         "300-699": _go("completed", "send", "start J"),
+        # Section 17.2.2: no response yet, so a repetition is discarded.
         "request": _stay("trying"),
         "transport error": _go("terminated", "report transport error"),
         "timer J": _stay("trying"),

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 T1: Final = 0.5
-"""Round-trip estimate, seconds."""
+"""Round-trip estimate, seconds (section 17.1.1.1).  Not tuned: peers count with it."""
 T2: Final = 4.0
-"""Longest interval between retransmissions of a non-INVITE request, seconds."""
+"""Longest interval between repetitions of a request that is no INVITE, and of a final
+response to INVITE, seconds."""
 T4: Final = 5.0
 """How long a message stays in the network, seconds."""
 TRANSACTION_TIMEOUT: Final = 64 * T1
