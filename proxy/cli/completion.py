@@ -37,10 +37,12 @@ complete -c waypost -f
 
 
 def completion(
+    context: typer.Context,
     shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="Which.")],
 ) -> None:
     """Print a completion script for a shell: eval "$(waypost completion bash)"."""
-    print(script(command_tree(), shell), end="")
+    tree = command_tree(context.find_root().command)
+    print(script(tree, shell), end="")
 
 
 def script(root: Command, shell: str) -> str:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import typer
+
 from proxy import __version__, clock
 from proxy.cli.tree import Command, Option, command_tree
 
@@ -38,9 +40,9 @@ output, 5 with --strict not all is known to be well.
 """
 
 
-def man() -> None:
+def man(context: typer.Context) -> None:
     """Print the manual page: waypost man > waypost.1."""
-    print(page(command_tree()), end="")
+    print(page(command_tree(context.find_root().command)), end="")
 
 
 def page(root: Command) -> str:

@@ -34,13 +34,9 @@ class Command:
             yield from child.walk()
 
 
-def command_tree() -> Command:
-    """The whole of ``waypost``."""
-    import typer.main
-
-    from proxy.cli.app import app
-
-    return _read(typer.main.get_command(app), ("waypost",))
+def command_tree(root: Any) -> Command:
+    """The whole of ``waypost``; ``root`` is Typer's own object for it."""
+    return _read(root, ("waypost",))
 
 
 def _read(command: Any, path: tuple[str, ...]) -> Command:

@@ -8,15 +8,12 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 from proxy.sip.display import visible
-from proxy.sip.flow import Flow
-from proxy.sip.message import Request
 from proxy.telemetry.outlet import outlet_of
-
-if TYPE_CHECKING:
-    from proxy.telemetry.tally import AccessTally
+from proxy.telemetry.record import AccessRecord
+from proxy.telemetry.tally import AccessTally
 
 MAX_PENDING = 20_000
 """Lines kept while nothing can be written; more are counted and dropped."""
@@ -26,19 +23,6 @@ READ_AT_ONCE: Final = 16 * 1024
 """Bytes of one write where nobody else writes."""
 SOON: Final = 32
 """Lines that are written without waiting for the next regular flush."""
-
-
-class AccessRecord(Protocol):
-    """What the core tells of one request; ``core.commands.LogAccess``."""
-
-    request: Request
-    source: Flow
-    status: int
-    seconds: float
-    rule: str
-    endpoint: str
-    pool: str
-    attempts: Sequence[tuple[str, str, float]]
 
 
 class Ledger(Protocol):
@@ -115,7 +99,7 @@ class AccessLog:
     )
 
     def __init__(
-        self, stream: TextIO, console: bool, tally: "AccessTally | None" = None
+        self, stream: TextIO, console: bool, tally: AccessTally | None = None
     ) -> None:
         self.outlet = outlet_of(stream)
         self.console = console

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import Final
 
-from proxy.telemetry.access import AccessRecord
+from proxy.telemetry.record import AccessRecord
 
 BOUNDS: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),

@@ -4,7 +4,9 @@ import shutil
 import subprocess
 
 import pytest
+from typer.main import get_command
 
+from proxy.cli.app import app
 from proxy.cli.completion import script
 from proxy.cli.man import page
 from proxy.cli.tree import command_tree
@@ -12,7 +14,7 @@ from proxy.cli.tree import command_tree
 
 @pytest.fixture(scope="module")
 def tree():
-    return command_tree()
+    return command_tree(get_command(app))
 
 
 def complete(script_text, *words):

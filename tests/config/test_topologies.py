@@ -4,6 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+from typer.main import get_command
+
+from proxy.cli.app import app
 from proxy.cli.tree import command_tree
 from proxy.config import load_config
 
@@ -30,7 +33,7 @@ def test_the_configuration_is_valid(tmp_path: Path) -> None:
 def test_every_command_exists() -> None:
     known = {
         " ".join(command.path[1:]): {n for o in command.options for n in o.names}
-        for command in command_tree().walk()
+        for command in command_tree(get_command(app)).walk()
     }
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     inline = [" ".join(x.split()) for x in re.findall(r"`(waypost [^`]+)`", PAGE)]
