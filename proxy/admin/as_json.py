@@ -99,7 +99,7 @@ def endpoint_view_to_json(view: EndpointView) -> dict[str, Any]:
 
 
 def pool_view_to_json(view: PoolView) -> dict[str, Any]:
-    """A pool and who leads to it."""
+    """A pool and the endpoints that lead to it."""
     return {**pool_to_json(view.pool), "endpoints": list(view.endpoints)}
 
 

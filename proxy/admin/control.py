@@ -1,7 +1,7 @@
 """Every operator verb, once: what the command line, and later the API, can do.
 
-Functions over an ``Operator``: the store, the rules of the configuration and who is
-asking.  They return model values and print nothing.  A refusal is a ControlError, a
+Functions over an ``Operator``: the store, the rules of the configuration and the
+caller.  They return model values and print nothing.  A refusal is a ControlError, a
 store that does not work a StoreError; both texts say what to do.
 """
 
@@ -45,12 +45,12 @@ class ControlError(Exception):
 
 
 def _anything(table: EndpointTable, changes: Sequence[RowChange]) -> None:
-    """Whoever may write the store may change everything."""
+    """A caller that may write the store may change everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who asks, of which store, under which rules.
+    """The caller, its store, and the rules of the configuration.
 
     ``allow`` is shown what a change would do, inside its transaction and with
     ``what_if`` too, and raises Refused for what this operator may not do.
@@ -84,7 +84,8 @@ class Outcome:
 class EndpointView:
     """An endpoint and the service URIs that its pools have handed out.
 
-    ``conflicts`` are those who registered for its address since it is an endpoint.
+    ``conflicts`` are the registrations that were tried for its address since it is an
+    endpoint.
     """
 
     endpoint: Endpoint

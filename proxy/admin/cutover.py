@@ -154,7 +154,7 @@ async def roll_back_overdue(store: Store, now: float, uptime: Uptime) -> Cutover
     last = (await store.load_table()).cutover
     if last is None or not last.is_overdue(now, uptime):
         return None
-    # Asked again inside the transaction: somebody may be quicker, or confirm.
+    # Checked again inside the transaction: another process may be quicker, or confirm.
     decide = rules.roll_back_overdue(_by(AUTOMATIC), now, uptime)
     changes = await store.change(AUTOMATIC, "cutover.rollback", decide, now)
     for change in changes:

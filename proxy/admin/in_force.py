@@ -42,7 +42,7 @@ def sentence(in_force: bool | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Who keeps the promise to roll back.
+    """The service that keeps the promise to roll back.
 
     ``problem`` says why a running service could not; ``note`` that there is none.
     """

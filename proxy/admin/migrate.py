@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def _silent(what: str, done: int, rows: int) -> None:
-    """Nobody wants to know."""
+    """Reports nothing."""
 
 
 async def migrate(

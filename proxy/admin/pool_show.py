@@ -1,6 +1,6 @@
 """What DNS and the running service say about a pool: the material of ``pool show``.
 
-DNS is asked afresh; health is the service's own, for nobody else makes calls.
+DNS is asked afresh; health comes from the service, because only it makes calls.
 """
 
 from dataclasses import dataclass, replace

@@ -117,7 +117,7 @@ def _identity(config: Config, listen: ListenSection, step: Step) -> Step:
 
 
 def _boundary(config: Config) -> Iterator[Step]:
-    """[MS-SIPAE]: who signs takes no answer of ours."""
+    """[MS-SIPAE]: a client that signs takes no answer of ours."""
     for listen in config.listen:
         if listen.first_hop:
             yield Step(
@@ -133,7 +133,7 @@ def _boundary(config: Config) -> Iterator[Step]:
 def _dns(config: Config) -> Step:
     if config.dns.nameservers:
         return Step("dns", True, ", ".join(config.dns.nameservers))
-    from proxy.pools.name_servers import NameServers  # dnspython: only who asks pays
+    from proxy.pools.name_servers import NameServers  # dnspython: on demand
 
     servers = NameServers(None, str(RESOLV_CONF)).addresses
     if servers:
@@ -206,7 +206,7 @@ async def _store(config: Config) -> list[Step]:
 
 
 def _forgotten(config: Config) -> Iterator[Step]:
-    """A section that somebody filled in, and that does nothing."""
+    """A section with values that do nothing."""
     keys = config.registrar.as_table().items()
     default = type(config.registrar)().as_table()
     filled = [key for key, value in keys if value != default[key]]
@@ -223,7 +223,8 @@ def _not_enabled(why: str) -> Step:
 
 
 def _registrar(config: Config, users: list[User]) -> Step:
-    """Somebody must be able to register, and every password must fit the realm."""
+    """At least one client must be able to register, and every password must fit the
+    realm."""
     realm = config.realm
     strangers = [user.name for user in users if user.realm != realm]
     networks = config.registrar.trusted_networks

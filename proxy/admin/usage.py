@@ -33,7 +33,7 @@ class UsageView:
 
     @property
     def is_quiet(self) -> bool:
-        """Nobody has asked for as long as it takes."""
+        """No caller has asked for as long as it takes."""
         return self.summary.quiet_for(self.now) >= self.summary.days * DAY
 
     @property

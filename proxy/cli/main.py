@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _unheard(failure: OutputFailed, code: int, said: "_Complaints") -> int:
-    """Say what became of a command whose result nobody takes."""
+    """Say what became of a command whose result could not be written."""
     made = output.changes_made()
     if failure.is_broken_pipe and not made:
         return code  # the reader of our pipe has seen enough
@@ -90,8 +90,8 @@ def _event_log_of(rest: list[str]) -> str | None:
 
 def _dispatch(front: list[str], rest: list[str], said: "_Complaints") -> int:
     if _is_serve(front, rest):
-        # The first process of a container ignores signals that nobody handles, so a
-        # stop in the first instants would be lost and the container be killed later.
+        # The first process of a container ignores signals without a handler. A stop in
+        # the first instants would be lost, and the container be killed later.
         signal.signal(signal.SIGTERM, _leave)
         from proxy.cli.serve import serve_command
 

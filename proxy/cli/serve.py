@@ -31,7 +31,7 @@ def serve_command(config_file: str | None, events: str | None = None) -> int:
     if note:
         print(f"waypost: note: {note}", file=sys.stderr)
     config = read_now(path)
-    # Only now: who has a mistake in the file hears of it before all that is loaded.
+    # Only now: a mistake in the file is reported before all this is loaded.
     from proxy.server.serve import serve
 
     gc.collect()  # what imports left behind, before there is more

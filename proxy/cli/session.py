@@ -47,7 +47,7 @@ class Session:
                 except StoreError as error:
                     if error.is_away:
                         raise
-                    # Whoever only looks must be able to: now more than ever.
+                    # A command that only reads must still work, now more than ever.
                     problem = str(error)
                 operator = Operator(
                     store,

@@ -81,13 +81,13 @@ def _worker_ports(config: Config) -> list[Contradiction]:
 
 
 def _peer_contradictions(number: int, listen: ListenSection) -> list[Contradiction]:
-    """What a listener says about who connects to it."""
+    """What a listener says about the peers that connect to it."""
     found: list[Contradiction] = []
     if listen.trusted_peers and listen.verify_client == "none":
         found.append(
             (
                 ("listen", number, "trusted_peers"),
-                "nobody is asked for a certificate here: write "
+                "this listener asks for no certificate: write "
                 'verify_client = "required"',
             )
         )

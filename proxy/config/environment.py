@@ -71,7 +71,7 @@ def _section_named(name: str) -> type[Section] | None:
 
 
 def _slip(name: str, section: str, key: str) -> list[Problem]:
-    """Variables of other programs may begin like ours: only what is close is told."""
+    """Variables of other programs may begin like ours: report only close ones."""
     listed = keys_of(Config).get(section)
     if listed is not None and key in keys_of(get_args(listed.type)[0]):
         text = f"[[{section}]] is a list: write its keys into the file"

@@ -54,7 +54,7 @@ def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) 
 
 
 def is_searched(explicit: str | None) -> bool:
-    """Whether nobody names the file, so that the usual places are looked at."""
+    """Whether no name is given, so that the usual places are searched."""
     return not (explicit or os.environ.get("WAYPOST_CONFIG"))
 
 
@@ -66,8 +66,8 @@ def overshadowed(found: Path) -> str:
         return ""
     return (
         f"the configuration is {first.absolute()}, in this folder, and not "
-        f"{hidden[0]}: a service that uses that one knows nothing of changes made "
-        f"here (--config {hidden[0]} takes it)"
+        f"{hidden[0]}: a service that uses that one does not see changes made "
+        f"here (--config {hidden[0]} names it)"
     )
 
 

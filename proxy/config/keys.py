@@ -23,7 +23,7 @@ def read_keys(path: Path) -> tuple[bytes, ...]:
         reason = getattr(error, "strerror", None) or "not ASCII"
         raise KeyFileError(
             f"the key file {path} cannot be read ({reason}): "
-            f"`openssl rand -hex {MIN_BYTES}` makes a line of it"
+            f"`openssl rand -hex {MIN_BYTES}` prints a line for it"
         ) from None
     keys = []
     for number, line in enumerate(text.splitlines(), 1):

@@ -71,7 +71,8 @@ def _fqdn(value: str) -> str:
 
 @section
 class PoolSection(TlsSection):
-    """How we show ourselves to one pool, and whom we trust to be it."""
+    """Our certificate towards one pool, and the authorities that may have signed its
+    own."""
 
     fqdn: str = setting(example="pcpool.contoso.test", check=_fqdn)
 
@@ -146,7 +147,7 @@ def _nameservers(value: list[str]) -> list[str]:
 
 @section
 class DnsSection(Section):
-    """Whom we ask; empty is the system's resolver."""
+    """The name servers that we ask; empty is the system's resolver."""
 
     nameservers: list[str] = setting(
         default=[], example=["127.0.0.1:5353"], check=_nameservers

@@ -1,8 +1,8 @@
 """The configuration file as the service reads it: patiently, but not for ever.
 
-On a file system that is gone a read may never return, and nothing can end it.  So the
-bytes are read by a thread that nobody has to wait for.  Checking them takes about two
-milliseconds and happens where the configuration is needed.
+On a file system that is gone a read may never return, and nothing can end it.  So a
+thread reads the bytes, and the caller can stop waiting for it.  Checking them takes
+about two milliseconds and happens where the configuration is needed.
 """
 
 import asyncio

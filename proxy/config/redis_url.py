@@ -181,6 +181,6 @@ def _options(query: str, kind: Kind, is_tls: bool) -> dict[str, str]:
     replicas = options.get("replicas", "0")
     if not replicas.isdecimal() or int(replicas) > MOST_REPLICAS:
         raise ValueError(
-            f"replicas is how many must have a change: write 0 to {MOST_REPLICAS}"
+            f"replicas is how many must hold a change: write 0 to {MOST_REPLICAS}"
         )
     return options

@@ -31,7 +31,8 @@ def _algorithms(value: list[str]) -> list[str]:
 
 @section
 class RegistrarSection(Section):
-    """Off unless switched on; then nobody may register who is not named here."""
+    """Off unless switched on; then only the networks, users and certificates of the
+    registrar may register."""
 
     enabled: bool = False
     trusted_networks: list[str] = setting(

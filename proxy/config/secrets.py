@@ -15,7 +15,7 @@ _LONG_WORD: Final = re.compile(
 
 
 def mask_line(text: str) -> str:
-    """A line that is no TOML: besides, no long word behind ``=``.
+    """A line that is no TOML, without any long word behind ``=`` either.
 
     The name of its key may be misspelt, and a token then looks like any other word.
     """

@@ -73,7 +73,7 @@ class Section:
 
     @classmethod
     def from_keys(cls, keys: dict[str, Any]) -> Self:
-        """The section of the keys that somebody wrote, each right by itself.
+        """The section of the keys that were written, each right by itself.
 
         Raises ValueError with a sentence that says what to write.
         """

@@ -20,7 +20,7 @@ def _workers(value: object) -> object:
     count = value if isinstance(value, int) and value is not True else 0
     if value != "auto" and not 1 <= count <= MAX_WORKERS:
         raise ValueError(
-            f"{value} is no number of processes: write workers = 2, at most "
+            f"{value} is not a number of processes: write workers = 2, at most "
             f'{MAX_WORKERS}, or "auto" for one per core'
         )
     return value
@@ -47,7 +47,7 @@ def _hosts(value: list[str]) -> list[str]:
 class AdminSection(Section):
     """The HTTP listener for health, metrics and status; an empty address: none.
 
-    ``is_chosen`` is True when somebody wrote the address, False for the default.
+    ``is_chosen`` is True when the address was written, False for the default.
     """
 
     listen: str = setting(default="127.0.0.1:8060", check=_listen)

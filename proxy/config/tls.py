@@ -19,7 +19,8 @@ class TlsFiles(Section):
 
 @section
 class TlsDefaults(TlsFiles):
-    """``[tls]``: the files of whoever names none, and the oldest version we speak."""
+    """``[tls]``: the files of listeners and pools that name none, and the oldest
+    version."""
 
     minimum_version: MinimumVersion = "TLSv1.2"
 

@@ -95,8 +95,8 @@ def _items(
         raise Invalid(wrong)
     least = bounds.get("min_length", 0)
     if len(taken) < least:
-        wanted = f"have at least {least} item after validation, not {len(taken)}"
-        raise _refused(where, values, wanted, what="list should")
+        text = f"has {len(taken)} items but should have at least {least}"
+        raise Invalid([(where, f"{text}: write {_example(where)}")])
     return taken
 
 
@@ -148,7 +148,7 @@ def _refused(
     where: KeyPath, value: Any, wanted: str, what: str = "should be"
 ) -> Invalid:
     """What is wrong and what to write."""
-    text = f"is {_shown(where, value)} but {what} {wanted}: write {_example(where)}"
+    text = f"is {_shown(where, value)} but should be {wanted}: write {_example(where)}"
     return Invalid([(where, _noted(text, value))])
 
 

@@ -21,8 +21,8 @@ REQUEST_URI_WORDS: Final = ("pool-host", "keep")
 
 
 RefusalKind = Literal["refused", "missing", "conflict", "forbidden", "outdated"]
-"""What kind of refusal: of what was asked, of what is not there, by what is there,
-of who asks, and of what was asked about a row that is another one by now."""
+"""The kind of refusal: the request is wrong, the row is not there, another row is in
+the way, the caller may not do it, or the row has changed meanwhile."""
 
 
 class Refused(ValueError):
@@ -59,7 +59,7 @@ def normalise_address(text: str, domains: Collection[str] = ()) -> tuple[str, st
 def endpoint_address(text: str, domains: Collection[str] = ()) -> tuple[str, str]:
     """``normalise_address`` of an endpoint that shall be made: one, and no range.
 
-    A store may hold one with such a letter in it, which is shown and removed as ever.
+    A store may hold one with such a letter in it; it can still be shown and removed.
     """
     user = text.rpartition("@")[0]
     letter = next((each for each in user if each in _PATTERN), None)

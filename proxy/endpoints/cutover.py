@@ -40,7 +40,7 @@ class Share:
 
     @property
     def is_whole(self) -> bool:
-        """Everybody."""
+        """All users."""
         return self.percent >= 100
 
     def __str__(self) -> str:
@@ -261,7 +261,7 @@ def confirm_cutover(by: str, now: float, uptime: Uptime = NO_UPTIME) -> Decide:
 def roll_back_cutover(by: str, now: float, force: bool = False) -> Decide:
     """Restore the snapshot of the newest cutover, confirmed or not.
 
-    Without ``force`` no later change of somebody is undone with it.
+    Without ``force`` it undoes no later change.
     """
 
     def decide(table: EndpointTable) -> list[RowChange]:
@@ -293,7 +293,7 @@ def overwritten(cutover: Cutover, table: EndpointTable) -> list[str]:
 
 
 def _is_as_before(current: Endpoint | None, before: Endpoint | None) -> bool:
-    """Somebody has put it back himself."""
+    """The row has been put back by hand."""
     if current is None or before is None:
         return current is before
     return replace(current, changed_at=before.changed_at) == before

@@ -111,7 +111,7 @@ class Cutover:
     when the doctor had advised against it.  ``settled_at`` and ``settled_by`` tell of
     the confirmation or the rollback.  The history keeps it without its switches.
 
-    ``uptime_by`` is the same deadline on a clock that nobody can set: seconds since the
+    ``uptime_by`` is the same deadline on a clock that cannot be set: seconds since the
     start of the machine that is called ``machine``.
     """
 

@@ -9,7 +9,7 @@
     expect_pool = "oldpool.contoso.com"  # refuse when it leads elsewhere now
     create      = true                   # make it when it is not there yet
 
-Every mistake is named at once.  Knows nothing of the endpoint table.
+All mistakes are reported at once.  The endpoint table is not read here.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What somebody may have meant: addresses and names that are close to what was typed.
+"""What may have been meant: addresses and names that are close to what was typed.
 
 Pure.  The part that all addresses of a domain share must not make strangers alike, so
 user and host are compared apart.

@@ -1,7 +1,7 @@
 """Undo of one change out of the history, which is itself a change.
 
-Refused when the row is no longer what that change made of it: then somebody has
-decided something newer, and only a person can say which of the two shall hold.
+Refused when the row is no longer what that change made of it: then there is a newer
+decision, and only a person can say which of the two shall hold.
 """
 
 from dataclasses import replace

@@ -1,10 +1,9 @@
 """The usage ledger: who still dials a legacy URI, how often, when last.
 
-``UsageBook`` adds up finished requests between two looks of whoever saves them;
-``summarise`` answers the one question: may this endpoint go?  Pure.  What counts: a
-request outside a dialog to the endpoint's own address, also to a retired one; not the
-service URIs behind it, and not a challenge (401, 407), after which the client asks
-again.
+``UsageBook`` adds up finished requests between two saves; ``summarise`` answers the one
+question: may this endpoint go?  Pure.  What counts: a request outside a dialog to the
+endpoint's own address, also to a retired one; not the service URIs behind it, and not a
+challenge (401, 407), after which the client asks again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,10 +18,10 @@ from proxy.sip.message import Request
 
 COUNTED: Final = frozenset({b"INVITE", b"SUBSCRIBE"})
 OTHERS: Final = "(others)"
-"""Who is counted together when strangers make up too many names."""
+"""The name under which users are counted together when strangers make up too many."""
 MAX_NAMES: Final = 10_000
 DOCTOR: Final = "waypost-doctor"
-"""The user of our own probes, who is nobody's client."""
+"""The user of our own probes, which is no client of anybody."""
 _CHALLENGES: Final = frozenset({401, 407})
 _LONGEST: Final = 200
 """Bytes of a name that a client gave itself: nothing that people have is longer."""
@@ -70,7 +69,7 @@ class _Count:
 
 
 class UsageBook:
-    """Adds up requests until somebody takes them away to save them."""
+    """Adds up requests until they are taken away to be saved."""
 
     __slots__ = ("_counts", "counted")
 
@@ -164,7 +163,7 @@ class UsageSummary:
     last: Usage | None
 
     def quiet_for(self, now: float) -> float:
-        """Seconds since anybody used it, or since it can be used: the shorter one.
+        """Seconds since it was last used, or since it can be used: the shorter one.
 
         One that was made anew an hour ago has not been quiet for longer than that.
         """

@@ -2,7 +2,7 @@
 
 It answers SRV, NAPTR, A, AAAA, CNAME and whatever else dnspython can read, follows
 CNAMEs inside its records, tells "no such name" from "no such record", and truncates
-over UDP.  It is not a name server for anybody else: no delegation, no transfer, no
+over UDP.  It is not a name server for other uses: no delegation, no transfer, no
 DNSSEC, loopback only.
 """
 

@@ -1,7 +1,7 @@
 """Where the lab's parts live: addresses of their own on loopback, and a directory.
 
-The usual addresses are the same on every machine, so that a capture is easy to read;
-whoever is taken gives way to a free port.  Nothing is bound here for longer than the
+The usual addresses are the same on every machine, so that a capture is easy to read; a
+port that is taken gives way to a free one.  Nothing is bound here for longer than the
 look takes.
 """
 
@@ -36,7 +36,7 @@ nameservers = ["{dns_host}:{dns_port}"]
 """
 
 REGISTRAR = """
-# Who registers from this machine needs no password: make load SCENARIO=register
+# A client on this machine needs no password to register: make load SCENARIO=register
 [registrar]
 enabled = true
 trusted_networks = ["127.0.0.0/8"]

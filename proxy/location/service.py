@@ -1,8 +1,8 @@
 """The location service: AOR → bindings, in memory.
 
-One dictionary, so a look-up costs the same for ten AORs and for a hundred thousand.
-Bindings expire when somebody looks; ``sweep`` frees what nobody looks at.  What is
-acknowledged is in the store before it comes here.
+One dictionary, so a look-up costs the same for ten AORs and for a hundred thousand.  A
+look-up drops expired bindings; ``sweep`` frees those that are never looked up.  An
+acknowledged binding is in the store before it comes here.
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from proxy.location.binding import Binding, BindingChange, BindingChanges
 class LocationService:
     """All live bindings of this process.
 
-    ``wall_offset`` is what has to be added to the core's clock to get seconds since
-    the epoch, in which bindings expire.  Whoever sets it says so with ``clock_set``
-    when the clock was not just read again: a jump does not end registrations.
+    ``wall_offset`` is what has to be added to the core's clock to get seconds since the
+    epoch, in which bindings expire.  When the clock has been set, and not just read
+    again, the caller says so with ``clock_set``: a jump does not end registrations.
     """
 
     __slots__ = ("_by_aor", "wall_offset")
@@ -25,7 +25,8 @@ class LocationService:
         self.wall_offset = 0.0
 
     def __len__(self) -> int:
-        """How many bindings are held, expired ones that nobody looked at included."""
+        """How many bindings are held, including expired ones that were not looked up
+        since."""
         return sum(map(len, self._by_aor.values()))
 
     @property
@@ -105,9 +106,9 @@ class LocationService:
     def clock_set(self, by: float, now: float, longest: float) -> list[BindingChange]:
         """The wall clock was set by that many seconds at ``now``; what changed for it.
 
-        Forward: every contact keeps what it had left.  Back: it has that and more, so
-        nobody gets longer than ``longest``, the most that is ever granted.  Not exact
-        back, because other machines, whose clocks were right, may have written some.
+        Forward: every contact keeps what it had left.  Back: it has that and more, but
+        never more than ``longest``, the most that is ever granted.  Not exact back,
+        because other machines, whose clocks were right, may have written some.
         """
         self.sweep(now)  # by the clock as it was
         self.wall_offset += by

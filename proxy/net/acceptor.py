@@ -188,7 +188,7 @@ class Acceptor:
             await self._gate.step()
 
         try:
-            # By reference: the context in force at this moment.
+            # Read ``tls.context`` now: a certificate reload replaces it.
             context = tls.context
             timeout = settings.tls_handshake * (_TURNS_LATE if is_friend else 1)
             async with asyncio.timeout(timeout):
@@ -205,9 +205,9 @@ class Acceptor:
 
 
 class AcceptedConnection(StreamConnection):
-    """A connection that somebody opened to us; gives its place back at the end.
+    """A connection that a peer opened to us; gives its place back at the end.
 
-    ``welcome`` is the task that brings it about, until it is made.
+    ``welcome`` is the task that accepts it, until it is open.
     """
 
     __slots__ = ("_admission", "_trusted", "place", "welcome")

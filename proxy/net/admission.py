@@ -1,13 +1,13 @@
-"""Who may have a connection: places, shares of them, and who gives way.
+"""Which peers may have a connection: places, shares of them, and which peer gives way.
 
 Strangers share what there is, by address and by network (/24, /64: one host of IPv6 has
-all addresses of its /64).  When every place is taken the newcomer gets one and a
-stranger gives way: the longest silent one of the network that holds most.  Friends are
-not counted: networks that we trust, our pools and nodes, and peers whose certificate we
-know.
+all addresses of its /64).  When every place is taken, the newcomer gets one and a
+stranger gives way: the one that has been silent longest, in the network that holds
+most.  Friends are not counted: networks that we trust, our pools and nodes, and peers
+whose certificate we know.
 
-What a connection may then cost is bounded in ``stream.py``; how many requests it may
-send is the core's business.
+``stream.py`` bounds what a connection may then cost; the core decides how many requests
+it may send.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ REASONS: Final = ("source", "network", "full", "descriptors")
 
 
 class Holder(Protocol):
-    """Who has a place."""
+    """The holder of a place."""
 
     @property
     def silent_since(self) -> float:
@@ -52,7 +52,7 @@ class Holder(Protocol):
 
 
 class Place:
-    """One connection's place; ``holder`` is None until somebody has it."""
+    """One connection's place; ``holder`` is None until a peer has it."""
 
     __slots__ = ("holder", "host", "is_counted", "is_held", "network")
 
@@ -141,7 +141,7 @@ class Admission:
             self._uncount(place)
 
     def befriend(self, place: Place) -> None:
-        """Its holder is a peer that we know: it takes nobody's place any more."""
+        """Its holder is a peer that we know: it no longer takes a stranger's place."""
         self._uncount(place)
 
     def is_friend(self, host: str) -> bool:
@@ -198,19 +198,19 @@ class Admission:
             del self._by_network[place.network]
 
     def _make_room(self, of_newcomer: int) -> bool:
-        """Somebody gives way to one whose network has ``of_newcomer`` places.
+        """A stranger gives way to a newcomer whose network has ``of_newcomer`` places.
 
-        That is one of the network that holds most; where that is hardly more than the
-        newcomer's, or all of it has signed in, a silent one of any network that holds
-        as many.  Who comes from a smaller one keeps its place: else a few large ones
-        could take turns at driving everybody else out.
+        It belongs to the network that holds most.  Where that is hardly more than the
+        newcomer's, or all of its peers have signed in, it is a silent one of any
+        network that holds as many.  A peer of a smaller network keeps its place:
+        otherwise a few large networks could take turns at driving out all others.
         """
         now = self._now()
         largest = max(self._by_network.values(), key=len, default={})
         if len(largest) > of_newcomer + 1 and self._ask(list(largest), now):
             return True
         if now < self._in_vain_until and of_newcomer >= self._in_vain_for:
-            return False  # to look at everybody has a price, and would find nobody
+            return False  # a look at all of them has a price, and would find none
         equals = [
             place
             for each in self._by_network.values()

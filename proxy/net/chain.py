@@ -36,7 +36,7 @@ class Path:
 def walk(own: Described, text: str, ca: str | None, file: str, now: float) -> Path:
     """Follow the chain in ``text``, the content of ``file``, from our certificate.
 
-    ``ca`` is the file of the authorities that we have besides the system's.
+    ``ca`` is the file of the authorities that we trust in addition to the system's.
     """
     others = [found for each in blocks(text)[1:] for found in _authorities(cadata=each)]
     anchors = _Anchors(ca, now)

@@ -1,12 +1,12 @@
-"""Outgoing connections: one attempt per remote address, however many ask for it.
+"""Outgoing connections: one attempt per remote address, however many requests need it.
 
-An opened connection is in the flow table under its remote address, where later
-requests find it; whoever waited for it is told.
+An opened connection is in the flow table under its remote address, where later requests
+find it.  Every request that waited for it gets its outcome.
 
-Those to pools, nodes and trusted networks are always opened.  All others, to contacts
-and to clients that went away before their answer came, are opened on a stranger's
-behalf: they are limited in all and by network, the longest silent one gives way, and
-none lasts long in silence.
+We always open connections to pools, nodes and trusted networks.  We open all others, to
+contacts and to clients that went away before their answer came, on a stranger's behalf.
+They are limited in all and by network, the one that has been silent longest gives way,
+and none lasts long in silence.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _Key = tuple[str, str, int, str]
 
 
 class Connector:
-    """Opens TCP and TLS connections and reports each to everyone who asked.
+    """Opens TCP and TLS connections and reports each to all that asked for it.
 
     ``tls_of_pools`` are ends of TLS for single pools, by FQDN in lower case.
     """
@@ -82,9 +82,9 @@ class Connector:
     def connect(self, front_end: FrontEnd, listener: Listener, timeout: float) -> None:
         """Connect within ``timeout`` seconds, TLS handshake included.
 
-        Whoever asks while an attempt is under way gets that attempt's outcome, and
-        so its deadline.  TLS connections are shared by server name as well: each
-        name must be verified.
+        A call during an attempt to the same address gets that attempt's outcome, and so
+        its deadline.  TLS connections are kept apart by server name: each name must be
+        verified.
         """
         name = front_end.pool or front_end.name or front_end.host
         key = (*front_end.key, name if front_end.transport == "tls" else "")
@@ -102,7 +102,7 @@ class Connector:
         return self._tls_of_pools.get(name.lower(), self._tls)
 
     def close(self) -> None:
-        """Give up all attempts; nobody is told."""
+        """Give up all attempts, without reports."""
         for task in self._tasks:
             task.cancel()
 
@@ -121,8 +121,8 @@ class Connector:
             self._failed(key, error, timeout)
             return
         except Exception as error:
-            # A name that ssl cannot encode, say.  Whoever waits must hear of it:
-            # unheard, it would keep everybody else from trying this address again.
+            # For example, a name that ssl cannot encode.  Every waiting request needs
+            # the outcome; without it no later request could try this address again.
             self._failed(key, OSError(errno.EINVAL, repr(error)), timeout)
             return
         finally:
@@ -140,7 +140,7 @@ class Connector:
     ) -> None:
         transport, host, port, name = key
         end = self.tls_end(name)
-        # By reference: the context in force at this moment.
+        # Read ``end.context`` now: a certificate reload replaces it.
         context = end.context if end and transport == "tls" else None
         if transport == "tls" and context is None:
             raise ssl.SSLError(0, "no TLS towards pools is configured")
@@ -162,7 +162,7 @@ class Connector:
             # The name that is verified (RFC 5922 section 7.2), whatever else it has.
             connection.flow.peer_names = (name,)
             if end and end.files.certificate is not None:
-                # The peer knows who we are and may send requests back on it.
+                # The peer has seen our certificate and may send requests back on it.
                 connection.flow.via_prefix = listener.via_prefix_alias
             if await encrypted(self._loop, opened, connection, context, name):
                 return

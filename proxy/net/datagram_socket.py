@@ -22,7 +22,7 @@ _ORIGIN_ICMP: Final = (2, 3)
 def tune(opened: socket.socket) -> None:
     """Large buffers and the error queue, as far as the system lets us."""
     if sys.platform == "linux":
-        # The forced form ignores the system's ceiling, for those who may.
+        # The forced form ignores the system's ceiling, for privileged processes.
         _set(opened, socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         _set(opened, socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         _set(opened, socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)

@@ -1,6 +1,7 @@
-"""TLS handshakes of peers that come to us: so many at a time, the others wait.
+"""TLS handshakes of peers that connect to us: a limited number at a time, the others
+wait.
 
-Nobody is refused here.  A peer that has not said a word takes no turn, it has its place
+No peer is refused here.  A peer that has sent nothing takes no turn; it has its place
 (``admission.py``) and the deadline of the first byte.  Friends have turns of their own.
 Among strangers no network has more than its share, and one that stalls while others
 wait gives way.  However many are under way, a turn of the loop carries out only a few
@@ -31,7 +32,7 @@ class Turn:
 
 
 class Handshakes:
-    """Who may shake hands now.
+    """Which peers may shake hands now.
 
     ``most`` at a time, of one network ``per_network`` (None: all of them may be).
     """
@@ -51,7 +52,7 @@ class Handshakes:
         return len(self._active)
 
     async def begin(self, network: str) -> Turn:
-        """Wait for a turn; whoever has one must ``end`` it."""
+        """Wait for a turn; the caller must ``end`` it."""
         turn = Turn(network, asyncio.current_task())
         if self._may_begin(network) and network not in self._waiting:
             self._begin(turn)
@@ -70,7 +71,7 @@ class Handshakes:
         return turn
 
     def end(self, turn: Turn) -> None:
-        """It is over, well or not: whoever waits may begin."""
+        """The handshake is over, well or not: the next peer that waits may begin."""
         self._active.pop(turn, None)
         self._grant()
 
@@ -112,7 +113,7 @@ class Handshakes:
             self._timer = self._loop.call_later(_LOOK, self._look)
 
     def _look(self) -> None:
-        """While somebody waits, nobody may hold a turn by standing still."""
+        """While peers wait, no peer may hold a turn by standing still."""
         self._timer = None
         if not self._waiting:
             return

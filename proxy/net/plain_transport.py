@@ -49,7 +49,7 @@ class PlainTransport(DirectTransport):
 
     def _readable(self) -> None:
         if self._is_paused or self._is_closing:
-            self._lose(None)  # nobody asked for data: the peer has hung up
+            self._lose(None)  # we wait for no data: the peer has hung up
             return
         size = self._receive(self._protocol.get_buffer(-1))
         if size > 0:

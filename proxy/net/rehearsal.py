@@ -36,7 +36,7 @@ class Shown:
 def rehearse(
     files: TlsFiles, host: str | None, minimum: MinimumVersion = "TLSv1.2"
 ) -> Shown:
-    """Shake hands as ``host`` (None: whoever), and tell what was shown.
+    """Shake hands as ``host`` (None: any name), and return the certificate shown.
 
     Raises NetError with what is wrong and what to do.
     """
@@ -103,7 +103,7 @@ def rehearse_client(files: TlsFiles) -> Shown:
 
 
 def _all_names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
-    """What stands in our own certificate, wildcards included, for whoever looks."""
+    """The names in our own certificate, wildcards included, for display."""
     alternatives = certificate.get("subjectAltName", ())
     names = [value.lower() for kind, value in alternatives if kind in ("DNS", "URI")]
     return tuple(dict.fromkeys(names)) or peer_names(certificate)

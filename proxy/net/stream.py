@@ -1,9 +1,9 @@
 """Stream connections: TCP and TLS, accepted or opened by us, after the handshake.
 
-Bytes are read into one buffer shared by all connections (asyncio's own would be
-256 KiB for each read), framed, and handed on message by message.  What is sent waits
-in ``_pending`` until the batch of events is over and then leaves as one write.  A peer
-that does not read loses its connection, nobody else anything.
+Bytes are read into one buffer shared by all connections (asyncio's own would be 256 KiB
+for each read), framed, and handed on message by message.  What is sent waits in
+``_pending`` until the batch of events is over and then leaves as one write.  A peer
+that does not read loses its connection, and no other peer loses anything.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class Streams:
         self.held = 0  # bytes of messages that are not whole yet, all together
         self.shed = 0
         self.timed_out = 0
-        self.untrusted = 0  # a valid certificate of somebody we do not trust
+        self.untrusted = 0  # a valid certificate of a peer that we do not trust
 
     def next_connection_id(self) -> int:
         return next(self._numbers)
@@ -172,7 +172,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._streams.flows.add_stream(self.flow)
 
     def _note_peer(self, transport: Wire) -> None:
-        """Who the peer proved to be; nobody without a certificate that we asked for."""
+        """The names that the peer has proved; empty without a certificate that we asked
+        for."""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and not self._was_opened_by_us:
             certificate = tls.getpeercert()

@@ -1,9 +1,9 @@
 """TLS contexts from certificate, key and authority files (PEM), and peers' names.
 
-A ``TlsEnd`` is held by whoever shakes hands, who asks for ``context`` each time: that
-is how new files come into force for new connections (``server/certificates.py``
-decides when).  Whether a certificate fits its host is ``rehearsal.py``.  Names are
-those of RFC 5922 section 7.1.
+The code that shakes hands holds a ``TlsEnd`` and reads its ``context`` each time, so
+new files count for new connections (``server/certificates.py`` decides when).  Whether
+a certificate fits its host is ``rehearsal.py``.  Names are those of RFC 5922 section
+7.1.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _VERSIONS: Final[dict[str, ssl.TLSVersion]] = {
 }
 _DOMAIN: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.\-]*[a-z0-9_])?\Z")
 _DOUBLES: Final = frozenset("\u2126\u212a\u212b")
-"""Ohm, Kelvin and Angstrom: in lower case they are letters of somebody else's name."""
+"""Ohm, Kelvin and Angstrom: in lower case they are letters of another name."""
 _OLD: Final = ("TLSv1", "TLSv1.1")
 _VERIFY: Final[dict[str, ssl.VerifyMode]] = {
     "none": ssl.CERT_NONE,
@@ -128,10 +128,10 @@ def peer_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
 
     DNS names first, then the hosts of SIP URIs, of the subject alternative name; the
     common name counts only where there is no alternative name at all.  A URI with a
-    user part names a user and no domain (``peer_users``), a ``sips:`` URI and one with
-    another scheme nobody, an address neither.  A wildcard proves nothing of a single
-    server, whatever label it stands in (RFC 5922 section 7.2).  ``certificate`` is what
-    ``SSLSocket.getpeercert`` returns, empty for a peer that showed none.
+    user part names a user and no domain (``peer_users``).  A ``sips:`` URI, one with
+    another scheme, and an address name neither.  A wildcard proves nothing about a
+    single server, whatever label it stands in (RFC 5922 section 7.2).  ``certificate``
+    is what ``SSLSocket.getpeercert`` returns, empty for a peer that showed none.
     """
     if not certificate:
         return ()
@@ -151,7 +151,7 @@ def peer_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 
 def peer_users(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Every user whom a verified certificate names, as ``user@host`` in lower case."""
+    """Every user that a verified certificate names, as ``user@host`` in lower case."""
     if not certificate:
         return ()
     uris = _sip_uris(certificate.get("subjectAltName", ()))

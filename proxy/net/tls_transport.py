@@ -117,7 +117,7 @@ class TlsTransport(DirectTransport):
     def close(self) -> None:
         """Send everything and our close_notify; close when the peer has sent its own.
 
-        Whoever calls it watches the time: the peer may never send one.
+        The caller watches the time: the peer may never send one.
         """
         if self._is_closing:
             return
@@ -129,7 +129,7 @@ class TlsTransport(DirectTransport):
 
     def _readable(self) -> None:
         if self._is_paused and not self._is_closing:
-            self._lose(None)  # nobody asked for data: the peer has hung up
+            self._lose(None)  # we wait for no data: the peer has hung up
             return
         buffer = self._protocol.get_buffer(-1)
         size = self._receive(buffer)
@@ -239,7 +239,8 @@ class TlsTransport(DirectTransport):
 
     def _shut_down(self) -> None:
         """Say goodbye; done when the peer has said it already."""
-        # It has not, or something is to be read before, or it was renegotiating.
+        # ``unwrap`` raises when the peer's close_notify is missing, data is unread, or
+        # a renegotiation is open.
         with contextlib.suppress(OSError):
             self._tls.unwrap()
             self._has_ended = True

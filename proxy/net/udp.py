@@ -276,7 +276,7 @@ class UdpListener:
 
     def _resume(self) -> None:
         self._resumed = None
-        # One that was handed to us is held by somebody else as well.
+        # Another process holds a socket that was handed to us as well.
         if self._is_own and self._pause > _REOPEN_AFTER:
             self._socket.close()
             try:
@@ -299,8 +299,8 @@ class UdpListener:
         if isinstance(error, BlockingIOError):
             self._enqueue(flow, data)
             return
-        # With the error queue on, any call on the socket may raise what ICMP said
-        # about an earlier datagram to somebody else.  Raising it cleared it.
+        # With the error queue on, any call on the socket may raise what ICMP said about
+        # an earlier datagram to another address.  Raising it cleared it.
         try:
             self._sendto(data, (flow.host, flow.port))
         except BlockingIOError:

@@ -60,9 +60,9 @@ class Resolution:
     lowest (first choice) first; the order inside a group is the weight's business
     (``selection.py``).  ``naptr_order`` lists transports by NAPTR preference, empty
     without NAPTR.  ``expires`` is in core seconds; an expired Resolution stays usable
-    (RFC 8767) and is marked ``stale`` once a refresh has failed.
-    ``error`` is set, and ``groups`` empty, when nothing usable was found.
-    ``plans`` is a slot for ``selection.py``, nobody else's.
+    (RFC 8767) and is marked ``stale`` once a refresh has failed.  ``error`` is set, and
+    ``groups`` empty, when nothing usable was found.  ``plans`` is a slot for
+    ``selection.py`` alone.
     """
 
     __slots__ = (

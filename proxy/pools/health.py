@@ -90,11 +90,11 @@ class Suspect:
 class HealthBook:
     """Passive health of every front end that has ever failed.
 
-    ``suspects`` is empty while nothing is wrong, and public so that a hot path can
-    test it before it builds a key; ``ejected`` holds the keys that are or were
-    ejected without a success since.  ``on_change`` hears of every ejection and its end.
-    ``doubts`` are those that let somebody wait and have answered nobody since: since
-    when.
+    ``suspects`` is empty while nothing is wrong, and public so that a hot path can test
+    it before it builds a key; ``ejected`` holds the keys that are or were ejected
+    without a success since.  ``on_change`` is called for every ejection and its end.
+    ``doubts`` are the front ends that let a request wait and have answered none since,
+    with the instant since when.
     """
 
     __slots__ = ("_histories", "doubts", "ejected", "on_change", "suspects")
@@ -118,17 +118,17 @@ class HealthBook:
                 self.on_change(Ejection(key, now, 0.0, 0, "answered"))
 
     def doubt(self, key: Key, now: float) -> None:
-        """Somebody has been waiting for a while, and has heard nothing."""
+        """A request has waited for a while and has got nothing back."""
         if len(self.doubts) >= MAX_KNOWN:
             self.doubts.clear()
         self.doubts.setdefault(key, now)
 
     def heard(self, key: Key) -> None:
-        """It has said something to somebody."""
+        """It has answered a request."""
         self.doubts.pop(key, None)
 
     def silent_for(self, key: Key, now: float) -> float:
-        """For how long it has answered nobody while somebody waited."""
+        """For how long it has answered no request while one waited."""
         since = self.doubts.get(key)
         return 0.0 if since is None else now - since
 
@@ -137,10 +137,10 @@ class HealthBook:
     ) -> bool:
         """A transport failure; True when it ejected the front end.
 
-        ``is_silent``: it says nothing to anybody, which need not be seen three times.
-        Failures at one instant are one event (a lost connection fails everything
-        that was pending on it) and count once.  After an ejection has run out the
-        failures are still in a row, so that a single one more ejects again.
+        ``is_silent``: it answers no request at all, which need not be seen three times.
+        Failures at one instant are one event (a lost connection fails everything that
+        was pending on it) and count once.  After an ejection has run out the failures
+        are still in a row, so that a single one more ejects again.
         """
         suspect = self.suspects.get(key)
         if suspect is None:

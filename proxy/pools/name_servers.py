@@ -143,17 +143,16 @@ class NameServers:
 
     @property
     def absence(self) -> str:
-        """Why nobody can be asked."""
+        """Why there is no name server to ask."""
         if self._is_systems:
             return f"{self._path} names no name server"
         return "no name server is configured"
 
     def look_again(self) -> bool:
-        """Read the system's file if it is another one by now; True when the servers
-        changed.
+        """Read the system's file if it has changed; True when the servers changed.
 
-        A file without servers, or none, changes nothing: it is being written, and
-        somebody who can be asked is better than nobody.
+        A file without servers, or no file, changes nothing: somebody is writing it, and
+        the old servers are better than none.
         """
         if not self._is_systems:
             return False

@@ -1,8 +1,8 @@
 """The cache of Resolutions, and which of them is due for a refresh when.
 
 Names in use are resolved again at 80 % of their time to live, so that no request waits
-for DNS; names nobody asks for are dropped.  Pure: asking is `resolver.py`, the single
-answers underneath are `answers.py`.
+for DNS; names out of use are dropped.  Pure: `resolver.py` asks, and `answers.py` has
+the single answers underneath.
 """
 
 import random
@@ -63,7 +63,8 @@ class ResolutionCache:
         return list(self._entries)
 
     def pin(self, lookups: Iterable[Lookup]) -> list[Lookup]:
-        """Keep these names fresh though nobody asks; returns those not yet cached.
+        """Keep these names fresh without requests for them; returns those not yet
+        cached.
 
         Replaces what was pinned before.
         """
@@ -71,7 +72,7 @@ class ResolutionCache:
         return [lookup for lookup in self._pinned if lookup not in self._entries]
 
     def is_pinned(self, lookup: Lookup) -> bool:
-        """True for a name that is kept fresh though nobody asks."""
+        """True for a name that is kept fresh without requests for it."""
         return lookup in self._pinned
 
     def put(
@@ -106,7 +107,7 @@ class ResolutionCache:
         return entry.resolution, is_news
 
     def take_due(self, now: float) -> list[Lookup]:
-        """The names to resolve now; those nobody wants any more are dropped.
+        """The names to resolve now; drops those that are out of use.
 
         A name that is handed out comes back with the next `put`.
         """

@@ -31,7 +31,7 @@ SERVICE_ROUND: Final = 0.5
 NAPTR_ROUND: Final = 0.7
 # Seconds between two looks at the system's list of name servers.
 LOOK: Final = 2.0
-# Look-ups under way at once; beyond it somebody is feeding us names.
+# Look-ups under way at once; beyond it a stranger is feeding us names.
 MAX_LOOKUPS: Final = 512
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class Resolver:
         return self._cache.is_pinned(lookup)
 
     async def close(self) -> None:
-        """Stop asking; whoever waits gets a failure."""
+        """Stop asking; every waiting caller gets a failure."""
         self._is_closed = True
         self._is_running = False
         for handle in (self._timer, self._watch):
@@ -283,8 +283,8 @@ class Resolver:
 
         NAPTR and SRV are asked at the same time: hardly any pool has NAPTR, and its
         absence should cost no round trip.  Its own address is for a name that is known
-        to have no SRV records (RFC 3263 section 4.2): whoever fails to answer has not
-        said so, and the machine of that name may be quite another service.
+        to have no SRV records (RFC 3263 section 4.2).  A server that fails to answer
+        has not said so, and the machine of that name may be quite another service.
         """
         asked = srv.services(lookup, self.transports)
         questions = [Question(service.name, "SRV") for service in asked]

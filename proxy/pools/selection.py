@@ -1,8 +1,8 @@
 """Which front ends a request tries, in which order: RFC 2782 and health.
 
-Pure, and run for every out-of-dialog request: what does not change between two
-requests (the transport, the groups) is worked out once per Resolution and kept in its
-``plans``.  What the names resolved to is `srv.py`, who failed is `health.py`.
+Pure, and run for every out-of-dialog request: what does not change between two requests
+(the transport, the groups) is worked out once per Resolution and kept in its ``plans``.
+`srv.py` has what the names resolved to, `health.py` which front ends failed.
 """
 
 import random

@@ -181,14 +181,14 @@ def targets(offers: Iterable[Offer]) -> tuple[str, ...]:
 
 
 def flaw(record: SrvRecord) -> str:
-    """Why nobody can be reached by this record, in a few words; empty when all is well.
+    """Why this record leads to no server, in a few words; empty when all is well.
 
     ``"."`` says that the service is not offered (RFC 2782).
     """
     if record.target == ".":
         return "the target '.', which means that the service is not offered"
     if record.port == 0:
-        return f"port 0 for {record.target}, where nobody can listen"
+        return f"port 0 for {record.target}, which no server can use"
     if is_numeric(record.target):
         return (
             f"the address {record.target} as its target, where RFC 2782 wants the name "

@@ -1,7 +1,7 @@
 """The admin listener through a start: first why it waits, then everything.
 
-Whoever asks ``/health``, ``/ready`` or ``waypost status`` while the store is away gets
-an answer, instead of a refused connection that looks like a dead process.
+A caller of ``/health``, ``/ready`` or ``waypost status`` gets an answer while the store
+is away, instead of a refused connection that looks like a dead process.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class AdminDoor:
     def __init__(self, config: Config, state: ServiceState) -> None:
         self._config = config
         self._state = state
-        # For whoever wants to be sure that it is this one; no password.
+        # Tells a caller that this is our listener; not a password.
         state.serves = {
             "config": str(config.path.absolute()),
             "store_url": config.effective()["store"]["url"],

@@ -32,8 +32,8 @@ log = structlog.get_logger()
 async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | None:
     """Serve ``pages`` as ``[admin]`` says; None when it says nowhere.
 
-    An address that somebody chose must be had: raises NetError.  The default one may
-    belong to another Waypost on this machine, which is no reason not to serve.
+    Raises NetError when a configured address cannot be bound.  The default address may
+    belong to another Waypost on this machine, and then we serve without pages.
     """
     address = config.admin.address
     if address is None:
@@ -150,9 +150,9 @@ def open_pages(
 ) -> dict[str, Page]:
     """The pages that need no token anywhere.
 
-    ``down`` is that of ``Tasks``, ``store`` that of ``ServiceState``.  A store that is
-    away or cannot be written is told and no reason not to be ready: calls go on, and
-    every node that shares it would leave the load balancer at once.
+    ``down`` is that of ``Tasks``, ``store`` that of ``ServiceState``.  When the store
+    is away or cannot be written, the page says so and stays ready: calls go on, and
+    otherwise every node that shares the store would leave the load balancer at once.
     """
 
     def health() -> Reply:
@@ -163,7 +163,7 @@ def open_pages(
         is_ready = state.is_ready and not failed.keys() & ROUTING
         said = f"; down: {' '.join(sorted(failed))}" if failed else ""
         if (trouble := store()) != "ok":
-            # The reason may name what is nobody's business: it stands in /status.
+            # The reason may name internals, so only /status shows it.
             said += f"; store: {trouble.partition(':')[0]}"
         if state.waits_for:
             said += f"\nwaiting: {state.waits_for}"

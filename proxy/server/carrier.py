@@ -26,8 +26,8 @@ class Carrier:
 
     ``rare`` carries out what is neither a message, a binding to save nor an access
     record; ``arm`` asks for a look at the timers at an instant, and ``armed_for`` is
-    the deadline that was the reason.  ``undone`` hears of a command that could not be
-    carried out: somebody may wait for what follows from it.  ``tape`` remembers
+    the deadline that was the reason.  ``undone`` gets a command that could not be
+    carried out, because a request may wait for its result.  ``tape`` remembers
     messages, where there is one.
     """
 

@@ -1,6 +1,6 @@
-"""Tells of bugs of ours: counted here, written once a minute for each place.
+"""Reports our own bugs: counts each, and logs it once a minute for each place.
 
-What is told again is held back by the log itself (``telemetry/repeats.py``).
+The log itself holds repetitions back (``telemetry/repeats.py``).
 """
 
 import structlog

@@ -2,9 +2,10 @@
 
 Transactions and contexts are freed by reference counts: what ends lets go of its
 partners.  A collection would walk a hundred thousand live objects and stop the proxy
-for 50 ms, again and again (docs/performance.md).  What little forms cycles is collected
-when little is going on, at the latest every ten minutes; and whenever memory has grown,
-because an error path that nobody thought of may make cycles as fast as requests come.
+for 50 ms, again and again (docs/performance.md).  The few cycles are collected when
+little is going on, at the latest every ten minutes.  They are also collected whenever
+memory has grown, because an unforeseen error path may make cycles as fast as requests
+come.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ async def collect_garbage(runtime: Runtime) -> None:
 
 
 def resident_bytes() -> int:
-    """Memory of this process; 0 where nobody says."""
+    """Memory of this process; 0 where the system does not say."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE

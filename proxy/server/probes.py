@@ -54,7 +54,7 @@ class _ToldBook:
 
 
 class FrontEndProber:
-    """Looks for suspects all the time and sees to it that they are probed."""
+    """Looks for suspects all the time and has them probed."""
 
     def __init__(self, runtime: Runtime, interval: float) -> None:
         self._runtime = runtime

@@ -47,16 +47,15 @@ log = structlog.get_logger()
 
 _BUG: Final = "internal error, see the log"
 _ADVICE = {
-    "guessing": "wrong passwords: what it tries from now on is looked at six seconds "
-    "apart; if it is no friend, close it out in the firewall",
-    "scanning": "it dials many addresses that nobody serves, and is answered late; if "
-    "it is no friend, close it out in the firewall, else name it in [proxy] "
-    "trusted_networks",
+    "guessing": "wrong passwords: from now on one try in six seconds is looked at; "
+    "block the source in the firewall unless you know it",
+    "scanning": "it dials many unknown addresses, and gets late answers; block it in "
+    "the firewall unless you know it, else name it in [proxy] trusted_networks",
 }
 NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
 CLOCK_GRAIN = 0.001
-"""Seconds by which the wall clock may drift before the core is told."""
+"""Seconds by which the wall clock may drift before the core gets the new offset."""
 
 
 class Ways(Protocol):
@@ -70,7 +69,7 @@ class Ways(Protocol):
 class Runtime:
     """One proxy on one event loop; the ``Sink`` of the network.
 
-    ``writes`` is what the store has yet to be told; whoever runs us empties it.
+    ``writes`` is what the store has yet to be told; the caller that runs us empties it.
     ``links`` lead to the other workers, where there are any.
     """
 
@@ -315,8 +314,8 @@ class Runtime:
         )
 
     def _undone(self, command: commands.Command) -> None:
-        """A bug of ours kept a command from being carried out: whoever waits for what
-        follows hears that it failed, from the loop's next turn."""
+        """A bug of ours kept a command from being carried out.  On the loop's next
+        turn, the core gets the event that says so."""
         event: events.Event
         match command:
             case commands.Connect():

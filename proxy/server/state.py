@@ -1,4 +1,4 @@
-"""Where the service stands, for whoever asks: HTTP, systemd, metrics."""
+"""The state of the service, as HTTP, systemd and metrics show it."""
 
 from datetime import UTC, datetime
 from typing import Literal

@@ -23,7 +23,7 @@ HOLDS_AFTER: Final = 3.0
 """Seconds that a task must have run to count as one that works."""
 
 ROUTING: Final = frozenset({"follow-store", "nodes", "watch-cutover"})
-"""Without these we would route by what may no longer be true: not ready."""
+"""Without these tasks we may route by old data: the service is not ready."""
 
 
 class Tasks:
@@ -76,7 +76,7 @@ class Tasks:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                # Nobody ended us: something that we waited for was cancelled.
+                # This task was not ended: something that it waited for was cancelled.
                 failure: BaseException = error
             except Exception as error:
                 failure = error

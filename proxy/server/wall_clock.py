@@ -1,8 +1,8 @@
-"""The wall clock while we run: what it says, and when somebody has set it.
+"""The wall clock while we run: its time, and whether it has been set.
 
-The core counts on a clock that nobody sets; what is stored and shown is seconds since
-the epoch.  The difference is taken anew several times a second: a machine that starts
-with a wrong clock has it put right minutes later.
+The core counts on a clock that cannot be set; the store and all output have seconds
+since the epoch.  We read the difference several times a second, because a machine that
+starts with a wrong clock has it put right minutes later.
 """
 
 from typing import Final

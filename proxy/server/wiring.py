@@ -90,7 +90,7 @@ def node_address(config: Config) -> tuple[str, int] | None:
 
 
 def registrar_settings(config: Config) -> RegistrarSettings | None:
-    """Who may register; None when nobody may."""
+    """The rules for REGISTER; None when the registrar is off."""
     section = config.registrar
     if not section.enabled:
         return None
@@ -153,10 +153,10 @@ def stream_settings(config: Config, workers: int = 1) -> StreamSettings:
 
 
 def admission_settings(config: Config, workers: int = 1) -> AdmissionSettings:
-    """How many connections are accepted, and from whom.
+    """How many connections we accept, in all and from one source.
 
-    The kernel deals out a source's connections as it likes, so what one source may
-    have is counted by each worker.
+    The kernel deals out a source's connections as it likes, so each worker counts what
+    one source may have.
     """
     limits = config.limits
     total, outgoing = places_for_strangers(

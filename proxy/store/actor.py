@@ -1,11 +1,11 @@
-"""Who changes the store: every change is made in somebody's name."""
+"""The author of a change: every change of the store has one."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something: ``name`` a person or account, ``origin`` from where."""
+    """The author of a change: ``name`` is a person or account, ``origin`` a place."""
 
     name: str
     origin: str

@@ -4,8 +4,9 @@
 class StoreError(Exception):
     """The store cannot do its work; the text says why and what to do.
 
-    ``is_passing``: it may be right again without anybody changing anything of ours, so
-    whoever starts waits for it instead of giving up.  ``is_away``: nobody can reach it.
+    ``is_passing``: it may be right again without a change on our side, so a starting
+    service waits for it instead of giving up.  ``is_away``: the store cannot be
+    reached.
     """
 
     def __init__(self, text: str, *, is_passing: bool = False) -> None:

@@ -66,7 +66,7 @@ class Store(RegistrarStore, LedgerStore, AccessStore, NewsStore, NodeStore, Prot
         """Forget learned URIs last used before an instant; how many went."""
 
     async def try_write(self, *, is_thorough: bool = False) -> None:
-        """Write what nobody reads, to find out whether that is possible.
+        """Write a value that is never read, to find out whether writing works.
 
         ``is_thorough``: as much as a real change needs, and without much patience.
         """

@@ -33,7 +33,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store knows of one AOR: its live bindings, and who handed it out.
+    """What the store knows of one AOR: its live bindings, and the pool that handed it
+    out.
 
     ``learned`` is (URI, pool, endpoint) of a service URI, or None.
     """
@@ -49,8 +50,9 @@ class NewsStore(Protocol):
     async def news(self, mark: str) -> News:
         """What has changed since a mark; everything is new after the empty one.
 
-        A change is told after it was made and never missed, however long nobody
-        asked.  What this very store object saved itself may be left out.
+        The store reports a change after it was made and never misses one, however long
+        the last question is ago.  It may leave out what this very store object saved
+        itself.
         """
 
     async def look_up(self, aors: Sequence[str], now: float) -> list[Known]:

@@ -1,4 +1,4 @@
-"""The nodes' part of the store: who shares it, and where the others reach him."""
+"""The nodes' part of the store: the nodes that share it, and their addresses."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -31,7 +31,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Somebody who goes on registering for an address that is an endpoint now."""
+    """A client that goes on registering for an address that is an endpoint now."""
 
     endpoint_key: str
     source: str

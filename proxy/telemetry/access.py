@@ -20,7 +20,7 @@ MAX_PENDING = 20_000
 
 
 READ_AT_ONCE: Final = 16 * 1024
-"""Bytes of one write where nobody else writes."""
+"""Bytes of one write where we are the only writer."""
 SOON: Final = 32
 """Lines that are written without waiting for the next regular flush."""
 
@@ -80,9 +80,9 @@ def _text(value: bytes) -> str:
 class AccessLog:
     """Collects records and writes them, as JSON or ``key=value`` lines.
 
-    ``tally``, ``ledger`` and ``recorder`` are told of every record, whether ``writes``
-    lets it be written or not.  ``piece`` is the most bytes of one write: several
-    processes that write into one pipe would tear longer ones apart.
+    ``tally``, ``ledger`` and ``recorder`` get every record, whether ``writes`` is on or
+    off.  ``piece`` is the most bytes of one write: several processes that write into
+    one pipe would tear longer ones apart.
     """
 
     __slots__ = (

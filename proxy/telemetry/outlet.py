@@ -1,12 +1,12 @@
 """Where log lines leave the process, without ever waiting for their reader.
 
 A reader that stands still (a full pipe, a stopped terminal, a journal that hangs) must
-not stop SIP.  What it does not take is kept, up to a limit in bytes; after that lines
-are dropped and counted, and one line says how many as soon as it reads again.
+not stop SIP.  We keep what it does not take, up to a limit in bytes; after that we drop
+lines and count them, and one line says how many as soon as it reads again.
 
 O_NONBLOCK is never set on the descriptor we were given: it belongs to the open file,
-which the parent, the terminal and the other workers share.  A pipe or a terminal is
-opened once more instead, a socket is told not to wait with each ``send``.  A regular
+which the parent, the terminal and the other workers share.  We open a pipe or a
+terminal once more instead, and tell a socket with each ``send`` not to wait.  A regular
 file has no reader, and is written as it is.
 """
 
@@ -147,7 +147,7 @@ class Outlet:
                     self._keep(self._loss())
         except (BlockingIOError, InterruptedError):
             return False
-        except OSError:  # the reader has gone: nobody will ever read this
+        except OSError:  # the reader has gone: this will never be read
             lost = sum(each.count(b"\n") for each in waiting)
             self.written -= lost
             self.dropped += lost

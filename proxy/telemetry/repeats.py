@@ -1,8 +1,8 @@
-"""One event, one line: what is told again and again is told once and then counted.
+"""One event, one line: repetitions are counted instead of written.
 
-Held back are warnings and errors only.  A traceback is told once a minute for the place
-where it was raised, whatever the values around it; any other line ten times a minute if
-it says the same each time.  The next line that is told says how many were not.
+Only warnings and errors are held back.  A traceback is written once a minute for the
+place that raised it, whatever the values around it; any other line ten times a minute
+if it says the same each time.  The next line that is written says how many were not.
 """
 
 import sys

@@ -34,7 +34,7 @@ class AccessTally:
         self.seconds = 0.0
 
     def count(self, record: AccessRecord) -> None:
-        """Take one finished request into account; our own chat probes are nobody's."""
+        """Take one finished request into account; our own chat probes do not count."""
         if record.rule == "probe":
             return
         method = record.request.method

@@ -1,8 +1,8 @@
-"""The store as somebody may use it: by role what is done, by scope what is seen.
+"""The store as one caller may use it: the role limits what it does, the scope what it
+sees.
 
-The last guard, under every route and command: one that forgot to ask who may do
-something still cannot do it.  A method that is not named here is nobody's business but
-the service's.
+The last guard, under every route and command: one that forgot to check the role still
+cannot do more.  A method that is not named here belongs to the service alone.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from proxy.store import Actor, AuditRow, Conflict, Store, User
 from proxy.store.access import Access, AccessKind, Role
 
 READS: Final = frozenset({"table_version", "registrar_version", "note", "nodes"})
-"""What everybody may ask, whatever the scope."""
+"""What every caller may ask, whatever the scope."""
 
 
 class GuardedStore:
@@ -153,7 +153,7 @@ class GuardedStore:
         return [each for each in found if self._access.covers(each.endpoint_key)]
 
     async def close(self) -> None:
-        """Nothing: whoever opened the store closes it."""
+        """Nothing: the code that opened the store closes it."""
 
 
 SEARCHED: Final = 10_000
@@ -166,7 +166,7 @@ def _pools_of(endpoint: Endpoint) -> list[str]:
 
 
 def require(access: Access, role: Role, key: str = "") -> None:
-    """Refuse who has less than a role, or asks about a key out of the scope."""
+    """Refuse a caller with less than a role, or a key outside the scope."""
     if not access.may(role):
         raise ControlError(
             f'the {access.kind} "{access.name}" has the role {access.role}, and this '
@@ -178,7 +178,8 @@ def require(access: Access, role: Role, key: str = "") -> None:
 
 
 def require_everything(access: Access) -> None:
-    """Refuse whoever is no admin over all: tokens and people are not divided."""
+    """Refuse a caller that is not an admin over everything: tokens and people have no
+    scope."""
     require(access, "admin")
     if access.is_scoped:
         text = _out_of_scope(access, "what belongs to the whole service")
@@ -195,7 +196,8 @@ def allow(access: Access, changes: Sequence[RowChange]) -> None:
 
 
 def _keys_of(change: RowChange) -> list[str]:
-    """The endpoints that a change is about; of a pool nobody with a scope has all."""
+    """The endpoints that a change is about; no caller with a scope has all of a
+    pool."""
     if isinstance(change.row, Cutover):
         return [each.after.key for each in change.row.switches]
     return [change.key]

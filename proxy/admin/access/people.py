@@ -25,7 +25,7 @@ SHORTEST: Final = 12
 LONGEST: Final = 1024
 _COST: Final = {"n": 1 << 15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024, "dklen": 32}
 _NOBODY: Final = "scrypt$AAAAAAAAAAAAAAAAAAAAAA==$" + "A" * 43 + "="
-"""The proof of nobody, so that a name that is not there takes as long."""
+"""A proof that fits no password, so that an unknown name takes as long."""
 
 
 async def new_person(

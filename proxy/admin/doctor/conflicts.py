@@ -1,7 +1,7 @@
-"""The old service and the endpoint cannot both have an address: how that is told.
+"""The old service and the endpoint cannot both have an address: how we report that.
 
-Before: whoever is registered as the address stands in the way of ``endpoint new``.
-After: whoever goes on registering is refused, counted, and shown with the endpoint.
+Before: a registration for the address stands in the way of ``endpoint new``. After:
+further REGISTERs are refused, counted, and shown with the endpoint.
 """
 
 from collections.abc import Iterable, Sequence

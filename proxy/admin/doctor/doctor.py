@@ -208,7 +208,7 @@ class Doctor:
 
     async def _resolve(self, pool: Pool) -> tuple[Resolution, list[RecordRow]]:
         """The front ends, and every SRV record, each target once."""
-        from proxy.pools.resolver import Resolver  # dnspython: only who asks pays
+        from proxy.pools.resolver import Resolver  # dnspython: on demand
 
         config = self._config
         transports = {listen.transport for listen in config.listen}

@@ -51,7 +51,7 @@ async def judge_learned(
 async def _owner(
     operator: Operator, uri: LearnedUri, table: EndpointTable, users: Collection[str]
 ) -> str:
-    """Whose address a service URI is besides; empty for nobody's."""
+    """What else a service URI is the address of; empty for nothing."""
     if uri.key in table.endpoints:
         return "an endpoint"
     if uri.key in users:

@@ -1,7 +1,7 @@
-"""Whether DNS knows the pools that a change leads to: told before anybody dials them.
+"""Whether DNS knows the pools that a change leads to: a warning before the first call.
 
-A doubt and no refusal: the records may come later.  Where DNS says nothing nothing is
-known either, and the doctor is who says that.
+A doubt and no refusal: the records may come later.  Where DNS gives no answer we say
+nothing; the doctor reports that.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ def named_by(changes: Iterable[RowChange]) -> list[str]:
 
 
 def in_use(config: Config, table: EndpointTable) -> set[str]:
-    """The names that somebody may have meant."""
+    """The names that may have been meant."""
     used = {fqdn for each in table.endpoints.values() for fqdn in _pools_of(each)}
     return used | {pool.fqdn.lower() for pool in config.pool}
 
@@ -46,7 +46,7 @@ async def doubts(
     pools = [table.pool(name) or Pool(name) for name in names[:MOST]]
     if not pools:
         return []
-    from proxy.pools.resolver import Resolver  # dnspython: only who asks pays
+    from proxy.pools.resolver import Resolver  # dnspython: on demand
 
     transports = {listen.transport for listen in config.listen}
     resolver = Resolver(config.dns.nameservers or None, transports)

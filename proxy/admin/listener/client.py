@@ -15,7 +15,7 @@ class AdminError(Exception):
 
 
 def call(config: Config, method: str, path: str) -> tuple[int, bytes]:
-    """Status and body of one request.  Raises AdminError when nobody answers."""
+    """Status and body of one request.  Raises AdminError when there is no answer."""
     address = config.admin.address
     if address is None:
         raise AdminError(

@@ -87,10 +87,11 @@ class _Request:
 class HttpListener:
     """Serves ``pages`` by path.
 
-    Whoever shows ``token`` may do everything.  Without it only open pages are served,
-    and, when ``trusts_local`` (a loopback address and no token in the configuration),
-    every GET page that is not private.  Who shows none must call us by an address or a
-    name that a stranger's name server cannot hand out (``domains``: our own).
+    A caller with ``token`` may do everything.  Without it a caller gets only open
+    pages, and, when ``trusts_local`` (a loopback address and no token in the
+    configuration), every GET page that is not private.  It must then call us by an
+    address or a name that a stranger's name server cannot hand out (``domains``: our
+    own).
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class HttpListener:
 
     @property
     def has_token(self) -> bool:
-        """Somebody can be let in by a token."""
+        """Whether there is a token at all."""
         return bool(self._token)
 
     def show(self, pages: Mapping[str, Page]) -> None:
@@ -160,8 +161,8 @@ class HttpListener:
             writer.transport.abort()
 
     def _make_room(self) -> bool:
-        """The oldest that has not asked yet, or has its answer, gives way: whoever
-        opens connections and says nothing must not keep the probes out."""
+        """The oldest that has sent no request yet, or has its answer, gives way: silent
+        connections must not keep the probes out."""
         for task in self._silent:
             del self._silent[task]
             task.cancel()

@@ -34,7 +34,7 @@ def make_token(config: Config) -> str:
 
 
 def read_token(config: Config) -> str:
-    """The token in force, for whoever calls the service.  Raises TokenError."""
+    """The token in force, for a caller of the service.  Raises TokenError."""
     if config.admin.token:
         return config.admin.token
     path: Path = config.admin_token_file

@@ -91,7 +91,7 @@ async def walk(
     for number, step in enumerate(STEPS, 1):
         items.append(await _item(number, step, sight, memory))
     kept = _to_json(memory)
-    if kept != before:  # whoever only looks needs no store that can be written
+    if kept != before:  # a command that only reads needs no store that can be written
         await operator.store.set_note(NOTE, kept)
     return items
 

@@ -49,8 +49,8 @@ Look = Callable[[Sight], Awaitable[Found]]
 
 @dataclass(frozen=True, slots=True)
 class StepToDo:
-    """``look`` is None for what only a person knows; ``once``: it need not stay so;
-    ``later``: nobody waits for it this weekend.
+    """``look`` is None for a fact that only a person knows; ``once``: it need not stay
+    so; ``later``: the weekend does not wait for it.
     """
 
     name: str

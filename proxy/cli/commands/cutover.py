@@ -45,7 +45,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, TOML.")]
 Percent = Annotated[
     int | None,
     typer.Option(
-        min=0, max=100, help="Only so many of the users, always the same ones."
+        min=0, max=100, help="Only this part of the users, always the same ones."
     ),
 ]
 Pilots = Annotated[
@@ -87,7 +87,7 @@ def apply(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="In spite of what the doctor says.")
+        bool, typer.Option("--force", help="Even if the doctor advises against it.")
     ] = False,
     what_if: WhatIf = False,
 ) -> None:
@@ -154,7 +154,7 @@ def rollback(
     what_if: WhatIf = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Undo what was changed since, too."),
+        typer.Option("--force", help="Also undo later changes."),
     ] = False,
 ) -> None:
     """Put every endpoint of the newest cutover back to where it was."""

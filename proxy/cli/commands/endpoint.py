@@ -142,7 +142,7 @@ def get(
         typer.Option("--filter", help="{DisplayName -like '*chat*'} and the like."),
     ] = None,
     result_size: Annotated[
-        int | None, typer.Option(min=0, help="At most so many.")
+        int | None, typer.Option(min=0, help="At most this many.")
     ] = None,
     identity_option: IdentityOption = None,
 ) -> None:

@@ -22,7 +22,7 @@ from proxy.cli.session import Session
 def history(
     context: typer.Context,
     identity: Identity = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 100,
 ) -> None:
     """Every change: who, when, from where, what. The newest first."""
     session: Session = context.obj

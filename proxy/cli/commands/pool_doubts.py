@@ -11,10 +11,10 @@ from proxy.store import StoreError
 
 
 def pool_doubts(session: Session, outcome: Outcome) -> list[str]:
-    """What is to be said of the pools that the outcome's endpoints lead to.
+    """Doubts about the pools that the outcome's endpoints lead to.
 
-    The change has been made, so this refuses nothing.  For people it is told on
-    standard error, where a pipe does not take it for a result.
+    The change has been made, so this refuses nothing.  People read it on standard
+    error, where a pipe does not take it for a result.
     """
     names = named_by(outcome.changes)
     if not names:

@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 SELDOM: Final = 5.0
-"""Seconds between two lines where nobody sits in front."""
+"""Seconds between two lines where there is no terminal."""
 
 Url = Annotated[
     str,

@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Tokens: who may use the console and its API, and how far.",
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is for, or whose.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its purpose, or its owner.")]
 RoleOption = Annotated[
     Role, typer.Option(help="viewer looks, operator changes, admin does everything.")
 ]
@@ -34,7 +34,7 @@ Endpoints = Annotated[
     ),
 ]
 Days = Annotated[
-    float | None, typer.Option(metavar="DAYS", help="It ends after so many.")
+    float | None, typer.Option(metavar="DAYS", help="It ends after this many.")
 ]
 
 

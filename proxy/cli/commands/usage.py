@@ -48,14 +48,14 @@ def usage(
     context: typer.Context,
     identity: Identity = None,
     days: Annotated[
-        int, typer.Option(min=1, help="Without a user for so long: quiet.")
+        int, typer.Option(min=1, help="Quiet: no user for this time.")
     ] = verbs.QUIET_DAYS,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every row, as CSV.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay and follow; Ctrl-C ends it.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="With --watch: end after so long.")
+        float | None, typer.Option(min=0, help="With --watch: end after this time.")
     ] = None,
 ) -> None:
     """Who still dials a legacy address: how many, how often, who was last."""

@@ -99,7 +99,7 @@ def ask_password(from_stdin: bool) -> str:
         return sys.stdin.readline().removeprefix(MARK).rstrip("\r\n")
     if not sys.stdin.isatty():
         raise ControlError(
-            "standard input is not a terminal, so nobody can be asked: pipe the "
+            "standard input is not a terminal, so there is no one to ask: pipe the "
             "password in and write --password-stdin"
         )
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

@@ -1,9 +1,9 @@
-"""Standard output and error of a command, and what becomes of a result nobody takes.
+"""Standard output and error of a command, and a result that cannot be written.
 
-A disk may be full, a pipe or a stream closed, a terminal may know only ASCII.  What a
-character set lacks leaves as an escape; what cannot be written is an OutputFailed, and
-the command then says on standard error whether its change was made.  The service
-(``waypost serve``) has its own way of writing and never comes here.
+A disk may be full, a pipe or a stream closed, a terminal may know only ASCII.  A
+character that the terminal lacks leaves as an escape.  A failed write raises
+OutputFailed, and the command then says on standard error whether its change was made.
+The service (``waypost serve``) has its own way of writing and never comes here.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class _Output(io.FileIO):
 
 
 class _Errors(io.FileIO):
-    """Standard error: what nobody takes stops nothing."""
+    """Standard error: a failed write stops nothing."""
 
     def write(self, data: Any) -> int:
         try:

@@ -1,5 +1,5 @@
-"""The tables of ``waypost pool show``: what was asked, who would be tried, and how
-they are."""
+"""The tables of ``waypost pool show``: the questions, the front ends in order, and
+their health."""
 
 from collections.abc import Sequence
 

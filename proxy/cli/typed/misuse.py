@@ -55,7 +55,7 @@ def _no_command(line: str, word: str, commands: Sequence[str]) -> str:
 
 
 def alike(word: str, commands: Sequence[str]) -> list[str]:
-    """The commands that somebody may have meant: the same verb, else a slip of it."""
+    """The commands that may have been meant: the same verb, else a slip of it."""
     word = word.lower()
     for verbs in _SAME:
         if word in verbs:

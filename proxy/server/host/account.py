@@ -1,4 +1,5 @@
-"""The account that the service runs as: whoever takes over a proxy has its rights."""
+"""The account that the service runs as: an attacker who takes over a proxy has its
+rights."""
 
 import os
 

@@ -46,8 +46,8 @@ def adopt(
 ) -> dict[int, ListenOptions]:
     """``options`` with each passed socket at its listener.
 
-    Raises NetError for a socket that no ``[[listen]]`` entry describes: it would
-    swallow messages that nobody reads.
+    Raises NetError for a socket that no ``[[listen]]`` entry describes: it would queue
+    messages that are never read.
     """
     taken = dict(options)
     for each in passed:

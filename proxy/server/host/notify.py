@@ -1,7 +1,7 @@
 """The service manager's notify protocol (sd_notify(3)), spoken by ourselves.
 
 A line or more in one datagram to ``$NOTIFY_SOCKET``.  Without that variable every call
-does nothing.  The watchdog is fed from the event loop: a loop that hangs feeds nobody.
+does nothing.  The event loop feeds the watchdog, so a loop that hangs stops feeding it.
 """
 
 import asyncio

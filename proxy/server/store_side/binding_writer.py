@@ -1,8 +1,8 @@
 """Writes bindings into the store: group commit.
 
 A REGISTER is answered when its bindings are in the store.  Each commit costs a disk
-flush, so REGISTERs are saved in groups: whatever comes within 10 ms shares one, and
-nobody waits for more than that and two commits.  No task or future per REGISTER.
+flush, so REGISTERs are saved in groups: all that come within 10 ms share a commit.  A
+REGISTER waits for at most that time and two commits.  No task or future per REGISTER.
 """
 
 import asyncio
@@ -42,8 +42,8 @@ class BindingWriter:
     def add(self, command: commands.SaveBindings) -> None:
         """Put a REGISTER into the open group.
 
-        A store that hangs must not make us hold all that come meanwhile: who comes
-        when too many wait is refused at once, and tries again.
+        A store that hangs must not make us hold every REGISTER that comes meanwhile:
+        when too many wait, the next one is refused at once, and its client tries again.
         """
         if len(self._group) >= MOST_WAITING:
             self._runtime.writes.dropped["registration"] += 1

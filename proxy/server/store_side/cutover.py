@@ -1,4 +1,4 @@
-"""The automatic rollback of a cutover that nobody confirmed, while a server runs.
+"""The automatic rollback of a cutover without confirmation, while a server runs.
 
 Armed in the store, so it outlives a restart; several servers on one store may all try,
 and the store's transaction lets one of them do it.
@@ -26,10 +26,11 @@ TELL_EVERY: Final = 60.0
 
 
 class Deadline:
-    """When the newest cutover is overdue, on a clock that nobody sets.
+    """When the newest cutover is overdue, on a clock that cannot be set.
 
-    Its own machine knows by its time since boot.  Another one counts from when it first
-    saw the cutover: what its clock says then must do, and later settings do not count.
+    The machine that applied it counts by its time since boot.  Another machine counts
+    from when it first saw the cutover: it trusts its clock at that moment, and later
+    settings of the clock do not count.
     """
 
     def __init__(self) -> None:

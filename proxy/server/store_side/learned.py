@@ -79,7 +79,7 @@ def keep_uses(runtime: Runtime, used: set[str]) -> None:
 
 
 async def forget_learned(store: Store, runtime: Runtime, ttl: float) -> None:
-    """Once an hour forget what nobody has dialled for ``ttl`` seconds."""
+    """Once an hour, forget URIs without a call for ``ttl`` seconds."""
     while True:
         try:
             forgotten = await store.forget_learned(runtime.wall.patient() - ttl)

@@ -54,7 +54,7 @@ class LedgerWriter:
         self._writes.dropped["usage"] += dropped
 
     def _begin(self) -> asyncio.Task[None]:
-        """Save what waits; whoever stops ``run`` must not make us save it twice."""
+        """Save what waits. Stopping ``run`` in the middle must not save it twice."""
         rows, self._unsaved = self._unsaved, []
         self._saving = asyncio.get_running_loop().create_task(self._write(rows))
         return self._saving

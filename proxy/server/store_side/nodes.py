@@ -1,7 +1,7 @@
-"""This node among the others: signs of life in the store, and who else gives them.
+"""This node among the others: its signs of life in the store, and theirs.
 
-Clocks of machines differ, so a node is not alive because its last sign looks recent but
-because it has changed while we watched.
+Clocks of machines differ.  So a node is alive when its sign has changed while we
+watched, not when its last sign looks recent.
 """
 
 import asyncio
@@ -66,7 +66,8 @@ async def join(store: Store, config: Config) -> Node:
     except StoreError as error:
         if error.is_away or not error.is_passing:
             raise
-        # It takes no changes now.  Who was here before has his number, and can serve.
+        # The store takes no changes now.  A node that was here before has its number,
+        # and can serve.
         known = [row.number for row in await store.nodes() if row.uri == uri]
         if not known:
             raise
@@ -87,7 +88,7 @@ async def follow_nodes(
                 await store.announce_node(node.uri, clock.wall())
             rows = await store.nodes()
         except StoreError as error:
-            # Without the store nobody can say that a node is gone: all stay.
+            # Without the store we cannot know that a node is gone: all stay.
             log.debug("store.unavailable", reason=str(error))
         else:
             alive = watch.alive(rows, clock.wall(), runtime.loop.time())
@@ -102,7 +103,7 @@ async def follow_nodes(
 
 
 async def leave(store: Store, config: Config) -> None:
-    """Say goodbye, so that nobody sends to us any more."""
+    """Say goodbye, so that the other nodes stop sending to us."""
     if not config.node_uri:
         return
     try:

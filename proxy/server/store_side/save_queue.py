@@ -1,7 +1,7 @@
-"""What the store has to be told soon, one after the other, and no more than so much.
+"""Things to save soon, in order and in a bounded number.
 
-A store that is slow or away must not make us keep all that strangers give us to note:
-the oldest goes, and is counted.
+A store that is slow or away must not make us keep everything that strangers cause: the
+oldest is dropped, and counted.
 """
 
 from collections import deque

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 AT_ONCE: Final = 200
 SILENCE: Final = 1.0
-"""Seconds that a store is left in peace after it did not answer."""
+"""Seconds until the next question after the store did not answer."""
 
 
 class LookUps:
@@ -69,7 +69,7 @@ class LookUps:
                 counts["found"] += hits
                 counts["unknown"] += len(known) - hits
                 told = {each.aor for each in known}
-                # Whoever asked waits until it is told: nobody may be left out.
+                # Every parked request needs an answer, also after a failure.
                 return answers + [events.LookedUp(x) for x in aors if x not in told]
         counts["failed"] += len(aors)
         return [events.LookedUp(aor) for aor in aors]

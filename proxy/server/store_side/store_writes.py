@@ -1,9 +1,9 @@
 """Whether the store takes changes: reads alone would call a full disk healthy.
 
-Whoever writes tells how it went; when nobody has for a while, something that nobody
-reads is written.  Once a write has failed the store counts as one that cannot be
-written, until as much as a real change needs has gone through again.  That it does not
-answer at all is another matter (``server/store_side/follow.py``).
+Every writer reports its outcome; when there has been no write for a while, we write a
+value that is never read.  Once a write has failed, the store counts as one that cannot
+be written, until as much as a real change needs has gone through again.  A store that
+does not answer at all is the business of ``server/store_side/follow.py``.
 """
 
 import asyncio

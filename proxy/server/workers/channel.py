@@ -55,7 +55,7 @@ class Channel:
     async def ask(self, question: str, timeout: float, **about: Any) -> Any:
         """Ask, and wait for the answer; None when none comes.
 
-        ``about`` is what the question is about.  Somebody must be in ``receive``
+        ``about`` is what the question is about.  A task must be in ``receive``
         meanwhile.
         """
         self._serial += 1

@@ -69,7 +69,8 @@ class Crew:
         self.is_stopping = False
         self.changed = asyncio.Event()
         self.on_waiting: Callable[[str], None] = lambda _: None
-        """Told why a worker cannot start yet, while nobody has."""
+        """Called with the reason why a worker cannot start yet, while none has
+        started."""
         self._sockets = sockets
         self._stream = stream
         self._loop = asyncio.get_running_loop()
@@ -98,7 +99,7 @@ class Crew:
         return found
 
     def start(self) -> None:
-        """Fork everybody; ``reap`` has to be called at SIGCHLD."""
+        """Fork all workers; call ``reap`` at SIGCHLD."""
         gc.collect()
         gc.freeze()  # children share these pages, and never collect them
         for worker in self.workers:
@@ -106,7 +107,7 @@ class Crew:
         self._tasks.keep(self._look, "watch-workers")
 
     async def is_up(self) -> bool:
-        """Wait for everybody; False when somebody cannot start."""
+        """Wait for all workers; False when one cannot start."""
         while not self.failed and not self.is_stopping:
             if len(self.ready) == len(self.workers):
                 self._was_up = True
@@ -132,7 +133,7 @@ class Crew:
         return sum(count for _, count in await self.ask("drain"))
 
     async def stop(self, patience: float) -> None:
-        """End everybody, with force after ``patience`` seconds."""
+        """End all workers, with force after ``patience`` seconds."""
         self.is_stopping = True
         self.changed.set()
         for worker in self.workers:
@@ -189,7 +190,7 @@ class Crew:
             worker.channel = channel
         while (message := await channel.receive()) is not None:
             if worker.channel is not channel:
-                break  # what it said before it died: nobody is there any more
+                break  # what it said before it died; there is no worker to answer
             worker.beat_at = clock.monotonic()
             worker.down = message.get("down", worker.down)
             worker.store = message.get("store", worker.store)
@@ -208,7 +209,7 @@ class Crew:
             worker.is_ready = False
 
     def reap(self) -> None:
-        """SIGCHLD: see who has ended, and put another in his place."""
+        """SIGCHLD: see which worker has ended, and put another in its place."""
         for worker in self.workers:
             if not worker.pid:
                 continue

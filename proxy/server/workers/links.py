@@ -30,7 +30,7 @@ MESSAGE, SEND, GONE, REFUSED, NEWS, DONE = range(6)
 
 
 class Receiver(Protocol):
-    """Who is told what comes over the links; every call is inside a batch."""
+    """Takes what comes over the links; every call is inside a batch."""
 
     def datagram(self, flow: Flow, data: bytes) -> None:
         """A message that a sibling handed over."""
@@ -108,7 +108,8 @@ class SiblingLinks:
     # -- what the proxy asks -------------------------------------------------------
 
     def hand_over(self, worker: int, flow: Flow, data: bytes, reason: str) -> None:
-        """Give a message, or a datagram that ICMP gave back, to whom it belongs."""
+        """Give a message, or a datagram that ICMP gave back, to the worker that it
+        belongs to."""
         self.handed_over += 1
         head = _where(flow)
         if reason:
@@ -126,7 +127,8 @@ class SiblingLinks:
     async def tell_and_wait(self, news: Any, timeout: float) -> None:
         """Tell every sibling, and wait until all have it; at most ``timeout`` s.
 
-        Whoever does not answer is being restarted, and reads the store then.
+        A restarting worker reloads from the store and then drains its link, so do not
+        wait for it.
         """
         self._serial = serial = self._serial % 0x7FFFFFFF + 1
         body = serial.to_bytes(4, "big") + json.dumps(news).encode()
@@ -294,7 +296,8 @@ class SiblingLinks:
 
 
 def _where(flow: Flow) -> bytes:
-    """A flow as the siblings understand it, who share the order of our listeners."""
+    """A flow in the form that siblings understand: they share the order of our
+    listeners."""
     host = flow.host.encode()
     listener = flow.listener.shared
     return _WHERE.pack(listener.index, flow.connection_id, flow.port, len(host)) + host

@@ -1,5 +1,5 @@
-"""What workers tell each other so that the node has one mind: bindings, learned URIs,
-and which front ends are ejected."""
+"""What workers tell each other, so that they agree: bindings, learned URIs, and which
+front ends are ejected."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -33,7 +33,8 @@ class NewsReader:
         self._runtime.datagram_refused(flow, data, reason)
 
     def flow_closed(self, flow: Flow, reason: str) -> None:
-        """See Receiver; the connection is a sibling's, so nobody else has to know."""
+        """See Receiver; the connection is a sibling's, so no other worker has to
+        know."""
         self._runtime.step(events.FlowClosed(flow, reason))
 
     def news(self, news: Any) -> None:
@@ -49,7 +50,7 @@ class NewsReader:
 
 
 def bindings_news(changes: Sequence[BindingChange]) -> list[Any]:
-    """These changes, as siblings are told of them."""
+    """These changes, in the form that goes to siblings."""
     rows = [
         [each.aor, each.key.decode("latin-1"), _row(each.after)] for each in changes
     ]
@@ -57,7 +58,7 @@ def bindings_news(changes: Sequence[BindingChange]) -> list[Any]:
 
 
 def ejection_news(news: Ejection) -> list[Any]:
-    """A front end that was ejected or is back, as siblings are told of it."""
+    """A front end that was ejected or is back, in the form that goes to siblings."""
     key = list(news.key)
     return ["health", key, news.at, news.until, news.times, news.reason]
 

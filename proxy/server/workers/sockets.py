@@ -3,7 +3,7 @@
 Each worker has a socket of its own on every address (SO_REUSEPORT): the kernel deals
 out clients by their address and port, so one client always meets the same worker.  The
 supervisor keeps them open, so a worker that dies takes no place out of the row: its
-clients wait for its successor, and nobody else's clients move.
+clients wait for its successor, and the clients of other workers do not move.
 """
 
 import secrets
@@ -99,7 +99,8 @@ def _open_shared(
     port = listener.port
     for number, worker in enumerate(found.workers):
         if given is not None and (number == 0 or listener.transport != "udp"):
-            # Of a passed stream socket all accept; a datagram would reach anybody.
+            # All workers accept from a passed stream socket; a datagram would reach any
+            # of them.
             opened = given if number == 0 else given.dup()
             if listener.transport == "udp":
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -1,7 +1,7 @@
 """The supervisor of a node with several workers: signals, manager, admin listener.
 
-It carries no SIP.  What an operator sees and does is the node's, whoever of the
-workers did the work; one process alone never comes here.
+It carries no SIP.  What an operator sees and does is the node's, whichever worker did
+the work.  A single process never uses this module.
 """
 
 import asyncio
@@ -195,7 +195,7 @@ class Supervisor:
         return left
 
     async def _wait_idle(self) -> None:
-        """End when nobody has anything open: until then every worker stays, because
+        """End when no worker has anything open.  Until then every worker stays, because
         each has clients that only the kernel could move."""
         deadline = self._loop.time() + self.config.server.drain_seconds
         while left := sum(count for _, count in await self.crew.ask("open")):
@@ -210,7 +210,7 @@ class Supervisor:
     async def _take(self, fresh: Config) -> None:
         await self.crew.ask("reload", config=pack(fresh))
         self.state.needs_restart = needs_restart(self.config, fresh)
-        # Who is forked from now on has what a reload may change, and no more.
+        # Workers forked from now on get what a reload may change, and no more.
         self.config = self.crew.config = reloaded(self.config, fresh)
         set_up_logs(fresh.log.format, fresh.log.level, self._stream)
 
@@ -269,7 +269,7 @@ class Supervisor:
     async def status(self) -> dict[str, Any]:
         """The node at a glance."""
         found = await self.crew.ask("status")
-        # Of the store whoever complains tells, whoever else is content.
+        # One worker that complains about the store outweighs all that are content.
         found_first = next((x for x in found if x[1]["store"] != "ok"), None)
         first: dict[str, Any] = dict((found_first or found[0])[1]) if found else {}
         first.pop("pid", None)

@@ -66,7 +66,8 @@ def become_worker(
 
 
 def _forget_signals() -> None:
-    """A service manager and a terminal signal everybody: the supervisor decides."""
+    """A service manager and a terminal signal every process of the group; the
+    supervisor decides."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -130,7 +131,7 @@ async def _serve(
     if part.is_first:
         tell_of_plain_loop(asyncio.get_running_loop())
     ended = asyncio.Event()
-    # Until we are ready nothing is asked but to stop.
+    # Until we are ready the supervisor asks nothing but to stop.
     first = asyncio.ensure_future(channel.receive())
     first.add_done_callback(lambda _: ended.set())
 
@@ -183,11 +184,11 @@ async def _obey(
         try:
             answer = _answer(message, runtime, state, reloader)
         except Exception:
-            # A question that cannot be answered must not end who carries calls.
+            # A question without an answer must not end a worker that carries calls.
             log.exception("worker.not_answered", question=message.get("ask"))
         channel.answer(message, answer)
         message = await channel.receive()
-    # The supervisor was killed: whoever comes next wants our addresses, and now.
+    # The supervisor was killed: its successor wants our addresses, and now.
     log.error("worker.orphaned")
     os._exit(1)
 

@@ -1,9 +1,9 @@
 """One Redis, used by one call after the other, as one SQLite file is.
 
-The order matters: whoever loads the bindings while others are saved must get them
-either before or after, and hand them on in that order.  Nothing is tried again here:
-a change whose answer got lost may have been made.  Only a server that says that it is
-not the master has certainly done nothing, and then the master is asked.
+The order matters: a caller that loads the bindings while others are saved must get them
+either before or after, and hand them on in that order.  Nothing is tried again here,
+because a change whose answer got lost may have been made.  Only a server that says that
+it is not the master has certainly done nothing; then we ask the master.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ ASK_SECONDS: Final = 0.25
 """What a request that waits for a look-up can spare."""
 CONFIRM_SECONDS: Final = 1.0
 LOOK_AGAIN: Final = 5.0
-"""Seconds until it is asked again who is master, and whether it has a replica."""
+"""Seconds until we ask again which server is master, and whether it has a replica."""
 AT_ONCE: Final = 1000
 SCHEMA: Final = 2
 _HOPS: Final = 3
@@ -58,7 +58,7 @@ class RedisConnection:
         self._is_closed = False
         self._lock = asyncio.Lock()
         self._away = (
-            ""  # why nobody can reach it; not the error, which holds its frames
+            ""  # why it cannot be reached; not the error, which holds its frames
         )
         self._away_at = float("-inf")
         self._found: Found | None = None
@@ -79,7 +79,7 @@ class RedisConnection:
                 f"{schema}, this one knows up to {SCHEMA}): upgrade this one"
             )
 
-    # -- whom to talk to ---------------------------------------------------------
+    # -- which server to talk to ---------------------------------------------------------
 
     async def _master(self) -> Redis:
         """The client of the master; raises RedisError or OSError."""
@@ -93,7 +93,7 @@ class RedisConnection:
         except (exceptions.RedisError, OSError):
             if self._redis is None:
                 raise
-            return self._redis  # who answers is good enough
+            return self._redis  # any server that answers will do
         if self._redis is None or self._found is None:
             return self._connect(found)
         if found.address != self._found.address:
@@ -116,7 +116,7 @@ class RedisConnection:
         return self._redis
 
     async def _let_go(self) -> None:
-        """Whoever comes next looks for the master again."""
+        """The next call looks for the master again."""
         clients = self._redis, self._asker
         self._redis = self._asker = None
         for client in clients:
@@ -126,17 +126,18 @@ class RedisConnection:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """The connection is nobody else's for as long as the block lasts."""
+        """The connection belongs to this caller for as long as the block lasts."""
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         if self._away and self._lock.locked():
-            # Somebody is finding out whether it is back: no need to wait, too.
+            # Another caller is finding out whether it is back: no need to wait as well.
             raise RedisAway(self._away)
         async with self._lock:
             if self._is_closed:
                 raise StoreError("the store has been closed")
             if self._away and self._away_at > asked_at:
-                # Whoever queued up behind a timeout need not wait for another one.
+                # A caller that queued up behind a timeout need not wait for another
+                # one.
                 raise RedisAway(self._away)
             task = asyncio.current_task()
             cancels = task.cancelling() if task else 0
@@ -154,9 +155,9 @@ class RedisConnection:
     async def _worded(self, error: Exception) -> StoreError:
         """The error for our callers.
 
-        Nobody may hold it in the frame that raises it: it holds that frame in turn, and
-        with the collector off such a circle stays, with all that was to be saved.  For
-        the same reason the client's own error does not come along.
+        The frame that raises it must not hold it: the error holds that frame in turn,
+        and with the collector off such a circle stays, with all that was to be saved.
+        For the same reason it does not carry the client's own error.
         """
         worded = store_error(self.place, error)
         if worded.is_away:
@@ -189,7 +190,7 @@ class RedisConnection:
         return await self._do(lambda redis: _evaluate(redis, text, words))
 
     async def change(self, text: str, *arguments: Word) -> Any:
-        """Run a transaction that somebody is promised: replicas must have it, too."""
+        """Run a transaction that we acknowledge: replicas must have it, too."""
         words = self._identity, *arguments
 
         async def work(redis: Redis) -> Any:

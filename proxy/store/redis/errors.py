@@ -7,7 +7,7 @@ from proxy.store.redis.scripts import LOST
 
 
 class RedisAway(StoreError):
-    """Nobody can reach this Redis at the moment, not only this one call."""
+    """This Redis cannot be reached at the moment, by any call."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, is_passing=True)

@@ -10,7 +10,7 @@ from proxy.store.redis.connection import RedisConnection
 from proxy.store.redis.registrar import binding_from_json
 
 AT_ONCE: Final = 1000
-"""Bindings that one answer stops at, so that nobody stands still."""
+"""Bindings that one answer stops at, so that other callers do not wait for it."""
 
 
 class RedisNews:

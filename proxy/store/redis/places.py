@@ -1,4 +1,4 @@
-"""Where the Redis is that may be written now: a fixed one, or who was made master.
+"""Where the Redis is that may be written now: a fixed one, or the present master.
 
 Every key of ours is in one hash slot, so a cluster is one master to us too, as with
 sentinels.  Here it is only found; ``connection`` talks to it.
@@ -19,7 +19,7 @@ from proxy.config.redis_url import Address, RedisUrl
 from proxy.store.redis.scripts import PREFIX
 
 LOOK_SECONDS: Final = 0.5
-"""Seconds for one sentinel or node to say who is master."""
+"""Seconds for one sentinel or node to name the master."""
 _DOWN: Final = frozenset({b"s_down", b"o_down", b"disconnected"})
 
 
@@ -37,7 +37,7 @@ class Places(Protocol):
     may_move: bool
 
     async def find(self) -> Found:
-        """Who is master now; raises RedisError or OSError when nobody can say."""
+        """The present master; raises RedisError or OSError when none can name it."""
 
 
 def places_of(url: RedisUrl) -> Places:
@@ -89,7 +89,7 @@ class _Fixed:
 
 
 class _Several(ABC):
-    """Those who can say, asked one after the other, the last that knew it first."""
+    """The servers that can name the master, in order: the last that knew it first."""
 
     may_move = True
     is_sentinel = False

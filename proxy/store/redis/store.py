@@ -1,8 +1,8 @@
 """The store that several machines share: one Redis behind the interface.
 
-A change reads the table, decides here, and writes by a script that first looks
-whether the rows are still those that were read.  If not, it decides once more; whoever
-then finds that just his row was changed by somebody else is told so.
+A change reads the table, decides here, and writes by a script that first looks whether
+the rows are still those that were read.  If not, it decides once more.  A caller whose
+own row has been changed by another one gets a refusal that says so.
 """
 
 import asyncio
@@ -181,7 +181,7 @@ _NUMBER: Final = (redis_key("meta"), "audit_number")
 
 
 def _words(change: RowChange, actor: Actor, verb: str, now: float) -> tuple[str, ...]:
-    """What the script CHANGE is told of one row."""
+    """What the script CHANGE gets about one row."""
     body = "" if change.after is None else json.dumps(row_to_json(change.after))
     rows = audit_json(change.before), audit_json(change.after)
     audit = audit_text(actor, verb, change.kind, change.key, now, *rows)

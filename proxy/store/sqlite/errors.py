@@ -74,7 +74,7 @@ def _sentence(path: Path, error: Exception, code: int | None) -> str:
 
 
 def ownership(path: Path) -> str:
-    """Who may write here, who we are, and what to do about it."""
+    """The account that may write here, our own, and what to do about it."""
     place = path if os.path.exists(path) else path.parent
     try:
         owner = pwd.getpwuid(place.stat().st_uid).pw_name

@@ -331,10 +331,10 @@ class SqliteFile:
 
     @_mapped
     def try_write(self, is_thorough: bool) -> None:
-        """Write over a value that nobody reads.
+        """Write over a value that is never read.
 
-        One page may still find a place where a REGISTER does not; so who wants to know
-        whether there is room again is ``is_thorough``, and does not wait for locks.
+        One page may still find a place where a REGISTER does not.  So a check whether
+        there is room again is ``is_thorough``, and does not wait for locks.
         """
         if is_thorough:
             self._db.execute(f"PRAGMA busy_timeout = {int(SHORT_BUSY * 1000)}")
@@ -353,8 +353,8 @@ class SqliteFile:
     def fresh(self) -> "SqliteFile | None":
         """The same store opened anew, when the file at the path is not ours any more.
 
-        None while it is.  Raises StoreError when what stands there is another store, or
-        nothing: writing on into a file that nobody finds would lose it all.
+        None while it is.  Raises StoreError when there is another store at the path, or
+        nothing: further writes into a file that nobody finds would all be lost.
         """
         found = Identity.of(self.path)
         if found == self._identity:
@@ -376,7 +376,7 @@ class SqliteFile:
         return fresh
 
     def close(self) -> None:
-        """Close the file; what fails now fails the next who opens it."""
+        """Close the file; what fails now also fails for the next opener."""
         self._db.close()
 
 

@@ -48,7 +48,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
     (
         "CREATE TABLE cutovers (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
-        # Who used an endpoint: the columns of endpoints/usage.py, in its order.
+        # The users of an endpoint: the columns of endpoints/usage.py, in its order.
         "CREATE TABLE usage (endpoint_key TEXT NOT NULL, aor TEXT NOT NULL,"
         " first_at REAL NOT NULL, last_at REAL NOT NULL, count INTEGER NOT NULL,"
         " failed INTEGER NOT NULL, user_agent TEXT NOT NULL, epid TEXT NOT NULL,"
@@ -62,7 +62,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         " origin TEXT NOT NULL, aor TEXT NOT NULL, key BLOB NOT NULL)",
     ),
     (
-        # Who shares this store: store/nodes.py.
+        # The nodes that share this store: store/nodes.py.
         "CREATE TABLE nodes (number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,"
         " seen_at REAL NOT NULL)",
     ),

@@ -23,7 +23,7 @@ REPLACED: Final = (
 def prepare(path: Path) -> None:
     """Make the file, readable by its owner alone (it holds secrets), and its directory.
 
-    What root makes in a directory of somebody else is his: the service must be able to
+    A file that root makes gets the owner of its directory: the service must be able to
     open a store that a command made before the first start.
     """
     try:
