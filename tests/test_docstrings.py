@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "proxy").rglob("*.py"))
 
-FOREIGN = {"targetname"}
+FOREIGN = {"targetname", "IPv6reference"}
 """Words of protocols that no code of ours needs to spell."""
 
 NAME = re.compile(r"[A-Za-z_]\w*")

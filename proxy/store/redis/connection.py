@@ -79,7 +79,7 @@ class RedisConnection:
                 f"{schema}, this one knows up to {SCHEMA}): upgrade this one"
             )
 
-    # -- which server to talk to ---------------------------------------------------------
+    # -- which server to talk to -------------------------------------------------------
 
     async def _master(self) -> Redis:
         """The client of the master; raises RedisError or OSError."""
