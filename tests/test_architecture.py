@@ -52,7 +52,7 @@ ARROWS: dict[str, set[str]] = {
     "lab": {"sip", "cli", "admin", "server", "journey"},
 }
 # `server` wires everything; a command starts what it is named after.
-ARROWS["cli"] |= {"server", "lab", "facts", "journey", "console"}
+ARROWS["cli"] |= {"recorder", "server", "lab", "facts", "journey", "console"}
 PURE = ("sip", "transaction", "core", "endpoints", "location", "facts")
 # The files of `pools` that do I/O; all others of it are pure.
 IO_FILES = {

@@ -8,6 +8,7 @@ from proxy import __version__
 from proxy.cli import completion, man
 from proxy.cli.commands import (
     binding,
+    calls,
     configuration,
     console,
     cutover,
@@ -121,5 +122,6 @@ app.command()(service.status)
 app.command()(console.console)
 app.command()(service.drain)
 app.command()(trace.trace)
+app.command()(calls.calls)
 app.command()(completion.completion)
 app.command()(man.man)

@@ -9,3 +9,4 @@ class RecorderSection(Section):
 
     megabytes: int = setting(default=16, ge=0, le=1024)
     bodies: bool = False
+    calls: int = setting(default=10_000, ge=0, le=1_000_000)

@@ -24,6 +24,7 @@ from proxy.core.routing.chat_probe import ChatProbes
 from proxy.core.routing.parked import LookUps
 from proxy.core.routing.router import Router
 from proxy.core.routing.routes import RouteSet, is_for_registrar, read_routes
+from proxy.core.routing.rule_order import decided_by
 from proxy.core.routing.target import Ask, Decision, Target
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings.handover import Handover
@@ -238,7 +239,11 @@ class Requests:
         if isinstance(decision, list):
             self._start(request, routes, flow, server, decision, now)
         elif isinstance(decision, Refusal):
-            self._refusals.answer(request, flow, server, decision, now)
+            # Who refused?  Asked once more, so that no other request pays for it.
+            notes: list[str] = []
+            self._router.decide(request, routes, flow, now, (), notes)
+            by = decided_by(notes)
+            self._refusals.answer(request, flow, server, decision, now, by)
 
     def _start(
         self,

@@ -6,6 +6,8 @@ A message that one worker hands to another is heard by both: it is told once.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from proxy.recorder.book import INSIDE
+
 HANDED_WITHIN: Final = 0.25
 """Seconds in which a message is in the hands of another worker."""
 
@@ -36,6 +38,28 @@ def join_traces(answers: Sequence[Answer]) -> Answer:
         "bodies": any(each["bodies"] for each in answers),
         "skipped": sum(each["skipped"] for each in answers),
         "calls": sorted(calls.values(), key=_last_at, reverse=True),
+    }
+
+
+def join_calls(answers: Sequence[Answer]) -> Answer:
+    """Lines of several books, the newest first.
+
+    What happened inside a dialog may stand in another worker's book than its first
+    request: such a line of failures goes into the line that it belongs to.
+    """
+    lines = [line for answer in answers for line in answer["calls"]]
+    whole = {x["call_id"]: x for x in lines if x["request_uri"] != INSIDE}
+    found = []
+    for line in lines:
+        known = whole.get(line["call_id"])
+        if known is not None and line["request_uri"] == INSIDE:
+            known["failures"] += line["failures"]
+            known["is_failed"] = True
+        else:
+            found.append(line)
+    return {
+        "is_on": any(each["is_on"] for each in answers),
+        "calls": sorted(found, key=lambda line: line["at"], reverse=True),
     }
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from typing import Any, Final, Protocol
 
+from proxy.recorder.book import Book
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
 from proxy.recorder.masking import masked_uri
-from proxy.recorder.tape import Tape, Taped, cseq_method_of
+from proxy.recorder.tape import Tape, Taped
 from proxy.sip.display import visible
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
@@ -27,7 +28,6 @@ SLOWEST: Final = 20
 SLOW_FOR: Final = 3600.0
 _CHALLENGES: Final = frozenset({401, 407})
 _CANCELLED: Final = 487
-_WENT_ON: Final = frozenset({"200", "202"})
 
 
 class Record(Protocol):
@@ -66,8 +66,14 @@ class Recorder:
     """
 
     def __init__(
-        self, limit: int, offset: Callable[[], float], *, bodies: bool = False
+        self,
+        limit: int,
+        offset: Callable[[], float],
+        *,
+        calls: int = 10_000,
+        bodies: bool = False,
     ) -> None:
+        self.book = Book(calls)
         self.tape = Tape(limit // 2)
         self.kept = Kept(limit - limit // 2, bodies=bodies)
         self.names: Callable[[], dict[str, str]] = _no_names
@@ -83,6 +89,10 @@ class Recorder:
     def count(self, record: Record, at: float) -> None:
         """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
         status, attempts = record.status, record.attempts
+        self.book.add(
+            *(at, record.request, record.source, status, record.seconds),
+            *(record.rule, record.endpoint, record.pool, attempts),
+        )
         if status >= 400 and status not in _CHALLENGES:
             self._want(record, at, "failed")
         elif len(attempts) > 1:
@@ -96,7 +106,9 @@ class Recorder:
 
     def look(self, now: float) -> None:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
+        offset = self._offset()
         for sight in self.tape.look(now):
+            self.book.seen(sight, offset)
             if not sight.is_in:
                 self._failed_inside(sight)
         wanted, self._wanted = self._wanted, {}
@@ -248,8 +260,3 @@ def _fact(record: Record, at: float) -> Fact:
         record.pool,
         [*record.attempts],
     )
-
-
-def method_of(taped: Taped) -> str:
-    """The method that a message is about."""
-    return visible(cseq_method_of(taped.data).decode("utf-8", "replace"))

@@ -19,7 +19,7 @@ from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.readings import read_all
-from proxy.server.recording import trace
+from proxy.server.recording import calls, trace
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.tasks import ROUTING
@@ -93,6 +93,7 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
         "/drain": Page(begin_drain, "POST"),
+        "/calls": private(lambda query: calls(runtime, query)),
         "/trace": private(lambda query: trace(runtime, query)),
     }
 

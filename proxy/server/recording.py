@@ -1,6 +1,7 @@
 """The flight recorder of a running process: begun with it, asked by its pages."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from proxy.config.model import Config
@@ -10,6 +11,7 @@ from proxy.server.runtime import Runtime
 Query = Mapping[str, str]
 
 MOST_CALLS: Final = 100
+MOST_LINES: Final = 10_000
 
 
 def begin_recording(config: Config, runtime: Runtime, workers: int = 1) -> None:
@@ -22,6 +24,7 @@ def begin_recording(config: Config, runtime: Runtime, workers: int = 1) -> None:
         Recorder(
             section.megabytes * MEGABYTE // workers,
             lambda: wall.offset,
+            calls=section.calls // workers,
             bodies=section.bodies,
         )
     )
@@ -50,6 +53,24 @@ def trace(runtime: Runtime, query: Query) -> dict[str, Any]:
         "skipped": recorder.skipped,
         "calls": calls,
     }
+
+
+def calls(runtime: Runtime, query: Query) -> dict[str, Any]:
+    """The last requests and dialogs of this process."""
+    recorder = runtime.recorder
+    if recorder is None or not recorder.book.count:
+        return {"is_on": False, "calls": []}
+    runtime.access.flush()
+    recorder.look(runtime.loop.time())
+    found = recorder.book.find(
+        aor=query.get("aor", ""),
+        endpoint=query.get("endpoint", ""),
+        failed=query.get("failed") == "1",
+        since=_number(query, "since", 0.0),
+        until=_number(query, "until", 1e12),
+    )
+    most = min(int(_number(query, "limit", 50)), MOST_LINES)
+    return {"is_on": True, "calls": [line.to_json() for line in islice(found, most)]}
 
 
 def _number(query: Query, name: str, default: float) -> float:

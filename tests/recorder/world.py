@@ -1,6 +1,7 @@
 """A recorder on a virtual clock, with messages told to it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from proxy.core.commands import LogAccess
 from proxy.recorder.recorder import Recorder
@@ -14,9 +15,9 @@ WALL = 1_000_000.0
 class World:
     """`heard` and `sent` put messages on the tape, `ended` tells of a request."""
 
-    def __init__(self, limit: int = 16 * 1024 * 1024, *, bodies: bool = False) -> None:
+    def __init__(self, limit: int = 16 * 1024 * 1024, **more: Any) -> None:
         self.now = 50.0
-        self.recorder = Recorder(limit, lambda: WALL, bodies=bodies)
+        self.recorder = Recorder(limit, lambda: WALL, **more)
         self.listener = Listener("udp", "10.0.0.5", 5060)
         self.client = Flow(self.listener, "10.1.0.9", 40000)
         self.front_end = Flow(self.listener, "10.0.1.1", 5060)
@@ -36,12 +37,13 @@ class World:
         status: int,
         attempts: Sequence[tuple[str, str, float]] = (),
         seconds: float = 0.0,
+        rule: str = "",
     ) -> None:
         message = read(asked)
         assert isinstance(message, Request)
         record = LogAccess(
             *(message, self.client, status, seconds),
-            *("endpoint" if attempts else "", "", "", attempts),
+            *("endpoint" if attempts else rule, "", "", attempts),
         )
         self.recorder.count(record, WALL + self.now)
 

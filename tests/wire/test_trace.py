@@ -1,132 +1,17 @@
-"""`waypost trace` on a running service: what was said, and where it broke."""
+"""`waypost trace` and `waypost calls` on a running service."""
 
 import asyncio
+import csv
+import io
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.service import command, waypost
-from proxy.lab.setting import ALIAS
-from tests.support.scene import FRONT_END_HOSTS, waypost_scene
-from tests.support.service import HOST
-from tests.support.sip_probe import free_port
-
-CLIENT = "127.0.0.9"
-
-
-class Caller(asyncio.DatagramProtocol):
-    """A UDP client that acknowledges finals and can hang up."""
-
-    def __init__(self) -> None:
-        self.finals: dict[tuple[str, str], bytes] = {}
-        self.arrived = asyncio.Event()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.here = "{}:{}".format(*transport.get_extra_info("sockname"))
-
-    def datagram_received(self, data: bytes, peer: object) -> None:
-        call_id = re.search(rb"\r\nCall-ID: (.*?)\r", data)[1].decode()
-        method = re.search(rb"\r\nCSeq: \d+ (\w+)", data)[1].decode()
-        if data.startswith(b"SIP/2.0 ") and data[8:9] >= b"2":
-            if method == "INVITE" and data[8:9] > b"2":
-                self.say("ACK", call_id, to=_line(data, "To"))
-            self.finals[call_id, method] = data
-            self.arrived.set()
-
-    def say(
-        self, method: str, call_id: str, *extra: str, to: str = "", **more: Any
-    ) -> None:
-        uri, body = more.get("uri", ALIAS), more.get("body", "")
-        mark = more.get("mark", "")
-        number = 1 if method in ("INVITE", "ACK") else 2
-        lines = [
-            f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.here};branch=z9hG4bK{call_id}{mark};rport",
-            "Max-Forwards: 70",
-            f"From: <{more.get('who', 'sip:alice@contoso.test')}>;tag={call_id}",
-            f"To: {to or f'<{uri}>'}",
-            f"Call-ID: {call_id}",
-            f"CSeq: {number} {method}",
-            f"Contact: <sip:alice@{self.here}>",
-            *extra,
-            f"Content-Length: {len(body)}",
-        ]
-        self.transport.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
-
-    async def answer(self, call_id: str, method: str = "INVITE") -> bytes:
-        async with asyncio.timeout(20):
-            while (call_id, method) not in self.finals:
-                self.arrived.clear()
-                await self.arrived.wait()
-        return self.finals[call_id, method]
-
-    def hang_up(self, call_id: str) -> None:
-        answer = self.finals[call_id, "INVITE"]
-        routes = [f"Route: {x}" for x in _lines(answer, "Record-Route")[::-1]]
-        uri = re.search(r"<([^>]*)>", _line(answer, "Contact"))[1]
-        for method in ("ACK", "BYE"):
-            self.say(
-                method, call_id, *routes, to=_line(answer, "To"), uri=uri, mark=method
-            )
-
-
-def _lines(data: bytes, name: str) -> list[str]:
-    return re.findall(rf"\r\n{name}: (.*?)\r", data.decode())
-
-
-def _line(data: bytes, name: str) -> str:
-    return _lines(data, name)[0]
-
-
-class Stage:
-    """A running service, its two front ends, and a caller."""
-
-    def __init__(self, config: Path, caller: Caller, front_ends: list[FrontEndServer]):
-        self.config, self.caller, self.front_ends = config, caller, front_ends
-
-    async def waypost(self, *words: str) -> Any:
-        return await waypost(self.config, *words)
-
-    async def shown(self, *words: str) -> str:
-        """The same for people."""
-        line = command("--config", str(self.config), *words)
-        child = await asyncio.create_subprocess_exec(
-            *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        output, errors = await child.communicate()
-        assert child.returncode == 0, errors.decode()
-        return output.decode()
-
-
-@asynccontextmanager
-async def stage(
-    directory: Path, *, extra: str = "", workers: int = 1
-) -> AsyncIterator[Stage]:
-    front_ends = [
-        FrontEndServer(f"fe{n}", host) for n, host in enumerate(FRONT_END_HOSTS, 1)
-    ]
-    async with AsyncExitStack() as stack:
-        for front_end in front_ends:
-            await front_end.start()
-            stack.push_async_callback(front_end.stop)
-        addresses = [(x.host, x.port) for x in front_ends]
-        admin = f'\n[admin]\nlisten = "{HOST}:{free_port(HOST)}"\n'
-        admin += f"[server]\nworkers = {workers}\n"
-        scene = await stack.enter_async_context(
-            waypost_scene(directory, addresses, "udp", extra=admin + extra)
-        )
-        loop = asyncio.get_running_loop()
-        _, caller = await loop.create_datagram_endpoint(
-            Caller, remote_addr=scene.proxy, local_addr=(CLIENT, 0)
-        )
-        stack.callback(caller.transport.close)
-        yield Stage(directory / "waypost.toml", caller, front_ends)
+from proxy.lab.front_end import Behaviour
+from tests.support.capture import AS_SIP, needs_capture
+from tests.support.stage import stage
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -151,3 +36,94 @@ async def test_a_failover_is_a_ladder_with_its_reason(
     assert re.search(r"waypost +fe1\.contoso\.test +fe2\.contoso\.test\n", shown)
     assert "timeout after 2.0 s, the next one is tried" in shown
     assert re.search(r"INVITE ×\d", shown)
+
+
+@needs_capture
+async def test_a_capture_is_what_was_said(tmp_path: Path) -> None:
+    async with stage(tmp_path) as world:
+        for number, status in enumerate((404, 480), 1):
+            for front_end in world.front_ends:
+                front_end.behaviour = Behaviour("answer", status)
+            body = "v=0\r\no=secret\r\n"
+            kind = "Content-Type: application/sdp"
+            world.caller.say("INVITE", f"call-{number}", kind, body=body)
+            assert b" %d " % status in await world.caller.answer(f"call-{number}")
+        await asyncio.sleep(0.4)
+        file = tmp_path / "calls.pcap"
+        said = await world.shown("trace", "--failed", "--pcap", str(file))
+        calls = await world.waypost("trace", "--failed")
+    assert said.startswith(f"wrote {file}: ") and "of 2 calls" in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    fields = ("sip.Call-ID", "sip.Method", "sip.Status-Code", "_ws.malformed")
+    fields += ("_ws.expert.message",)
+    done = subprocess.run(
+        [
+            *("tshark", "-n", "-r", str(file), *AS_SIP, "-T", "fields"),
+            *(
+                word
+                for name in (*fields, "_ws.expert.message")
+                for word in ("-e", name)
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[3] for row in rows if row[3]] == [], rows
+    assert [row[4] for row in rows if "checksum" in row[4].lower()] == []
+    told = []
+    for call in calls:
+        for message in call["messages"]:
+            words = message["data"].split(" ")
+            is_answer = words[0] == "SIP/2.0"
+            told.append(
+                (call["call_id"], "" if is_answer else words[0], words[1] * is_answer)
+            )
+    assert sorted(tuple(row[:3]) for row in rows) == sorted(told)
+    assert len(told) >= 12
+    assert b"secret" not in file.read_bytes()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_the_last_calls_are_listed(tmp_path: Path, workers: int) -> None:
+    async with stage(tmp_path, workers=workers) as world:
+        world.caller.say("INVITE", "good-1")
+        await world.caller.answer("good-1")
+        world.caller.hang_up("good-1")
+        await world.caller.answer("good-1", "BYE")
+        world.caller.hang_up("good-1")  # a dialog that is over
+        world.caller.say("INVITE", "lost-1", uri="sip:nobody@contoso.test")
+        await world.caller.answer("lost-1")
+        world.caller.say("INVITE", "away-1", uri="sip:bob@elsewhere.example")
+        await world.caller.answer("away-1")
+        await asyncio.sleep(0.5)
+        good, lost, away = await world.waypost("calls", "--aor", "alice")
+        failed = await world.waypost("calls", "--failed")
+        one = await world.waypost("calls", "--endpoint", "ocschat", "--since", "1h")
+        shown = await world.shown("calls", "--aor", "alice")
+        table = await world.shown("calls", "--aor", "alice", "--csv")
+        watched = await world.shown(
+            *("calls", "--aor", "alice", "--watch", "--seconds", "0.1")
+        )
+    assert (good["status"], good["ended"]) == (200, "BYE from the caller")
+    assert good["attempts"][0]["front_end"] == "fe1.contoso.test"
+    assert (lost["status"], lost["rule"]) == (404, "nowhere")
+    assert lost["reason"].startswith("rule nowhere: no rule knows the address")
+    assert (away["status"], away["rule"]) == (403, "nowhere")
+    assert [x["call_id"] for x in failed] == ["lost-1", "away-1"]
+    assert [x["call_id"] for x in one] == ["good-1"]
+    assert re.search(r"\d\d:\d\d:\d\d [+-]\d{4}", shown)
+    assert "BYE from the caller at" in shown
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["call_id"] for row in rows] == ["good-1", "lost-1", "away-1"]
+    assert len(watched.splitlines()) == 3
+
+
+async def test_both_want_the_token_even_here(tmp_path: Path) -> None:
+    async with stage(tmp_path) as world:
+        for path in ("/trace", "/calls"):
+            assert world.get(path, "") == 401
+            assert world.get(path, "wrong") == 401
+            assert world.get(path, world.token()) == 200
+        assert world.get("/status", "") == 200

@@ -1,5 +1,6 @@
 """``waypost trace``: what was said around a call, from the running service."""
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -7,12 +8,15 @@ import typer
 
 from proxy.admin.as_json import iso
 from proxy.admin.control import ControlError
+from proxy.admin.files import write_whole
 from proxy.admin.listener import client
 from proxy.cli.screen import render
 from proxy.cli.screen.call_ladder import ladder
+from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.cli.typed.cmdlets import UsageError
 from proxy.cli.typed.instants import instant
+from proxy.recorder.pcap import capture_of
 
 _OFF: Final = (
     "the recorder is off: write megabytes = 16 in [recorder] and start the service "
@@ -37,6 +41,10 @@ def trace(
     limit: Annotated[
         int, typer.Option(min=1, max=100, help="With --failed: at most so many.")
     ] = 10,
+    pcap: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a capture that Wireshark reads."),
+    ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="The messages themselves, masked.")
     ] = False,
@@ -54,6 +62,9 @@ def trace(
     if not found["is_on"]:
         raise ControlError(_OFF)
     calls = found["calls"][::-1]
+    if pcap is not None and calls:
+        _write_capture(Path(pcap), calls)
+        return
     if session.json:
         render.print_json(calls)
         return
@@ -63,6 +74,19 @@ def trace(
         if number:
             print()
         _print_raw(call) if raw else print_ladder(call)
+
+
+def _write_capture(path: Path, calls: list[dict[str, Any]]) -> None:
+    """The file is for its owner only: it says who called whom."""
+    data = capture_of(calls)
+    try:
+        write_whole(path, data, 0o600)
+    except OSError as error:
+        raise ControlError(f"{path} cannot be written ({error.strerror})") from None
+    made(f"{path} was written")
+    count = sum(len(call["messages"]) for call in calls)
+    said = f"{render.count(count, 'message')} of {render.count(len(calls), 'call')}"
+    print(f"wrote {path}: {said}, masked")
 
 
 def ask(session: Session, path: str, query: dict[str, str]) -> Any:

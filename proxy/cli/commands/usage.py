@@ -1,7 +1,6 @@
 """``waypost usage`` and ``waypost endpoint retire``."""
 
 import csv
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from proxy.cli.commands.endpoint import (
 )
 from proxy.cli.screen import render
 from proxy.cli.screen.layout import lay_out
+from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session
 from proxy.endpoints.usage import Usage
 from proxy.sip.display import visible
@@ -38,10 +38,6 @@ _CSV: Final = (
     *("endpoint", "client", "first_seen", "last_seen", "count", "failed"),
     *("user_agent", "epid", "source"),
 )
-
-
-_UNSAFE: Final = tuple("=+-@\t\r\n;,|＝＋－＠")
-_FORMULA: Final = re.compile(r"([;,])(?=[ \"']*+[=+\-@|＝＋－＠])")
 
 
 def usage(
@@ -173,26 +169,18 @@ def _print_csv(views: Sequence[UsageView]) -> None:
             writer.writerow(
                 (
                     view.address,
-                    _plain(row.aor),
+                    plain_cell(row.aor),
                     _iso(row.first_at),
                     _iso(row.last_at),
                     row.count,
                     row.failed,
-                    *map(_plain, (row.user_agent, row.epid, row.source)),
+                    *map(plain_cell, (row.user_agent, row.epid, row.source)),
                 )
             )
 
 
 def _iso(at: float) -> str:
     return iso(at)
-
-
-def _plain(text: str) -> str:
-    """No cell that a spreadsheet would take for a formula: clients wrote these.
-
-    Where lists are written with ``;`` a spreadsheet splits cells there as well.
-    """
-    return _FORMULA.sub(r"\1'", f"'{text}" if text[:1] in _UNSAFE else text)
 
 
 # -- watching ------------------------------------------------------------------------

@@ -94,8 +94,9 @@ class Refusals:
         server: ServerTransaction,
         refusal: Refusal,
         now: float,
+        rule: str = "",
     ) -> None:
-        """Refuse through the request's own transaction."""
+        """Refuse through the request's own transaction; ``rule`` is who said so."""
         self.count += refusal.status >= 300
         data = refuse(request, refusal, self._settings.source)
         if refusal.status == _NOBODY and self._is_scan(request, flow, now):
@@ -106,7 +107,7 @@ class Refusals:
             server.respond(refusal.status, data, now)
         endpoint = refusal.endpoint
         if endpoint or self._settings.log_access:
-            self._note(request, flow, refusal.status, endpoint)
+            self._note(request, flow, refusal.status, endpoint, rule)
 
     def _is_scan(self, request: Request, flow: Flow, now: float) -> bool:
         """Whether this is one of many addresses of nobody that a stranger dials.
@@ -185,9 +186,16 @@ class Refusals:
             pass
         self._out.append(commands.Close(event.flow, "framing"))
 
-    def _note(self, request: Request, flow: Flow, status: int, endpoint: str) -> None:
+    def _note(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        endpoint: str,
+        rule: str = "",
+    ) -> None:
         if not has_to_tag(request):
-            rule = "endpoint" if endpoint else ""
+            rule = rule or ("endpoint" if endpoint else "")
             self._out.append(
                 commands.LogAccess(request, flow, status, 0.0, rule, endpoint, "", ())
             )

@@ -16,7 +16,7 @@ from proxy import __version__
 from proxy.admin.listener.http import Page, Reply
 from proxy.config.model import Config
 from proxy.config.packed import pack
-from proxy.recorder.joined import join_traces
+from proxy.recorder.joined import join_calls, join_traces
 from proxy.server import wiring
 from proxy.server.admin_door import AdminDoor
 from proxy.server.admin_pages import open_pages
@@ -229,6 +229,10 @@ class Supervisor:
             found = await self.crew.ask("trace", query=query)
             return Reply.json(join_traces([each for _, each in found]))
 
+        async def calls(query: dict[str, str]) -> Reply:
+            found = await self.crew.ask("calls", query=query)
+            return Reply.json(join_calls([each for _, each in found]))
+
         async def begin_drain() -> Reply:
             return Reply.json({"phase": "draining", "open": await self.drain()}, 202)
 
@@ -237,6 +241,7 @@ class Supervisor:
             "/metrics": Page(scrape),
             "/status": Page(status),
             "/drain": Page(begin_drain, "POST"),
+            "/calls": Page(calls, is_private=True, takes_query=True),
             "/trace": Page(trace, is_private=True, takes_query=True),
         }
 

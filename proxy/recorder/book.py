@@ -1,0 +1,307 @@
+"""The book of the last calls: who asked what, where it went, how it ended.
+
+One line for each request outside a dialog; what happens inside the dialog later is
+noted in the same line.  Lines keep references to pieces of the request and are put into
+words when somebody asks.  Bounded by count and by bytes.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from proxy.recorder.masking import masked_uri
+from proxy.recorder.tape import Taped, cseq_method_of
+from proxy.sip.display import visible
+from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import parse_name_addr
+from proxy.sip.flow import Ends, Flow
+from proxy.sip.grammar import unfold
+from proxy.sip.message import Request
+from proxy.sip.uri import parse_uri
+
+EACH: Final = 1024
+"""Bytes that a line may take on average."""
+_LINE: Final = 450
+"""What a line takes besides what the caller wrote."""
+MOST_FAILURES: Final = 8
+_NO_FAILURE: Final = frozenset({401, 407, 487})
+_SAME: Final = 1.0
+INSIDE: Final = "(in a dialog)"
+"""In place of the URI of a dialog that began before this book."""
+
+RULES: Final = {
+    "validation": "the request cannot be forwarded as it is (RFC 3261 section 16.3)",
+    "dialog": "its Route token leads to nobody of that dialog",
+    "route": "its Route names a host that we do not serve",
+    "ourselves": "it is addressed to this proxy itself",
+    "endpoint": "the endpoint is retired",
+    "contact": "the client's connection is gone",
+    "binding": "the registered connection is gone",
+    "default": "the default route does not take it",
+    "nowhere": "no rule knows the address: it is no endpoint, pool, learned URI or "
+    "registered user, and there is no default route",
+}
+"""Why a rule of section 16.5 refuses, in words."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """A final answer of 400 or more inside the dialog."""
+
+    at: float
+    status: int
+    method: str
+    reason: str
+
+
+class Line:
+    """One request and what became of it; instants are wall-clock seconds."""
+
+    __slots__ = (
+        *("at", "attempts", "call_id", "ended", "ended_at", "endpoint", "ends"),
+        *("failures", "method", "pool", "reason", "rule", "seconds", "sender"),
+        *("serial", "size", "status", "uri"),
+    )
+
+    def __init__(
+        self,
+        at: float,
+        method: bytes,
+        uri: bytes,
+        sender: bytes,
+        call_id: bytes,
+        ends: Ends,
+        status: int,
+        seconds: float,
+        rule: str,
+        endpoint: str,
+        pool: str,
+        attempts: Sequence[tuple[str, str, float]],
+    ) -> None:
+        self.at = at
+        self.method = method
+        self.uri = uri
+        self.sender = sender
+        self.call_id = call_id
+        self.ends = ends
+        self.status = status
+        self.seconds = seconds
+        self.rule = rule
+        self.endpoint = endpoint
+        self.pool = pool
+        self.attempts = attempts
+        self.reason = b""
+        self.ended = ""
+        self.ended_at = 0.0
+        self.failures: list[Failure] | None = None
+        self.size = _LINE + len(uri) + len(sender) + len(call_id)
+        self.serial = 0
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether something went wrong, at first or later."""
+        is_refused = self.status >= 400 and self.status not in _NO_FAILURE
+        return is_refused or bool(self.failures)
+
+    @property
+    def who(self) -> str:
+        """``user@host`` of From."""
+        return _aor(self.sender)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain types."""
+        return {
+            "at": self.at,
+            "method": _text(self.method),
+            "from": self.who,
+            "request_uri": _text(masked_uri(self.uri)),
+            "source": f"{self.ends.transport}:{self.ends.host}:{self.ends.port}",
+            "status": self.status,
+            "seconds": round(self.seconds, 4),
+            "rule": self.rule,
+            "endpoint": self.endpoint,
+            "pool": self.pool,
+            "attempts": [
+                {"front_end": name, "outcome": outcome, "seconds": round(took, 4)}
+                for name, outcome, took in self.attempts
+            ],
+            "reason": self._why(),
+            "ended": self.ended,
+            "ended_at": self.ended_at,
+            "failures": [
+                {"at": x.at, "status": x.status, "method": x.method, "reason": x.reason}
+                for x in self.failures or ()
+            ],
+            "is_failed": self.is_failed,
+            "call_id": _text(self.call_id),
+        }
+
+    def _why(self) -> str:
+        """What our answer said, and which rule refused."""
+        said = _text(masked_uri(self.reason))
+        rule = ""
+        if self.status >= 400 and not self.attempts and self.rule in RULES:
+            rule = f"rule {self.rule}: {RULES[self.rule]}"
+        return "; ".join(filter(None, (rule, said)))
+
+
+class Book:
+    """At most ``count`` lines, and ``EACH`` bytes times that."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.size = 0
+        self.lines: deque[Line] = deque()
+        self._by_call: dict[bytes, Line] = {}
+        self._serial = 0
+
+    def add(
+        self,
+        at: float,
+        request: Request,
+        source: Flow,
+        status: int,
+        seconds: float,
+        rule: str,
+        endpoint: str,
+        pool: str,
+        attempts: Sequence[tuple[str, str, float]],
+    ) -> Line:
+        """A request outside a dialog has ended."""
+        lines, index = request.lines, request.index
+        call = lines[index["call-id"]]
+        # In the usual spelling; else the long way.
+        plain = call.startswith(b"Call-ID: ") and call.find(b" ", 9) < 0
+        line = Line(
+            at,
+            request.method,
+            request.uri,
+            lines[index["from"]],
+            call[9:] if plain else request.value("call-id") or b"",
+            source.both_ends(),
+            *(status, seconds, rule, endpoint, pool, attempts),
+        )
+        return self._write(line)
+
+    def seen(self, sight: Taped, offset: float) -> None:
+        """What ends a dialog, or fails in one, as the tape has it."""
+        line = self._by_call.get(sight.call_id)
+        at = sight.at + offset
+        if not sight.is_in:
+            self._failed(sight, line, at)
+        elif line is not None and not line.ended:
+            caller = line.ends.host, line.ends.port
+            who = "caller" if (sight.ends.host, sight.ends.port) == caller else "callee"
+            how = "BYE" if sight.data.startswith(b"BYE ") else "NOTIFY"
+            line.ended, line.ended_at = f"{how} from the {who}", at
+
+    def _failed(self, sight: Taped, line: Line | None, at: float) -> None:
+        digits = sight.data[8:11]
+        status = int(digits) if digits.isdigit() else 0
+        method = cseq_method_of(sight.data)
+        reason = reason_of(sight.data)
+        if line is not None and (
+            line.status == status
+            and line.method == method
+            and abs(line.at - at) < _SAME
+            and not line.failures
+        ):
+            line.reason = line.reason or reason
+            return
+        if status in _NO_FAILURE or not sight.call_id:
+            return
+        if line is None:
+            # Its dialog began before this book, or before this process.
+            sender = _header(sight.data, b"from", b"f")
+            call_id, ends = sight.call_id, sight.ends
+            line = Line(
+                *(at, method, INSIDE.encode(), b"From: " + sender, call_id, ends),
+                *(status, 0.0, "", "", "", ()),
+            )
+            line.reason = reason
+            self._write(line)
+        if line.failures is None:
+            line.failures = []
+        if len(line.failures) < MOST_FAILURES:
+            text = _text(masked_uri(reason))
+            line.failures.append(Failure(at, status, _text(method), text))
+            line.size += len(text) + 100
+            self.size += len(text) + 100
+
+    def _write(self, line: Line) -> Line:
+        self._serial += 1
+        line.serial = self._serial
+        lines = self.lines
+        lines.append(line)
+        self._by_call[line.call_id] = line
+        self.size += line.size
+        while len(lines) > self.count or (self.size > self.count * EACH and lines):
+            gone = lines.popleft()
+            self.size -= gone.size
+            if self._by_call.get(gone.call_id) is gone:
+                del self._by_call[gone.call_id]
+        return line
+
+    def find(
+        self,
+        *,
+        aor: str = "",
+        endpoint: str = "",
+        failed: bool = False,
+        since: float = 0.0,
+        until: float = float("inf"),
+    ) -> Iterator[Line]:
+        """The newest first; ``aor`` may be the beginning of an address."""
+        aor, endpoint = _plain(aor), _plain(endpoint)
+        for line in reversed(self.lines):
+            if not since <= line.at <= until:
+                continue
+            if failed and not line.is_failed:
+                continue
+            if endpoint and not _fits(endpoint, line.endpoint):
+                continue
+            if aor and not (_fits(aor, line.who) or _fits(aor, _dialled(line.uri))):
+                continue
+            yield line
+
+
+def reason_of(data: bytes) -> bytes:
+    """What an answer says about why it failed."""
+    return _header(data, b"ms-diagnostics") or _header(data, b"warning")
+
+
+def _header(data: bytes, *names: bytes) -> bytes:
+    for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() in names:
+            return value.strip()
+    return b""
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().removeprefix("sips:").removeprefix("sip:")
+
+
+def _fits(wanted: str, found: str) -> bool:
+    """``alice`` and ``alice@contoso.test`` both name alice@contoso.test."""
+    return found == wanted or found.startswith(f"{wanted}@")
+
+
+def _dialled(uri: bytes) -> str:
+    try:
+        return parse_uri(uri).key
+    except MalformedMessage:
+        return ""
+
+
+def _aor(line: bytes) -> str:
+    value = unfold(line.partition(b":")[2].strip())
+    try:
+        return visible(parse_uri(parse_name_addr(value).uri).key)
+    except MalformedMessage:
+        return ""
+
+
+def _text(data: bytes) -> str:
+    return visible(data.decode("utf-8", "replace"))

@@ -1,0 +1,92 @@
+"""How a call stands on a screen of 80 columns."""
+
+import pytest
+
+from proxy.cli.screen.call_ladder import label_of, ladder, our_reason
+from tests.recorder.world import World
+from tests.support.messages import request, response
+
+DIAGNOSTICS = (
+    'ms-diagnostics: 1007;source="wp.test";reason="Temporarily cannot route";'
+    'pool="pcpool.contoso.test";cause="refused"'
+)
+
+
+def failed_over() -> World:
+    world = World()
+    asked = world.heard(request())
+    world.sent(response(asked, 100))
+    forwarded = request(via="SIP/2.0/UDP 10.0.0.5;branch=z9hG4bKwp1")
+    for _ in range(3):
+        world.sent(forwarded, world.front_end)
+    return world
+
+
+def shown(world: World, width: int = 80) -> list[str]:
+    world.look()
+    (call,) = world.recorder.failed(0, 1e12, 10)
+    call["names"] = {"10.0.1.1": "fe1.contoso.test"}
+    lines = ladder(call, width)
+    assert max(map(len, lines)) <= width
+    return lines
+
+
+def test_repeated_messages_are_counted_and_our_reason_is_told() -> None:
+    world = failed_over()
+    asked = request()
+    world.now += 2
+    world.recorder.tape.woke(world.now)
+    world.sent(response(asked, 504, DIAGNOSTICS))
+    world.ended(asked, 504, (("fe1.contoso.test", "timeout", 2.0),), 2.0)
+    lines = shown(world)
+    drawn = [line[9:] for line in lines if "INVITE" in line and "│" in line]
+    assert [line.rstrip() for line in drawn] == [
+        "│──────── INVITE ─────────>│                          │",
+        "│                          │─── INVITE ×3 in 0 ms ───>│",
+    ]
+    assert any(
+        "✗ Temporarily cannot route (pool pcpool.contoso.test, cause refused)" in line
+        for line in lines
+    )
+    assert any("✗ fe1.contoso.test: timeout after 2.0 s" in line for line in lines)
+
+
+def test_an_answer_of_somebody_else_is_not_ours_to_explain() -> None:
+    world = failed_over()
+    asked = request()
+    world.heard(response(asked, 504, DIAGNOSTICS), world.front_end)
+    world.sent(response(asked, 504, DIAGNOSTICS))
+    world.ended(asked, 504, (("fe1.contoso.test", "504", 0.1),), 0.1)
+    assert not any("Temporarily" in line for line in shown(world))
+
+
+@pytest.mark.parametrize("width", [60, 80, 132])
+def test_more_peers_than_fit_are_named_in_the_arrow(width: int) -> None:
+    world = World()
+    asked = world.heard(request())
+    for number in range(7):
+        flow = type(world.client)(world.listener, f"10.0.1.{number}", 5060)
+        world.sent(request(call_id="call-1", cseq=number + 1), flow)
+    world.sent(response(asked, 503))
+    world.ended(asked, 503)
+    lines = shown(world, width)
+    assert sum("more" in line for line in lines) == 1
+    assert any("[10.0.1.6" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("data", "label"),
+    [
+        ("INVITE sip:x SIP/2.0\r\nCSeq: 1 INVITE\r\n", "INVITE"),
+        ("SIP/2.0 180 Ringing\r\nCSeq: 1 INVITE\r\n", "180 Ringing"),
+        ("SIP/2.0 200 OK\r\ncseq : 2  BYE\r\n", "200 OK (BYE)"),
+        ("\x1b[31mEVIL sip:x SIP/2.0\r\n", "%1b[31mEVIL"),
+    ],
+)
+def test_an_arrow_says_what_it_carries(data: str, label: str) -> None:
+    assert label_of(data) == label
+
+
+def test_a_warning_is_a_reason_too() -> None:
+    data = 'SIP/2.0 403 Forbidden\r\nWarning: 399 wp "no"\r\n\r\n'
+    assert our_reason(data) == '399 wp "no"'
