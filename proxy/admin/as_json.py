@@ -221,6 +221,6 @@ def access_to_json(access: Access) -> dict[str, Any]:
 
 
 def warnings(found: Iterable[str]) -> dict[str, Any]:
-    """What is to be said beside a result; nothing when there is nothing to say."""
+    """Remarks beside a result; empty when there are none."""
     texts = list(found)
     return {"warnings": texts} if texts else {}

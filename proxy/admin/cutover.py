@@ -77,7 +77,7 @@ async def apply(
 ) -> Outcome:
     """Switch every endpoint of a plan, all or none; ``confirm_within`` in seconds.
 
-    The doctor has been asked before; ``forced`` says that it advised against.
+    The caller has asked the doctor before; ``forced`` says that it advised against.
     """
     now = operator.clock()
     if confirm_within is None and plan.confirm_within is not None:
@@ -125,8 +125,8 @@ async def roll_back(
 ) -> Outcome:
     """Restore the snapshot of the newest cutover.
 
-    Refused while that would undo what somebody has changed since; ``force`` goes on,
-    and stands in the audit.
+    Refused while that would undo a later change; ``force`` goes on, and stands in the
+    audit.
     """
     by, now = _by(operator.actor), operator.clock()
     decide = rules.roll_back_cutover(by, now, force or what_if)

@@ -51,7 +51,7 @@ class Keeper:
     note: str = ""
 
     def refuse_unless(self, force: bool) -> None:
-        """Promise nothing that will not be kept; raises ControlError."""
+        """Refuse a promise that nothing would keep; raises ControlError."""
         if self.problem and not force:
             raise ControlError(f"{self.problem}; --force goes on without")
 

@@ -1,4 +1,4 @@
-"""The environment over the file: ``WAYPOST_<SECTION>_<KEY>``, and what is none of ours.
+"""The environment over the file: ``WAYPOST_<SECTION>_<KEY>``, and foreign variables.
 
 Kubernetes gives every pod variables of every Service in its namespace ("service
 links"); a Service called ``waypost`` or ``waypost-store`` makes some that begin like

@@ -1,4 +1,4 @@
-"""The URL of a Redis store: what may stand in it, read without the client.
+"""The URL of a Redis store, parsed without the client.
 
 ``redis://`` names one server, ``redis+sentinel://`` the sentinels that know the
 master, ``redis+cluster://`` nodes of a cluster; ``rediss`` is each of them over TLS.

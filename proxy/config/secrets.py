@@ -1,4 +1,5 @@
-"""What of a line or value may be shown: everything but tokens and passwords."""
+"""The part of a line or value that may be shown: everything but tokens and
+passwords."""
 
 import re
 from typing import Final

@@ -1,9 +1,9 @@
 """Changes of the endpoint table: what a verb does to it, decided without doing it.
 
-Every function takes the table as it is and returns the row changes that would be
-made, or raises Refused with a sentence that says what to do.  The store calls them
-inside its transaction, so what was checked is still true when it is written; a dry
-run calls them on a loaded table.
+Every function takes the table as it is and returns the row changes to make, or raises
+Refused with a sentence that says what to do.  The store calls them inside its
+transaction, so what was checked is still true when it is written; a dry run calls them
+on a loaded table.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -151,7 +151,7 @@ def new_endpoint(
 def set_endpoint(
     identity: str, fields: EndpointFields, rules: Rules, now: float
 ) -> Decide:
-    """Change what was said about an endpoint, all of it at once; never its address."""
+    """Change the fields of an endpoint, all at once; never its address."""
     if fields.is_empty:
         raise Refused(
             "nothing to change: give at least one of --pool-fqdn, --display-name, "

@@ -1,7 +1,7 @@
 """The cutover: many endpoints switched to new pools in one change, and back in one.
 
-A plan says what shall lead where and what must be true before.  Applying it makes one
-list of row changes with a numbered Cutover among them, whose switches are the
+A plan says which endpoint shall lead where, and what must be true before.  Applying it
+makes one list of row changes with a numbered Cutover among them, whose switches are the
 snapshot; so the store writes all of it in one transaction, and a proxy swaps it in one
 assignment.  Pure: reading plan files is ``plan.py``'s, doing it the store's.
 

@@ -1,8 +1,9 @@
 """What ``Get-CsPersistentChatEndpoint | Export-Csv`` and ``ConvertTo-Json`` write.
 
 Read with tolerance (columns may be missing, more or in any case; a ``#TYPE`` line;
-UTF-16; semicolons) and written so that both PowerShell and we read it back.  Which
-properties the cmdlet shows is not documented, so several names are understood.  Pure.
+UTF-16; semicolons) and written so that both PowerShell and we read it back.  Microsoft
+does not document which properties the cmdlet shows, so we understand several names.
+Pure.
 """
 
 import csv

@@ -1,9 +1,9 @@
 """DNS answers and how long they hold: one entry per name and record type.
 
-dnspython keeps no stale answers and its cache is too dear for us, so times to live are
-our own: clamped, refreshed early, and when DNS fails the last good answer is used on
-(RFC 8767).  A failure never replaces an answer; "does not exist" does once it has been
-said for a while.  Pure.
+dnspython keeps no stale answers and its cache costs too much here, so times to live are
+our own: clamped and refreshed early.  When DNS fails we go on with the last good answer
+(RFC 8767).  A failure never replaces an answer; "does not exist" does, once DNS has
+said so for a while.  Pure.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from proxy.pools.srv import NaptrRecord, SrvRecord
 RecordType = Literal["SRV", "NAPTR", "A", "AAAA"]
 Record = SrvRecord | NaptrRecord | str
 
-# A refresh that happens for one record asks anew for those that are nearly as old.
+# A refresh of one record also asks again for those that are nearly as old.
 NEARLY_OLD: Final = 0.7
 
 
 class Question(NamedTuple):
-    """A name (lower case, no final dot) and what is asked about it."""
+    """A name (lower case, no final dot) and the type of its records."""
 
     name: str
     type: RecordType
@@ -28,11 +28,11 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DnsLimits:
-    """How long answers hold and how much is asked at once; seconds.
+    """How long answers hold and how many questions run at once; seconds.
 
     ``budget`` bounds one look-up with all its questions, ``idle`` is how long an unused
     name is still refreshed, ``retry`` the pause after a failed refresh.  ``doubt`` is
-    how long records that are gone of a sudden are used on: zones are reloaded, and
+    how long we go on with records that disappear all at once: zones are reloaded, and
     servers come up without theirs.
     """
 
@@ -108,7 +108,7 @@ class AnswerBook:
     def fresh(
         self, question: Question, now: float, *, early: bool = False
     ) -> Answer | None:
-        """The answer, if it need not be asked for again.
+        """The answer, if it still holds.
 
         ``early`` is the view of a background refresh, which renews an answer before
         it runs out.
@@ -124,8 +124,8 @@ class AnswerBook:
     ) -> Answer:
         """Store what DNS said, for ``ttl`` clamped to the limits.
 
-        "There are none" is believed of a name that had some when it is still so after
-        a while; until then the last records come back, with a problem.
+        For a name that had records, we believe "there are none" only when DNS still
+        says so after a while; until then the last records come back, with a problem.
         """
         found = tuple(records)
         limits = self._limits
@@ -135,7 +135,7 @@ class AnswerBook:
         gone_since = None if known is None else known.absent_since
         ceiling = limits.ttl_ceiling
         if not found:
-            # What was there not long ago may well come back: look again soon.
+            # Records that were there not long ago may well come back: look again soon.
             was_there = gone_since is not None and now < gone_since + limits.idle
             ceiling = limits.ttl_floor if was_there else limits.negative
         ttl = min(max(ttl, limits.ttl_floor), ceiling)
@@ -148,7 +148,7 @@ class AnswerBook:
         return answer
 
     def _is_doubtful(self, known: Answer, now: float) -> bool:
-        """DNS says that there are none; True while the known records are used on."""
+        """DNS says that there are none; True while we go on with the known records."""
         if not known.records or now >= known.expires + self._limits.stale:
             return False
         if known.absent_since is None:
@@ -185,7 +185,7 @@ class AnswerBook:
 def lifetime(
     answers: Iterable[Answer], now: float, limits: DnsLimits, *, complete: bool
 ) -> float:
-    """When what was made from these answers expires.
+    """When the result of these answers expires.
 
     The first record to run out decides.  Names that do not exist (no NAPTR, no IPv6
     address) matter only where nothing was found, or where something is missing

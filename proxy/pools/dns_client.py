@@ -1,8 +1,8 @@
 """One question to DNS: dnspython around one `Answer`.
 
-Which questions are asked is `resolver.py`'s and `srv.py`'s business, how long an answer
-holds `answers.py`'s.  dnspython retries, tries the next name server, goes over to TCP
-when truncated and follows CNAMEs; its cache is off and its exceptions end here.
+`resolver.py` and `srv.py` decide which questions to ask, `answers.py` how long an
+answer holds. dnspython retries, tries the next name server, goes over to TCP when
+truncated and follows CNAMEs; its cache is off and its exceptions end here.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ MAX_ALIASES = 8
 
 
 class _BadAnswer(dns.exception.DNSException):
-    """An answer that says nothing of what was asked for."""
+    """An answer that says nothing about the question."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ class DnsClient:
         self.use(nameservers)
 
     def use(self, nameservers: Sequence[str] | None) -> bool:
-        """Ask these servers from now on; True when they are others than before.
+        """Ask these servers from now on; True when they have changed.
 
         Without any: numeric next hops work without DNS, so this is no error.
         """
@@ -67,7 +67,7 @@ class DnsClient:
         return self._ask_others()
 
     def look_again(self) -> bool:
-        """Follow the system's file; True when it names others than before."""
+        """Follow the system's file; True when its servers have changed."""
         return self._servers.look_again() and self._ask_others()
 
     def _ask_others(self) -> bool:
@@ -193,7 +193,7 @@ def _negative_ttl(absent: dns.resolver.NXDOMAIN) -> float:
 
 
 def _problem(failure: Exception, absence: str) -> str:
-    """What went wrong, in a few words: who was asked and what came."""
+    """What went wrong, in a few words: the servers, and what each answered."""
     errors: Iterable[Any] = ()
     if isinstance(failure, dns.resolver.NoNameservers | dns.resolver.LifetimeTimeout):
         errors = failure.kwargs.get("errors") or ()

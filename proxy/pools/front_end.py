@@ -8,7 +8,7 @@ ResolutionError = Literal["srv", "address", "timeout"]
 
 
 class Lookup(NamedTuple):
-    """What is asked of RFC 3263: the key of the resolver's cache.
+    """A question for RFC 3263, and the key of the resolver's cache.
 
     ``transport`` is a fixed transport, or None for "whatever the name offers";
     ``port`` fixed means A/AAAA only.  ``host`` is lower case, without final dot.
@@ -38,17 +38,17 @@ class FrontEnd(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What health is kept by: the address, not the record."""
+        """The key of health: the address, not the record."""
         return (self.transport, self.host, self.port)
 
     @property
     def server_name(self) -> str:
-        """What a certificate must cover: the name that was asked for (RFC 5922)."""
+        """The name that a certificate must cover: the one asked for (RFC 5922)."""
         return self.pool or self.name or self.host
 
     @property
     def connection_key(self) -> tuple[str, str, int, str]:
-        """What a connection is shared by: a TLS one was verified for one name."""
+        """The key of a shared connection: a TLS one was verified for one name."""
         name = self.server_name if self.transport == "tls" else ""
         return (self.transport, self.host, self.port, name)
 
@@ -93,7 +93,7 @@ class Resolution:
         self.groups = groups
         self.expires = expires
         self.resolved_at = resolved_at
-        # When DNS last told all of it; goes on from the one before where it fails.
+        # When DNS last answered all of it; kept from the one before where it fails.
         self.answered_at = resolved_at
         self.naptr_order = naptr_order
         self.error = error

@@ -2,11 +2,10 @@
 
 A front end with three transport failures in a row is *ejected*: tried last, not never,
 and only for a while.  One that says nothing at all is ejected at once, because waiting
-for it is dear.  When the while is over one call tries it, and the others keep away
-until it has been answered.  Kept per address, so that one machine under two names is
-one.
-Pure: time is an argument, the order is `selection.py`.  What probes have to say is
-worked out in `probing.py`, which prolongs and ends ejections here.
+for it costs too much.  After the ejection one call tries it, and the other calls keep
+away until that one is answered.  Kept per address, so that one machine under two names
+is one.  Pure: time is an argument, the order is `selection.py`.  `probe_schedule.py`
+decides what a probe means, and prolongs and ends ejections here.
 
 One request's other failures below the threshold change nothing for any other request.
 """
@@ -107,7 +106,7 @@ class HealthBook:
         self.on_change: Callable[[Ejection], None] | None = None
 
     def record_success(self, key: Key, now: float) -> None:
-        """The front end answered: whatever was held against it is forgotten."""
+        """The front end answered: forget its failures."""
         if self.doubts:
             self.doubts.pop(key, None)
         if self.suspects and self.suspects.pop(key, None) is not None:
@@ -196,7 +195,7 @@ class HealthBook:
                 self.on_change(Ejection(key, now, now, times, reason))
 
     def try_out(self, key: Key, now: float) -> None:
-        """A call begins that shall find out whether an ejected front end is back."""
+        """A call begins that finds out whether an ejected front end is back."""
         suspect = self.suspects.get(key)
         if suspect is None or key not in self.ejected or self.is_ejected(key, now):
             return

@@ -1,9 +1,9 @@
-"""Which name servers are asked, and how one question gets to one of them.
+"""The name servers that we ask, and how one question gets to one of them.
 
 The servers are those of the configuration, or the system's: `/etc/resolv.conf` is
-looked at again and again, because DHCP, VPNs and cloud-init write it while we run.  An
-answer is measured before dnspython takes it apart (RFC 1035 section 4.1.1: the header
-counts the records), so that no server can make us work for long.
+looked at again and again, because DHCP, VPNs and cloud-init write it while we run.  We
+measure an answer before dnspython parses it (RFC 1035 section 4.1.1: the header counts
+the records), so that no server can make us work for long.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ def _read(data: bytes, *, may_be_cut: bool) -> dns.message.Message:
     answers, authorities = (int.from_bytes(data[i : i + 2], "big") for i in (6, 8))
     if answers + authorities > MAX_RECORDS:
         raise TooLarge(f"{answers + authorities} records", MAX_RECORDS)
-    # Nothing is taken from the additional section: leave it unread.
+    # We need nothing from the additional section: leave it unread.
     return dns.message.from_wire(data[:10] + b"\0\0" + data[12:], ignore_trailing=True)
 
 

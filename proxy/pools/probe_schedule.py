@@ -1,12 +1,11 @@
 """Which front ends are probed when, and what an answer or silence changes.
 
-Only a front end that a call found wanting is probed, and only until it has answered
-twice in a row.  A probe knows less than a call: it ends an ejection early and keeps
-one up, but what calls have said against a front end stays until a call succeeds.
-One that was ejected for silence comes back when it answers, and for no call before:
-only after minutes may it be one that ignores OPTIONS.
-Pure: time is an argument, the probe itself is `prober.py`, the loop
-`server/probes.py`.
+Only a front end that has failed a call is probed, and only until it has answered twice
+in a row.  A probe knows less than a call: it ends an ejection early and keeps one up,
+but failures of calls count until a call succeeds.  A front end that was ejected for
+silence comes back when it answers, and no call tries it before.  Only after minutes do
+we assume that it ignores OPTIONS.  Pure: time is an argument, the probe itself is
+`prober.py`, the loop `server/probes.py`.
 """
 
 import random
@@ -169,7 +168,7 @@ class Probing:
         return found
 
     def give_up(self, key: Key, now: float) -> None:
-        """The probe came to nothing for reasons of our own."""
+        """The probe failed for reasons of our own."""
         self._running.discard(key)
         plan = self._plans.get(key)
         if plan is not None:
@@ -194,7 +193,7 @@ class Probing:
         if not outcome.is_certain and plan.silent_since is None:
             plan.silent_since = now
         if not outcome.is_certain and self._may_be_deaf(key, plan, now):
-            # It says nothing to OPTIONS, so that calls alone are its judge.
+            # It says nothing to OPTIONS, so only calls judge it.
             if plan.own_until is not None and now >= plan.own_until:
                 plan.own_until = None
                 self._book.end_ejection(key, UNPROVEN, now)
@@ -203,7 +202,7 @@ class Probing:
         else:
             if plan.own_until is None:
                 plan.own_until = suspect.until
-            # Until the next outcome is sure to be known.
+            # Until the next outcome is certain to be there.
             until = now + self._interval * (1 + JITTER) + patience + 1.0
             self._book.prolong(key, outcome.reason, until, now)
 
@@ -218,11 +217,11 @@ class Probing:
         suspect = self._book.suspects[key]
         if not suspect.is_silent or key in self._deaf or plan.silent_since is None:
             return True
-        # The next call decides; when it fails all begins again.
+        # The next call decides; when it fails, everything begins again.
         return now >= max(plan.silent_since, suspect.last_failure) + DEAF_AFTER
 
     def _call_deaf(self, key: Key) -> None:
-        """A call was answered by one that said nothing to OPTIONS."""
+        """A front end that said nothing to OPTIONS has answered a call."""
         if key not in self._proven:
             if len(self._deaf) >= MAX_KNOWN:
                 self._deaf.clear()

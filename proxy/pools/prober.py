@@ -1,8 +1,7 @@
 """Tries one front end for real: connect, TLS handshake, OPTIONS, each with its time.
 
-For the doctor and for the service's own probes: what the proxy would do to a front end,
-without the proxy.  It judges nothing; results are plain values.  Blocking nothing:
-asyncio throughout.
+For the doctor and for the service's own probes: it does what the proxy would do to a
+front end.  It judges nothing; results are plain values.  It never blocks the loop.
 """
 
 import asyncio

@@ -28,8 +28,8 @@ repeats = Repeats()
 class Bridge(logging.Handler):
     """What libraries tell through ``logging``, asyncio before all others.
 
-    Left to itself it would be written straight to standard error, which may wait for
-    its reader, and once for each of a thousand equal events.
+    Without this module it would go straight to standard error, which may wait for its
+    reader, and once for each of a thousand equal events.
     """
 
     def emit(self, record: logging.LogRecord) -> None:

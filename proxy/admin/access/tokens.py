@@ -1,4 +1,5 @@
-"""The verbs of tokens: make one, list them, revoke one, find the one that is shown.
+"""The verbs of tokens: make one, list them, revoke one, find the one that a caller
+shows.
 
 Like ``control``: functions over an ``Operator`` that return values and print nothing.
 A token is random, so its SHA-256 is proof enough and no salt is needed.
@@ -135,7 +136,7 @@ def token_holder(accesses: Iterable[Access], token: str) -> Access | None:
     """Whose token this is, ended ones too; None for a stranger's."""
     proof, found = proof_of(token), None
     for each in accesses:
-        # All of them, and none faster than another.
+        # Compare with all of them, in constant time.
         if each.kind == "token" and hmac.compare_digest(each.proof, proof):
             found = each
     return found

@@ -1,4 +1,4 @@
-"""What the doctor is asked before a switch, and what its answer means for it."""
+"""The doctor's checks before a switch, and what their outcome means for it."""
 
 from collections.abc import Iterable
 
@@ -36,7 +36,7 @@ def refuse_when_failed(steps: Iterable[Step], force: bool) -> bool:
 
 
 def pools_of(planned: Plan) -> list[str]:
-    """Where a plan leads; raises ControlError for what is no name of a pool."""
+    """The pools of a plan; raises ControlError for a text that is no pool's name."""
     try:
         return [normalise_fqdn(change.pool_fqdn) for change in planned.changes]
     except Refused as refusal:

@@ -1,8 +1,8 @@
 """The doctor: can this endpoint be served now?  One step after the other, judged.
 
 Steps are plain values, each with a reason and, unless all is well, a fix.  It asks the
-store, DNS and the pool's front ends (``pools/prober.py``), and changes nothing.  What
-a step means is decided here and nowhere else.
+store, DNS and the pool's front ends (``pools/prober.py``), and changes nothing.  Only
+this module decides what a step means.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ Journey = Callable[[Endpoint, FrontEnd], Awaitable[Iterable[Step]]]
 
 
 def pool_context(config: Config, fqdn: str = "") -> ssl.SSLContext:
-    """What the proxy asks of a pool over TLS; raises ControlError."""
+    """The proxy's demands on a pool over TLS; raises ControlError."""
     section = next((x for x in config.pool if x.fqdn == fqdn.lower()), None)
     paths = config.tls_files(section)
     files = (paths.certificate, paths.key, paths.ca)
@@ -257,7 +257,7 @@ def _domain(endpoint: Endpoint, config: Config) -> Step:
 
 
 def _conflict(address: str, conflict: Conflict, now: float) -> Step:
-    """Red while it goes on, amber once it has kept quiet for a while."""
+    """Red while it goes on, amber once it has been quiet for a while."""
     text, silent = describe_conflict(conflict), now - conflict.last_at
     if silent < FRESH_CONFLICT:
         fix = "stop that service; nothing but this endpoint may have the address"

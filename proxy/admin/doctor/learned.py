@@ -1,8 +1,8 @@
 """Service URIs that an endpoint's pools have handed out, judged for the doctor.
 
 The proxy decides with each request whether one counts
-(``core/dialogs/learned_uri.py``); here is what the store says about it, which is the
-same.
+(``core/dialogs/learned_uri.py``); this module applies the same rule to the rows of the
+store.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ Judged = tuple[Literal["ok", "warning"], str, str]
 async def judge_learned(
     operator: Operator, config: Config, endpoint: Endpoint, table: EndpointTable
 ) -> Judged | None:
-    """What is to be said of the service URIs of one endpoint; None: it has none."""
+    """The finding about the service URIs of one endpoint; None: it has none."""
     learned = [x for x in table.learned.values() if x.endpoint_key == endpoint.key]
     if not learned:
         return None

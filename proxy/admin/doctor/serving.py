@@ -1,7 +1,7 @@
 """The doctor's first look: does the service run, and is it this one?
 
-The running process is asked over its admin listener for the store and the configuration
-that it serves, and for the version of the table that it routes by.
+It asks the running process, over its admin listener, for the store and the
+configuration that it serves, and for the version of the table that it routes by.
 """
 
 from pathlib import Path

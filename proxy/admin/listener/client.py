@@ -11,7 +11,7 @@ TIMEOUT: Final = 5.0
 
 
 class AdminError(Exception):
-    """The service did not do what was asked; the text says why and what to do."""
+    """The service refused a request; the text says why and what to do."""
 
 
 def call(config: Config, method: str, path: str) -> tuple[int, bytes]:

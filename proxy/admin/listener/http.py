@@ -58,7 +58,7 @@ class Page:
     """What answers one path; ``is_open`` pages need no token on any address.
 
     ``is_private`` pages need it on every address: they tell who called whom.  With
-    ``takes_query`` the handler gets what stands behind the question mark.
+    ``takes_query`` the handler gets what follows the question mark.
     """
 
     handler: Callable[..., Reply | Awaitable[Reply]]
@@ -228,10 +228,10 @@ def _host_of(request: _Request) -> str:
 def _is_ours(host: str, domains: Collection[str]) -> bool:
     """Whether no stranger's name can stand behind ``host``.
 
-    A page that a browser shows may have a name whose address becomes ours while it is
-    shown (DNS rebinding): then its scripts read what we trust local callers with, and
-    only Host tells.  A browser always sends one.  A name without a dot comes from the
-    hosts file, a search domain or a container network.
+    The name of a page in a browser may get our address while the page is shown (DNS
+    rebinding).  Then its scripts read what we trust local callers with, and only Host
+    tells.  A browser always sends one.  A name without a dot comes from the hosts file,
+    a search domain or a container network.
     """
     if not host or ("." not in host and ":" not in host):
         return True

@@ -23,7 +23,7 @@ def status(
         typer.Option("--ready", help="Only: does it take new requests? Exit code 0."),
     ] = False,
 ) -> None:
-    """How the running service is: listeners, endpoints, pools, front ends."""
+    """The state of the running service: listeners, endpoints, pools, front ends."""
     session: Session = context.obj
     try:
         if ready:
@@ -140,7 +140,7 @@ def _certificates(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _down(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Parts that failed and are begun again; the log has the traceback."""
+    """Parts that failed and start again; the log has the traceback."""
     rows = sorted(found.get("down", {}).items())
     label = ["Down"] + [""] * len(rows)
     return [

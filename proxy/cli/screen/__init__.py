@@ -1,1 +1,1 @@
-"""How results stand on the screen, and what becomes of them."""
+"""How results look on the screen, and what happens when they cannot be written."""

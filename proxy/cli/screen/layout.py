@@ -1,4 +1,4 @@
-"""How a list stands on a screen of some width.  Pure: cells in, lines out.
+"""Lays a list out on a screen of some width.  Pure: cells in, lines out.
 
 No cell is ever broken, so that an address can be copied: the columns that fit stand
 side by side, what is left of a row stands below it, each with its name.  Columns that

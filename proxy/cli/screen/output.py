@@ -93,7 +93,7 @@ def _text(raw: io.RawIOBase, before: TextIO | None, by_line: bool = False) -> Te
 
 
 def give_up() -> None:
-    """Let what is still waiting go nowhere, so that the interpreter ends in peace."""
+    """Discard what still waits, so that the interpreter ends without an error."""
     before, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
     with contextlib.suppress(io.UnsupportedOperation):
         os.dup2(sys.stdout.fileno(), before.fileno())

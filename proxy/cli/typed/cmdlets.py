@@ -48,7 +48,7 @@ _VERBS: Final = {
     "new": _Verb(
         ("endpoint", "new", "--quiet"),
         {"SipAddress": "--sip-address", **_FIELDS},
-        # Ours: in spite of an old service that is registered as the address.
+        # Ours: even while an old service is registered as the address.
         {**_DRY, "Force": "--force"},
     ),
     "get": _Verb(

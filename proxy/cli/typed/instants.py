@@ -13,7 +13,7 @@ _UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def span(text: str, option: str) -> float:
-    """Seconds; raises UsageError with the way to write them."""
+    """Seconds; raises UsageError that says how to write them."""
     match = _SPAN.match(text.strip())
     if match is None or not float(match[1]):
         raise UsageError(f'{option} "{text}" is no span of time: write 30s, 10m or 2h')

@@ -26,7 +26,7 @@ from proxy.store.redis.scripts import PREFIX, SET_UP
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 3.0
 ASK_SECONDS: Final = 0.25
-"""What a request that waits for a look-up can spare."""
+"""Seconds that a request may wait for a look-up."""
 CONFIRM_SECONDS: Final = 1.0
 LOOK_AGAIN: Final = 5.0
 """Seconds until we ask again which server is master, and whether it has a replica."""
@@ -147,8 +147,8 @@ class RedisConnection:
             except (exceptions.RedisError, OSError) as error:
                 raise await self._worded(error) from None
             finally:
-                # The client's own timeouts now and then swallow a cancellation: a
-                # proxy that stops would wait for us for ever.
+                # The client's own timeouts sometimes swallow a cancellation, and then a
+                # stopping proxy would wait for us for ever.
                 if task and task.cancelling() > cancels:
                     raise asyncio.CancelledError
 
@@ -166,7 +166,8 @@ class RedisConnection:
         return worded
 
     async def _do(self, work: Callable[[Redis], Awaitable[T]]) -> T:
-        """Let ``work`` talk to the master; twice more when it was none."""
+        """Let ``work`` talk to the master; try twice more when the server was not the
+        master."""
         async with self._turn():
             for _ in range(_HOPS):
                 redis = await self._master()

@@ -36,7 +36,8 @@ def _is_away(error: Exception, text: str) -> bool:
 
 
 def _may_pass(error: Exception, text: str) -> bool:
-    """It answers and refuses, for a reason that may go: memory, disk, a failover."""
+    """Redis answers and refuses, for a reason that may pass: memory, disk, a
+    failover."""
     passing = exceptions.OutOfMemoryError, exceptions.ReadOnlyError
     return isinstance(error, passing) or any(
         _says(text, word) for word in ("OOM", "READONLY", "MISCONF", "NOREPLICAS")

@@ -47,7 +47,8 @@ class RedisRegistrar:
         try:
             await self._redis.change(scripts.SAVE_BINDINGS, self._origin, *words)
         except BaseException:
-            # It may have been made all the same: then we want to hear of it.
+            # The change may have been made all the same: then we want to get it as
+            # news.
             self._origin = new_origin()
             raise
 

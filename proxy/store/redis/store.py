@@ -111,7 +111,7 @@ class RedisStore(RedisRegistrar, RedisLedger, RedisAccess, RedisNews, RedisNodes
     async def _refuse_conflict(
         self, first: Sequence[RowChange], again: Sequence[RowChange]
     ) -> None:
-        """What was decided for a row that is another by now is no longer meant."""
+        """A decision about a row does not hold when the row has changed meanwhile."""
         known = {(each.kind, each.key): each.before for each in first}
         for each in again:
             if known.get((each.kind, each.key), each.before) != each.before:

@@ -34,7 +34,7 @@ class SqliteRegistrar:
         self._transaction = transaction
         self._data_version = -1
         self._version = 0
-        # What we save ourselves we need not hear of.
+        # We need no news of what we have saved ourselves.
         self.origin = secrets.token_hex(8)
 
     def save_bindings(self, changes: Sequence[BindingChange]) -> None:
