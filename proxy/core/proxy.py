@@ -228,6 +228,7 @@ class ProxyCore:
     def _take(self, flow: Flow, data: bytes, now: float) -> None:
         if not flow.is_proven:
             self.budget.heard(flow, len(data))
+        # Most responses need four of their lines and no parser (plain_response.py).
         if data.startswith(b"SIP/"):
             if flow.first_hop:
                 data = self.first_hop.take_response(data, flow)
@@ -246,4 +247,5 @@ class ProxyCore:
             self.malformed_received += 1
             self.refusals.unreadable(error, flow)
         except MalformedMessage:
+            # A broken response, or a request without a way back: nobody to answer.
             self.malformed_received += 1

@@ -126,29 +126,28 @@ class Requests:
         except MalformedMessage as error:
             # Without a key there is no transaction; answer once and forget.
             raise UnreadableRequest(request, error.reason, error.status) from None
+        # Section 17.2.3 before section 16.3: a repetition costs a look-up and no more.
         known = self._transactions.servers.get(key)
         if known is not None:
             if self._transactions.absorb(known, request, now):
                 return
         elif self._handover is not None and self._handover.request(request, flow, key):
             return
+        # Section 18.2.1: before anybody reads the Via, or copies it into an answer.
         reply_flow = stamp_via(request, via, flow, self._flows)
         if "alias" in via.parameters and flow.peer_names:
             note_alias(via, flow, self._flows)
-        refusal = check_request(request, self.settings.limits)
-        if refusal is None:
-            refusal = check_forwarding(request)
-            if refusal is None and self._branches.is_looping(request):
-                refusal = Refusal(482)
-            if refusal is not None and self._is_for_us(request):
-                refusal = None
+        refusal = self._validate(request)
         if method in UNANSWERED:
+            # ACK (section 13.2.2.4) and BENOTIFY ([MS-SIP]) get no response: nobody
+            # can be told what is wrong with one.
             if refusal is None and not self._refusals.is_acknowledged(request, key):
                 self._relay(request, flow, now)
             return
         if method == b"CANCEL":
             self.cancels.take(request, flow, reply_flow, refusal, now)
             return
+        # A transaction from here on: all that is refused above cost us no memory.
         if not self._has_room(flow, request.size):
             self._refusals.overload(request, flow, reply_flow, refusal)
             return
@@ -168,6 +167,20 @@ class Requests:
                 self._refusals.answer(request, flow, server, refusal, now)
         except Exception as bug:  # mypyc: a name of its own, it has another type
             self._guard.request(request, flow, server, bug, now)
+
+    def _validate(self, request: Request) -> Refusal | None:
+        """Section 16.3: what every element refuses, and what a proxy does."""
+        refusal = check_request(request, self.settings.limits)
+        if refusal is not None:
+            return refusal
+        refusal = check_forwarding(request)
+        if refusal is None and self._branches.is_looping(request):
+            refusal = Refusal(482)
+        # What only a proxy refuses does not hold for what ends here (section 11: an
+        # OPTIONS with Max-Forwards 0 asks whoever it has reached).
+        if refusal is not None and self._is_for_us(request):
+            return None
+        return refusal
 
     def _is_for_us(self, request: Request) -> bool:
         """True for what we answer ourselves, and do not forward."""
@@ -255,6 +268,8 @@ class Requests:
         now: float,
     ) -> None:
         if request.method == b"INVITE":
+            # Section 17.2.1 allows 200 ms, to spare the 100 where the callee is quick.
+            # At once costs no timer, and the client stops repeating it.
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
             learned = learn(self._router, request, routes, flow, targets[0], now)

@@ -27,7 +27,7 @@ COUNTED_METHODS: Final = tuple(
 )
 """Requests of these are counted one by one; others share a counter."""
 
-MAX_FORWARDS: Final = 255
+MAX_FORWARDS: Final = 255  # section 20.22: the largest that may be written
 _LEAST: Final = 6  # bytes of the shortest Route and its comma; a Via has more
 _HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
 
@@ -84,11 +84,13 @@ def _check_syntax(request: Request, limits: MessageLimits) -> None:
     uri = request.uri
     if len(uri) > limits.uri:
         raise MalformedMessage("Request-URI Too Long", 414)
+    # Section 19.1.1, table 1: header fields have no place in a Request-URI.
     if parse_uri(uri).headers:
         raise MalformedMessage("Request-URI with header fields")
     if request.cseq()[1] != request.method:
         raise MalformedMessage("CSeq method does not match the request")
     index, lines = request.index, request.lines
+    # Section 16.3 item 3: a request without one may go on.
     position = index.get("max-forwards")
     if position is not None:
         line = lines[position]
@@ -144,11 +146,13 @@ def _read_hops(line: bytes) -> int:
 
 
 def _max_breadth(request: Request) -> int:
+    # RFC 5393 section 5.3.3: what says nothing readable is taken for the default.
     text = request.value("max-breadth") or b""
     return int(text) if text.isdigit() and len(text) < 10 else 60
 
 
 def _check_proxy_require(request: Request) -> Refusal | None:
+    # Section 8.2.2.3: it has no place in either, and nobody could refuse an ACK.
     if request.method in (b"CANCEL", b"ACK"):
         return None
     return unsupported(request, "proxy-require", PROXY_REQUIRE)

@@ -34,6 +34,7 @@ from proxy.transaction.timers import Timers
 UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
 _NOBODY: Final = 404
 MOST_FORGOTTEN: Final = 4096
+# Section 21.5.4: without Retry-After a client takes a 503 for a 500.
 _OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
 
 

@@ -42,6 +42,7 @@ REASONS: Final[dict[int, str]] = {
     513: "Message Too Large",
 }
 OUR_TAG: Final = b"wp"
+"""How the To tags of our own answers begin; whose ACK it is can be told by that."""
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 # [MS-OCER] section 2.2.1: SIP stack 1000-1999, user services 4000-4999, applications
@@ -194,7 +195,7 @@ def reply(
             if name == "to" and status > 100 and not _has_tag(request):
                 line = line + b";tag=" + to_tag_for(request)
             lines.append(line)
-        elif name == "timestamp" and status == 100:
+        elif name == "timestamp" and status == 100:  # section 8.2.6.1
             lines.append(line)
     lines.extend(extra)
     lines.append(b"Content-Length: 0\r\n\r\n")

@@ -116,6 +116,8 @@ class Answer:
         instead = replacement(best, forwarder.settings.source)
         if instead is not None:
             return self.refusal(instead)
+        # A legacy client connects to the home server that a 301 names, and would leave
+        # us out of all that follows.
         if best.status == 301 and request is not None and self._is_sign_in:
             flow = self._candidates.flow
             return 301, forwarder.first_hop.redirected(best, request, flow)

@@ -22,6 +22,7 @@ def is_better(response: Response, best: Response) -> bool:
         return response.status >= 600 > best.status
     if response.status // 100 != best.status // 100:
         return response.status < best.status
+    # Those that tell the client how to ask again; the RFC names them.
     useful = (401, 407, 415, 420, 484)
     return response.status in useful and best.status not in useful
 

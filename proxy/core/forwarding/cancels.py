@@ -93,6 +93,8 @@ class Cancels:
                 data = refuse(request, refusal, source)
                 server.respond(refusal.status, data, now)
                 return
+            # Section 16.10: 200 at once.  Whether it has come in time is told by the
+            # answer to the INVITE.
             server.respond(200, reply(request, 200), now)
         except Exception as error:
             self._guard.request(request, flow, server, error, now)

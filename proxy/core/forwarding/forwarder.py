@@ -128,51 +128,69 @@ class Forwarder:
         Without a server transaction there is none on the other side either: nobody
         answers an ACK or a BENOTIFY.
         """
-        request, routes = candidates.request, candidates.routes
+        request, target = candidates.request, candidates.target
         assert request is not None
-        target, came_over = candidates.target, candidates.flow
-        is_secure = candidates.is_secure
         if makes_claims(request):
-            self.asserted.judge_request(request, came_over, target)
-        listener = flow.listener
-        method = request.method
+            self.asserted.judge_request(request, candidates.flow, target)
         branch = self.branches.make(request)
+        listener = flow.listener
         prefix = flow.via_prefix if flow.reliable else listener.outlet.via_prefix
         own_lines = [prefix + branch]
-        note: object = None
-        token = routes.token
-        back = server.flow if server is not None else came_over
-        if token is not None:
-            if method in REFRESHES:
-                router = self.next_hops.router
-                mark_request(router, request, token, came_over, back)
-                note = refresh_of(router, request, routes, target.request_uri)
-                if method == b"NOTIFY":
-                    own_lines += self.record_routes.notified(
-                        router, request, token, came_over, back, flow, is_secure
-                    )
-        elif method in DIALOG_METHODS:
-            note = entry = self.record_routes.entry(
-                request,
-                back,
-                target,
-                flow,
-                front_end,
-                is_secure,
-                is_secure and is_sips(routes.request_uri),
-            )
-            own_lines += entry.lines
+        back = server.flow if server is not None else candidates.flow
+        note = self._record_route(candidates, front_end, back, flow, own_lines)
         if target.routes:
+            # The Path of a binding goes before all other Route values (RFC 3327).
             own_lines += [b"Route: " + route for route in target.routes]
-        lines = forward_request(request, routes, target.request_uri, own_lines)
-        if came_over.first_hop and "ms-keep-alive" in request.index:
+        routes, request_uri = candidates.routes, target.request_uri
+        lines = forward_request(request, routes, request_uri, own_lines)
+        if candidates.flow.first_hop and "ms-keep-alive" in request.index:
             lines = without_keep_alive(lines)
         if server is None:
             self.out.append(commands.Send(flow, b"\r\n".join(lines)))
             return None
-        active = self.transactions.open_client(branch, method, lines, flow, user, now)
+        active = self.transactions.open_client(
+            branch, request.method, lines, flow, user, now
+        )
         active.note = note
         return active
+
+    def _record_route(
+        self,
+        candidates: Candidates,
+        front_end: FrontEnd | None,
+        back: Flow,
+        flow: Flow,
+        own_lines: list[bytes],
+    ) -> object:
+        """Item 4: add what leads the ends of the dialog to each other; returns what the
+        answers will need of it."""
+        request, routes, target = (
+            candidates.request,
+            candidates.routes,
+            candidates.target,
+        )
+        assert request is not None
+        method, token, is_secure = request.method, routes.token, candidates.is_secure
+        if token is None:
+            if method not in DIALOG_METHODS:
+                return None
+            is_asked = is_secure and is_sips(routes.request_uri)
+            entry = self.record_routes.entry(
+                request, back, target, flow, front_end, is_secure, is_asked
+            )
+            own_lines += entry.lines
+            return entry
+        # Inside a dialog the route set does not change (section 12.2), so there is no
+        # Record-Route of ours; a Contact may name a new place (``moves.py``).
+        if method not in REFRESHES:
+            return None
+        router, came_over = self.next_hops.router, candidates.flow
+        mark_request(router, request, token, came_over, back)
+        if method == b"NOTIFY":
+            own_lines += self.record_routes.notified(
+                router, request, token, came_over, back, flow, is_secure
+            )
+        return refresh_of(router, request, routes, target.request_uri)
 
     def front_end_failed(
         self, front_end: FrontEnd, reason: str, now: float, is_silent: bool
@@ -208,4 +226,5 @@ class Forwarder:
         if companions is not None and key not in self.transactions.clients:
             lines, flow = companions.cancel(reasons), transaction.flow
             self.transactions.open_client(key, b"CANCEL", lines, flow, None, now)
+            # Section 9.1: without an answer 64*T1 later the INVITE counts as cancelled.
             self.timers.start("cancelled", TRANSACTION_TIMEOUT, transaction, now)

@@ -40,6 +40,7 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
         _rewrite_via(request, via, flow, wants_rport)
     if wants_rport or flow.reliable:
         return flow
+    # Section 18.2.2: the port of sent-by, or the default one; not where it came from.
     port = head.port or 5060
     return flow if port == flow.port else flows.udp(flow.listener, flow.host, port)
 
@@ -83,6 +84,7 @@ def forward_request(
     lines = request.lines.copy()
     index = request.index
     position = index.get("max-forwards")
+    # Item 3: one less; a request that came without has the usual 70 before that.
     hops = _HOPS[max(request.hops - 1, 0)]
     if position is not None:
         lines[position] = hops
@@ -92,6 +94,7 @@ def forward_request(
         request_uri = _replace_routes(request, lines, routes, request_uri)
     if request_uri is not request.uri:
         lines[0] = b"%b %b SIP/2.0" % (request.method, request_uri)
+    # Items 4 and 8: Via and Record-Route are read from the top, so ours go there.
     lines[1:1] = own_lines
     if request.lines[index["via"]][1:2] not in (b"i", b"I") or (
         request.count("via") > 1 and _has_compact_via(request)

@@ -46,6 +46,7 @@ class Responses:
     ) -> None:
         """One in the plainest form, as nearly all are."""
         self.received += 1
+        # Section 18.1.2: a response whose top Via is not ours was not meant for us.
         transaction = None
         if self._branches.is_own_via(response.sent_by):
             transaction = self._transactions.client_for(

@@ -99,6 +99,8 @@ class Gate:
                 continue
             if (
                 credentials.algorithm in self.settings.algorithms
+                # RFC 7616 section 3.4: who is offered a qop must use it.  Without one
+                # there is no count, and an answer could be sent again by anybody.
                 and credentials.qop == b"auth"
                 and credentials.cnonce
                 and credentials.count

@@ -126,6 +126,7 @@ def read_contacts(
 
     Raises MalformedMessage(400) for what cannot be read.
     """
+    # An empty value names nobody.
     values = [v for x in request.values("contact") for v in split_values(x) if v]
     header = _seconds(request.value("expires"))
     if b"*" in values:
@@ -209,6 +210,7 @@ def _q(parameters: dict[str, bytes | None]) -> float:
     text = parameters.get("q")
     if text is None:
         return 1.0
+    # Section 25.1, qvalue: three decimals at most, 1.000 the largest.
     if not _Q.match(text):
         raise MalformedMessage("Contact with a bad q")
     return float(text)

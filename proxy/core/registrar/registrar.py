@@ -104,6 +104,8 @@ class Registrar:
             self._refuse(registration, refusal, now)
             return
         flow.is_proven = True  # its answer to our nonce has come from there
+        # Section 10.3: in the order in which they came, each as a whole.  Those that
+        # come while the store is at work wait their turn.
         waiting = self._busy.get(aor.key)
         if waiting is None:
             self._update(registration, now)
@@ -252,6 +254,7 @@ class Registrar:
             for contact in contacts:
                 self._plan_contact(registration, contact, bound, now)
         for binding in touched:
+            # Item 7: older than what is bound, so it has been overtaken on its way.
             if binding.call_id == call_id and cseq <= binding.cseq:
                 return Refusal(500, "REGISTER out of order")
         if len(bound) > self.settings.max_contacts:

@@ -23,13 +23,15 @@ from proxy.sip.message import Request
 UDP_LIMIT: Final = 1300
 """Bytes above which a request should not go over UDP (RFC 3261 section 18.1.1)."""
 _OVERHEAD: Final = 250  # what Via and Record-Route usually add
+# Of the transports that a name offers, the client's own comes first: what it sends has
+# the size for that one, and Record-Route needs one entry and not two.
 _PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
     "udp": ("udp", "tls", "tcp"),
     "tcp": ("tcp", "tls", "udp"),
     "tls": ("tls", "tcp", "udp"),
 }
-_KEPT: Final = 4096
-_NUMERIC: Final = 1024
+_KEPT: Final = 4096  # names, and all go when they are as many
+_NUMERIC: Final = 1024  # addresses, the same
 
 Cached = Callable[[Lookup, float], Resolution | None]
 

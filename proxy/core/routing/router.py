@@ -169,7 +169,8 @@ class Router:
         gets the rules that had nothing to say (``decided_by``).
         """
         uri = parse_uri(routes.request_uri)
-        if request.hops == 0:  # for us: validation has refused all others
+        # Validation has let it through because it is for us; 483 if it is not.
+        if request.hops == 0:
             decision = self.for_us(request, uri)
             if notes is not None:
                 notes += BEFORE_OURSELVES

@@ -156,13 +156,14 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
     """Section 16.4 for ``request``; raises MalformedMessage for unreadable entries."""
     routes = RouteSet(request.uri)
     position = request.index.get("route")
-    if position is None:
+    if position is None:  # nothing to take off: outside dialogs nearly always
         return routes
     line = request.lines[position]
     if COMMA not in line and request.count("route") == 1:
         routes.entries = [line[line.find(b":") + 1 :].strip()]
     else:
         routes.entries = parse_routes(request.values("route"))
+    # Only a token of ours before the "@" can be what a strict router has moved there.
     if request.uri.find(b"@") >= MIN_TOKEN:
         _undo_strict_routing(routes, identity, tokens)
     _pop_own_entries(routes, identity, tokens)

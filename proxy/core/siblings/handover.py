@@ -34,6 +34,8 @@ class Handover:
 
         A CANCEL belongs to what it means, and an ACK has its INVITE's key anyway.
         """
+        # An ACK, a CANCEL or a repetition from another port of the client: the kernel
+        # chooses the worker by address and port.
         owner = -1
         keys = cancelled_keys(request) if request.method == b"CANCEL" else (key,)
         for each in keys:
