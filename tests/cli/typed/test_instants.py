@@ -1,41 +1,58 @@
 """Instants and spans as they are typed."""
 
-import re
 from datetime import datetime
 
 import pytest
 
-from proxy import clock
 from proxy.cli.typed import instants
 from proxy.cli.typed.cmdlets import UsageError
+from proxy.cli.typed.instants import instant, span
 
-NOON = datetime(2026, 11, 28, 12, 0).timestamp()
+NOW = datetime(2026, 11, 28, 10, 40, 30).timestamp()
 
 
 @pytest.fixture(autouse=True)
-def at_noon(monkeypatch):
-    monkeypatch.setattr(clock, "wall", lambda: NOON)
+def clock(monkeypatch):
+    monkeypatch.setattr(instants.clock, "wall", lambda: NOW)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("10:40", -80 * 60),
-        ("9:05", -175 * 60),
-        ("12:00:00", 0),
-        ("12:01", -(24 * 3600 - 60)),  # yesterday's
-        ("15m", -900),
-        ("90 s", -90),
-        ("2h", -7200),
-        ("2026-11-28 10:40", -80 * 60),
-        ("2026-11-27T12:00:00", -86_400),
+        ("30s", 30.0),
+        ("10m", 600.0),
+        ("10 min", 600.0),
+        ("1.5h", 5400.0),
+        (" 2d ", 172_800.0),
     ],
 )
-def test_an_instant(text, seconds):
-    assert instants.instant(text, "--since") - NOON == seconds
+def test_a_span_is_a_number_and_a_unit(text, seconds):
+    assert span(text, "--window") == seconds
 
 
-@pytest.mark.parametrize("text", ["", "25:00", "yesterday", "10.40", "-5m", "0s"])
-def test_what_is_none_is_said_with_what_to_write(text):
-    with pytest.raises(UsageError, match=re.escape(f'--since "{text}"')):
-        instants.instant(text, "--since")
+@pytest.mark.parametrize("text", ["", "10", "m", "0m", "-5m", "5w", "5m later"])
+def test_what_is_no_span_says_how_to_write_one(text):
+    with pytest.raises(UsageError, match="write 30s, 10m or 2h"):
+        span(text, "--window")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("15m", datetime(2026, 11, 28, 10, 25, 30)),
+        ("10:40", datetime(2026, 11, 28, 10, 40)),
+        ("10:40:30", datetime(2026, 11, 28, 10, 40, 30)),
+        ("10:41", datetime(2026, 11, 27, 10, 41)),
+        ("9:05", datetime(2026, 11, 28, 9, 5)),
+        ("2026-11-28 08:00", datetime(2026, 11, 28, 8)),
+        ("2026-11-20", datetime(2026, 11, 20)),
+    ],
+)
+def test_an_instant_is_a_span_ago_a_time_of_day_or_a_date(text, at):
+    assert instant(text, "--since") == at.timestamp()
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "10:60", "yesterday", "28.11.2026"])
+def test_what_is_no_instant_says_how_to_write_one(text):
+    with pytest.raises(UsageError, match=r"--since .* is no instant: write 10:40"):
+        instant(text, "--since")
