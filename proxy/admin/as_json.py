@@ -76,13 +76,16 @@ def cutover_outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     about = cutover_to_json(cutover) if cutover is not None else None
     if about is not None:
         about.pop("switches")
+        about.pop("plan_text")
     return {**outcome_to_json(shown), "cutover": about}
 
 
 def cutover_view_to_json(view: CutoverView) -> dict[str, Any]:
     """The newest cutover."""
+    guard = view.guard
     return {
         **cutover_to_json(view.cutover),
+        "guard": None if guard is None else guard.to_json(view.cutover),
         "seconds_left": view.seconds_left,
         "changed_since": list(view.changed),
         "rollback_problem": view.problem,

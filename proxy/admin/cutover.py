@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
+from proxy.admin.guarding import GuardView
 from proxy.endpoints import cutover as rules
 from proxy.endpoints.address import Refused, normalise_address
 from proxy.endpoints.cutover import WHOLE, Order, Share, changed_since
-from proxy.endpoints.model import Cutover, Uptime
+from proxy.endpoints.model import Cutover, Guard, Uptime
 from proxy.endpoints.plan import Plan, parse_pilots, parse_plan
 from proxy.endpoints.plan import read_plan as parse_all
 from proxy.store.actor import Actor
@@ -25,13 +26,15 @@ class CutoverView:
     """The newest cutover; ``seconds_left`` until it is rolled back by itself.
 
     ``changed`` are addresses that somebody has changed after it; ``problem`` says why
-    it could not be rolled back although it is overdue.
+    it could not be rolled back although it is overdue; ``guard`` what its guard has
+    seen.
     """
 
     cutover: Cutover
     seconds_left: float | None
     changed: Sequence[str]
     problem: str = ""
+    guard: GuardView | None = None
 
 
 def read_plan(path: Path) -> Plan:
@@ -72,10 +75,13 @@ async def apply(
     *,
     share: Share = WHOLE,
     confirm_within: float | None = None,
+    guard: Guard | None = None,
+    guard_for: float = 0.0,
     forced: bool = False,
     what_if: bool = False,
 ) -> Outcome:
-    """Switch every endpoint of a plan, all or none; ``confirm_within`` in seconds.
+    """Switch every endpoint of a plan, all or none; ``confirm_within`` in seconds, as
+    is ``guard_for``.
 
     The caller has asked the doctor before; ``forced`` says that it advised against.
     """
@@ -92,6 +98,8 @@ async def apply(
         forced,
         bound,
         operator.uptime(),
+        guard,
+        guard_for,
     )
     with refusals():
         decide = rules.apply_cutover(order, now)
@@ -142,7 +150,36 @@ async def status(operator: Operator) -> CutoverView | None:
         return None
     left = last.left(operator.clock(), operator.uptime())
     changed = [] if last.state == "rolled-back" else changed_since(last, table)
-    return CutoverView(last, left, changed, operator.rollback_problem)
+    counts = await operator.store.guarded(last.number) if last.guard else {}
+    guard = GuardView.of(last, counts, operator.clock(), operator.uptime())
+    return CutoverView(last, left, changed, operator.rollback_problem, guard)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Another try of a cutover that was rolled back: its plan, its users, its guard."""
+
+    plan: Plan
+    share: Share
+    guard: Guard | None
+    guard_for: float
+
+
+async def again(operator: Operator) -> Again:
+    """What the newest cutover was applied with; raises ControlError."""
+    last = (await operator.store.load_table()).cutover
+    if last is None or last.state != "rolled-back":
+        raise ControlError(
+            "no cutover was rolled back last, so there is nothing to try again: name "
+            "the plan"
+        )
+    if not last.plan_text:
+        raise ControlError(f"the plan of cutover {last.number} was not kept: name it")
+    canary = next((x.after.canary for x in last.switches if x.after.canary), None)
+    share = WHOLE if canary is None else Share(canary.percent, canary.pilots)
+    lasts = 0.0 if last.guard is None else last.guard.until - last.applied_at
+    with refusals():
+        return Again(parse_all(last.plan_text, last.plan), share, last.guard, lasts)
 
 
 async def roll_back_overdue(store: Store, now: float, uptime: Uptime) -> Cutover | None:

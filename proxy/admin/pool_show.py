@@ -23,6 +23,7 @@ class ServiceView:
 
     ``front_ends`` are its rows: name, transport, address, port, state, reason,
     state_for.  ``error`` is why it has none, ``dns_stale_for`` seconds of failing DNS.
+    ``chat_probe`` is that of ``/status``, with the front ends of this pool alone.
     """
 
     problem: str = ""
@@ -30,6 +31,7 @@ class ServiceView:
     dns_age: float | None = None
     dns_stale_for: float | None = None
     front_ends: tuple[dict[str, Any], ...] = ()
+    chat_probe: dict[str, Any] | None = None
 
 
 def lookup_of(view: PoolView) -> Lookup:
@@ -63,7 +65,8 @@ def ask_service(config: Config, fqdn: str) -> ServiceView:
     if address is None:
         return ServiceView("the service has no admin listener ([admin] listen)")
     try:
-        pools = client.call_json(config, "GET", "/status")["pools"]
+        status = client.call_json(config, "GET", "/status")
+        pools = status["pools"]
     except client.AdminError as error:
         text = str(error)
         if text.startswith("no service answers"):
@@ -79,7 +82,16 @@ def ask_service(config: Config, fqdn: str) -> ServiceView:
         dns_age=found.get("dns_age"),
         dns_stale_for=found.get("dns_stale_for"),
         front_ends=tuple(found["front_ends"]),
+        chat_probe=_of_pool(status.get("chat_probe"), fqdn.lower()),
     )
+
+
+def _of_pool(found: dict[str, Any] | None, pool: str) -> dict[str, Any] | None:
+    """The chat probes of one pool."""
+    if found is None:
+        return None
+    rows = [each for each in found["front_ends"] if each["pool"] == pool]
+    return {**found, "front_ends": rows}
 
 
 def with_health(description: PoolDescription, service: ServiceView) -> PoolDescription:

@@ -49,6 +49,7 @@ def find_contradictions(config: Config) -> list[Contradiction]:
         if name in names[:number]:
             found.append((("pool", number, "fqdn"), f"{name} stands here twice"))
     found += _worker_ports(config)
+    found += _chat_probe(config)
     uri = config.routes.default_uri
     if uri is not None and (uri.host, uri.port or 5060) in config.own_addresses():
         found.append(
@@ -59,6 +60,20 @@ def find_contradictions(config: Config) -> list[Contradiction]:
             )
         )
     return found
+
+
+def _chat_probe(config: Config) -> list[Contradiction]:
+    """The chat probe is a client of our own listeners."""
+    listened = [x.transport for x in config.listen]
+    return [
+        (
+            ("chat_probe", "transports"),
+            f"no [[listen]] has {transport}: write transports = "
+            f'["{listened[0]}"], or leave it out',
+        )
+        for transport in config.chat_probe.transports
+        if transport not in listened
+    ]
 
 
 def _worker_ports(config: Config) -> list[Contradiction]:

@@ -43,7 +43,7 @@ def override(
     for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX) or is_service_link(name, text):
             continue
-        section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+        section, key = _parts(name)
         if not key:
             continue
         kind = _section_named(section)
@@ -58,8 +58,18 @@ def override(
     return done, problems
 
 
+def _parts(name: str) -> tuple[str, str]:
+    """Section and key of a variable; a section may have an underscore of its own."""
+    rest = name.removeprefix(PREFIX).lower()
+    for each in keys_of(Config):
+        if "_" in each and rest.startswith(f"{each}_"):
+            return each, rest.removeprefix(f"{each}_")
+    section, _, key = rest.partition("_")
+    return section, key
+
+
 def _key_of(name: str) -> bool:
-    section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+    section, key = _parts(name)
     kind = _section_named(section)
     return kind is not None and key in keys_of(kind)
 

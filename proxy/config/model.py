@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
+from proxy.config.chat_probe import ChatProbeSection
 from proxy.config.console import ConsoleSection
 from proxy.config.recorder import RecorderSection
 from proxy.config.redis_url import SCHEMES, check_redis_url
@@ -291,6 +292,7 @@ class Config(Section):
     routes: RoutesSection = RoutesSection()
     attempts: AttemptsSection = AttemptsSection()
     health: HealthSection = HealthSection()
+    chat_probe: ChatProbeSection = ChatProbeSection()
     log: LogSection = LogSection()
     limits: LimitsSection = LimitsSection()
     learned: LearnedSection = LearnedSection()

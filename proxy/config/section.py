@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeVar, dataclass_transform
 
 _RULES: Final = "rules"
 _IN_FILE: Final = "in_file"
+_KEY: Final = "key"
 _MISSING: Final[Any] = object()
 
 T = TypeVar("T")
@@ -37,13 +38,17 @@ def setting(
     check: Callable[[Any], Any] | None = None,
     check_raw: Callable[[Any], Any] | None = None,
     repr: bool = True,
+    key: str = "",
     **bounds: float,
 ) -> Any:
     """A key of a section; without ``default`` it must be written.
 
-    ``example`` is what an error tells people to write instead of the default.
+    ``example`` is what an error tells people to write instead of the default, ``key``
+    what is written where Python cannot call it so.
     """
-    metadata = {_RULES: Rules(bounds, check, check_raw, example)}
+    metadata: dict[str, Any] = {_RULES: Rules(bounds, check, check_raw, example)}
+    if key:
+        metadata[_KEY] = key
     if default is _MISSING:
         return field(metadata=metadata, repr=repr)
     if isinstance(default, list):
@@ -87,7 +92,9 @@ class Section:
 def keys_of(cls: type[Section]) -> dict[str, DataclassField[Any]]:
     """What may stand in a table of the file, in the order of the class."""
     return {
-        each.name: each for each in fields(cls) if each.metadata.get(_IN_FILE, True)
+        each.metadata.get(_KEY, each.name): each
+        for each in fields(cls)
+        if each.metadata.get(_IN_FILE, True)
     }
 
 

@@ -154,6 +154,21 @@ class RefuseUri:
         self.reason = reason
 
 
+class NotePoolFailure:
+    """A front end of ``pool_fqdn`` has failed a request inside a dialog of an endpoint,
+    or not answered it.  Whoever guards a cutover counts these."""
+
+    __slots__ = ("call_id", "endpoint_key", "pool_fqdn", "status")
+
+    def __init__(
+        self, endpoint_key: str, pool_fqdn: str, status: int, call_id: bytes
+    ) -> None:
+        self.endpoint_key = endpoint_key
+        self.pool_fqdn = pool_fqdn
+        self.status = status
+        self.call_id = call_id
+
+
 class HandOver:
     """Give this to another worker as if it had come in there; to ourselves: take it
     again once the siblings' news has been read.
@@ -248,6 +263,7 @@ Command = (
     | LookUp
     | NoteConflict
     | NoteSuspect
+    | NotePoolFailure
     | HandOver
     | TellEjection
     | NoteFault

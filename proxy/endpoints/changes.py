@@ -309,7 +309,8 @@ def describe_changes(changes: Iterable[RowChange]) -> list[str]:
 def _describe(change: RowChange) -> list[str]:
     row = change.row
     if isinstance(row, Cutover):
-        return [f"cutover {row.number}: {row.state}"]
+        why = f" ({row.reason})" if row.reason else ""
+        return [f"cutover {row.number}: {row.state}{why}"]
     name = row.sip_address if isinstance(row, Endpoint) else row.fqdn
     before, after = row_to_json(change.before) or {}, row_to_json(change.after) or {}
     if not after:

@@ -5,12 +5,14 @@ is tolerant of missing keys, so that a row written by an older version loads.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from proxy.endpoints.model import (
     Canary,
     Cutover,
     Endpoint,
+    Guard,
     LearnedUri,
     Pool,
     Switch,
@@ -102,6 +104,9 @@ def cutover_to_json(cutover: Cutover) -> dict[str, Any]:
         "settled_by": cutover.settled_by,
         "machine": cutover.machine,
         "uptime_by": cutover.uptime_by,
+        "guard": None if cutover.guard is None else asdict(cutover.guard),
+        "reason": cutover.reason,
+        "plan_text": cutover.plan_text,
         "switches": [
             {
                 "before": None
@@ -129,6 +134,9 @@ def cutover_from_json(values: Mapping[str, Any]) -> Cutover:
         settled_by=values.get("settled_by", ""),
         machine=values.get("machine", ""),
         uptime_by=values.get("uptime_by", 0.0),
+        guard=_guard(values.get("guard")),
+        reason=values.get("reason", ""),
+        plan_text=values.get("plan_text", ""),
         switches=tuple(
             Switch(
                 None if each["before"] is None else endpoint_from_json(each["before"]),
@@ -137,6 +145,13 @@ def cutover_from_json(values: Mapping[str, Any]) -> Cutover:
             for each in values.get("switches", ())
         ),
     )
+
+
+def _guard(values: Mapping[str, Any] | None) -> Guard | None:
+    """A guard; keys of a newer version are left out."""
+    if values is None:
+        return None
+    return Guard(**{k: v for k, v in values.items() if k in Guard.__slots__})
 
 
 def row_to_json(row: Row | None) -> dict[str, Any] | None:
@@ -160,6 +175,7 @@ def audit_json(row: Row | None) -> dict[str, Any] | None:
     values = row_to_json(row)
     if values is not None:
         values.pop("switches", None)
+        values.pop("plan_text", None)
     return values
 
 

@@ -22,6 +22,7 @@ from proxy.endpoints.model import (
     Cutover,
     CutoverState,
     Endpoint,
+    Guard,
     Switch,
     Uptime,
 )
@@ -61,7 +62,7 @@ class Order:
 
     ``bound`` says who is registered for an address (``user@host`` → sources), from
     the registrar; ``confirm_within`` seconds arm the automatic rollback, counted from
-    ``uptime`` as well.
+    ``uptime`` as well.  ``guard`` is for so many seconds from now.
     """
 
     plan: Plan
@@ -72,6 +73,20 @@ class Order:
     forced: bool = False
     bound: Mapping[str, Sequence[str]] = field(default_factory=dict)
     uptime: Uptime = NO_UPTIME
+    guard: Guard | None = None
+    guard_for: float = 0.0
+
+    def armed_guard(self, now: float) -> Guard | None:
+        """The guard with its end."""
+        if self.guard is None:
+            return None
+        machine, seconds = self.uptime
+        return replace(
+            self.guard,
+            until=now + self.guard_for,
+            machine=machine,
+            uptime_by=seconds + self.guard_for,
+        )
 
 
 def apply_cutover(order: Order, now: float) -> Decide:
@@ -187,6 +202,7 @@ def _numbered(
     rows: list[RowChange] = []
     within = order.confirm_within
     confirm_by = None if within is None else now + within
+    guard = order.armed_guard(now)
     machine, uptime_by = order.uptime[0], order.uptime[1] + (within or 0.0)
     if last is not None and last.state == "applied":
         if _is_widened(last, switches):
@@ -199,6 +215,7 @@ def _numbered(
             if confirm_by is None:
                 confirm_by = last.confirm_by
                 machine, uptime_by = last.machine, last.uptime_by
+            guard = guard or last.guard
         elif last.confirm_by is not None:
             raise Refused(
                 f"cutover {last.number} still waits for its confirmation: write "
@@ -217,6 +234,8 @@ def _numbered(
         switches=tuple(switches),
         machine=machine if confirm_by is not None else "",
         uptime_by=uptime_by if confirm_by is not None else 0.0,
+        guard=guard,
+        plan_text=order.plan.text,
     )
     return [*rows, RowChange(None, new)]
 

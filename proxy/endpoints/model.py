@@ -103,6 +103,30 @@ NO_UPTIME: Final[Uptime] = ("", 0.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """When a cutover is rolled back because the new pool fails.
+
+    More than ``limit`` percent of the calls, once there were ``least`` of them, until
+    the instant ``until``; ``machine`` and ``uptime_by`` say the same on a clock that
+    nobody can set.  ``probes``: our own chat probes count as well.
+    """
+
+    limit: float
+    least: int = 20
+    until: float = 0.0
+    machine: str = ""
+    uptime_by: float = 0.0
+    probes: bool = False
+
+    def left(self, now: float, uptime: Uptime = NO_UPTIME) -> float:
+        """Seconds for which it is still on guard."""
+        machine, seconds = uptime
+        if machine and machine == self.machine:
+            return self.uptime_by - seconds
+        return self.until - now
+
+
+@dataclass(frozen=True, slots=True)
 class Cutover:
     """A numbered switch of many endpoints at once, and the snapshot to undo it.
 
@@ -112,7 +136,8 @@ class Cutover:
     the confirmation or the rollback.  The history keeps it without its switches.
 
     ``uptime_by`` is the same deadline on a clock that cannot be set: seconds since the
-    start of the machine that is called ``machine``.
+    start of the machine that is called ``machine``.  ``guard`` may roll it back, too;
+    ``reason`` is why it did, ``plan_text`` the plan, for another try.
     """
 
     number: int
@@ -128,6 +153,9 @@ class Cutover:
     switches: tuple[Switch, ...] = ()
     machine: str = ""
     uptime_by: float = 0.0
+    guard: Guard | None = None
+    reason: str = ""
+    plan_text: str = ""
 
     def left(self, now: float, uptime: Uptime = NO_UPTIME) -> float | None:
         """Seconds until it is rolled back by itself; None when it never is.

@@ -65,6 +65,7 @@ class Plan:
     confirm_within: float | None = None
     file: str = ""
     problems: tuple[str, ...] = ()
+    text: str = field(default="", compare=False, repr=False)
 
 
 def parse_plan(text: str, name: str) -> Plan:
@@ -109,6 +110,7 @@ def read_plan(text: str, name: str) -> Plan:
         within,
         name,
         tuple(f"{place(name, line)}: {problem}" for line, problem in sorted(problems)),
+        text,
     )
 
 

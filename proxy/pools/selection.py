@@ -19,6 +19,16 @@ from proxy.sip.flow import Transport
 ZERO_WEIGHT: Final = 0.1
 
 
+# Of the transports that a name offers, the client's own comes first: what it sends has
+# the size for that one, and Record-Route needs one entry and not two.
+PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
+    "udp": ("udp", "tls", "tcp"),
+    "tcp": ("tcp", "tls", "udp"),
+    "tls": ("tls", "tcp", "udp"),
+}
+"""By the transport that a request came over: which one it goes on over."""
+
+
 class _Target(NamedTuple):
     """One SRV target; ``addresses`` are grouped by RFC 6724 precedence."""
 
@@ -81,6 +91,15 @@ def order_for(
     if plan is None:
         plan = _plan(resolution, transport, transport)
     return _draw(cast(_Plan, plan), rng, health, now)
+
+
+def in_use(
+    resolution: Resolution, preference: tuple[Transport, ...]
+) -> tuple[FrontEnd, ...]:
+    """All that ``order`` chooses from, whatever it draws."""
+    transport = _transport(resolution, preference)
+    groups = resolution.groups.get(transport, ()) if transport else ()
+    return tuple(front_end for group in groups for front_end in group)
 
 
 def _transport(

@@ -17,6 +17,7 @@ from proxy.admin.listener.http import HttpListener, Page, Reply
 from proxy.admin.listener.token import TokenError, make_token
 from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
+from proxy.server.chat_probe.results import ChatResults
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.readings import read_all
 from proxy.server.recording import calls, trace
@@ -132,6 +133,7 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
         "store_unwritable_since": None,
         "store_unwritable_seconds": None,
         "cutover_problem": "",
+        "guard": None,
         "table_version": 0,
         "endpoints": 0,
         "bindings": 0,
@@ -141,6 +143,7 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
         "errors": 0,
         "other_nodes": [],
         "pools": {},
+        "chat_probe": ChatResults().to_json(0.0),
     }
 
 
@@ -203,6 +206,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         **_store_away(state),
         **_store_writes(state),
         "cutover_problem": state.cutover_problem,
+        "guard": state.guard.to_json(),
         "needs_restart": state.needs_restart,
         "certificates": [
             {"file": file, "ends_in": round(shown.expires - clock.wall())}
@@ -218,6 +222,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         "errors": runtime.errors,
         "other_nodes": core.router.nodes.uris(),
         "pools": {fqdn: _pool(runtime, fqdn) for fqdn in runtime.pool_lookups()},
+        "chat_probe": state.chat_probes.to_json(runtime.loop.time()),
     }
 
 

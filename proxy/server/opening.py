@@ -18,6 +18,7 @@ from proxy.config.model import Config
 from proxy.net.network import ListenOptions
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
+from proxy.server.chat_probe.prober import ChatProber
 from proxy.server.garbage import collect_garbage
 from proxy.server.host.activation import adopt
 from proxy.server.part import Part
@@ -27,6 +28,7 @@ from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.store_side.cutover import Rollback, watch_cutover
 from proxy.server.store_side.follow import StoreFollower
+from proxy.server.store_side.guard import GuardWatch
 from proxy.server.store_side.learned import forget_learned, save_learned, save_uses
 from proxy.server.store_side.ledger import LedgerWriter
 from proxy.server.store_side.nodes import BEAT, Node, follow_nodes, join, leave
@@ -108,8 +110,10 @@ async def start_service(
             opened.callback(setting.part.start_links(runtime).close)
         if runtime.core.settings.asks_store:
             runtime.on_look_up = LookUps(store, runtime).add
-        _follow_others(setting, store, runtime, mark, node)
+        guard = _follow_others(setting, store, runtime, mark, node)
         _run_beside(setting, store, runtime, ledger)
+        if setting.is_first:
+            _watch_pools(setting, store, runtime, guard)
         if then is not None:
             await then(runtime)
         return Started(store, runtime, opened.pop_all())
@@ -172,8 +176,8 @@ def _listen_options(
 
 def _follow_others(
     setting: Setting, store: Store, runtime: Runtime, mark: str, node: Node
-) -> None:
-    """Keep memory true to what others do."""
+) -> GuardWatch:
+    """Keep memory true to what others do, and undo what was promised to be undone."""
     state, is_first = setting.state, setting.is_first
     keep = runtime.tasks.keep
     keep(StoreFollower(store, runtime, state, mark).run, "follow-store")
@@ -181,6 +185,10 @@ def _follow_others(
     keep(lambda: follow_nodes(store, runtime, node, is_first), "nodes", BEAT)
     if is_first:
         keep(lambda: watch_cutover(store, runtime, state), "watch-cutover")
+    guard = GuardWatch(store, runtime, state)
+    runtime.access.guard = guard.book
+    keep(lambda: guard.run(is_first), "watch-guard")
+    return guard
 
 
 def _run_beside(
@@ -199,8 +207,26 @@ def _run_beside(
     if is_first:
         ttl = config.learned.ttl
         keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
-        if config.health.probe:
-            keep(FrontEndProber(runtime, config.health.probe).run, "probes")
+
+
+def _watch_pools(
+    setting: Setting, store: Store, runtime: Runtime, guard: GuardWatch
+) -> None:
+    """Look at front ends: at those that failed a call, and at all of them."""
+    config, state = setting.config, setting.state
+    if config.health.probe:
+        prober = FrontEndProber(runtime, config.health.probe)
+        runtime.tasks.keep(prober.run, "probes")
+    chat = ChatProber(
+        config.chat_probe,
+        runtime,
+        store,
+        state.chat_probes,
+        lambda: state.is_ready,
+        lambda listener: wiring.own_client(config, listener),
+    )
+    chat.hurry, chat.on_round = guard.hurry, guard.probed
+    runtime.tasks.keep(chat.run, "chat-probe")
 
 
 def _access_log(setting: Setting) -> AccessLog:

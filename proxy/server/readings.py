@@ -29,6 +29,7 @@ def read_all(runtime: Runtime, state: ServiceState) -> Iterator[Reading]:
         *_network(runtime),
         *_table(runtime, state),
         *_pools(runtime),
+        *_chat_probes(runtime, state),
         *process_readings(),
     ):
         yield Reading(f"waypost_{name}", value, tuple(labels))
@@ -155,6 +156,13 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     for kind, count in writes.dropped.items():
         yield "unsaved_dropped_total", count, kind
     yield "cutover_overdue_seconds", state.cutover_overdue
+    guard = state.guard
+    yield "guard_armed", guard.is_armed
+    yield "guard_rolled_back", guard.has_rolled_back
+    if guard.tally is not None:
+        yield "guard_calls", guard.tally.served, "served"
+        yield "guard_calls", guard.tally.failed, "failed"
+        yield "guard_calls", guard.tally.refused, "refused"
     yield "store_away_seconds", state.store_away_for or 0.0
     for result, count in runtime.look_ups.items():
         yield "look_ups_total", count, result
@@ -188,6 +196,17 @@ def _front_end(
     for each in _STATES:
         labels = (pool, front_end.name or host, address, transport, each)
         yield "front_end_state", current == each, *labels
+
+
+def _chat_probes(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
+    """What is not out of date; of another node's probes it knows nothing."""
+    results = state.chat_probes
+    for found, count in results.done.items():
+        yield "chat_probes_total", count, found
+    for each in results.shown(runtime.loop.time()):
+        yield "chat_probe_success", each.is_good, each.pool, each.front_end
+        for step, seconds in each.seconds:
+            yield "chat_probe_seconds", seconds, each.pool, each.front_end, step
 
 
 def log_readings(outlet: Outlet) -> Iterator[tuple[str, float, str]]:

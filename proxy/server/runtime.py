@@ -288,6 +288,8 @@ class Runtime:
                 log.warning(
                     f"source.{command.what}", source=source, last=example, advice=told
                 )
+            case commands.NotePoolFailure():
+                self.access.pool_failed(command)
             case commands.UseLearnedUri():
                 self.used_uris.add(command.key)
             case commands.MoveBindings():

@@ -1,12 +1,65 @@
 """The state of the service, as HTTP, systemd and metrics show it."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from proxy import clock
+from proxy.endpoints.guard import Tally
+from proxy.endpoints.model import Cutover
+from proxy.server.chat_probe.results import ChatResults
 from proxy.server.store_side.store_writes import StoreWrites
 
 Phase = Literal["starting", "ready", "draining"]
+
+
+class GuardShown:
+    """What the guard of the newest cutover has seen, for pages and metrics."""
+
+    def __init__(self) -> None:
+        self.cutover: Cutover | None = None
+        self.tally: Tally | None = None
+        self.is_armed = False
+
+    def show(self, cutover: Cutover, tally: Tally) -> None:
+        """It is armed."""
+        self.cutover, self.tally, self.is_armed = cutover, tally, True
+
+    def off(self, cutover: Cutover | None) -> None:
+        """Nothing is guarded; ``cutover`` is the newest one."""
+        if (
+            cutover is None
+            or self.cutover is None
+            or cutover.number != self.cutover.number
+        ):
+            self.tally = None
+        self.cutover, self.is_armed = cutover, False
+
+    @property
+    def has_rolled_back(self) -> bool:
+        """True from a rollback by the guard to the next cutover."""
+        newest = self.cutover
+        return (
+            newest is not None
+            and newest.guard is not None
+            and newest.state == "rolled-back"
+            and bool(newest.reason)
+        )
+
+    def to_json(self) -> dict[str, Any] | None:
+        """For ``/status``; None where no guard has anything to say."""
+        if self.cutover is None or not (self.is_armed or self.has_rolled_back):
+            return None
+        tally = self.tally
+        return {
+            "cutover": self.cutover.number,
+            "armed": self.is_armed,
+            "seen": "" if tally is None else str(tally),
+            "rolled_back": self.cutover.reason,
+        }
+
+
+def _number(cutover: Cutover | None) -> int:
+    return 0 if cutover is None else cutover.number
 
 
 class ServiceState:
@@ -25,7 +78,9 @@ class ServiceState:
         self.waits_for = ""
         self.needs_restart: list[str] = []
         self.writes = StoreWrites()
-        self.cutover_problem = ""
+        self.chat_probes = ChatResults()
+        self.guard = GuardShown()
+        self._problems: dict[str, str] = {}
         self._overdue_at: float | None = None
         self.serves: dict[str, str] = {}
         self.store_problem = ""
@@ -41,10 +96,18 @@ class ServiceState:
         """Seconds since the start."""
         return clock.boottime() - self._began
 
-    def cutover_stands(self, problem: str) -> None:
-        """A cutover should have been rolled back, and could not be; "" when it is."""
-        self.cutover_problem = problem
-        if not problem:
+    @property
+    def cutover_problem(self) -> str:
+        """Why a cutover stands that should have been rolled back; empty: none does."""
+        return next(filter(None, self._problems.values()), "")
+
+    def cutover_stands(self, problem: str, who: str = "deadline") -> None:
+        """A cutover should have been rolled back, and could not be; "" when it is.
+
+        ``who`` wants it to be: the time to confirm it, or its guard.
+        """
+        self._problems[who] = problem
+        if not self.cutover_problem:
             self._overdue_at = None
         elif self._overdue_at is None:
             self._overdue_at = clock.boottime()

@@ -22,7 +22,7 @@ LONGEST_PAUSE: Final = 5.0
 HOLDS_AFTER: Final = 3.0
 """Seconds that a task must have run to count as one that works."""
 
-ROUTING: Final = frozenset({"follow-store", "nodes", "watch-cutover"})
+ROUTING: Final = frozenset({"follow-store", "nodes", "watch-cutover", "watch-guard"})
 """Without these tasks we may route by old data: the service is not ready."""
 
 

@@ -1,6 +1,7 @@
 """From the configuration to the parts: listeners, core settings, network settings."""
 
 import socket
+import ssl
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -192,6 +193,20 @@ def listen_options(config: Config) -> dict[int, ListenOptions]:
 def client_tls(config: Config) -> TlsEnd:
     """Our end of TLS towards pools; raises NetError for files that do not load."""
     return client_end(tls_files(config), config.tls.minimum_version)
+
+
+def own_client(config: Config, listener: Listener) -> ssl.SSLContext:
+    """How we are a client of our own TLS listener, which may want a certificate.
+
+    Ours is not verified: nobody else can be at an address of this machine.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    files = tls_files(config, config.listen[listener.index])
+    if files.certificate is not None:
+        context.load_cert_chain(files.certificate, files.key, password="")
+    return context
 
 
 def pool_tls(config: Config) -> dict[str, TlsEnd]:

@@ -21,9 +21,18 @@ from proxy.store.ledger import LedgerStore
 from proxy.store.news import NewsStore
 from proxy.store.nodes import NodeStore
 from proxy.store.registrar import RegistrarStore
+from proxy.store.watch import WatchStore
 
 
-class Store(RegistrarStore, LedgerStore, AccessStore, NewsStore, NodeStore, Protocol):
+class Store(
+    RegistrarStore,
+    LedgerStore,
+    AccessStore,
+    NewsStore,
+    NodeStore,
+    WatchStore,
+    Protocol,
+):
     """Every method may raise StoreError."""
 
     async def load_table(self) -> EndpointTable:

@@ -32,6 +32,24 @@ class Ledger(Protocol):
         """Take a finished request into account; ``at`` is wall-clock seconds."""
 
 
+class PoolFailure(Protocol):
+    """A failure inside a dialog; ``core.commands.NotePoolFailure``."""
+
+    endpoint_key: str
+    pool_fqdn: str
+    status: int
+    call_id: bytes
+
+
+class Guarding(Ledger, Protocol):
+    """What a cutover is judged by; ``endpoints.guard.GuardBook``."""
+
+    def count_in_dialog(
+        self, endpoint: str, pool: str, status: int, call_id: bytes
+    ) -> None:
+        """Take a failure inside a dialog into account."""
+
+
 def describe_attempts(attempts: Sequence[tuple[str, str, float]]) -> str:
     """``fe1 connect-timeout 2.0s → fe2 200 41ms``."""
     return " → ".join(f"{n} {outcome} {_duration(s)}" for n, outcome, s in attempts)
@@ -89,6 +107,7 @@ class AccessLog:
         "_pending",
         "console",
         "dropped",
+        "guard",
         "ledger",
         "outlet",
         "piece",
@@ -105,6 +124,7 @@ class AccessLog:
         self.console = console
         self.tally = tally
         self.ledger: Ledger | None = None
+        self.guard: Guarding | None = None
         self.recorder: Ledger | None = None
         self.writes = True
         self.piece = 0
@@ -123,6 +143,16 @@ class AccessLog:
             # Little and often: a long pause here would be a late answer there.
             self.flush()
 
+    def pool_failed(self, failure: PoolFailure) -> None:
+        """A pool has failed inside a dialog, of which there is no line."""
+        if self.guard is not None:
+            self.guard.count_in_dialog(
+                failure.endpoint_key,
+                failure.pool_fqdn,
+                failure.status,
+                failure.call_id,
+            )
+
     def flush(self) -> None:
         """Write everything kept, in one write; waits for no reader."""
         if not self._pending:
@@ -134,6 +164,9 @@ class AccessLog:
         if self.ledger is not None:
             for record, at in pending:
                 self.ledger.count(record, at)
+        if self.guard is not None:
+            for record, at in pending:
+                self.guard.count(record, at)
         if self.recorder is not None:
             for record, at in pending:
                 self.recorder.count(record, at)

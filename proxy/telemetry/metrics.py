@@ -81,6 +81,7 @@ _COUNTERS: Final = (
     ("dns_queries_total", "", "Questions to name servers"),
     ("dns_failures_total", "", "Questions that no name server answered"),
     ("probes_total", "result", "Probes of front ends that calls found wanting"),
+    ("chat_probes_total", "result", "Chat starts that we played ourselves"),
     (
         "registrations_total",
         "result",
@@ -164,6 +165,17 @@ _GAUGES: Final = (
         "",
         "Seconds since an unconfirmed cutover should have been rolled back",
     ),
+    ("guard_armed", "", "1 while the guard of a cutover may roll it back"),
+    (
+        "guard_rolled_back",
+        "",
+        "1 from a rollback by the guard until the next cutover",
+    ),
+    (
+        "guard_calls",
+        "result",
+        "Calls since the guarded cutover that went to the new pool, of all nodes",
+    ),
     (
         "store_away_seconds",
         "",
@@ -180,6 +192,16 @@ _GAUGES: Final = (
         "front_end_state",
         "pool front_end address transport state",
         "1 for the state a front end is in: healthy, suspect or ejected",
+    ),
+    (
+        "chat_probe_success",
+        "pool frontend",
+        "1 while our own chat start comes to its end at this front end",
+    ),
+    (
+        "chat_probe_seconds",
+        "pool frontend step",
+        "How long each step of the newest chat start took",
     ),
     ("dns_age_seconds", "pool", "Seconds since DNS last told all about a pool"),
     (

@@ -13,6 +13,7 @@ about it must be told by `sees`, line by line.  A line is what went where:
     learn sip:gc-1@… pool        a service URI is to be stored
     refuse sip:alice@… user      it belongs to somebody else
     look up alice@contoso.test   the store is asked, and the request waits
+    blame pcpool.contoso.test 500  the pool failed inside a dialog of an endpoint
 
 Nothing the proxy does may go unmentioned: the next input, and the end, fail then.
 """
@@ -298,6 +299,8 @@ class Playbook:
                     self._note(f"look up {command.aor}")
                 case commands.UseLearnedUri():
                     self._note(f"use {command.key}")
+                case commands.NotePoolFailure():
+                    self._note(f"blame {command.pool_fqdn} {command.status}")
                 case commands.LogAccess():
                     self.access.append(command)
                 case commands.NoteFault():

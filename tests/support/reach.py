@@ -13,6 +13,7 @@ CLASSES = frozenset({"ProxyCore", "HealthBook", "Registrar", "Router"})
 READS = frozenset(
     {
         *("uris", "is_settled", "health", "is_ejected", "live", "holds"),
+        "make_probe",
         *("items", "values", "keys", "get", "copy", "deadline"),
     }
 )

@@ -6,31 +6,12 @@ import pytest
 
 from proxy.journey.probe import PROBE_STEPS, Probe, Way, failure, probe
 from proxy.lab.front_end import Behaviour, FrontEndServer
+from tests.support.broken_channels import DeafChannel, HangingChannel
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
 
 ALIAS = "sip:ocschat@contoso.test"
 DOCTOR = "sip:waypost-doctor@contoso.test"
 HOST = "127.0.0.31"
-
-
-class HangingChannel(FrontEndServer):
-    """It looks up well, and its channel server never says anything."""
-
-    async def _serve(self, link, request, sent):
-        if request.method == "INFO" and b"cmd:bjoin" in request.body:
-            self._reply(link, request, 200, sent)
-            return
-        await super()._serve(link, request, sent)
-
-
-class DeafChannel(FrontEndServer):
-    """It looks up well, and lets a call to the channel ring for ever."""
-
-    async def _serve(self, link, request, sent):
-        if request.method == "INVITE" and "GC-1" in request.uri:
-            self._reply(link, request, 180, sent)
-            return
-        await super()._serve(link, request, sent)
 
 
 async def played(front_end: FrontEndServer, transport: str = "tcp") -> Probe:

@@ -67,14 +67,19 @@ class Weekend:
         """The client's whole journey arrives there; a change counts within 1 s."""
         end = asyncio.get_running_loop().time() + within
         while True:
-            seen = len(front_end.requests("INVITE"))
+            seen = _calls_of_alice(front_end)
             journey = await self.chat()
-            arrived = len(front_end.requests("INVITE")) - seen
+            arrived = _calls_of_alice(front_end) - seen
             if journey.ok and arrived == 2:
                 return
             text = "\n".join(map(str, journey.steps))
             assert asyncio.get_running_loop().time() < end, text
             await asyncio.sleep(0.1)
+
+
+def _calls_of_alice(front_end: FrontEndServer) -> int:
+    """Chat probes may call as well."""
+    return sum(ALICE in each.get("From") for each in front_end.requests("INVITE"))
 
 
 @asynccontextmanager

@@ -18,7 +18,9 @@ from proxy.location.binding import Binding
 from proxy.store import Actor, AuditRow, Conflict, Store, User
 from proxy.store.access import Access, AccessKind, Role
 
-READS: Final = frozenset({"table_version", "registrar_version", "note", "nodes"})
+READS: Final = frozenset(
+    {"table_version", "registrar_version", "note", "nodes", "guarded"}
+)
 """What every caller may ask, whatever the scope."""
 
 

@@ -13,8 +13,8 @@ from proxy.admin.as_json import (
     endpoint_changes,
     warnings,
 )
-from proxy.admin.control import Operator, Outcome
-from proxy.admin.cutover import CutoverView
+from proxy.admin.control import ControlError, Operator, Outcome, refusals
+from proxy.admin.cutover import Again, CutoverView
 from proxy.admin.doctor.before_switch import (
     examine_pools,
     pools_of,
@@ -30,7 +30,8 @@ from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.endpoints.changes import describe_changes
 from proxy.endpoints.cutover import Share
-from proxy.endpoints.model import Cutover
+from proxy.endpoints.guard import parse_limit, parse_span
+from proxy.endpoints.model import Cutover, Guard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,6 +39,7 @@ app = typer.Typer(
     help="Switch many endpoints to new pools at once, and back.",
 )
 
+DEFAULT_LEAST: Final = 20
 SHOWN: Final = 40
 """Endpoints whose change is written out; --json has all."""
 
@@ -51,6 +53,42 @@ Percent = Annotated[
 Pilots = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Only these users, an address on each line."),
+]
+OptionalFile = Annotated[
+    Path | None, typer.Argument(metavar="FILE", help="The plan, TOML.")
+]
+Limit = Annotated[
+    str | None,
+    typer.Option(
+        "--guard",
+        metavar="PERCENT",
+        help='Roll back by itself when more of the calls fail: "5 %".',
+    ),
+]
+Least = Annotated[
+    int | None,
+    typer.Option("--min", min=1, help="Calls that the guard waits for (20)."),
+]
+GuardFor = Annotated[
+    str | None,
+    typer.Option("--for", metavar="TIME", help="How long it is on guard (30m)."),
+]
+Probes = Annotated[
+    bool,
+    typer.Option("--probe", help="Play chat starts and count them for the guard."),
+]
+
+Repeat = Annotated[
+    bool, typer.Option("--again", help="The plan that was rolled back last.")
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        min=0, metavar="MINUTES", help="Roll back by itself unless confirmed by then."
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Even if the doctor advises against it.")
 ]
 
 
@@ -75,30 +113,28 @@ def plan(
 @app.command()
 def apply(
     context: typer.Context,
-    file: File,
+    file: OptionalFile = None,
     percent: Percent = None,
     pilots: Pilots = None,
-    confirm_within: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="MINUTES",
-            help="Roll back by itself unless confirmed by then.",
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Even if the doctor advises against it.")
-    ] = False,
+    guard: Limit = None,
+    min_: Least = None,
+    for_: GuardFor = None,
+    probe: Probes = False,
+    again: Repeat = False,
+    confirm_within: Minutes = None,
+    force: Force = False,
     what_if: WhatIf = False,
 ) -> None:
     """Examine the new pools, then switch everything in the plan at once."""
     session: Session = context.obj
     config = session.config()
-    planned = verbs.read_with_mistakes(file)
-    share = _share(percent, pilots)
+    wanted = _wanted(session, file, again)
+    planned = wanted.plan
+    share = _share(percent, pilots) if percent is not None or pilots else wanted.share
+    armed, lasts = _guard(guard, min_, for_, probe) or (wanted.guard, wanted.guard_for)
     within = None if confirm_within is None else confirm_within * 60
-    is_armed = within is not None or planned.confirm_within is not None
-    keeper = rollback_keeper(config) if is_armed and not what_if else Keeper()
+    promised = within is not None or planned.confirm_within or armed
+    keeper = rollback_keeper(config) if promised and not what_if else Keeper()
 
     async def work(operator: Operator) -> tuple[list[Step], Outcome, int]:
         # First whether it can be done at all: the doctor may take a while.
@@ -107,13 +143,17 @@ def apply(
             return [], outcome, 0
         steps = await examine_pools(operator, config, pools_of(planned))
         if not session.json:
-            for step in steps:
-                print_step(step)
-            _print_diff(outcome)
+            _print_examined(steps, outcome)
         forced = refuse_when_failed(steps, force)
         keeper.refuse_unless(force)
         outcome = await verbs.apply(
-            operator, planned, share=share, confirm_within=within, forced=forced
+            operator,
+            planned,
+            share=share,
+            confirm_within=within,
+            guard=armed,
+            guard_for=lasts,
+            forced=forced,
         )
         return steps, outcome, await operator.store.table_version()
 
@@ -130,6 +170,12 @@ def apply(
         )
     else:
         _print_made(outcome, in_force, keeper)
+
+
+def _print_examined(steps: list[Step], outcome: Outcome) -> None:
+    for step in steps:
+        print_step(step)
+    _print_diff(outcome)
 
 
 def _print_made(outcome: Outcome, in_force: bool | None, keeper: Keeper) -> None:
@@ -191,6 +237,36 @@ def _share(percent: int | None, pilots: Path | None) -> Share:
     return Share(percent, named)
 
 
+def _wanted(session: Session, file: Path | None, again: bool) -> Again:
+    """The plan of a file, or of the last cutover with all it was applied with."""
+    if again and file is not None:
+        raise ControlError("write the plan or --again, not both")
+    if again:
+        return session.operate(verbs.again)
+    if file is None:
+        raise ControlError(
+            "name the plan, or say --again for the one that was rolled back last"
+        )
+    return Again(verbs.read_with_mistakes(file), Share(), None, 0.0)
+
+
+def _guard(
+    limit: str | None, least: int | None, lasts: str | None, probes: bool
+) -> tuple[Guard, float] | None:
+    """The guard and its seconds; None when nothing was said of one."""
+    if limit is None:
+        if least is not None or lasts is not None or probes:
+            raise ControlError(
+                '--min, --for and --probe are the guard\'s: say --guard "5 %", too'
+            )
+        return None
+    with refusals():
+        percent, seconds = parse_limit(limit), parse_span(lasts or "30m")
+    return Guard(percent, DEFAULT_LEAST if least is None else least, probes=probes), (
+        seconds
+    )
+
+
 def _cutover_of(outcome: Outcome) -> Cutover:
     """The cutover that was made or settled: the last of the rows."""
     row = outcome.changes[-1].row
@@ -221,7 +297,18 @@ def _applied(cutover: Cutover) -> list[str]:
             f"rolled back by itself at {render.instant(cutover.confirm_by)} unless you "
             'say "waypost cutover confirm"'
         )
+    if cutover.guard is not None:
+        lasts = render.duration(cutover.guard.until - cutover.applied_at)
+        lines.append(f"guarded for {lasts}: {_terms(cutover.guard)}")
     return [*lines, 'back to before: "waypost cutover rollback"']
+
+
+def _terms(guard: Guard) -> str:
+    probes = ", chat probes among them" if guard.probes else ""
+    return (
+        f"rolled back by itself when more than {guard.limit:g} % of at least "
+        f"{guard.least} calls fail{probes}"
+    )
 
 
 def _settle(
@@ -271,6 +358,25 @@ def _print_view(view: CutoverView) -> None:
         rows.append(
             ("Settled", f"{render.instant(cutover.settled_at)} by {cutover.settled_by}")
         )
+    rows += _guard_rows(view)
     if view.changed:
         rows.append(("Changed since", ", ".join(view.changed[:SHOWN])))
     render.print_properties(rows)
+
+
+def _guard_rows(view: CutoverView) -> list[tuple[str, str]]:
+    """What the guard has seen, what it was told, and why it rolled back."""
+    cutover, guard = view.cutover, view.guard
+    if guard is None or cutover.guard is None:
+        return []
+    left = f", {render.duration(guard.seconds_left)} left" if guard.seconds_left else ""
+    rows = [
+        ("Guard", f"{guard.state}{left}"),
+        ("Terms", _terms(cutover.guard)),
+        ("So far", str(guard.tally)),
+    ]
+    if cutover.reason:
+        rows.append(("Because", cutover.reason))
+        if cutover.plan_text:
+            rows.append(("Another try", "waypost cutover apply --again"))
+    return rows

@@ -8,6 +8,7 @@ import typer
 from proxy.admin.control import ControlError
 from proxy.admin.listener import client
 from proxy.cli.screen import render
+from proxy.cli.screen.chat_probe import chat_probe_rows
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.sip.host import host_port
@@ -75,6 +76,7 @@ def _print_status(found: dict[str, Any]) -> None:
             *_needs_restart(found),
             *_certificates(found),
             *_cutover(found),
+            *chat_probe_rows(found.get("chat_probe")),
             *_down(found),
             ("Endpoints", str(found["endpoints"])),
             ("Bindings", str(found["bindings"])),

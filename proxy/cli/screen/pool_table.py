@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from proxy.admin.control import PoolView
 from proxy.admin.pool_show import ServiceView, gone
 from proxy.cli.screen import render
+from proxy.cli.screen.chat_probe import chat_probe_rows
 from proxy.pools.description import FrontEndRow, PoolDescription, RecordRow
 from proxy.sip.host import host_port
 
@@ -26,6 +27,7 @@ def print_pool(
             ("Endpoints", " ".join(view.endpoints) or "none"),
             ("Asked", " ".join(servers) or "nobody"),
             ("Health", _health(service)),
+            *chat_probe_rows(service.chat_probe, pool.fqdn.lower()),
         ]
     )
     if description.records:

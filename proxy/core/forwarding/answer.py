@@ -5,6 +5,7 @@ search has ended, and then the best of it is sent.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.core import commands
 from proxy.core.answers.replies import refuse, reply
@@ -23,6 +24,9 @@ from proxy.core.validation import SILENT, Refusal
 from proxy.sip.message import Request, Response
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
+
+_LOST: Final = frozenset({408, 481})
+"""Besides 5xx: what a dialog is answered that the pool does not answer or know."""
 
 
 class Answer:
@@ -157,8 +161,24 @@ class Answer:
             server.respond(status, data, now)
             if not self._candidates.is_in_dialog:
                 self._log(request, status, attempts, now - started)
+            elif status >= 500 or status in _LOST:
+                self._note_failure(request, status)
         self._best = self.failure = None
         self._challenges = ()
+
+    def _note_failure(self, request: Request, status: int) -> None:
+        """A pool has failed, or not answered, inside a dialog of an endpoint."""
+        target, router = self._candidates.target, self._forwarder.next_hops.router
+        if target.rule != "dialog" or target.lookup is None:
+            return
+        if request.method == b"BYE" and status == 481:
+            return  # both ends have hung up
+        endpoint = router.table.by_tag.get(target.tag)
+        pool = router.front_ends.get(target.lookup.host, "")
+        if endpoint is not None and pool:
+            call_id = request.value("call-id") or b""
+            note = commands.NotePoolFailure(endpoint.key, pool, status, call_id)
+            self._forwarder.out.append(note)
 
     def _log(
         self,

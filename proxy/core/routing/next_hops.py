@@ -15,7 +15,7 @@ from proxy.core.routing.secure import can_be_secure
 from proxy.core.routing.target import Target
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import HealthBook
-from proxy.pools.selection import order, order_for
+from proxy.pools.selection import PREFERENCE, order, order_for
 from proxy.pools.srv import numeric_resolution
 from proxy.sip.flow import Flow, FlowTable, Transport
 from proxy.sip.message import Request
@@ -23,13 +23,6 @@ from proxy.sip.message import Request
 UDP_LIMIT: Final = 1300
 """Bytes above which a request should not go over UDP (RFC 3261 section 18.1.1)."""
 _OVERHEAD: Final = 250  # what Via and Record-Route usually add
-# Of the transports that a name offers, the client's own comes first: what it sends has
-# the size for that one, and Record-Route needs one entry and not two.
-_PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
-    "udp": ("udp", "tls", "tcp"),
-    "tcp": ("tcp", "tls", "udp"),
-    "tls": ("tls", "tcp", "udp"),
-}
 _KEPT: Final = 4096  # names, and all go when they are as many
 _NUMERIC: Final = 1024  # addresses, the same
 
@@ -109,7 +102,7 @@ class NextHops:
         if self._seen.get(lookup) is not resolution:
             self.note(lookup, resolution)
         found: Sequence[FrontEnd] = order(
-            resolution, _PREFERENCE[flow.transport], self._rng, self.health, now
+            resolution, PREFERENCE[flow.transport], self._rng, self.health, now
         )
         if pinned is not None:
             # Its way into a dialog too, if it is one of the way's front ends.
@@ -156,7 +149,7 @@ class NextHops:
         if resolution is None:
             return ()
         found: list[FrontEnd] = []
-        for transport in _PREFERENCE[flow.transport]:
+        for transport in PREFERENCE[flow.transport]:
             if transport not in tried and transport in resolution.groups:
                 found += order_for(resolution, transport, self._rng, self.health, now)
         return self._without_loops(found, target, request, flow)

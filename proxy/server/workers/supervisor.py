@@ -278,6 +278,9 @@ class Supervisor:
         found_first = next((x for x in found if x[1]["store"] != "ok"), None)
         first: dict[str, Any] = dict((found_first or found[0])[1]) if found else {}
         first.pop("pid", None)
+        for _, each in found:
+            if each["chat_probe"]["front_ends"]:
+                first["chat_probe"] = each["chat_probe"]
         for name in _SUMMED:
             first[name] = sum(each[name] for _, each in found)
         return {

@@ -31,7 +31,8 @@ _MOST: Final = frozenset(
     f"waypost_{name}"
     for name in (
         *("draining", "dns_stale_seconds", "bindings", "store_away_seconds"),
-        *("store_unwritable_seconds", "cutover_overdue_seconds"),
+        *("store_unwritable_seconds", "cutover_overdue_seconds", "guard_armed"),
+        *("guard_rolled_back", "guard_calls"),
     )
 )
 

@@ -33,13 +33,16 @@ from proxy.store.redis.ledger import RedisLedger
 from proxy.store.redis.news import RedisNews
 from proxy.store.redis.nodes import RedisNodes
 from proxy.store.redis.registrar import RedisRegistrar, audit_text, new_origin
+from proxy.store.redis.watch import RedisWatch
 
 TRIES: Final = 50
 THOROUGH_BYTES: Final = 32 * 1024
 _TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"}
 
 
-class RedisStore(RedisRegistrar, RedisLedger, RedisAccess, RedisNews, RedisNodes):
+class RedisStore(
+    RedisRegistrar, RedisLedger, RedisAccess, RedisNews, RedisNodes, RedisWatch
+):
     """A Store in a Redis."""
 
     def __init__(self, redis: RedisConnection) -> None:

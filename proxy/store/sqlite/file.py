@@ -37,6 +37,7 @@ from proxy.store.sqlite.migrations import NEWEST, SchemaTooNew, migrate, schema_
 from proxy.store.sqlite.news import SqliteNews
 from proxy.store.sqlite.place import REPLACED, SECRET, Identity, prepare, secret_of
 from proxy.store.sqlite.registrar import SqliteRegistrar
+from proxy.store.sqlite.watch import SqliteWatch
 
 BUSY_SECONDS: Final = 5.0
 _TABLE: Final = {
@@ -95,6 +96,7 @@ class SqliteFile:
         self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
         self.access = SqliteAccess(self._db, self._transaction)
+        self.watch = SqliteWatch(self._db, self._transaction)
 
     @_mapped
     def _set_up(self, busy_seconds: float) -> None:

@@ -75,6 +75,13 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         " at REAL NOT NULL, source TEXT NOT NULL, PRIMARY KEY (kind, name))"
         " WITHOUT ROWID",
     ),
+    (
+        # Who does what only one may do, and what the guard has seen: store/watch.py.
+        "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL,"
+        " machine TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE guard_counts (cutover INTEGER NOT NULL, what TEXT NOT NULL,"
+        " count INTEGER NOT NULL, PRIMARY KEY (cutover, what)) WITHOUT ROWID",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

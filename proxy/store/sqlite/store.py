@@ -210,6 +210,18 @@ class SqliteStore:
         """See Store."""
         await self._run(self._file.try_write, is_thorough)
 
+    async def hold_lease(self, name: str, holder: str, seconds: float) -> str:
+        """See WatchStore."""
+        return await self._run(self._file.watch.hold_lease, name, holder, seconds)
+
+    async def add_guarded(self, cutover: int, counts: Mapping[str, int]) -> None:
+        """See WatchStore."""
+        await self._run(self._file.watch.add_guarded, cutover, dict(counts))
+
+    async def guarded(self, cutover: int) -> dict[str, int]:
+        """See WatchStore."""
+        return await self._run(self._file.watch.guarded, cutover)
+
     async def announce_node(self, uri: str, seen_at: float) -> int:
         """See NodeStore."""
         return await self._run(self._file.announce_node, uri, seen_at)

@@ -106,7 +106,7 @@ def test_a_front_end_that_is_gone_is_481_and_no_other_is_asked(play):
     call = Call(play, their_contact="<sip:fe1@contoso.test;gruu;opaque=srvr:x>")
     assert call.up("INFO").startswith("fe1 < INFO sip:fe1@contoso.test;gruu")
     play.icmp("fe1")
-    play.sees("client < 481")
+    play.sees("client < 481", f"blame {POOL} 481")
 
 
 def test_a_pool_that_is_its_own_contact_may_send_somebody_else(play):

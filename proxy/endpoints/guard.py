@@ -1,0 +1,230 @@
+"""The guard of a cutover: what counts as a failure of the new pool, and when there are
+too many.
+
+Every process counts what it sees of the endpoints that were switched, as far as it was
+sent to the new pool; the counts of all are added up in the store.  Pure.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from proxy.endpoints.address import Refused
+from proxy.endpoints.model import Cutover, Endpoint, Guard, Uptime
+from proxy.endpoints.usage import COUNTED, DOCTOR
+from proxy.sip.message import Request
+
+SERVED: Final = "served"
+FAILED: Final = "failed "
+REFUSED: Final = "refused "
+DIALOG: Final = "in-dialog "
+PROBE: Final = "probe "
+MOST_DIALOGS: Final = 10_000
+_CHALLENGES: Final = frozenset({401, 407})
+_CALLERS: Final = frozenset({501, 505, 513})
+"""5xx that speak of what the caller sent."""
+_LIMIT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%?")
+_SPAN: Final = re.compile(r"(\d{1,6})\s*([smhd]?)")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "": 60}
+LONGEST: Final = 30 * 86_400.0
+
+
+class Counted(Protocol):
+    """What the core tells of one finished request; ``core.commands.LogAccess``."""
+
+    request: Request
+    status: int
+    seconds: float
+    rule: str
+    endpoint: str
+    pool: str
+    attempts: Sequence[tuple[str, str, float]]
+
+
+def parse_limit(text: str) -> float:
+    """``5 %`` as 5.0; raises Refused."""
+    found = _LIMIT.fullmatch(text.strip())
+    limit = float(found[1]) if found else -1.0
+    if not 0 <= limit < 100:
+        raise Refused(
+            f'"{text}" is no share of failures: write --guard "5 %", below 100 %'
+        )
+    return limit
+
+
+def parse_span(text: str) -> float:
+    """``30m``, ``2h``, ``90s`` or minutes, in seconds; raises Refused."""
+    found = _SPAN.fullmatch(text.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < seconds <= LONGEST:
+        raise Refused(
+            f'"{text}" is no time for a guard: write --for 30m, 90s or 2h, at most 30d'
+        )
+    return seconds
+
+
+def is_guarded(cutover: Cutover | None, now: float, uptime: Uptime) -> bool:
+    """True while its guard may roll it back."""
+    return (
+        cutover is not None
+        and cutover.state == "applied"
+        and cutover.guard is not None
+        and cutover.guard.left(now, uptime) > 0
+    )
+
+
+# -- what is counted -----------------------------------------------------------------
+
+
+def verdict_on(record: Counted, patience: float) -> str:
+    """What a finished request says of the pool; empty: nothing.
+
+    A caller that hung up after more than ``patience`` seconds has waited in vain.
+    """
+    status = record.status
+    if 200 <= status < 300:
+        return SERVED
+    if status in _CHALLENGES:
+        return ""
+    if status == 487:
+        return f"{FAILED}given-up" if record.seconds >= patience else ""
+    if status == 408 or (500 <= status < 600 and status not in _CALLERS):
+        outcome = record.attempts[-1][1] if record.attempts else str(status)
+        return FAILED + (outcome.replace(" ", "-")[:32] or str(status))
+    return f"{REFUSED}{status}"
+
+
+class GuardBook:
+    """Counts until somebody takes them away to save them.
+
+    ``armed`` says which cutover is guarded at this moment, if any.  Of a dialog one
+    failure counts: a client that goes on asking in a dead one tells nothing new.
+    """
+
+    __slots__ = ("_armed", "_counts", "_dialogs", "_number", "_pools", "patience")
+
+    def __init__(
+        self, armed: Callable[[], Cutover | None], patience: float = 4.0
+    ) -> None:
+        self._armed = armed
+        self.patience = patience
+        self._number = 0
+        self._pools: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._dialogs: set[bytes] = set()
+
+    def turn(self) -> None:
+        """Count for the cutover that is guarded now."""
+        cutover = self._armed()
+        number = 0 if cutover is None else cutover.number
+        if number == self._number:
+            return
+        self._number = number
+        self._counts.clear()
+        self._dialogs.clear()
+        switches = () if cutover is None else cutover.switches
+        self._pools = {each.after.key: _new_pool(each.after) for each in switches}
+
+    def count(self, record: Counted, at: float) -> None:
+        """Take a finished request outside dialogs into account."""
+        self.turn()
+        if not self._number or record.request.method not in COUNTED:
+            return
+        if record.rule not in ("endpoint", "learned"):
+            return
+        if self._pools.get(record.endpoint) != record.pool.lower():
+            return
+        if not record.request.from_aor().startswith(f"{DOCTOR}@"):
+            what = verdict_on(record, self.patience)
+            if what:
+                self._counts[what] += 1
+
+    def count_in_dialog(
+        self, endpoint: str, pool: str, status: int, call_id: bytes
+    ) -> None:
+        """A request that the pool, inside a dialog, has failed or not answered."""
+        self.turn()
+        if self._pools.get(endpoint) != pool.lower() or call_id in self._dialogs:
+            return
+        if len(self._dialogs) < MOST_DIALOGS:
+            self._dialogs.add(call_id)
+        self._counts[f"{FAILED}{DIALOG}{status}"] += 1
+
+    def count_probe(self, step: str) -> None:
+        """A chat probe of ours; ``step`` is the one that broke, or empty."""
+        self.turn()
+        if self._number:
+            self._counts[f"{FAILED}{PROBE}{step}" if step else SERVED] += 1
+
+    @property
+    def pools(self) -> frozenset[str]:
+        """The new pools."""
+        return frozenset(self._pools.values())
+
+    def take(self) -> tuple[int, dict[str, int]]:
+        """The cutover, and what was counted for it since the last time."""
+        counts, self._counts = dict(self._counts), Counter()
+        return self._number, counts
+
+
+def _new_pool(after: Endpoint) -> str:
+    return (after.canary.pool_fqdn if after.canary else after.pool_fqdn).lower()
+
+
+# -- when it is too much -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The counts of all processes, summed up.
+
+    ``refused`` are answers such as 403 and 404: as long as others are served they are
+    the caller's matter, and when nobody is served they are the pool's.  ``causes``
+    says how often which failure.
+    """
+
+    served: int
+    failed: int
+    refused: int
+    causes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> "Tally":
+        """What the store has."""
+        served = counts.get(SERVED, 0)
+        failed = {k[len(FAILED) :]: n for k, n in counts.items() if k[:7] == FAILED}
+        refused = {k[len(REFUSED) :]: n for k, n in counts.items() if k[:8] == REFUSED}
+        causes = {**failed, **refused} if not served else failed
+        return cls(served, sum(failed.values()), sum(refused.values()), causes)
+
+    @property
+    def calls(self) -> int:
+        """All that were counted."""
+        return self.served + self.failed + self.refused
+
+    @property
+    def bad(self) -> int:
+        """Those that are the pool's fault."""
+        return self.failed + (0 if self.served else self.refused)
+
+    @property
+    def share(self) -> float:
+        """Percent of them."""
+        return 100 * self.bad / self.calls if self.calls else 0.0
+
+    def is_too_much(self, guard: Guard) -> bool:
+        """More than the guard allows, of calls enough."""
+        return self.calls >= guard.least and 100 * self.bad > guard.limit * self.calls
+
+    def __str__(self) -> str:
+        most = sorted(self.causes.items(), key=lambda item: (-item[1], item[0]))[:4]
+        why = ", ".join(f"{cause} ({count})" for cause, count in most)
+        text = f"{self.bad} of {self.calls} calls failed ({self.share:.1f} %)"
+        return f"{text}: {why}" if self.bad else text
+
+
+def reason_for(tally: Tally, guard: Guard) -> str:
+    """Why the cutover is rolled back, with the numbers."""
+    return f"{tally}; the limit is {guard.limit:g} % of at least {guard.least}"

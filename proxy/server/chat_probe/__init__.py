@@ -1,0 +1,1 @@
+"""The chat probe: a client's whole chat start, played on a schedule."""

@@ -1,0 +1,11 @@
+-- Cutover, then what was counted and how often.  Only the newest cutover has counts.
+local last = redis.call('GET', P .. 'guard:last')
+if last and last ~= ARGV[2] then
+  if tonumber(last) > tonumber(ARGV[2]) then return 0 end
+  redis.call('DEL', P .. 'guard:' .. last)
+end
+redis.call('SET', P .. 'guard:last', ARGV[2])
+for i = 3, #ARGV, 2 do
+  redis.call('HINCRBY', P .. 'guard:' .. ARGV[2], ARGV[i], ARGV[i + 1])
+end
+return 1
