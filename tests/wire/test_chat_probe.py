@@ -23,6 +23,7 @@ from proxy.pools.front_end import FrontEnd
 from proxy.pools.prober import probe
 from proxy.store import open_store
 from tests.support.broken_channels import HangingChannel
+from tests.support.certificates import Authority
 from tests.support.scene import FRONT_END_HOSTS, Scene, waypost_scene
 
 POOL = "pcpool.contoso.test"
@@ -221,3 +222,26 @@ async def command(config: Path, *words: str) -> str:
     child = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
     out, _ = await child.communicate()
     return out.decode()
+
+
+async def test_over_a_tls_listener_that_wants_certificates(tmp_path: Path) -> None:
+    """We show our own, which the authorities of the listener have signed."""
+    authority = Authority(tmp_path)
+    files = authority.issue("proxy.contoso.test")
+    host, port = free_address("127.0.0.7", 0)
+    chat = f"""transports = ["tls"]
+[[listen]]
+transport = "tls"
+address = "{host}:{port}"
+certificate = "{files.certificate}"
+key = "{files.key}"
+ca = "{files.ca}"
+verify_client = "required"
+"""
+    front_end = FrontEndServer("fe1", FRONT_END_HOSTS[0])
+    async with probed(tmp_path, [front_end], chat=chat) as service:
+        (found,) = await service.until(lambda each: len(each) == 1)
+        assert found["success"], found
+        async with asyncio.timeout(PATIENCE):
+            while f'"source": "tls:{host}:' not in service.scene.log.read_text():
+                await asyncio.sleep(0.05)

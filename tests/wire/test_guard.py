@@ -180,6 +180,8 @@ async def test_the_old_table_is_back_within_five_seconds(
         assert found["settled_by"] == "waypost (guard)"
         assert f"{cause} (" in found["reason"] and "the limit is 5 %" in found["reason"]
         assert '"event": "cutover.rolled_back"' in it.log()
+        shown = (await it.type("status"))["guard"]
+        assert shown["rolled_back"] == found["reason"]
         history = await it.type("endpoint", "history")
         assert any(row["verb"] == "cutover.rollback" for row in history)
         # The plan is kept: once the pool is mended, another try.

@@ -76,6 +76,7 @@ def _print_status(found: dict[str, Any]) -> None:
             *_needs_restart(found),
             *_certificates(found),
             *_cutover(found),
+            *_guard(found.get("guard")),
             *chat_probe_rows(found.get("chat_probe")),
             *_down(found),
             ("Endpoints", str(found["endpoints"])),
@@ -116,6 +117,16 @@ def _cutover(found: dict[str, Any]) -> list[tuple[str, str]]:
     """A promise that was not kept."""
     problem = found.get("cutover_problem")
     return [("Cutover", problem)] if problem else []
+
+
+def _guard(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What the guard of the newest cutover has seen, or why it rolled back."""
+    if not found:
+        return []
+    what = f"cutover {found['cutover']}"
+    if found["rolled_back"]:
+        return [("Guard", f"{what} was rolled back: {found['rolled_back']}")]
+    return [("Guard", f"{what}: {found['seen'] or 'nothing seen yet'}")]
 
 
 def _store_away(found: dict[str, Any]) -> list[tuple[str, str]]:
