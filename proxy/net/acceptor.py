@@ -19,8 +19,8 @@ from proxy.net.tls import TlsEnd, is_trusted
 from proxy.sip.flow import Listener
 
 BACKLOG: Final = 65_535
-"""As deep as the system lets us (net.core.somaxconn): there peers wait for us to come
-to them, while whoever is turned away does not come back for minutes."""
+"""As deep as the system lets us (net.core.somaxconn): peers can wait there, while a
+peer that is turned away does not come back for minutes."""
 ACCEPTS_A_TURN: Final = 16
 _OUT_OF_DESCRIPTORS: Final = (
     errno.EMFILE,

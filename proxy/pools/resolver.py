@@ -87,8 +87,8 @@ class Resolver:
     async def resolve(self, lookup: Lookup) -> Resolution:
         """The Resolution, asking DNS when there is none that still holds.
 
-        All who ask for one name at a time wait for one look-up.  Never raises for a
-        failure; cancelling one caller leaves the look-up to the others.
+        All callers that need one name at a time wait for one look-up.  Never raises for
+        a failure; cancelling one caller leaves the look-up to the others.
         """
         now = self._clock()
         known = self._cache.get(lookup, now)

@@ -75,7 +75,7 @@ def numeric_resolution(
     Without an explicit transport it is UDP for ``sip`` (TCP where we have no UDP)
     and TLS for ``sips`` (RFC 3263 section 4.1).  It never expires.
     """
-    # Asked for every request: names are told apart before anything is parsed.
+    # Called for every request, so it tells names apart before it parses anything.
     host = lookup.host
     if ":" not in host and not host[-1:].isdigit():
         return None

@@ -76,7 +76,7 @@ async def run(config: Config, stream: TextIO, event_log: EventLog | None = None)
             return EXIT_OK
         close_all(passed)  # until here the next try might have wanted them, too
         await opened.enter_async_context(started.opened)
-        # Nobody shall ask for a page of what is being closed.
+        # No page may ask for parts that are being closed.
         opened.push_async_callback(door.close)
         opened.callback(_stopping, loop, notifier)
         reloader = Reloader(config, started.runtime, drain, stream)

@@ -123,7 +123,7 @@ async def start_service(
 async def _new_runtime(
     setting: Setting, store: Store, node: Node, opened: AsyncExitStack
 ) -> Runtime:
-    """The proxy, which listens to nobody yet."""
+    """The proxy, before it listens."""
     config, part, state = setting.config, setting.part, setting.state
     flows = FlowTable(wiring.listeners_of(config))
     flows.origin = node.number << NODE_BITS

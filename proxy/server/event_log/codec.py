@@ -1,9 +1,8 @@
 """The core's events and commands as JSON values, and events back again.
 
-Only the classes that are listed here are ever made from a file, so a log from somebody
-else runs no code.  What has an identity (flows, resolutions, tickets) is a number in
-the file: the first sight of it takes the next number, while writing and while
-replaying alike.
+A file can make only the classes that are listed here, so a foreign log runs no code.
+An object with an identity (a flow, a resolution, a ticket) is a number in the file: its
+first appearance takes the next number, both while writing and while replaying.
 """
 
 from collections.abc import Callable
@@ -134,7 +133,8 @@ class Numbers:
 
 
 class Codec:
-    """Writes and reads values; ``flows`` numbers flows for whoever describes them."""
+    """Writes and reads values; ``flows`` numbers flows for the code that describes
+    them."""
 
     def __init__(self, listeners: list[Listener]) -> None:
         self._listeners = listeners

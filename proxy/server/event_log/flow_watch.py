@@ -77,7 +77,7 @@ class FlowWatch:
                 self._states[number] = state
                 rows.append([number, *map(self._codec.write, state)])
             elif not flow.half_open and _is_settled(flow):
-                del self._watched[number]  # nobody writes it any more
+                del self._watched[number]  # it is written no more
         return rows
 
 

@@ -25,8 +25,7 @@ def known_seed() -> int | None:
 def with_known_seed(seed: int | None = None) -> None:
     """Go on in a process that has this seed, or any that it knows.
 
-    The same process, as far as anybody outside can tell: pid, descriptors and ignored
-    signals stay.
+    To the outside it is the same process: pid, descriptors and ignored signals stay.
     """
     known = known_seed()
     if known is not None and seed in (None, known):

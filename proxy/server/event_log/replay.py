@@ -42,7 +42,7 @@ class Turn:
 
 
 class Replay:
-    """One event log; ``core`` is there for whoever wants to look into it."""
+    """One event log; ``core`` is there to be looked into."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         """Raises EventLogError."""

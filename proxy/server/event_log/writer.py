@@ -1,8 +1,9 @@
 """Stands between the shell and the core while a run is recorded.
 
-It takes the carrier's place (``server/carrier.py``): whoever brings messages, events
-and the time calls it instead, and so a process that records nothing pays nothing.
-What the core asks meanwhile (the resolver's memory, who is a friend) is an input too.
+It takes the carrier's place (``server/carrier.py``): the shell calls it instead with
+messages, events and the time, so a process that records nothing pays nothing. What the
+core asks meanwhile (the resolver's memory, which addresses are friends) is an input
+too.
 """
 
 import random
@@ -122,7 +123,7 @@ class LogWriter:
         return noted
 
     def friends(self, is_friend: Callable[[str], bool]) -> Callable[[str], bool]:
-        """Who is no stranger, and a note of the answer."""
+        """The friends among addresses, and a note of the answer."""
 
         def noted(host: str) -> bool:
             found = is_friend(host)
@@ -141,7 +142,8 @@ class LogWriter:
     # -- the carrier's place -----------------------------------------------------------
 
     def around(self, core: ProxyCore, carrier: Carrier) -> None:
-        """This is the core that is recorded, and who carries out what it says."""
+        """Take the core that is recorded, and the code that carries out its
+        commands."""
         self._core, self._carrier = core, carrier
         assert self._flows.is_friend is not None
         self._flows.is_friend = self.friends(self._flows.is_friend)
@@ -175,7 +177,7 @@ class LogWriter:
         now = clock.monotonic()
         if self._file.is_open:
             self._step += 1
-            # The network may have asked who is a friend since, which the core did not.
+            # The network may have asked for friends since, which the core did not.
             line: dict[str, Any] = {"step": self._step, "at": now}
             before, self._asked = self._asked, {}
             line |= {**before, **self._seen(event), **self._watch.look()}

@@ -258,7 +258,7 @@ class Crew:
             now = clock.monotonic()
             for worker in self.workers:
                 if now - before > 2 * LOOK:
-                    worker.beat_at = now  # it was we who stood still
+                    worker.beat_at = now  # the supervisor itself stood still
                 elif worker.pid and now - worker.beat_at > HUNG_AFTER:
                     log.error("worker.hung", worker=worker.index, pid=worker.pid)
                     os.kill(worker.pid, signal.SIGKILL)
