@@ -29,6 +29,10 @@ _LIMIT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%?")
 _SPAN: Final = re.compile(r"(\d{1,6})\s*([smhd]?)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "": 60}
 LONGEST: Final = 30 * 86_400.0
+WINDOW: Final = 300.0
+SAMPLE: Final = 5.0
+HANDFUL: Final = 5
+LATELY: Final = "in the last 5 min "
 
 
 class Counted(Protocol):
@@ -225,6 +229,42 @@ class Tally:
         return f"{text}: {why}" if self.bad else text
 
 
-def reason_for(tally: Tally, guard: Guard) -> str:
+def reason_for(tally: Tally, guard: Guard, since: str = "") -> str:
     """Why the cutover is rolled back, with the numbers."""
-    return f"{tally}; the limit is {guard.limit:g} % of at least {guard.least}"
+    return f"{since}{tally}; the limit is {guard.limit:g} % of at least {guard.least}"
+
+
+class Recent:
+    """The last minutes of a guard, so that a pool that served thousands and breaks is
+    found as fast as one that never served.
+
+    Few calls make any share by chance: a handful of failures is asked for as well.
+    ``note`` what the store has, now and then; instants are of a steady clock.
+    """
+
+    __slots__ = ("_number", "_samples")
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._samples: list[tuple[float, Mapping[str, int]]] = []
+
+    def note(self, number: int, counts: Mapping[str, int], now: float) -> Tally:
+        """Take the sum for a cutover; what of it came in the last minutes."""
+        if number != self._number:
+            self._number, self._samples = number, []
+        samples = self._samples
+        if not samples or now - samples[-1][0] >= SAMPLE:
+            samples.append((now, dict(counts)))
+        while len(samples) > 1 and samples[1][0] <= now - WINDOW:
+            del samples[0]
+        before = samples[0][1]
+        return Tally.of({k: n - before.get(k, 0) for k, n in counts.items()})
+
+    @staticmethod
+    def is_too_much(tally: Tally, guard: Guard) -> bool:
+        """More failures of late than the guard allows, and no accident."""
+        return (
+            tally.failed >= HANDFUL
+            and tally.calls >= guard.least
+            and 100 * tally.failed > guard.limit * tally.calls
+        )

@@ -2,7 +2,7 @@
 
 import random
 
-from proxy.endpoints.guard import GuardBook, Tally
+from proxy.endpoints.guard import GuardBook, Recent, Tally
 from proxy.endpoints.model import Cutover, Guard, Switch
 from tests.support.messages import request
 from tests.support.playbook import OTHER_POOL, Playbook, endpoint
@@ -17,9 +17,9 @@ def armed() -> Cutover:
     return Cutover(1, "applied", "p", 0.0, "me", switches=(switch,), guard=GUARD)
 
 
-def play_hour(play: Playbook, one_call) -> list[Tally]:
+def play_hour(play: Playbook, one_call) -> list[tuple[Tally, bool]]:
     """A call each second; what the guard sees after each."""
-    book, counts, seen = GuardBook(armed), {}, []
+    book, counts, seen, recent = GuardBook(armed), {}, [], Recent()
     for number in range(HOUR):
         one_call(number)
         for record in play.access:
@@ -27,7 +27,8 @@ def play_hour(play: Playbook, one_call) -> list[Tally]:
         play.access.clear()
         for what, count in book.take()[1].items():
             counts[what] = counts.get(what, 0) + count
-        seen.append(Tally.of(counts))
+        lately = recent.note(1, counts, play.now)
+        seen.append((Tally.of(counts), recent.is_too_much(lately, GUARD)))
         play.sent.clear()
         play.advance_quietly(1.0)
     return seen
@@ -83,10 +84,11 @@ def test_a_clean_hour_with_all_that_people_do():
 
     seen = play_hour(play, one_call)
     assert all(count > 5 for count in happened.values()), happened
-    assert not any(tally.is_too_much(GUARD) for tally in seen)
-    assert seen[-1].failed == happened["lost"]
-    assert seen[-1].refused == happened["forbidden"]
-    assert seen[-1].calls > 3000
+    assert not any(tally.is_too_much(GUARD) or lately for tally, lately in seen)
+    tally, _ = seen[-1]
+    assert tally.failed == happened["lost"]
+    assert tally.refused == happened["forbidden"]
+    assert tally.calls > 3000
 
 
 def test_the_same_hour_with_a_pool_that_breaks_half_way_is_not():
@@ -99,5 +101,8 @@ def test_the_same_hour_with_a_pool_that_breaks_half_way_is_not():
         play._script.clear()
 
     seen = play_hour(play, one_call)
-    first = next(n for n, tally in enumerate(seen) if tally.is_too_much(GUARD))
+    first = next(n for n, (tally, _) in enumerate(seen) if tally.is_too_much(GUARD))
     assert HOUR // 2 < first < HOUR // 2 * 1.06
+    # What was good for half an hour does not count for long.
+    first = next(n for n, (_, lately) in enumerate(seen) if lately)
+    assert HOUR // 2 < first < HOUR // 2 + 20

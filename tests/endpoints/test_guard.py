@@ -10,6 +10,7 @@ from proxy.endpoints.address import Refused
 from proxy.endpoints.codec import cutover_from_json, cutover_to_json
 from proxy.endpoints.guard import (
     GuardBook,
+    Recent,
     Tally,
     is_guarded,
     parse_limit,
@@ -211,3 +212,24 @@ def test_a_span_as_people_write_it(text, seconds):
 def test_what_is_no_span(text):
     with pytest.raises(Refused, match="--for"):
         parse_span(text)
+
+
+def test_the_last_minutes_are_judged_by_themselves():
+    recent = Recent()
+    recent.note(1, {"served": 5000}, 0.0)
+    lately = recent.note(1, {"served": 5030, "failed 500": 4}, 200.0)
+    assert not recent.is_too_much(lately, GUARD), "four may be an accident"
+    lately = recent.note(1, {"served": 5030, "failed 500": 5}, 201.0)
+    assert (lately.served, lately.failed) == (30, 5)
+    assert recent.is_too_much(lately, GUARD)
+    lately = recent.note(1, {"served": 5030, "failed 500": 5}, 900.0)
+    lately = recent.note(1, {"served": 5030, "failed 500": 5}, 901.0)
+    assert not recent.is_too_much(lately, GUARD), "that was long ago"
+    assert recent.note(2, {"failed 500": 9}, 902.0).calls == 0
+
+
+def test_refusals_of_late_are_nobodys_fault():
+    recent = Recent()
+    recent.note(1, {"served": 100}, 0.0)
+    lately = recent.note(1, {"served": 100, "refused 403": 50}, 10.0)
+    assert not recent.is_too_much(lately, GUARD)

@@ -248,7 +248,7 @@ STEPS: Final = (
     StepToDo(
         "cutover",
         "The endpoints lead to the new pool",
-        "waypost cutover apply FILE --confirm-within 30",
+        'waypost cutover apply FILE --guard "5 %" --probe --confirm-within 30',
         _ROLLBACK,
         _is_applied,
     ),

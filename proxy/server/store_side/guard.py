@@ -13,7 +13,14 @@ import structlog
 
 from proxy import clock
 from proxy.admin.guarding import roll_back_for
-from proxy.endpoints.guard import GuardBook, Tally, is_guarded, reason_for
+from proxy.endpoints.guard import (
+    LATELY,
+    GuardBook,
+    Recent,
+    Tally,
+    is_guarded,
+    reason_for,
+)
 from proxy.endpoints.model import Cutover
 from proxy.server.chat_probe.results import Result
 from proxy.server.runtime import Runtime
@@ -44,6 +51,7 @@ class GuardWatch:
         self._unsaved: dict[str, int] = {}
         self._number = 0
         self._red: dict[str, int] = {}
+        self._recent = Recent()
         self._next_try = self._told_at = float("-inf")
 
     @property
@@ -89,13 +97,17 @@ class GuardWatch:
             self._show_last()
             return
         try:
-            tally = Tally.of(await self._store.guarded(armed.number))
+            counts = await self._store.guarded(armed.number)
         except StoreError as error:
             log.debug("store.unavailable", reason=str(error))
             return
+        tally, guard = Tally.of(counts), armed.guard
         self._state.guard.show(armed, tally)
-        if tally.is_too_much(armed.guard):
-            await self._roll_back(armed, reason_for(tally, armed.guard))
+        lately = self._recent.note(armed.number, counts, clock.monotonic())
+        if tally.is_too_much(guard):
+            await self._roll_back(armed, reason_for(tally, guard))
+        elif self._recent.is_too_much(lately, guard):
+            await self._roll_back(armed, reason_for(lately, guard, LATELY))
 
     def _show_last(self) -> None:
         """After it: whether the newest cutover was rolled back by its guard."""
