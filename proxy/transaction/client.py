@@ -93,10 +93,10 @@ class ClientTransaction(Transaction[Effect]):
         user: ClientUser | None,
     ) -> None:
         if method == b"INVITE":
-            super().__init__(key, method, flow, _INVITE_STEPS, "calling")
+            self.begin(key, method, flow, _INVITE_STEPS, "calling")
             self.lines = lines
         else:
-            super().__init__(key, method, flow, _NON_INVITE_STEPS, "trying")
+            self.begin(key, method, flow, _NON_INVITE_STEPS, "trying")
             self.lines = ()
         self.layer = layer
         self.data = b"\r\n".join(lines)

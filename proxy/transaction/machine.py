@@ -21,9 +21,11 @@ class Transaction(Generic[Do]):
 
     __slots__ = ("_steps", "flow", "key", "method", "retransmit_after", "state")
 
-    def __init__(
+    def begin(
         self, key: bytes, method: bytes, flow: Flow, steps: Steps[Do], state: State
     ) -> None:
+        """What a constructor would do: mypyc reaches that of a generic class through
+        ``super()`` of the interpreter only, and there are four transactions a call."""
         self.key = key
         self.method = method
         self.flow = flow

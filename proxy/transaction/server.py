@@ -65,9 +65,9 @@ class ServerTransaction(Transaction[Effect]):
         sent_by: ViaHead | None = None,
     ) -> None:
         if method == b"INVITE":
-            super().__init__(key, method, flow, _INVITE_STEPS, "proceeding")
+            self.begin(key, method, flow, _INVITE_STEPS, "proceeding")
         else:
-            super().__init__(key, method, flow, _NON_INVITE_STEPS, "trying")
+            self.begin(key, method, flow, _NON_INVITE_STEPS, "trying")
         self.layer = layer
         self.sent_by = sent_by
         # Bytes on the account of the flow that the request came by.

@@ -189,9 +189,15 @@ class Answer:
     ) -> None:
         target, forwarder = self._candidates.target, self._forwarder
         if target.endpoint or forwarder.settings.log_access:
-            flow = self._candidates.flow
+            # One by one: for starred arguments mypyc builds tuples, on every call.
             entry = commands.LogAccess(
-                *(request, flow, status, seconds),
-                *(target.rule, target.endpoint, target.pool, attempts),
+                request,
+                self._candidates.flow,
+                status,
+                seconds,
+                target.rule,
+                target.endpoint,
+                target.pool,
+                attempts,
             )
             forwarder.out.append(entry)
