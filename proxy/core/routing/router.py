@@ -13,7 +13,7 @@ from proxy.core.first_hop import contact_token
 from proxy.core.first_hop.affinity import Affinity
 from proxy.core.routing.lookup import lookup_of
 from proxy.core.routing.routes import Identity, RouteSet
-from proxy.core.routing.rule_order import BEFORE_OURSELVES, RULES, Question, Rule
+from proxy.core.routing.rule_order import ASKED, BEFORE_OURSELVES, Question
 from proxy.core.routing.target import ASK, Decision, Target
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings.nodes import Nodes
@@ -44,8 +44,8 @@ class Router:
     """
 
     __slots__ = (
+        "_by_dialog",
         "_lookups",
-        "_rules",
         "_unsaved",
         "affinity",
         "default_lookup",
@@ -81,24 +81,9 @@ class Router:
         self.uris_refused = 0
         self._unsaved: dict[str, LearnedUri] = {}
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
-        self._rules = tuple(zip(RULES, self._in_order(by_dialog), strict=False))
+        self._by_dialog = by_dialog
         default = settings.default_route
         self.default_lookup = lookup_of(parse_uri(default)) if default else None
-
-    def _in_order(self, by_dialog: DialogRule) -> tuple[Rule, ...]:
-        """The promise of the product; ``rule_order.RULES`` has their names."""
-        return (
-            lambda q: by_dialog(self, q.request, q.routes, q.uri, q.flow),
-            lambda q: self.by_foreign_route(q.request, q.routes, q.flow),
-            lambda q: self.for_us(q.request, q.uri),
-            lambda q: self.by_endpoint(q.request, q.routes, q.uri),
-            lambda q: self.by_pool(q.routes, q.uri),
-            lambda q: self.by_learned_uri(q.routes, q.uri, q.now),
-            lambda q: self.by_contact(q.routes, q.uri),
-            lambda q: self.by_binding(q.routes, q.uri, q.now),
-            lambda q: self.by_store(q.routes, q.uri, q.found),
-            lambda q: self.by_default(q.request, q.routes, q.flow),
-        )
 
     def swap_table(
         self, table: EndpointTable, resolutions: Iterable[Resolution]
@@ -176,13 +161,35 @@ class Router:
                 notes += BEFORE_OURSELVES
             return Refusal(483) if decision is None else decision
         question = Question(request, routes, uri, flow, now, found)
-        for name, rule in self._rules:
-            decision = rule(question)
+        for rule in ASKED:
+            decision = self._ask(rule, question)
             if decision is not None:
                 return decision
             if notes is not None:
-                notes.append(name)
+                notes.append(rule)
         return self.nowhere(uri)
+
+    def _ask(self, rule: str, q: Question) -> Decision | None:
+        """One rule; None when it has nothing to say."""
+        if rule == "dialog":
+            return self._by_dialog(self, q.request, q.routes, q.uri, q.flow)
+        if rule == "route":
+            return self.by_foreign_route(q.request, q.routes, q.flow)
+        if rule == "ourselves":
+            return self.for_us(q.request, q.uri)
+        if rule == "endpoint":
+            return self.by_endpoint(q.request, q.routes, q.uri)
+        if rule == "pool":
+            return self.by_pool(q.routes, q.uri)
+        if rule == "learned":
+            return self.by_learned_uri(q.routes, q.uri, q.now)
+        if rule == "contact":
+            return self.by_contact(q.routes, q.uri)
+        if rule == "binding":
+            return self.by_binding(q.routes, q.uri, q.now)
+        if rule == "store":
+            return self.by_store(q.routes, q.uri, q.found)
+        return self.by_default(q.request, q.routes, q.flow)
 
     # -- rules -------------------------------------------------------------------
 
@@ -198,17 +205,7 @@ class Router:
         if pool:
             # The pool's own addresses, never the entry's port: a stranger must not
             # choose what we connect to.
-            lookup = self.pool_lookup(pool, next_hop)
-            prefer = "" if host == pool else host
-            return [
-                Target(
-                    "pool",
-                    routes.request_uri,
-                    lookup=lookup,
-                    pool=pool,
-                    prefer_host=prefer,
-                )
-            ]
+            return self._at_pool(pool, host, routes, next_hop)
         if self.default_lookup is not None and host == self.default_lookup.host:
             return self.by_default(request, routes, flow)
         return Refusal(403, "", (self.why("foreign domain"),))
@@ -249,16 +246,16 @@ class Router:
     def by_pool(self, routes: RouteSet, uri: SipUri) -> Decision | None:
         """A URI at a pool or one of its front ends keeps its Request-URI."""
         pool = self.pool_of(uri.host)
-        if not pool:
-            return None
+        return self._at_pool(pool, uri.host, routes, uri) if pool else None
+
+    def _at_pool(
+        self, pool: str, host: str, routes: RouteSet, uri: SipUri
+    ) -> list[Target]:
+        """To a pool, and first to the front end that was named, if one was."""
+        lookup, prefer = self.pool_lookup(pool, uri), "" if host == pool else host
+        request_uri = routes.request_uri
         return [
-            Target(
-                "pool",
-                routes.request_uri,
-                lookup=self.pool_lookup(pool, uri),
-                pool=pool,
-                prefer_host="" if uri.host == pool else uri.host,
-            )
+            Target("pool", request_uri, lookup=lookup, pool=pool, prefer_host=prefer)
         ]
 
     def by_learned_uri(

@@ -3,11 +3,10 @@
 ``Router`` has the rules themselves, in this order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from proxy.core.routing.routes import RouteSet
-from proxy.core.routing.target import Decision
 from proxy.location.binding import Binding
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
@@ -17,6 +16,8 @@ RULES: Final = (
     *("dialog", "route", "ourselves", "endpoint", "pool", "learned"),
     *("contact", "binding", "store", "default", "nowhere"),
 )
+ASKED: Final = RULES[:-1]
+"""In this order; the last one has an answer for every request."""
 BEFORE_OURSELVES: Final = RULES[: RULES.index("ourselves")]
 """What a request that may go no further is not asked."""
 
@@ -41,10 +42,6 @@ class Question:
         self.flow = flow
         self.now = now
         self.found = found
-
-
-Rule = Callable[[Question], Decision | None]
-"""Targets, a refusal, to ask the store; or None: this rule has nothing to say."""
 
 
 def decided_by(notes: Sequence[str]) -> str:
