@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
+from proxy.admin.files import read_whole
 from proxy.admin.guarding import GuardView
 from proxy.endpoints import cutover as rules
 from proxy.endpoints.address import Refused, normalise_address
@@ -64,7 +65,7 @@ def plan_text(path: Path) -> str:
     from proxy.endpoints.exchange import decode
 
     try:
-        return decode(path.read_bytes())
+        return decode(read_whole(path))
     except OSError as error:
         raise ControlError(f"{path} cannot be read: {error.strerror}") from None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.admin.control import ControlError, Operator, refusals
+from proxy.admin.files import read_whole
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
 from proxy.endpoints.plan import Plan
@@ -19,9 +20,7 @@ UNUSABLE: Final = 3
 def read_facts_file(path: Path) -> Facts:
     """A file of Get-WaypostFacts.ps1; raises ControlError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-        return read_facts(data)
+        return read_facts(read_whole(path, LIMIT + 1))
     except OSError as error:
         reason = error.strerror or str(error)
         text = f"{path} cannot be read: {reason}"

@@ -74,6 +74,20 @@ def options(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON for scripts.")] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Have the console there run it: https://host:8443."
+        ),
+    ] = None,
+    token_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="With --server: holds a token of it."),
+    ] = None,
+    ca_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="With --server: whom to trust to be it."),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(

@@ -11,8 +11,9 @@ from functools import cache
 from typing import TypeVar
 
 from proxy import clock
-from proxy.admin.control import Operator, rules_of
+from proxy.admin.control import ControlError, Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
+from proxy.cli.hosting.host import HOST
 from proxy.config import Config, find_config, load_config
 from proxy.config.file import is_searched, overshadowed
 from proxy.store import Actor, StoreError, open_store
@@ -29,6 +30,11 @@ class Session:
 
     def config(self) -> Config:
         """The configuration; raises ConfigError."""
+        host = HOST.get()
+        if host is not None:
+            if self.config_file is not None:
+                raise ControlError("the console has a configuration of its own")
+            return host.config
         path = find_config(self.config_file)
         if is_searched(self.config_file):
             _tell_once(overshadowed(path))
@@ -37,6 +43,10 @@ class Session:
     def operate(self, work: Callable[[Operator], Awaitable[T]]) -> T:
         """Run a verb on the configured store; raises ControlError, StoreError."""
         config = self.config()
+        host = HOST.get()
+        if host is not None:
+            found: T = asyncio.run(host.operate(work))
+            return found
 
         async def run() -> T:
             store = await open_store(config.store_url)

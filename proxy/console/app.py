@@ -13,6 +13,7 @@ from proxy.console.api import (
     access,
     cutovers,
     endpoints,
+    lines,
     pools,
     registrations,
     service,
@@ -27,7 +28,7 @@ APIS: Final = tuple(
     each.api
     for each in (
         *(endpoints, pools, cutovers, weekend, registrations, service),
-        access,
+        *(access, lines),
     )
 )
 """Each noun of the API; a new one is a module and a word here."""

@@ -16,7 +16,12 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from proxy import clock
-from proxy.admin.access.guarded_store import GuardedStore, allow, require
+from proxy.admin.access.guarded_store import (
+    GuardedStore,
+    allow,
+    require,
+    require_unscoped,
+)
 from proxy.admin.access.people import check_password
 from proxy.admin.access.tokens import token_holder
 from proxy.admin.control import Operator, rules_of
@@ -40,7 +45,8 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 JourneyOf = Callable[[Config, bool], Journey]
 """Makes what plays a legacy client's journey; True: straight to the pool."""
-RunLine = Callable[..., Any]
+RunLine = Callable[..., None]
+"""Runs a line of the command: config, operate, tell, admit, and what was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Desk:
             what = f'the {caller.access.kind} "{caller.access.name}" has ended'
             raise _unknown(f"{what}: ask for another one")
         require(caller.access, role)
+        if role == "admin":
+            require_unscoped(caller.access)
         return caller
 
     async def _caller(self, request: Request) -> Caller:
@@ -222,21 +230,25 @@ class Desk:
 
     # -- what they may do --------------------------------------------------------
 
-    async def operator(self, caller: Caller, if_match: str = "") -> Operator:
+    async def operator(
+        self, caller: Caller, if_match: str = "", store: Store | None = None
+    ) -> Operator:
         """The store as far as a caller may use it, overdue cutovers rolled back.
+
+        ``store`` is another opening of the same one, for another thread.
 
         With ``if_match`` (RFC 9110 section 13.1.1) a change is made only of what the
         caller has seen.
         """
-        problem = ""
+        problem, store = "", store or self.store
         try:
-            await roll_back_overdue(self.store, self.clock(), clock.uptime())
+            await roll_back_overdue(store, self.clock(), clock.uptime())
         except StoreError as error:
             if error.is_away:
                 raise
             problem = str(error)
         access = caller.access
-        guarded: Any = GuardedStore(self.store, access)
+        guarded: Any = GuardedStore(store, access)
         wanted = [each.strip() for each in if_match.split(",") if each.strip()]
 
         def judge(table: EndpointTable, changes: Sequence[RowChange]) -> None:

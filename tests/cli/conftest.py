@@ -11,6 +11,8 @@ from proxy.cli.main import main
 from proxy.config import load_config
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import open_store
+from tests.support.certificates import Authority
+from tests.support.far_command import FarCommand
 
 TEXT = """
 [proxy]
@@ -44,12 +46,14 @@ def rich_may_be_loaded():
 class Waypost:
     """Runs a line; keeps exit code, output and errors of the last one."""
 
-    def __init__(self, capsys):
+    def __init__(self, capsys, far=None):
         self.capsys = capsys
+        self.far = far
         self.code, self.out, self.err = 0, "", ""
 
     def __call__(self, *arguments):
-        self.code = main(arguments)
+        options = self.far.options() if self.far else ()
+        self.code = main([*options, *arguments])
         self.out, self.err = self.capsys.readouterr()
         return self.code
 
@@ -63,9 +67,28 @@ class Waypost:
         )
 
 
-@pytest.fixture
-def waypost(config_file, capsys):
-    return Waypost(capsys)
+@pytest.fixture(scope="session")
+def console_files(tmp_path_factory):
+    """What a console shows, and whom to trust."""
+    return Authority(tmp_path_factory.mktemp("console")).issue("127.0.0.1")
+
+
+@pytest.fixture(params=["here", "far"])
+def waypost(request, config_file, capsys):
+    """The command, as it is typed on the machine and at another one.
+
+    A test marked ``here`` is about the machine itself.
+    """
+    if request.param == "here":
+        yield Waypost(capsys)
+        return
+    if request.node.get_closest_marker("here"):
+        pytest.skip("about the machine itself")
+    folder = request.getfixturevalue("tmp_path")
+    files = request.getfixturevalue("console_files")
+    far = FarCommand(config_file, folder, files)
+    yield Waypost(capsys, far)
+    far.close()
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from tests.cli.commands.test_pool import running_zone
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -28,6 +30,7 @@ def steps():
             yield line, expected.strip("\n")
 
 
+@pytest.mark.here
 def test_every_command_of_the_page_prints_what_it_says(
     waypost, config_file, monkeypatch
 ):

@@ -119,6 +119,7 @@ def service_step(waypost):
     return waypost.json["steps"][0]
 
 
+@pytest.mark.here
 def test_the_doctor_looks_first_whether_this_service_runs(
     waypost, config_file, port, tmp_path
 ):

@@ -86,7 +86,7 @@ def lines():
     structlog.configure(**before)
 
 
-def test_a_token_in_the_address_is_refused_and_not_logged(lines, admin, url):
+def test_a_token_in_the_address_is_refused_and_not_logged(admin, url, lines):
     token = admin.headers["Authorization"].partition(" ")[2]
     for path in (
         f"/endpoints?token={token}", f"/endpoints?access_token={token}",

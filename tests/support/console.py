@@ -4,8 +4,10 @@ import asyncio
 import socket
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
+import structlog
 
 from proxy.admin.access import tokens
 from proxy.admin.control import Operator, rules_of
@@ -45,12 +47,16 @@ def free_port(host="127.0.0.1"):
 
 
 @contextmanager
-def running_console(path, **more):
-    """A console that runs in a thread of its own meanwhile."""
+def running_console(path, as_path=None, **more):
+    """A console that runs in a thread of its own meanwhile.
+
+    ``as_path`` is the file that its configuration shall name.
+    """
     ready, end, found = threading.Event(), threading.Event(), {}
 
     async def serve():
-        async with console(load_config(path), **more) as running:
+        config = replace(load_config(path), path=as_path or path)
+        async with console(config, **more) as running:
             found["console"] = running
             ready.set()
             await asyncio.to_thread(end.wait)
@@ -62,6 +68,10 @@ def running_console(path, **more):
             found["error"] = error
         ready.set()
 
+    # Its log lines belong to a process of its own; here they would be output, from a
+    # thread that does not know when a test's output is taken away.
+    logs = structlog.get_config()
+    structlog.configure(processors=[_silent], cache_logger_on_first_use=False)
     thread = threading.Thread(target=run)
     thread.start()
     ready.wait(10)
@@ -72,6 +82,11 @@ def running_console(path, **more):
     finally:
         end.set()
         thread.join(10)
+        structlog.configure(**logs)
+
+
+def _silent(logger, method, event):
+    raise structlog.DropEvent
 
 
 def in_store(path, work):

@@ -183,6 +183,11 @@ def require_everything(access: Access) -> None:
     """Refuse a caller that is not an admin over everything: tokens and people have no
     scope."""
     require(access, "admin")
+    require_unscoped(access)
+
+
+def require_unscoped(access: Access) -> None:
+    """Refuse whoever is for a part only."""
     if access.is_scoped:
         text = _out_of_scope(access, "what belongs to the whole service")
         raise ControlError(text, kind="forbidden")

@@ -1,10 +1,14 @@
 """``waypost console``: the API and the pages, in a process of its own."""
 
+from typing import Any
+
 import typer
 
 from proxy.admin.control import ControlError
 from proxy.cli.commands.doctor import journey_of
+from proxy.cli.hosting.run_line import Line, run_line
 from proxy.cli.session import Session
+from proxy.config import Config
 
 
 def console(context: typer.Context) -> None:
@@ -19,4 +23,9 @@ def console(context: typer.Context) -> None:
             "installed): pip install 'waypost[console]'",
             3,
         ) from None
-    raise typer.Exit(run(config, journey_of, None))
+    root = context.find_root().command
+
+    def lines(config: Config, operate: Any, tell: Any, admit: Any, **line: Any) -> None:
+        run_line(root, config, operate, tell, admit, Line(**line))
+
+    raise typer.Exit(run(config, journey_of, lines))

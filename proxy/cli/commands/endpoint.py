@@ -9,6 +9,7 @@ from proxy.admin.as_json import endpoint_view_to_json, outcome_to_json, warnings
 from proxy.admin.control import EndpointView, Operator, Outcome
 from proxy.admin.doctor.conflicts import describe_conflict
 from proxy.cli.commands.pool_doubts import pool_doubts
+from proxy.cli.hosting.host import HOST
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
@@ -244,6 +245,10 @@ def run_change(
 def _is_confirmed(plan: Outcome) -> bool:
     import sys
 
+    host = HOST.get()
+    if host is not None and host.is_terminal:
+        render.print_lines(plan.lines)
+        return host.ask("confirm", "Go on?") == "yes"
     if not sys.stdin.isatty():
         raise control.ControlError(
             "--confirm cannot ask because standard input is not a terminal: leave it "

@@ -12,7 +12,7 @@ from proxy.admin import exchange as verbs
 from proxy.admin.as_json import outcome_to_json
 from proxy.admin.control import ControlError
 from proxy.admin.exchange import ImportReport
-from proxy.admin.files import write_whole
+from proxy.admin.files import read_whole, write_whole
 from proxy.cli.commands.endpoint import Force, PoolFqdn, WhatIf
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made, print_document
@@ -79,7 +79,7 @@ def _read(file: Path) -> bytes:
     if str(file) == "-":
         return sys.stdin.buffer.read()
     try:
-        return file.read_bytes()
+        return read_whole(file)
     except OSError as error:
         raise ControlError(f"{file} cannot be read: {error.strerror}") from None
 

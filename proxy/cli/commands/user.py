@@ -8,6 +8,7 @@ import typer
 from proxy.admin import registrar
 from proxy.admin.as_json import user_to_json
 from proxy.admin.control import ControlError
+from proxy.cli.hosting.host import HOST
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
@@ -97,6 +98,9 @@ def ask_password(from_stdin: bool) -> str:
     if from_stdin:
         # PowerShell may put a byte order mark before what it pipes.
         return sys.stdin.readline().removeprefix(MARK).rstrip("\r\n")
+    host = HOST.get()
+    if host is not None and host.is_terminal:
+        return host.ask("password", "Password")
     if not sys.stdin.isatty():
         raise ControlError(
             "standard input is not a terminal, so there is no one to ask: pipe the "

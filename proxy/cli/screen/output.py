@@ -11,6 +11,8 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import IO, Any, Final, TextIO
 
 _UTF: Final = ("utf-8", "utf8", "utf-16", "utf-32")
@@ -94,6 +96,8 @@ def _text(raw: io.RawIOBase, before: TextIO | None, by_line: bool = False) -> Te
 
 def give_up() -> None:
     """Discard what still waits, so that the interpreter ends without an error."""
+    if getattr(sys.stdout, "is_hosted", False):
+        return  # of somebody at another machine, who has gone
     before, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
     with contextlib.suppress(io.UnsupportedOperation):
         os.dup2(sys.stdout.fileno(), before.fileno())
@@ -128,20 +132,31 @@ def _fits(text: str) -> bool:
 
 # -- what was done -------------------------------------------------------------------
 
-_made: list[str] = []
+_made: ContextVar[tuple[str, ...]] = ContextVar("made", default=())
+_heard: ContextVar[Callable[[str], None] | None] = ContextVar("heard", default=None)
+"""Who else hears of it at once."""
 
 
 def made(what: str) -> None:
     """Note that a change has been made, for the case that its report cannot be."""
-    _made.append(what)
+    _made.set((*_made.get(), what))
+    heard = _heard.get()
+    if heard is not None:
+        heard(what)
 
 
 def changes_made() -> str:
     """What was noted since ``forget``, as one clause."""
-    more = f" and {len(_made) - 1} more" if len(_made) > 1 else ""
-    return _made[0] + more if _made else ""
+    found = _made.get()
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return found[0] + more if found else ""
 
 
 def forget() -> None:
     """Begin anew: another command."""
-    _made.clear()
+    _made.set(())
+
+
+def tell_of_changes(heard: Callable[[str], None]) -> None:
+    """Have somebody hear of each change at once, in this context."""
+    _heard.set(heard)

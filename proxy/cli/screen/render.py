@@ -92,7 +92,8 @@ def print_properties(properties: Iterable[tuple[str, str]]) -> None:
 
 def screen_width() -> int:
     """The columns of the terminal, 80 where it does not say."""
-    return shutil.get_terminal_size().columns
+    columns: int | None = getattr(sys.stdout, "columns", None)
+    return columns or shutil.get_terminal_size().columns
 
 
 def instant(seconds: float) -> str:

@@ -6,9 +6,9 @@ They are moved to the front before Typer looks at the line, so that
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from proxy.cli.typed.cmdlets import is_cmdlet
+from proxy.cli.typed.cmdlets import UsageError, is_cmdlet
 from proxy.sip.pasted import plain_punctuation
 
 _OPTION: Final = re.compile(r"-{1,3}([A-Za-z][A-Za-z-]{0,40})([:=].*)?", re.DOTALL)
@@ -35,6 +35,47 @@ def plain_dashes(arguments: Sequence[str]) -> list[str]:
             argument = f"{dashes}{match[1]}{match[2] or ''}"
         found.append(argument)
     return found
+
+
+class Elsewhere(NamedTuple):
+    """The console that shall run a line, as the options of the line name it."""
+
+    server: str
+    token_file: str | None = None
+    ca_file: str | None = None
+
+
+_ELSEWHERE: Final = ("--server", "--token-file", "--ca-file")
+
+
+def take_elsewhere(arguments: Sequence[str]) -> tuple[Elsewhere | None, list[str]]:
+    """The console that a line names, None without one, and the line without it.
+
+    Raises UsageError for an option without its value, or without ``--server``.
+    """
+    found: dict[str, str] = {}
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        name, equals, value = argument.partition("=")
+        if argument == "--":
+            rest += ["--", *waiting]
+        elif name not in _ELSEWHERE:
+            rest.append(argument)
+        else:
+            given = value if equals else next(waiting, "")
+            if not given:
+                raise UsageError(f"{name} needs a value after it")
+            found[name] = given
+    if not found:
+        return None, rest
+    if "--server" not in found:
+        raise UsageError(
+            f"{next(iter(found))} belongs to a console: name it, "
+            "--server https://proxy.contoso.com:8443"
+        )
+    names = (found.get(name) for name in _ELSEWHERE)
+    return Elsewhere(*names), rest  # type: ignore[arg-type]
 
 
 def split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

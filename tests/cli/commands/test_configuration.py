@@ -3,6 +3,8 @@
 import json
 import tomllib
 
+import pytest
+
 from proxy.config import load_config
 
 
@@ -13,6 +15,7 @@ def test_check_prints_a_line_per_step(waypost):
     assert all(step["ok"] for step in waypost.json)
 
 
+@pytest.mark.here
 def test_check_fails_with_exit_code_3(waypost, config_file):
     (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
     assert waypost("config", "check") == 3
@@ -20,6 +23,7 @@ def test_check_fails_with_exit_code_3(waypost, config_file):
     assert waypost.err == "waypost: 1 of 5 checks failed\n"
 
 
+@pytest.mark.here
 def test_show_prints_toml_that_loads_as_the_same_configuration(
     waypost, config_file, tmp_path
 ):
@@ -36,6 +40,7 @@ def test_show_in_json_follows_the_environment(waypost, monkeypatch):
     assert waypost.json["attempts"]["total"] == 20
 
 
+@pytest.mark.here
 def test_a_bad_configuration_is_exit_code_3_for_every_command(waypost, config_file):
     config_file.write_text("[proxy]\ndomain = []\n")
     for line in ("endpoint get", "pool list", "config check", "config show", "serve"):
@@ -49,6 +54,7 @@ def test_a_bad_configuration_is_exit_code_3_for_every_command(waypost, config_fi
     assert [problem["line"] for problem in problems] == [None, 1, 2]
 
 
+@pytest.mark.here
 def test_the_file_named_before_or_after_the_command_wins(waypost, tmp_path):
     absent = str(tmp_path / "absent.toml")
     for line in (
@@ -61,12 +67,14 @@ def test_the_file_named_before_or_after_the_command_wins(waypost, tmp_path):
     assert waypost("endpoint", "get", "--config") == 2
 
 
+@pytest.mark.here
 def test_a_damaged_store_is_exit_code_3(waypost, config_file):
     (config_file.parent / "waypost.db").write_bytes(b"no store" * 200)
     assert waypost("endpoint", "get") == 3
     assert "restore a backup" in waypost.err
 
 
+@pytest.mark.here
 def test_every_command_says_which_of_two_files_it_took(
     waypost, config_file, monkeypatch
 ):

@@ -20,6 +20,7 @@ def pool_of(waypost):
     return waypost.json[0]["pool_fqdn"]
 
 
+@pytest.mark.here
 def test_the_history_says_who_when_from_where_and_what(changed):
     assert changed("endpoint", "history", "ocschat@contoso.test", "--json") == 0
     newest, oldest = changed.json

@@ -1,6 +1,10 @@
 """`waypost store migrate` on the command line."""
 
+import pytest
+
 from proxy.store.factory import sqlite_path
+
+pytestmark = pytest.mark.here
 
 
 def test_a_store_is_moved_and_the_command_says_what_was(waypost, tmp_path):

@@ -3,6 +3,8 @@
 import io
 import re
 
+import pytest
+
 
 def test_a_token_is_printed_once_and_never_again(waypost):
     assert waypost("token", "new", "ci", "--role", "operator") == 0
@@ -18,6 +20,7 @@ def test_a_token_is_printed_once_and_never_again(waypost):
     assert token not in waypost.out
 
 
+@pytest.mark.here
 def test_json_gives_the_token_with_what_it_may(waypost):
     waypost(
         *("token", "new", "ci", "--role", "viewer", "--domain", "contoso.test"),
@@ -33,6 +36,7 @@ def test_json_gives_the_token_with_what_it_may(waypost):
     assert listed == {key: made[key] for key in listed}
 
 
+@pytest.mark.here
 def test_a_token_is_revoked(waypost):
     waypost("token", "new", "ci", "--role", "operator")
     assert waypost("token", "revoke", "ci") == 0

@@ -1,0 +1,1 @@
+"""Commands for somebody at another machine: run in the console, typed over there."""

@@ -1,0 +1,71 @@
+"""Which commands may be typed at another machine, and which role each needs.  Pure.
+
+A command that is not here works on the machine itself only: one that reads a file must
+do it with ``admin.files.read_whole``, or it would read the console's.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+VIEWER: Final = "viewer"
+OPERATOR: Final = "operator"
+ADMIN: Final = "admin"
+
+ROLES: Final[dict[tuple[str, ...], str]] = {
+    ("endpoint", "get"): VIEWER,
+    ("endpoint", "history"): VIEWER,
+    ("endpoint", "export"): VIEWER,
+    ("endpoint", "new"): OPERATOR,
+    ("endpoint", "set"): OPERATOR,
+    ("endpoint", "remove"): OPERATOR,
+    ("endpoint", "retire"): OPERATOR,
+    ("endpoint", "undo"): OPERATOR,
+    ("endpoint", "import"): OPERATOR,
+    ("pool", "list"): VIEWER,
+    ("pool", "show"): VIEWER,
+    ("pool", "set"): OPERATOR,
+    ("binding", "list"): VIEWER,
+    ("binding", "remove"): OPERATOR,
+    ("user", "list"): VIEWER,
+    ("user", "new"): OPERATOR,
+    ("user", "set"): OPERATOR,
+    ("user", "remove"): OPERATOR,
+    ("cutover", "status"): VIEWER,
+    ("cutover", "plan"): OPERATOR,
+    ("cutover", "apply"): OPERATOR,
+    ("cutover", "confirm"): OPERATOR,
+    ("cutover", "rollback"): OPERATOR,
+    ("usage",): VIEWER,
+    ("status",): VIEWER,
+    ("trace",): OPERATOR,
+    ("calls",): OPERATOR,
+    ("doctor",): OPERATOR,
+    ("runbook",): OPERATOR,
+    ("facts", "show"): OPERATOR,
+    ("facts", "check"): OPERATOR,
+    ("token", "list"): ADMIN,
+    ("token", "new"): ADMIN,
+    ("token", "revoke"): ADMIN,
+    ("person", "list"): ADMIN,
+    ("person", "new"): ADMIN,
+    ("person", "set"): ADMIN,
+    ("person", "remove"): ADMIN,
+    ("config", "show"): ADMIN,
+    ("config", "check"): ADMIN,
+    ("drain",): ADMIN,
+}
+WHOLE: Final = frozenset({("trace",), ("calls",)})
+"""What is not divided by addresses: not for a token with a scope."""
+ANYWHERE: Final = frozenset(
+    {("man",), ("completion",), ("config", "default"), ("facts", "script")}
+)
+"""What needs neither a configuration nor a store."""
+HERE: Final = frozenset({("serve",), ("console",), ("lab",), ("store", "migrate")})
+"""What is of one machine."""
+
+
+def path_of(rest: Sequence[str]) -> tuple[str, ...]:
+    """The command that a line names, its words in order."""
+    first = tuple(rest[:1])
+    known = first in ROLES or first in HERE or first in ANYWHERE
+    return first if known else tuple(rest[:2])
