@@ -99,6 +99,7 @@ soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, nod
 	@rm -rf $(BUILT)/run && mkdir $(BUILT)/run && cp -r tests pyproject.toml docs $(BUILT)/run
 	@cd $(BUILT)/run && ../bin/python -m tests.fuzz --seconds $(FUZZ)
 	@WAYPOST_SOAK=500x60 $(BIN)/python -m pytest tests/sipp -k failover $(ARGS)
+	@WAYPOST_SCHEMA=60 $(BIN)/python -m pytest tests/console/test_schema.py
 	@$(BIN)/python -m tests.bench.endurance
 	@WAYPOST_KILLS=200 WAYPOST_SOAK_CUTOVER=300x60 WAYPOST_SOAK_LEDGER=200x60 $(BIN)/python -m pytest -s \
 	    tests/cli/commands/test_cutover_kill.py tests/sipp/test_cutover.py tests/sipp/test_ledger.py
