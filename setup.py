@@ -23,7 +23,7 @@ from setuptools.command.build_py import build_py
 
 _NET = (
     *("direct_transport", "plain_transport", "tls_transport"),
-    *("outbox", "stream_flow", "turns", "udp"),
+    *("backlog", "outbox", "stream_flow", "turns", "udp"),
 )
 HOT = [
     *glob("proxy/sip/*.py"),

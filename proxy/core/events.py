@@ -185,6 +185,15 @@ class LookedUp:
         self.learned = learned
 
 
+class Overload:
+    """More comes in than we can serve, or (``is_on`` False) that is over."""
+
+    __slots__ = ("is_on",)
+
+    def __init__(self, is_on: bool) -> None:
+        self.is_on = is_on
+
+
 class FramingFailed:
     """A stream sent bytes that cannot be framed; the connection will be closed.
 
@@ -306,6 +315,7 @@ Event = (
     | TableChanged
     | LookedUp
     | FramingFailed
+    | Overload
     | UriTold
     | NodesChanged
     | RegistrarEvent

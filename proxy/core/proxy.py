@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from proxy.core import commands, events
 from proxy.core.aftermath import Aftermath
+from proxy.core.answers.overload import Overload
 from proxy.core.answers.refusals import Refusals
 from proxy.core.dialogs.record_route import RecordRoutes
 from proxy.core.dialogs.rules import by_dialog
@@ -99,9 +100,11 @@ class ProxyCore:
                 settings, self.router, guard, self._out, self.refusals
             )
             self.upkeep.clock_set = self.registrar.clock_set
+        self.overload = overload = Overload(guard, self.timers, self.location, rng)
+        overload.go_on = self._take
         self.requests = Requests(
             *(settings, self.router, self.forwarder, self.registrar, self.handover),
-            *(self.refusals, guard, self.send, rng),
+            *(self.refusals, overload, guard, self.send, rng),
         )
         self.look_ups = self.requests.look_ups
         self.responses = Responses(self.forwarder, guard, self.handover)
@@ -157,6 +160,8 @@ class ProxyCore:
             case events.FramingFailed():
                 self.malformed_received += 1
                 self.refusals.framing(event)
+            case events.Overload():
+                self.overload.changed(event.is_on)
             case events.UriTold():
                 self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
             case events.NodesChanged():
@@ -221,7 +226,8 @@ class ProxyCore:
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """One message; ``handle(MessageReceived)`` without the event around it."""
         try:
-            self._take(flow, data, now)
+            if not (self.overload.is_busy and self.overload.parks(flow, data, now)):
+                self._take(flow, data, now)
         except Exception as error:
             self.guard.message(flow, data, error)
 

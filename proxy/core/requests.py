@@ -11,7 +11,8 @@ import random
 from collections.abc import Callable
 
 from proxy.core import commands
-from proxy.core.answers.refusals import UNANSWERED, Refusals, draining
+from proxy.core.answers.overload import Overload, come_back
+from proxy.core.answers.refusals import UNANSWERED, Refusals
 from proxy.core.answers.replies import has_to_tag, reply
 from proxy.core.dialogs.learned_uri import learn
 from proxy.core.forwarding.cancels import Cancels
@@ -58,6 +59,7 @@ class Requests:
         "_handover",
         "_identity",
         "_out",
+        "_overload",
         "_refusals",
         "_registrar",
         "_rng",
@@ -79,6 +81,7 @@ class Requests:
         registrar: Registrar | None,
         handover: Handover | None,
         refusals: Refusals,
+        overload: Overload,
         guard: Guard,
         send: Callable[[Flow, bytes], None],
         rng: random.Random,
@@ -96,6 +99,7 @@ class Requests:
         self._registrar = registrar
         self._handover = handover
         self._refusals = refusals
+        self._overload = overload
         self._guard = guard
         self._rng = rng
         self._out = out = forwarder.out
@@ -114,12 +118,7 @@ class Requests:
         Raises UnreadableRequest for one that has no transaction and wants an answer.
         """
         method = request.method
-        counts = self.by_method
-        if method in counts:
-            counts[method] += 1
-        else:
-            counts[b"other"] += 1
-            self.cancels.note(method)
+        self._count(method)
         try:
             request.via = via = request.top_via()
             key = server_key(request)
@@ -147,15 +146,16 @@ class Requests:
         if method == b"CANCEL":
             self.cancels.take(request, flow, reply_flow, refusal, now)
             return
+        if self._overload.refuses(request, reply_flow):
+            return
         # A transaction from here on: all that is refused above cost us no memory.
         if not self._has_room(flow, request.size):
-            self._refusals.overload(request, flow, reply_flow, refusal)
+            self._refusals.no_room(request, flow, reply_flow, refusal)
             return
-        if refusal is None and self.is_draining:
-            refusal = draining(request, self._rng)
-        server = self._transactions.open_server(
-            key, method, reply_flow, request.size, via.head
-        )
+        if refusal is None and self.is_draining and not has_to_tag(request):
+            refusal = come_back(self._rng)
+        size = request.size
+        server = self._transactions.open_server(key, method, reply_flow, size, via.head)
         if not (reply_flow.reliable or reply_flow.is_proven):
             server.is_in_dialog = has_to_tag(request)
         try:
@@ -167,6 +167,14 @@ class Requests:
                 self._refusals.answer(request, flow, server, refusal, now)
         except Exception as bug:  # mypyc: a name of its own, it has another type
             self._guard.request(request, flow, server, bug, now)
+
+    def _count(self, method: bytes) -> None:
+        counts = self.by_method
+        if method in counts:
+            counts[method] += 1
+        else:
+            counts[b"other"] += 1
+            self.cancels.note(method)
 
     def _validate(self, request: Request) -> Refusal | None:
         """Section 16.3: what every element refuses, and what a proxy does."""

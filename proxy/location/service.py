@@ -48,6 +48,10 @@ class LocationService:
                 several.sort(key=_preference)
         self._by_aor = by_aor
 
+    def has(self, aor: str) -> bool:
+        """Whether an AOR has bindings, expired ones that nobody looked at included."""
+        return aor in self._by_aor
+
     def live(self, aor: str, now: float) -> list[Binding]:
         """The bindings of an AOR at ``now`` (the core's clock), best first.
 

@@ -10,11 +10,11 @@ import socket
 from typing import Final
 
 from proxy.net.admission import Admission, Place
-from proxy.net.bound_socket import open_socket
+from proxy.net.bound_socket import open_socket, tune
 from proxy.net.errors import bind_error
 from proxy.net.handshakes import Gate, Handshakes, heard
 from proxy.net.settings import AdmissionSettings, StreamSettings
-from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
+from proxy.net.stream import StreamConnection, Streams, encrypted, plain
 from proxy.net.tls import TlsEnd, is_trusted
 from proxy.sip.flow import Listener
 

@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from proxy.net.admission import Admission
+from proxy.net.bound_socket import tune
 from proxy.net.errors import reason as told
 from proxy.net.settings import AdmissionSettings, StreamSettings
-from proxy.net.stream import StreamConnection, Streams, encrypted, plain, tune
+from proxy.net.stream import StreamConnection, Streams, encrypted, plain
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Listener

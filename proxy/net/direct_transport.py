@@ -56,7 +56,11 @@ class DirectTransport:
         self, readable: Callable[[], None], writable: Callable[[], None]
     ) -> None:
         """Tell the protocol, and begin to read."""
-        self._turns.serve(self._descriptor, readable, writable)
+        try:
+            source = self._socket.getpeername()[0]
+        except OSError:
+            source = "lost"  # it will be told as soon as it is read
+        self._turns.serve(self._descriptor, readable, writable, source)
         self._protocol.connection_made(self)
 
     # -- what the protocol asks for ----------------------------------------------

@@ -12,8 +12,10 @@ from typing import Final
 
 from proxy.net.acceptor import Acceptor
 from proxy.net.admission import Admission
+from proxy.net.backlog import Pressure
 from proxy.net.connector import Connector
 from proxy.net.outbox import Outbox
+from proxy.net.selector import DirectEventLoop
 from proxy.net.settings import (
     DEFAULT_ADMISSION,
     DEFAULT_STREAM,
@@ -64,7 +66,8 @@ class Network:
         loop = asyncio.get_running_loop()
         self.flows = flows
         self.outbox = Outbox(loop, batch_ended)
-        self.streams = Streams(loop, flows, sink, self.outbox, streams)
+        self._pressure = Pressure(sink.overloaded)
+        self.streams = Streams(loop, flows, sink, self.outbox, self._pressure, streams)
         self.admission = Admission(loop.time, admission)
         flows.is_friend = self.admission.is_friend
         self.connector = Connector(
@@ -73,6 +76,8 @@ class Network:
         self.sender = Sender()
         self.udp = self.sender.udp
         self.acceptors: list[Acceptor] = []
+        if isinstance(loop, DirectEventLoop):
+            loop.turns.backlog = self.streams.backlog
         self._sink = sink
         self._options = options or {}
         self._admission_settings = admission
@@ -136,7 +141,9 @@ class Network:
 
     def _open(self, listener: Listener, options: ListenOptions) -> None:
         if listener.transport == "udp":
-            udp = UdpListener(listener, self.flows, self._sink, self.outbox)
+            udp = UdpListener(
+                *(listener, self.flows, self._sink, self.outbox, self._pressure)
+            )
             udp.open(options.opened, reuse_port=options.reuse_port)
             self.udp[listener.index] = udp
             return

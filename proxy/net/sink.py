@@ -37,5 +37,8 @@ class Sink(Protocol):
     def flow_closed(self, flow: Flow, reason: str) -> None:
         """A stream has ended; ``flow`` is no longer in the flow table."""
 
+    def overloaded(self, is_overloaded: bool) -> None:
+        """More comes in than is served (``net/backlog``), or that is over."""
+
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
         """A stream cannot be read on; it closes after what is sent from here."""

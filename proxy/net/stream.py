@@ -7,14 +7,13 @@ that does not read loses its connection, and no other peer loses anything.
 """
 
 import asyncio
-import contextlib
 import itertools
 import socket
 import ssl
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
+from proxy.net.backlog import Backlog, Pressure
 from proxy.net.errors import why_lost
 from proxy.net.outbox import Outbox
 from proxy.net.plain_transport import PlainTransport
@@ -28,7 +27,6 @@ from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import FramingError, StreamFramer
 
 READ_BUFFER: Final = 64 * 1024
-_TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux only
 
 
 class Wire(Protocol):
@@ -48,6 +46,7 @@ class Streams:
 
     __slots__ = (
         "_numbers",
+        "backlog",
         "connections",
         "flows",
         "framing_errors",
@@ -71,9 +70,11 @@ class Streams:
         flows: FlowTable,
         sink: Sink,
         outbox: Outbox,
+        pressure: Pressure,
         settings: StreamSettings = DEFAULT_STREAM,
     ) -> None:
         self.loop = loop
+        self.backlog = Backlog(pressure)
         self.flows = flows
         self.sink = sink
         self.outbox = outbox
@@ -96,6 +97,8 @@ class Streams:
     def sweep(self) -> None:
         """Close what is past a deadline; called by the network's one timer."""
         now = self.loop.time()
+        if self.backlog.since:
+            self.backlog.paused()
         waiting = 0
         for connection in list(self.connections):
             waiting += connection.unread
@@ -203,6 +206,10 @@ class StreamConnection(asyncio.BufferedProtocol):
                 self.send(b"\r\n" * framer.keepalives)
             framer.keepalives = 0
         streams.messages_received += len(messages)
+        if nbytes == READ_BUFFER:
+            streams.backlog.waits()
+        elif streams.backlog.since:
+            streams.backlog.paused()
         streams.outbox.is_batch = True
         try:
             deliver, flow = streams.sink.message, self.flow
@@ -379,17 +386,3 @@ async def encrypted(
         raise
     TlsTransport(loop, loop.turns, opened, made, session).start()
     return True
-
-
-def tune(opened: socket.socket, settings: StreamSettings) -> None:
-    """Options of every connection: no delay, and dead peers noticed in seconds.
-
-    TCP_USER_TIMEOUT bounds how long unacknowledged data is retried; without it the
-    kernel goes on for a quarter of an hour.
-    """
-    with contextlib.suppress(OSError):
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if sys.platform == "linux":
-            milliseconds = int(settings.user_timeout * 1000)
-            opened.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, milliseconds)

@@ -14,12 +14,19 @@ from typing import Any, Final
 
 import structlog
 
+from proxy.net.backlog import Backlog
+
 log = structlog.get_logger()
 
 _NEVER: Final = math.inf
 _IN: Final = 0x001  # EPOLLIN
 _OUT: Final = 0x004  # EPOLLOUT
-_EVENTS: Final = 64  # taken from the kernel at once
+_EVENTS: Final = 64  # taken from the kernel at once ...
+_MANY_EVENTS: Final = 256  # ... and when that was not all
+_QUIET: Final = 16
+"""So many sockets are served in a row whoever is at the other end ..."""
+_FAIR: Final = 2
+"""... and of each source so many, whatever the others do."""
 _monotonic: Final = time.monotonic
 
 
@@ -30,11 +37,26 @@ class Turns:
     both may be set at any time from the loop's own thread.
     """
 
-    __slots__ = ("_direct", "_epoll", "_loop", "_writers", "alarm", "alarm_at")
+    __slots__ = (
+        "_direct",
+        "_epoll",
+        "_loop",
+        "_most",
+        "_sources",
+        "_start",
+        "_writers",
+        "alarm",
+        "alarm_at",
+        "backlog",
+    )
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._direct: dict[int, Callable[[], None]] = {}
+        self._sources: dict[int, str] = {}
+        self._most = _EVENTS
+        self._start = 0
+        self.backlog: Backlog | None = None
         self._writers: dict[int, Callable[[], None]] = {}
         self._loop: Any = None
         self.alarm_at = _NEVER
@@ -54,12 +76,17 @@ class Turns:
         descriptor: int,
         readable: Callable[[], None],
         writable: Callable[[], None] | None = None,
+        source: str = "",
     ) -> None:
         """Call ``readable`` whenever the socket can be read or has failed.
 
         It may leave something unread, to be called again, and may not block; what it
-        raises is logged.  ``writable`` is called while ``change`` says so.
+        raises is logged.  ``writable`` is called while ``change`` says so.  Sockets of
+        one ``source`` share their turns when many are ready; one without is always
+        served.
         """
+        if source:
+            self._sources[descriptor] = source
         self._epoll.register(descriptor, _IN)
         self._direct[descriptor] = readable
         if writable is not None:
@@ -74,12 +101,14 @@ class Turns:
         """No longer serve this socket."""
         del self._direct[descriptor]
         self._writers.pop(descriptor, None)
+        self._sources.pop(descriptor, None)
         self._epoll.unregister(descriptor)
 
     def close(self) -> None:
         """Close epoll; nothing is served any more."""
         self._direct.clear()
         self._writers.clear()
+        self._sources.clear()
         self.alarm_at = _NEVER
         self._epoll.close()
 
@@ -91,19 +120,51 @@ class Turns:
         """
         loop = self._loop
         timers: int = len(loop._scheduled)
-        poll = self._epoll.poll
+        poll, backlog = self._epoll.poll, self.backlog
         now: float = _monotonic()
         end = now + timeout
         while True:
             until = min(end, self.alarm_at)
             left = -1.0 if until == _NEVER else max(until - now, 0.0)
-            others = self._serve(poll(left, _EVENTS))
+            found = poll(left, self._most)
+            if len(found) > _QUIET:
+                found = self._fair(found)
+            elif backlog is not None and backlog.since:
+                backlog.paused()
+            others = self._serve(found)
             now = _monotonic()
             if self.alarm_at <= now:
                 self._ring()
                 now = _monotonic()
             if others or loop._ready or now >= end or len(loop._scheduled) != timers:
                 return others
+
+    def _fair(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of many ready sockets that are served before the kernel is asked again.
+
+        Two hundred connections of one peer would otherwise have two hundred messages
+        read before anybody else's next one.  What is left out stays ready.
+        """
+        self._most = _MANY_EVENTS if len(found) >= _EVENTS else _EVENTS
+        # Another one begins each time: epoll keeps the order of what stays ready.
+        self._start = start = (self._start + _QUIET) % len(found)
+        chosen: list[tuple[int, int]] = []
+        counts: dict[str, int] = {}
+        for each in found[start:] + found[:start]:
+            source = self._sources.get(each[0])
+            if source is not None:
+                count = counts.get(source, 0)
+                if len(chosen) >= _QUIET and count >= _FAIR:
+                    continue
+                counts[source] = count + 1
+            chosen.append(each)
+        backlog = self.backlog
+        if backlog is not None:
+            if len(chosen) < len(found):
+                backlog.waits()
+            elif backlog.since:
+                backlog.paused()
+        return chosen
 
     def _serve(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
         others: list[tuple[int, int]] = []

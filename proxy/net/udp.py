@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from proxy.net.backlog import Backlog, Pressure
 from proxy.net.bound_socket import open_socket
 from proxy.net.datagram_socket import MSG_ERRQUEUE, icmp_error, tune
 from proxy.net.errors import NetError
@@ -54,6 +55,7 @@ class UdpListener:
     """One UDP address of ours: reads, sends, and tells what came back."""
 
     __slots__ = (
+        "_backlog",
         "_direct",
         "_expected",
         "_flows",
@@ -77,9 +79,15 @@ class UdpListener:
     )
 
     def __init__(
-        self, listener: Listener, flows: FlowTable, sink: Sink, outbox: Outbox
+        self,
+        listener: Listener,
+        flows: FlowTable,
+        sink: Sink,
+        outbox: Outbox,
+        pressure: Pressure,
     ) -> None:
         self.listener = listener
+        self._backlog = Backlog(pressure)
         self._flows = flows
         self._sink = sink
         self._outbox = outbox
@@ -130,6 +138,7 @@ class UdpListener:
             self._stop_serving()
         self._queue.clear()
         self._queued = 0
+        self._backlog.emptied()
         self._socket.close()
 
     def _take(self, opened: socket.socket) -> None:
@@ -237,13 +246,18 @@ class UdpListener:
         """
         self._expected = min(max(received, 1), DATAGRAMS_A_TURN)
         self._whole_reads = 0
+        if self._backlog.since:
+            self._backlog.emptied()
 
     def _was_full(self) -> None:
         """There may be more, as epoll will tell; several times in a row, there is."""
         self._whole_reads += 1
         if self._whole_reads >= _WHOLE_READS:
             self._whole_reads = 0
-            self._expected = min(self._expected * 2, DATAGRAMS_A_TURN)
+            if self._expected < DATAGRAMS_A_TURN:
+                self._expected = min(self._expected * 2, DATAGRAMS_A_TURN)
+            else:
+                self._backlog.waits()
 
     def _read_errors(self) -> None:
         """Empty the error queue; it keeps the socket readable until it is."""

@@ -86,7 +86,10 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     resent = layer.client_side.resent + layer.server_side.resent
     yield "retransmissions_sent_total", resent
     budget, streams = layer.budget, runtime.network.streams
-    yield "requests_shed_total", budget.shed
+    yield "requests_shed_total", budget.shed, "memory"
+    yield "requests_shed_total", core.overload.refused, "overload"
+    yield "requests_postponed_total", core.overload.postponed
+    yield "overloaded", int(core.overload.is_busy)
     yield "answers_withheld_total", budget.muted
     yield "held_bytes", budget.held, "requests"
     yield "held_bytes", streams.held, "buffers"

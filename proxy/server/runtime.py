@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_OVERLOAD: Final = (
+    "new dialogs and registrations wait behind what goes on, and get 503 after 15 s; "
+    "if this lasts, use more workers or another node: docs/scaling.md"
+)
+
 _BUG: Final = "internal error, see the log"
 _ADVICE = {
     "guessing": "wrong passwords: from now on one try in six seconds is looked at; "
@@ -251,6 +256,18 @@ class Runtime:
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
         """A stream sent what cannot be framed."""
         self.step(events.FramingFailed(flow, data, status, reason))
+
+    def overloaded(self, is_overloaded: bool) -> None:
+        """More comes in than is served, or that is over."""
+        if is_overloaded:
+            log.warning("overload.began", action=_OVERLOAD)
+        else:
+            log.warning(
+                "overload.ended",
+                postponed=self.core.overload.postponed,
+                refused=self.core.overload.refused,
+            )
+        self.step(events.Overload(is_overloaded))
 
     # -- the core's turn ---------------------------------------------------------
 

@@ -44,7 +44,12 @@ _COUNTERS: Final = (
         "Requests outside dialogs that have their final answer",
     ),
     ("requests_refused_total", "", "Requests that we refused ourselves"),
-    ("requests_shed_total", "", "Requests refused for want of memory"),
+    (
+        "requests_shed_total",
+        "reason",
+        "Requests refused for want of memory, or of processor (overload)",
+    ),
+    ("requests_postponed_total", "", "New requests that waited in an overload"),
     (
         "answers_withheld_total",
         "",
@@ -140,6 +145,7 @@ _GAUGES: Final = (
     ("up_seconds", "", "Seconds since the start"),
     ("ready", "", "1 while new requests are welcome"),
     ("draining", "", "1 from the begin of a drain"),
+    ("overloaded", "", "1 while new dialogs and registrations have to wait"),
     ("workers", "", "Processes that serve"),
     ("tasks_down", "", "Background tasks that have failed and do not hold yet"),
     ("nodes", "", "Nodes of the store that are alive, this one included"),

@@ -39,6 +39,9 @@ class Recorder:
     def flow_closed(self, flow: Flow, reason: str) -> None:
         self._note("flow_closed", flow, reason)
 
+    def overloaded(self, is_overloaded: bool) -> None:
+        self._note("overloaded", is_overloaded)
+
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
         self._note("framing_failed", flow, data, status, reason)
         self.on_message(flow, data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -35,15 +34,7 @@ UNANSWERED: Final = frozenset({b"ACK", b"BENOTIFY"})
 _NOBODY: Final = 404
 MOST_FORGOTTEN: Final = 4096
 # Section 21.5.4: without Retry-After a client takes a 503 for a 500.
-_OVERLOAD: Final = Refusal(503, "", (b"Retry-After: 10",))
-
-
-def draining(request: Request, rng: random.Random) -> Refusal | None:
-    """503 for what is outside a dialog, while we take nothing new."""
-    if request.to_tag() is not None:
-        return None
-    # Soon gone, soon back: waiting times spread, so that not all come at once.
-    return Refusal(503, "", (b"Retry-After: %d" % rng.randrange(5, 20),))
+_COME_BACK: Final = Refusal(503, "", (b"Retry-After: 10",))
 
 
 class Refusals:
@@ -126,13 +117,13 @@ class Refusals:
         self.suspects.note("scanning", network_of(flow.host), address, now)
         return True
 
-    def overload(
+    def no_room(
         self, request: Request, flow: Flow, reply_flow: Flow, refusal: Refusal | None
     ) -> None:
         """Answer once and forget: a limit that costs a transaction limits nothing."""
-        refusal = refusal or _OVERLOAD
+        refusal = refusal or _COME_BACK
         self.count += 1
-        self._send_once(reply_flow, request, refusal)
+        self.once(reply_flow, request, refusal)
         if self._settings.log_access:
             self._note(request, flow, refusal.status, "")
 
@@ -149,9 +140,10 @@ class Refusals:
         with suppress(MalformedMessage):
             via = request.via = request.top_via()
             reply_flow = stamp_via(request, via, flow, self._flows)
-        self._send_once(reply_flow, request, Refusal(error.status, error.reason))
+        self.once(reply_flow, request, Refusal(error.status, error.reason))
 
-    def _send_once(self, reply_flow: Flow, request: Request, refusal: Refusal) -> None:
+    def once(self, reply_flow: Flow, request: Request, refusal: Refusal) -> None:
+        """Answer once and forget: a limit that costs a transaction limits nothing."""
         self._send(reply_flow, refuse(request, refusal, self._settings.source))
         if request.via is None:
             return  # it could not be read, nor can that of an ACK to this

@@ -48,6 +48,7 @@ EVENTS: Final[dict[type, str]] = {
     events.SettingsChanged: "settings",
     events.KeysChanged: "keys",
     events.Draining: "",
+    events.Overload: "is_on",
     events.ClockRead: "offset set_by",
     events.SweepDue: "",
     events.EjectionTold: "ejection",

@@ -1,0 +1,192 @@
+"""What waits, and what is refused, when more comes in than we can serve.
+
+New dialogs and new registrations wait better than those who have one: a request inside
+a dialog ends or refreshes something that both ends believe in.  So new ones are put
+into a queue as they came, unread, and what belongs to dialogs overtakes them.  Only
+when the queue would be too long does a new one get 503 with a Retry-After (RFC 3261
+section 21.5.4): a legacy client whose first INVITE fails does not try again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from proxy.core.guard import Guard
+from proxy.core.validation import Refusal
+from proxy.location.service import LocationService
+from proxy.sip.flow import Flow
+from proxy.sip.message import Request
+from proxy.transaction.timers import Timers
+
+PATIENCE: Final = 15.0
+"""Seconds that a new request may wait: half of what its client waits (Timer B, F)."""
+PACE: Final = 0.02
+"""Seconds between two looks at the queue; sockets are read in between."""
+SLICE: Final = 64
+SLICE_BEHIND: Final = 2
+"""So many of the queue go on at one look, and so many while a socket is still full."""
+OVERHEAD: Final = 300
+"""Bytes that a message in the queue costs besides its own."""
+MOST_HELD: Final = 16 * 1024 * 1024
+"""Bytes that the queue may hold: some 20,000 requests."""
+
+_OVERTAKES: Final = (b"ACK ", b"BYE ", b"INFO ", b"NOTIFY ", b"BENOTIFY ", b"SIP/")
+
+
+def come_back(rng: random.Random) -> Refusal:
+    """503 with a waiting time that differs from caller to caller.
+
+    All who are refused in one moment would otherwise come back in one moment.
+    """
+    return Refusal(503, "", (b"Retry-After: %d" % rng.randrange(5, 20),))
+
+
+def to_line(data: bytes) -> bytes:
+    """The first To line of a message that nobody has read yet; empty without one.
+
+    A look at the bytes that may be wrong: what is odd is taken for new, and waits.
+    """
+    for name in (b"\nTo:", b"\nto:", b"\nt:", b"\nTo :", b"\nTO:", b"\nT:"):
+        start = data.find(name)
+        if start >= 0:
+            end = data.find(b"\n", start + 1)
+            return data[start:end] if end > 0 else data[start:]
+    return b""
+
+
+def address_of(line: bytes) -> str:
+    """``user@host`` of a plain To line in lower case; empty when it is not plain."""
+    start = line.find(b"sip:")
+    if start < 0:
+        return ""
+    end = start + 4
+    while end < len(line) and line[end] not in b">;?\r \t":
+        end += 1
+    return line[start + 4 : end].decode("ascii", "replace").lower()
+
+
+class Overload:
+    """The queue of new requests; ``go_on`` takes a message as if it had just come.
+
+    ``is_on`` is the shell's word: a socket is never empty.  As long as some wait, those
+    that come later wait behind them; ``is_busy`` says that.
+    """
+
+    __slots__ = (
+        "_guard",
+        "_is_refused",
+        "_known",
+        "_location",
+        "_refusals",
+        "_rng",
+        "_timers",
+        "go_on",
+        "held",
+        "is_busy",
+        "is_on",
+        "postponed",
+        "refused",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        guard: Guard,
+        timers: Timers,
+        location: LocationService,
+        rng: random.Random,
+    ) -> None:
+        self._guard = guard
+        self._refusals = guard.refusals
+        self._timers = timers
+        self._location = location
+        self._rng = rng
+        self.go_on: Callable[[Flow, bytes, float], None]
+        self.waiting: deque[tuple[Flow, bytes, float]] = deque()
+        # What is sent again stands in the queue already.
+        self._known: set[bytes] = set()
+        self.held = 0
+        self._is_refused = False
+        self.is_on = False
+        self.is_busy = False
+        self.postponed = 0
+        self.refused = 0
+
+    def changed(self, is_on: bool) -> None:
+        """The shell has fallen behind, or has caught up."""
+        self.is_on = is_on
+        self.is_busy = is_on or bool(self.waiting)
+        self._is_refused = False
+
+    def parks(self, flow: Flow, data: bytes, now: float) -> bool:
+        """Whether this message waits from now on; asked while ``is_busy``.
+
+        One that is new and would wait too long is not parked, and refused by whoever
+        reads it: see ``refuses``.
+        """
+        self._is_refused = False
+        if not self._is_new(data):
+            return False
+        waiting = self.waiting
+        if data in self._known:
+            return True
+        if waiting:
+            if now - waiting[0][2] >= PATIENCE or self.held > MOST_HELD:
+                self._is_refused = True
+                return False
+        else:
+            self._timers.start("postponed", PACE, self, now)
+        waiting.append((flow, data, now))
+        self._known.add(data)
+        self.held += len(data) + OVERHEAD
+        self.postponed += 1
+        return True
+
+    def _is_new(self, data: bytes) -> bool:
+        """Whether nobody loses what they have when this has to wait.
+
+        A request inside a dialog has a To tag (section 12.2); a REGISTER for an address
+        that has bindings refreshes or ends one (section 10.2.4).  A CANCEL stays behind
+        the INVITE that it means.
+        """
+        if data.startswith(_OVERTAKES):
+            return False
+        if data.startswith(b"CANCEL "):
+            return bool(self.waiting)
+        line = to_line(data)
+        if b"tag=" in line:
+            return False
+        if data.startswith(b"REGISTER "):
+            return not self._location.has(address_of(line))
+        return True
+
+    def refuses(self, request: Request, reply_flow: Flow) -> bool:
+        """Whether this new request would wait too long; then it has been told."""
+        if not self._is_refused:
+            return False
+        self._is_refused = False
+        self.refused += 1
+        self._refusals.count += 1
+        self._refusals.once(reply_flow, request, come_back(self._rng))
+        return True
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """TimerOwner: the next of the queue."""
+        waiting = self.waiting
+        self._is_refused = False
+        for _ in range(SLICE_BEHIND if self.is_on else SLICE):
+            if not waiting:
+                break
+            flow, data, _ = waiting.popleft()
+            self._known.discard(data)
+            self.held -= len(data) + OVERHEAD
+            try:
+                self.go_on(flow, data, now)
+            except Exception as error:
+                self._guard.message(flow, data, error)
+        if waiting:
+            self._timers.start("postponed", PACE, self, now)
+        self.is_busy = self.is_on or bool(waiting)

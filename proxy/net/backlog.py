@@ -1,0 +1,69 @@
+"""Whether more comes in than we can serve.
+
+A socket that is never emptied tells it: what waits in the kernel grows old, and what
+does not fit is dropped there, whatever it is.  The core hears of it (``Overload``) and
+refuses what is new, so that what goes on is still served.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+PATIENCE: Final = 0.5
+"""Seconds that a socket may stay full: a burst shorter than that is simply served.
+It is RFC 3261's T1, too: whoever waits longer sends again and makes it worse."""
+PAUSE: Final = 0.05
+"""A stream that has not filled a read for so many seconds has nothing waiting."""
+
+_monotonic: Final = time.monotonic
+
+
+class Pressure:
+    """All backlogs of a process; ``tell`` hears of the first that falls behind, and
+    of the last that has caught up."""
+
+    __slots__ = ("_behind", "_tell")
+
+    def __init__(self, tell: Callable[[bool], None]) -> None:
+        self._tell = tell
+        self._behind = 0
+
+    def changed(self, is_behind: bool) -> None:
+        """One backlog more, or one fewer."""
+        self._behind += 1 if is_behind else -1
+        if self._behind == (1 if is_behind else 0):
+            self._tell(is_behind)
+
+
+class Backlog:
+    """What waits at one socket, or at all streams together."""
+
+    __slots__ = ("_last", "_pressure", "is_behind", "since")
+
+    def __init__(self, pressure: Pressure) -> None:
+        self._pressure = pressure
+        self.since = 0.0
+        """When it was found full and has not been empty since; 0 when it was."""
+        self._last = 0.0
+        self.is_behind = False
+
+    def waits(self) -> None:
+        """A read as large as reads may be: there is more."""
+        self._last = now = _monotonic()
+        if not self.since:
+            self.since = now
+        elif not self.is_behind and now - self.since >= PATIENCE:
+            self.is_behind = True
+            self._pressure.changed(True)
+
+    def paused(self) -> None:
+        """A read that was not full; several sources take turns, so one says little."""
+        if _monotonic() - self._last >= PAUSE:
+            self.emptied()
+
+    def emptied(self) -> None:
+        """Nothing waits."""
+        self.since = 0.0
+        if self.is_behind:
+            self.is_behind = False
+            self._pressure.changed(False)

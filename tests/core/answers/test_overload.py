@@ -1,0 +1,143 @@
+"""While more comes in than is served: who waits, who overtakes, who is refused."""
+
+import re
+
+import pytest
+
+from proxy.core import events
+from proxy.core.answers import overload as module
+from proxy.core.answers.overload import PACE, PATIENCE, SLICE_BEHIND
+from tests.support.messages import ALIAS, line_of, request
+from tests.support.playbook import DOMAIN
+from tests.support.registry import Registry
+
+DIALOG = f"<{ALIAS}>;tag=pool-1"
+
+
+@pytest.fixture
+def play():
+    play = Registry()
+    yield play
+    play.finish()
+
+
+def overload(play, is_on=True):
+    play._handle(events.Overload(is_on))
+
+
+def test_a_new_dialog_is_taken_and_waits(play):
+    overload(play)
+    invite = play.send("client", request())
+    play.send("client", invite)  # a retransmission
+    play.sees()
+    play.advance(2 * PACE)
+    play.sees("client < 100", "fe1 < INVITE")
+    play.answer("fe1", 200)
+    play.sees("client < 200")
+    assert (play.core.overload.postponed, play.core.overload.refused) == (1, 0)
+
+
+def test_those_that_came_first_go_first_and_not_all_at_once(play):
+    overload(play)
+    for number in range(3 * SLICE_BEHIND):
+        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+    play.sees()
+    play.advance(PACE)
+    assert len(play.core.overload.waiting) == 2 * SLICE_BEHIND
+    play.sees(*["client < 100", "fe1 < INVITE"] * SLICE_BEHIND)
+    overload(play, False)
+    play.advance(PACE)
+    assert not play.core.overload.waiting and not play.core.overload.is_busy
+    play._script.clear()
+    play.advance_quietly(400.0)
+
+
+def test_as_long_as_some_wait_those_that_come_later_wait_behind_them(play):
+    overload(play)
+    play.send("client", request())
+    overload(play, False)
+    play.send("client", request(branch="z9hG4bK-2", call_id="2"))
+    play.sees()
+    play.advance(PACE)
+    play.sees("client < 100", "fe1 < INVITE", "client < 100", "fe1 < INVITE")
+    play._script.clear()
+    play.advance_quietly(400.0)
+
+
+def test_who_would_wait_too_long_is_told_when_to_come_back(play):
+    flow, told = play.flow("client"), set()
+    play.advance_quietly(PATIENCE)
+    overload(play)
+    # The first one came a while ago; it goes so slowly.
+    play.core.overload.waiting.append((flow, b"OPTIONS", play.now - PATIENCE))
+    for number in range(40):
+        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+        play.sees("client < 503")
+        line = line_of(play.last("client"), "Retry-After")
+        told.add(int(re.search(rb"\d+", line)[0]))
+    assert len(told) > 5 and min(told) >= 5 and max(told) <= 60
+    assert play.core.overload.refused == 40
+    assert len(play.core.transactions) == 0
+    play.core.overload.waiting.clear()
+
+
+def test_the_queue_has_a_limit_in_bytes(play, monkeypatch):
+    overload(play)
+    monkeypatch.setattr(module, "MOST_HELD", 5_000)
+    for number in range(40):
+        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+        play._script.clear()
+    assert play.core.overload.held < 6_000
+    assert play.core.overload.refused > 20
+    play._script.clear()
+    play.advance_quietly(400.0)
+    assert play.core.overload.held == 0
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "INFO", "SUBSCRIBE", "REFER"])
+def test_a_request_inside_a_dialog_overtakes(play, method):
+    overload(play)
+    play.send("client", request(f"{method} {ALIAS}", to=DIALOG))
+    assert play.core.overload.postponed == 0
+    assert len(play.core.transactions) > 0
+    play._script.clear()
+    play.advance_quietly(400.0)
+
+
+def test_who_is_registered_refreshes_and_who_is_not_waits(play):
+    play.register(play.contact_of("client"))
+    overload(play)
+    refreshed = play.register(play.contact_of("client"))
+    assert refreshed.status == 200
+    play.send_register("<sip:bob@10.1.0.9>", aor=f"sip:bob@{DOMAIN}")
+    assert not play.unsaved
+    overload(play, False)
+    play.advance(PACE)
+    assert len(play.unsaved) == 1
+    play.saves()
+    assert play.answer_to("client").status == 200
+    play._script.clear()
+
+
+def test_a_cancel_stays_behind_the_invite_that_it_means(play):
+    overload(play)
+    play.send("client", request())
+    play.send("client", request(f"CANCEL {ALIAS}"))
+    play.sees()
+    play.advance(PACE)
+    play.sees("client < 100", "fe1 < INVITE", "client < 200")
+    play.answer("fe1", 180)
+    play.sees("client < 180", "fe1 < CANCEL")
+    play._script.clear()
+    play.advance_quietly(400.0)
+
+
+def test_a_transaction_that_has_begun_goes_on(play):
+    invite = play.send("client", request())
+    play.sees("client < 100", "fe1 < INVITE")
+    overload(play)
+    play.send("client", invite)  # a retransmission waits: nothing depends on it
+    play.answer("fe1", 200)
+    play.sees("client < 200")
+    play.advance(PACE)
+    play._script.clear()

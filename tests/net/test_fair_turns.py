@@ -1,0 +1,107 @@
+"""Who is served when many sockets are ready at once."""
+
+import socket
+
+import pytest
+
+from proxy.net.backlog import Backlog, Pressure
+from proxy.net.turns import Turns
+
+
+class Loop:
+    """What ``Turns`` looks at of an asyncio loop."""
+
+    def __init__(self) -> None:
+        self._ready: list = []
+        self._scheduled: list = []
+
+
+@pytest.fixture
+def turns():
+    turns = Turns()
+    turns.follow(Loop())
+    yield turns
+    turns.close()
+
+
+@pytest.fixture
+def add(turns):
+    """Serve one more socket that stays readable; ``served`` gets its name each time."""
+    opened = []
+
+    def add(source, served, name=None):
+        ours, theirs = socket.socketpair()
+        theirs.send(b"x")
+        opened.extend((ours, theirs))
+        shown = source if name is None else name
+        turns.serve(ours.fileno(), lambda: served.append(shown), source=source)
+        return ours.fileno()
+
+    yield add
+    for each in opened:
+        each.close()
+
+
+def test_one_peer_with_many_connections_does_not_take_every_turn(turns, add):
+    served = []
+    for _ in range(200):
+        add("loud", served)
+    add("quiet", served)
+    for _ in range(16):
+        turns.wait(0.0)
+    turn = served.index("quiet")
+    assert turn < 80  # and not after all two hundred
+    assert served.count("quiet") >= 3
+
+
+def test_many_peers_are_served_alike(turns, add):
+    served = []
+    for number in range(60):
+        add(f"peer{number}", served)
+    turns.wait(0.0)
+    assert sorted(served) == sorted(f"peer{number}" for number in range(60))
+
+
+def test_no_connection_of_the_loud_peer_waits_for_ever(turns, add):
+    served = []
+    for number in range(100):
+        add("loud", served, number)
+    for _ in range(60):
+        turns.wait(0.0)
+    assert set(served) == set(range(100))
+
+
+def test_one_without_a_source_is_always_served(turns, add):
+    served = []
+    for _ in range(60):
+        add("loud", served)
+    add("", served)
+    turns.wait(0.0)
+    assert "" in served
+
+
+def test_what_is_left_out_is_told_as_a_backlog(turns, add, monkeypatch):
+    told, now = [], [1.0]
+    monkeypatch.setattr("proxy.net.backlog._monotonic", lambda: now[0])
+    turns.backlog = Backlog(Pressure(told.append))
+    for _ in range(60):
+        add("loud", [])
+    for _ in range(3):
+        turns.wait(0.0)
+        now[0] += 0.3
+    assert told == [True]
+
+
+def test_a_backlog_of_connections_that_have_gone_is_over(turns, add, monkeypatch):
+    told, now, opened = [], [1.0], []
+    monkeypatch.setattr("proxy.net.backlog._monotonic", lambda: now[0])
+    turns.backlog = Backlog(Pressure(told.append))
+    for _ in range(60):
+        opened.append(add("loud", []))
+    for _ in range(3):
+        turns.wait(0.0)
+        now[0] += 0.3
+    for each in opened:
+        turns.forget(each)
+    turns.wait(0.0)
+    assert told == [True, False]
