@@ -14,7 +14,7 @@ import pytest
 
 from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.service import Service, ServiceError, waypost
+from proxy.lab.service import Service, waypost
 from proxy.lab.setting import free_address
 from tests.support.broken_channels import HangingChannel
 from tests.support.redis import RedisServer
@@ -342,17 +342,3 @@ async def test_what_was_edited_since_is_named_and_not_lost(tmp_path: Path) -> No
         assert (
             f"edited since, and only led back: {ALIAS}" in (await it.status())["reason"]
         )
-
-
-async def test_a_guard_without_its_limit_is_refused(tmp_path: Path) -> None:
-    async with guarded(tmp_path) as it:
-        for more, said in (
-            (("--probe",), "--guard"),
-            (("--guard", "half"), "no share of failures"),
-            (("--guard", "5 %", "--for", "soon"), "no time for a guard"),
-            (("--again",), "not both"),
-        ):
-            with pytest.raises(ServiceError, match=said):
-                await it.type("cutover", "apply", str(it.plan), *more)
-        with pytest.raises(ServiceError, match="nothing to try again"):
-            await it.type("cutover", "apply", "--again")

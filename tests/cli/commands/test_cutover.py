@@ -206,3 +206,70 @@ def test_a_rollback_that_would_undo_a_later_change_asks_for_force(waypost, plan,
 def test_an_armed_cutover_says_when_nobody_is_there_to_roll_back(waypost, plan, pools):
     assert waypost("cutover", "apply", plan, "--force", "--confirm-within", "5") == 0
     assert "rollback: no service runs here" in " ".join(waypost.out.split())
+
+
+# -- the guard -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--probe",), 'say --guard "5 %"'),
+        (("--min", "5"), 'say --guard "5 %"'),
+        (("--for", "1h"), 'say --guard "5 %"'),
+        (("--guard", "half"), "no share of failures"),
+        (("--guard", "100 %"), "no share of failures"),
+        (("--guard", "5 %", "--for", "soon"), "no time for a guard"),
+        (("--again",), "not both"),
+    ],
+)
+def test_a_guard_that_makes_no_sense_is_refused(waypost, plan, more, said):
+    assert waypost("cutover", "apply", plan, *more) == 1
+    assert said in " ".join(waypost.err.split())
+    assert where(waypost) == BEFORE
+
+
+def test_without_a_plan_or_a_rollback_there_is_nothing_to_apply(waypost, plan):
+    assert waypost("cutover", "apply") == 1
+    assert "name the plan" in waypost.err
+    assert waypost("cutover", "apply", "--again") == 1
+    assert "nothing to try again" in " ".join(waypost.err.split())
+
+
+def test_a_guarded_cutover_says_what_it_was_told_and_what_it_has_seen(
+    waypost, plan, pools
+):
+    words = ("--guard", "2.5 %", "--min", "50", "--for", "2h", "--probe")
+    assert waypost("cutover", "apply", plan, *words) == 0
+    said = " ".join(waypost.out.split())
+    assert "guarded for 2 h: rolled back by itself when more than 2.5 %" in said
+    assert waypost("cutover", "status") == 0
+    assert "Guard" in waypost.out and "armed, " in waypost.out
+    assert "0 of 0 calls failed (0.0 %)" in waypost.out
+    assert waypost("cutover", "status", "--json") == 0
+    guard = waypost.json["guard"]
+    assert (guard["limit_percent"], guard["min"], guard["probe"]) == (2.5, 50, True)
+    assert 7100 < guard["seconds_left"] <= 7200
+    assert waypost("cutover", "confirm") == 0
+    assert waypost("cutover", "status", "--json") == 0
+    assert waypost.json["guard"]["state"] == "disarmed"
+
+
+def test_the_same_plan_for_the_same_users_again(waypost, plan, pools, tmp_path):
+    """Whoever tries again has not the file, and must not switch more users."""
+    text = f'[[change]]\nsip_address = "ocschat@contoso.test"\npool_fqdn = "{NEW}"\n'
+    one = tmp_path / "one.toml"
+    one.write_text(text)
+    pilots = tmp_path / "pilots.txt"
+    pilots.write_text("alice@contoso.test\n")
+    words = ("--percent", "10", "--pilots", str(pilots), "--guard", "5 %")
+    assert waypost("cutover", "apply", str(one), *words) == 0
+    assert waypost("cutover", "rollback") == 0
+    one.unlink()
+    assert waypost("cutover", "apply", "--again") == 0
+    assert waypost("cutover", "status", "--json") == 0
+    (switch,) = waypost.json["switches"]
+    assert switch["after"]["canary"]["percent"] == 10
+    assert switch["after"]["canary"]["pilots"] == ["alice@contoso.test"]
+    assert waypost.json["guard"]["state"] == "armed"
+    assert 1700 < waypost.json["guard"]["seconds_left"] <= 1800
