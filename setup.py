@@ -32,6 +32,7 @@ HOT = [
     *(f"proxy/pools/{name}.py" for name in ("front_end", "health", "selection", "srv")),
     *(f"proxy/net/{name}.py" for name in _NET),
     "proxy/server/carrier.py",
+    "proxy/recorder/book.py",
     "proxy/recorder/tape.py",
     "proxy/endpoints/request_uri.py",
     "proxy/location/service.py",

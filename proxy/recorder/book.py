@@ -7,7 +7,6 @@ words when somebody asks.  Bounded by count and by bytes.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from proxy.recorder.masking import masked_uri
@@ -45,23 +44,40 @@ RULES: Final = {
 """Why a rule of section 16.5 refuses, in words."""
 
 
-@dataclass(slots=True)
 class Failure:
     """A final answer of 400 or more inside the dialog."""
 
-    at: float
-    status: int
-    method: str
-    reason: str
+    __slots__ = ("at", "method", "reason", "status")
+
+    def __init__(self, at: float, status: int, method: str, reason: str) -> None:
+        self.at = at
+        self.status = status
+        self.method = method
+        self.reason = reason
 
 
 class Line:
     """One request and what became of it; instants are wall-clock seconds."""
 
     __slots__ = (
-        *("at", "attempts", "call_id", "ended", "ended_at", "endpoint", "ends"),
-        *("failures", "method", "pool", "reason", "rule", "seconds", "sender"),
-        *("serial", "size", "status", "uri"),
+        "at",
+        "attempts",
+        "call_id",
+        "ended",
+        "ended_at",
+        "endpoint",
+        "ends",
+        "failures",
+        "method",
+        "pool",
+        "reason",
+        "rule",
+        "seconds",
+        "sender",
+        "serial",
+        "size",
+        "status",
+        "uri",
     )
 
     def __init__(
@@ -107,7 +123,7 @@ class Line:
     @property
     def who(self) -> str:
         """``user@host`` of From."""
-        return _aor(self.sender)
+        return aor_of_line(self.sender)
 
     def to_json(self) -> dict[str, Any]:
         """As plain types."""
@@ -180,7 +196,12 @@ class Book:
             lines[index["from"]],
             call[9:] if plain else request.value("call-id") or b"",
             source.both_ends(),
-            *(status, seconds, rule, endpoint, pool, attempts),
+            status,
+            seconds,
+            rule,
+            endpoint,
+            pool,
+            attempts,
         )
         return self._write(line)
 
@@ -213,11 +234,21 @@ class Book:
             return
         if line is None:
             # Its dialog began before this book, or before this process.
-            sender = _header(sight.data, b"from", b"f")
+            sender = header_of(sight.data, b"from", b"f")
             call_id, ends = sight.call_id, sight.ends
             line = Line(
-                *(at, method, INSIDE.encode(), b"From: " + sender, call_id, ends),
-                *(status, 0.0, "", "", "", ()),
+                at,
+                method,
+                INSIDE.encode(),
+                b"From: " + sender,
+                call_id,
+                ends,
+                status,
+                0.0,
+                "",
+                "",
+                "",
+                (),
             )
             line.reason = reason
             self._write(line)
@@ -253,25 +284,26 @@ class Book:
         until: float = float("inf"),
     ) -> Iterator[Line]:
         """The newest first; ``aor`` may be the beginning of an address."""
-        aor, endpoint = _plain(aor), _plain(endpoint)
+        aor, endpoint = plain_address(aor), plain_address(endpoint)
         for line in reversed(self.lines):
             if not since <= line.at <= until:
                 continue
             if failed and not line.is_failed:
                 continue
-            if endpoint and not _fits(endpoint, line.endpoint):
+            if endpoint and not fits(endpoint, line.endpoint):
                 continue
-            if aor and not (_fits(aor, line.who) or _fits(aor, _dialled(line.uri))):
+            if aor and not (fits(aor, line.who) or fits(aor, _dialled(line.uri))):
                 continue
             yield line
 
 
 def reason_of(data: bytes) -> bytes:
     """What an answer says about why it failed."""
-    return _header(data, b"ms-diagnostics") or _header(data, b"warning")
+    return header_of(data, b"ms-diagnostics") or header_of(data, b"warning")
 
 
-def _header(data: bytes, *names: bytes) -> bytes:
+def header_of(data: bytes, *names: bytes) -> bytes:
+    """The first header field of one of these names, in lower case; else empty."""
     for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() in names:
@@ -279,12 +311,14 @@ def _header(data: bytes, *names: bytes) -> bytes:
     return b""
 
 
-def _plain(text: str) -> str:
+def plain_address(text: str) -> str:
+    """As addresses are compared: lower case, without a scheme."""
     return text.strip().lower().removeprefix("sips:").removeprefix("sip:")
 
 
-def _fits(wanted: str, found: str) -> bool:
+def fits(wanted: str, found: str) -> bool:
     """``alice`` and ``alice@contoso.test`` both name alice@contoso.test."""
+    wanted = plain_address(wanted)
     return found == wanted or found.startswith(f"{wanted}@")
 
 
@@ -295,7 +329,8 @@ def _dialled(uri: bytes) -> str:
         return ""
 
 
-def _aor(line: bytes) -> str:
+def aor_of_line(line: bytes) -> str:
+    """``user@host`` of a whole From line; empty when it cannot be read."""
     value = unfold(line.partition(b":")[2].strip())
     try:
         return visible(parse_uri(parse_name_addr(value).uri).key)

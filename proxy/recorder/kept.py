@@ -4,7 +4,7 @@ Bounded by bytes.  What was refused at the door (anybody can send that) has a qu
 the room and no more, so that a scan cannot push out the call that matters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -99,7 +99,7 @@ class KeptCall:
     is_refused: bool
     messages: list[KeptMessage] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
-    live: set[int] = field(default_factory=set)
+    live: set[str] = field(default_factory=set)
     watched_until: float = 0.0
     size: int = 0
 
@@ -108,7 +108,9 @@ class KeptCall:
         """When the last message was seen."""
         return self.messages[-1].at if self.messages else 0.0
 
-    def to_json(self, names: dict[str, str], *, bodies: bool = False) -> dict[str, Any]:
+    def to_json(
+        self, names: dict[str, str], *, bodies: bool = False, after: float = 0.0
+    ) -> dict[str, Any]:
         """As plain types; ``names`` are those of numeric addresses."""
         hosts = {each.peer_host for each in self.messages}
         return {
@@ -117,7 +119,9 @@ class KeptCall:
             "from": _from_of(self),
             "facts": [each.to_json() for each in self.facts],
             "names": {host: names[host] for host in sorted(hosts & names.keys())},
-            "messages": [each.to_json(bodies=bodies) for each in self.messages],
+            "messages": [
+                each.to_json(bodies=bodies) for each in self.messages if each.at > after
+            ],
         }
 
 
@@ -143,6 +147,8 @@ class Kept:
         self.refused_size = 0
         self.serial = 0
         self.evicted = 0
+        self.tell: Callable[[KeptMessage, bytes], None] | None = None
+        """Told of every message that is kept, with its Call-ID."""
 
     def open(self, call_id: bytes, why: str, *, is_refused: bool) -> KeptCall:
         """The call of this Call-ID, with one more reason to keep it."""
@@ -181,6 +187,8 @@ class Kept:
         )
         call.messages.append(message)
         self._grow(call, message.size)
+        if self.tell is not None:
+            self.tell(message, call.call_id)
         return message
 
     def shrink(self) -> None:

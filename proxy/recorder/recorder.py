@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from typing import Any, Final, Protocol
 
-from proxy.recorder.book import Book
+from proxy.recorder.book import Book, aor_of_line, fits, header_of
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
+from proxy.recorder.live import MOST_LIVE, Filter, FilterError, Live
 from proxy.recorder.masking import masked_uri
 from proxy.recorder.tape import Tape, Taped
 from proxy.sip.display import visible
@@ -25,6 +26,8 @@ MOST_A_LOOK: Final = 50
 WATCHED: Final = 32.0
 """Seconds for which what follows is kept too: as long as a transaction lives."""
 SLOWEST: Final = 20
+SLOW: Final = 0.2
+"""Seconds: what is faster is not slow, whatever the others are."""
 SLOW_FOR: Final = 3600.0
 _CHALLENGES: Final = frozenset({401, 407})
 _CANCELLED: Final = 487
@@ -77,6 +80,9 @@ class Recorder:
         self.tape = Tape(limit // 2)
         self.kept = Kept(limit - limit // 2, bodies=bodies)
         self.names: Callable[[], dict[str, str]] = _no_names
+        self.pools: Callable[[], dict[str, str]] = _no_names
+        """The pools of front ends, by their addresses."""
+        self.live: dict[str, Live] = {}
         self.skipped = 0
         """Calls that were worth keeping, and too many at a time."""
         self._offset = offset
@@ -90,14 +96,21 @@ class Recorder:
         """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
         status, attempts = record.status, record.attempts
         self.book.add(
-            *(at, record.request, record.source, status, record.seconds),
-            *(record.rule, record.endpoint, record.pool, attempts),
+            at,
+            record.request,
+            record.source,
+            status,
+            record.seconds,
+            record.rule,
+            record.endpoint,
+            record.pool,
+            attempts,
         )
         if status >= 400 and status not in _CHALLENGES:
             self._want(record, at, "failed")
         elif len(attempts) > 1:
             self._want(record, at, "failover")
-        elif record.seconds > 0 and self._is_slow(record.seconds, at):
+        elif record.seconds >= SLOW and self._is_slow(record.seconds, at):
             self._want(record, at, "slow")
         elif self._watched:
             call_id = record.request.value("call-id") or b""
@@ -112,6 +125,8 @@ class Recorder:
             if not sight.is_in:
                 self._failed_inside(sight)
         wanted, self._wanted = self._wanted, {}
+        if self.live:
+            self._look_live(now)
         if self._watched:
             self._follow(now, wanted)
         if wanted:
@@ -187,13 +202,17 @@ class Recorder:
             call = self.kept.open(call_id, why, is_refused=wanted.is_refused)
         for fact in wanted.facts:
             self._note(call, fact)
+        self._catch_up(call, found)
+        call.watched_until = max(call.watched_until, now + WATCHED)
+        self._watched[call_id] = call
+
+    def _catch_up(self, call: KeptCall, found: list[Taped]) -> None:
+        """Keep what is on the tape and not kept yet."""
         known = call.messages[-1].at if call.messages else 0.0
         offset = self._offset()
         for taped in found:
             if taped.at + offset > known + 1e-6:
                 self.kept.add(taped, offset)
-        call.watched_until = max(call.watched_until, now + WATCHED)
-        self._watched[call_id] = call
 
     def _note(self, call: KeptCall, fact: Fact) -> None:
         if len(call.facts) < MOST_FACTS:
@@ -212,6 +231,39 @@ class Recorder:
         for call_id in over:
             del self._watched[call_id]
 
+    # -- live traces ---------------------------------------------------------------
+
+    def begin(self, name: str, wanted: Filter, seconds: float, now: float) -> None:
+        """Keep all that fits, for so long; raises FilterError."""
+        if not wanted:
+            raise FilterError("say what to trace: --from, --source, --endpoint, ...")
+        if name not in self.live and len(self.live) >= MOST_LIVE:
+            raise FilterError(f"{MOST_LIVE} live traces run already: wait for one")
+        self.live[name] = Live(name, wanted, now + seconds)
+
+    def end(self, name: str) -> None:
+        """Keep no more for it; what is kept stays until it must go."""
+        self.live.pop(name, None)
+
+    def _look_live(self, now: float) -> None:
+        for name in [x.name for x in self.live.values() if x.until < now]:
+            del self.live[name]
+        pools = self.pools()
+        fits: dict[bytes, list[Live]] = {}
+        fresh = self.tape.all_fresh() if self.live else []
+        for live in self.live.values():
+            for taped in fresh:
+                if live.takes(taped, pools):
+                    fits.setdefault(taped.call_id, []).append(live)
+        for call_id, lives in list(fits.items())[:MOST_A_LOOK]:
+            call = self.kept.open(call_id, "live", is_refused=False)
+            call.live.update(live.name for live in lives)
+            if call_id not in self._watched:
+                self._catch_up(call, self.tape.find({call_id}, stale=True))
+            until = max(live.until for live in lives)
+            call.watched_until = max(call.watched_until, until)
+            self._watched[call_id] = call
+
     # -- questions ---------------------------------------------------------------
 
     def call(self, call_id: str, *, bodies: bool = False) -> list[dict[str, Any]]:
@@ -223,14 +275,36 @@ class Recorder:
         names = self.names()
         return [kept.to_json(names, bodies=bodies)] if kept is not None else []
 
-    def failed(
-        self, since: float, until: float, limit: int, *, bodies: bool = False
+    def find(
+        self,
+        since: float,
+        until: float,
+        limit: int,
+        *,
+        failed: bool = True,
+        live: str = "",
+        wanted: Filter | None = None,
+        after: float = 0.0,
+        bodies: bool = False,
     ) -> list[dict[str, Any]]:
-        """Calls that are kept, the newest first, between two instants."""
-        found = [x for x in self.kept.failed() if since <= x.last_at <= until]
-        found.sort(key=lambda x: -x.last_at)
+        """Calls that are kept, the newest first, between two instants.
+
+        ``failed``: those that something was wrong with; ``live``: those of this live
+        trace; ``wanted``: those that fit.  ``after``: only what was said later.
+        """
+        chosen = self.kept.failed() if failed else iter(self.kept.calls.values())
+        found = [
+            call
+            for call in chosen
+            if since <= call.last_at <= until
+            and (not live or live in call.live)
+            and (not wanted or _fits(call, wanted))
+        ]
+        found.sort(key=lambda call: -call.last_at)
         names = self.names()
-        return [each.to_json(names, bodies=bodies) for each in found[:limit]]
+        return [
+            each.to_json(names, bodies=bodies, after=after) for each in found[:limit]
+        ]
 
     def _peek(self, call_id: bytes) -> KeptCall | None:
         """A call that nothing is wrong with, as long as the tape has it."""
@@ -244,6 +318,29 @@ class Recorder:
         for taped in found:
             aside.add(taped, offset)
         return call
+
+
+def _fits(call: KeptCall, wanted: Filter) -> bool:
+    """Whether a kept call fits, as far as what is kept of it tells."""
+    for name, text in wanted.wanted.items():
+        if name == "from":
+            line = call.messages[0].head if call.messages else b""
+            is_fit = fits(text, aor_of_line(b"From: " + header_of(line, b"from", b"f")))
+        elif name == "call_id":
+            is_fit = call.call_id == text.encode("utf-8", "surrogateescape")
+        elif name == "source":
+            is_fit = any(
+                wanted.is_from(x.peer_host, x.peer_port)
+                for x in call.messages[:MOST_FACTS]
+                if x.is_in
+            )
+        elif name == "pool":
+            is_fit = any(x.pool == text.lower() for x in call.facts)
+        else:
+            is_fit = any(fits(text, x.endpoint) for x in call.facts)
+        if not is_fit:
+            return False
+    return True
 
 
 def _fact(record: Record, at: float) -> Fact:

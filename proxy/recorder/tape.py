@@ -24,7 +24,8 @@ _CSEQ: Final = re.compile(
     rb"\r\nCSeq[ \t]*:[ \t]*\d+[ \t]+([^ \t\r\n]+)", re.IGNORECASE
 )
 _PLAIN: Final = b"\r\nCall-ID: "
-_S, _SLASH, _FOUR, _B, _N = 0x53, 0x2F, 0x34, 0x42, 0x4E
+_S, _SLASH, _TWO, _FOUR, _B, _N, _I = 0x53, 0x2F, 0x32, 0x34, 0x42, 0x4E, 0x49
+_INVITE: Final = b" INVITE\r\n"
 _ENDED: Final = b"\r\nSubscription-State: terminated"
 
 
@@ -65,20 +66,38 @@ class Chunk:
 
     ``items`` is flat: an instant, the ends and the bytes of what was heard then (None
     and nothing for a timer), and after that ends and bytes of all that was sent.
+    ``answered`` are the calls whose INVITE got its final answer in it.
     """
 
-    __slots__ = ("began", "items", "size")
+    __slots__ = ("answered", "began", "items", "size")
 
     def __init__(self, items: list[object], size: int, began: float) -> None:
         self.items = items
         self.size = size
         self.began = began
+        self.answered: set[bytes] = set()
 
 
 class Tape:
-    """At most ``limit`` bytes, at most ``SECONDS`` old."""
+    """At most ``limit`` bytes, at most ``SECONDS`` old.
 
-    __slots__ = ("_began", "_chunks", "_fresh", "_held", "_items", "_size", "limit")
+    When many calls come the tape is short, and what waits for an answer may wait for
+    longer than that: the messages of such calls are carried along, in a quarter of the
+    room, until they have their answer.
+    """
+
+    __slots__ = (
+        "_began",
+        "_carried",
+        "_carried_size",
+        "_chunks",
+        "_done",
+        "_fresh",
+        "_held",
+        "_items",
+        "_size",
+        "limit",
+    )
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -88,6 +107,9 @@ class Tape:
         self._chunks: list[Chunk] = []
         self._fresh: list[Chunk] = []
         self._size = 0
+        self._carried: dict[bytes, list[Taped]] = {}
+        self._carried_size = 0
+        self._done: list[bytes] = []
 
     # -- the message path --------------------------------------------------------
 
@@ -135,15 +157,20 @@ class Tape:
     @property
     def size(self) -> int:
         """Bytes that the tape holds."""
-        return self._size + self._held
+        return self._size + self._held + self._carried_size
 
     def look(self, now: float) -> list[Taped]:
         """What is worth a second look since the last one: final answers of 400 and
         more that went out, and what ends a dialog."""
         self._turn()
+        for call_id in self._done:
+            self._put_down(call_id)
+        self._done = []
         found: list[Taped] = []
         for chunk in self._fresh:
-            _look_at(chunk.items, found)
+            _look_at(chunk, found)
+            if self._carried:
+                self._done += [x for x in chunk.answered if x in self._carried]
         self._drop(now)
         return found
 
@@ -151,11 +178,18 @@ class Tape:
         """All that is new has been read."""
         self._fresh = []
 
-    def find(self, wanted: set[bytes], *, fresh: bool = False) -> list[Taped]:
-        """Every message of these calls, in order; ``fresh``: since the last look."""
+    def find(
+        self, wanted: set[bytes], *, fresh: bool = False, stale: bool = False
+    ) -> list[Taped]:
+        """Every message of these calls, in order; ``fresh``: since the last look,
+        ``stale``: before that."""
         found: list[Taped] = []
+        if self._carried and not fresh:
+            for call_id in wanted:
+                found += self._carried.get(call_id, [])
         for chunk in self._fresh if fresh else self._chunks:
-            _find_in(chunk.items, wanted, found)
+            if not (stale and chunk in self._fresh):
+                _find_in(chunk.items, wanted, found)
         return found
 
     def pending(self, wanted: set[bytes]) -> list[Taped]:
@@ -184,13 +218,47 @@ class Tape:
 
     def _shrink(self) -> None:
         gone = 0
-        while self._size > self.limit and gone < len(self._chunks):
+        most = self.limit - self.limit // 4
+        while self._size > most and gone < len(self._chunks):
             self._size -= self._chunks[gone].size
             gone += 1
         if gone:
             lost = self._chunks[:gone]
             del self._chunks[:gone]
+            for chunk in lost:
+                self._carry(chunk)
             self._fresh = [each for each in self._fresh if each not in lost]
+
+    def _carry(self, chunk: Chunk) -> None:
+        """Take along what belongs to calls that have no answer yet."""
+        waiting = {x for x in self._carried if x not in chunk.answered}
+        items, place, count = chunk.items, 0, len(chunk.items)
+        while place < count:
+            if not isinstance(items[place], float):
+                place += 2
+                continue
+            data = items[place + 2]
+            place += 3
+            assert isinstance(data, bytes)
+            if data and data[0] == _I and data.startswith(b"INVITE "):
+                call_id = call_id_of(data)
+                if call_id not in chunk.answered:
+                    waiting.add(call_id)
+        for later in self._chunks:
+            if not waiting:
+                return
+            waiting -= later.answered
+        found: list[Taped] = []
+        _find_in(items, waiting, found)
+        for taped in found:
+            self._carried.setdefault(taped.call_id, []).append(taped)
+            self._carried_size += len(taped.data) + _EACH
+        while self._carried_size > self.limit // 4:
+            self._put_down(next(iter(self._carried)))
+
+    def _put_down(self, call_id: bytes) -> None:
+        for taped in self._carried.pop(call_id, []):
+            self._carried_size -= len(taped.data) + _EACH
 
     def _drop(self, now: float) -> None:
         gone = 0
@@ -207,8 +275,9 @@ class Tape:
             self._chunks = []
 
 
-def _look_at(items: list[object], found: list[Taped]) -> None:
-    at, place, count = 0.0, 0, len(items)
+def _look_at(chunk: Chunk, found: list[Taped]) -> None:
+    items, answered = chunk.items, chunk.answered
+    at, place, count = 0.0, 0, len(chunk.items)
     while place < count:
         item = items[place]
         if isinstance(item, float):
@@ -231,12 +300,15 @@ def _look_at(items: list[object], found: list[Taped]) -> None:
             assert isinstance(data, bytes)
             if (
                 len(data) > 11
-                and data[8] >= _FOUR
+                and data[8] >= _TWO
                 and data[0] == _S
                 and data[3] == _SLASH
             ):
-                assert isinstance(item, Ends)
-                found.append(Taped(at, False, item, data, call_id_of(data)))
+                if data.find(_INVITE) >= 0:
+                    answered.add(call_id_of(data))
+                if data[8] >= _FOUR:
+                    assert isinstance(item, Ends)
+                    found.append(Taped(at, False, item, data, call_id_of(data)))
 
 
 def _find_in(

@@ -20,7 +20,7 @@ from proxy.net.errors import NetError, bind_error
 from proxy.server.chat_probe.results import ChatResults
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.readings import read_all
-from proxy.server.recording import calls, trace
+from proxy.server.recording import calls, live, trace
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.tasks import ROUTING
@@ -95,6 +95,12 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         "/status": Page(_status_page(runtime, state)),
         "/drain": Page(begin_drain, "POST"),
         "/calls": private(lambda query: calls(runtime, query)),
+        "/trace/live": Page(
+            lambda query: Reply.json(live(runtime, query)),
+            "POST",
+            is_private=True,
+            takes_query=True,
+        ),
         "/trace": private(lambda query: trace(runtime, query)),
     }
 

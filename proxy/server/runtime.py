@@ -170,19 +170,6 @@ class Runtime:
         self.recorder = recorder
         self.carrier.tape = recorder.tape
         self.access.recorder = recorder
-        recorder.names = self._names
-
-    def _names(self) -> dict[str, str]:
-        """The names of front ends, by numeric address."""
-        now = self.loop.time()
-        resolutions = (self.resolver.cached(x, now) for x in self.lookups())
-        return {
-            front_end.host: front_end.name
-            for found in resolutions
-            if found is not None
-            for front_end in found.front_ends()
-            if front_end.name and front_end.name != front_end.host
-        }
 
     def swap_table(self, table: EndpointTable) -> None:
         """Route by this table from the next message on."""

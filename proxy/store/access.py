@@ -101,3 +101,8 @@ class AccessStore(Protocol):
         self, kind: AccessKind, name: str, at: float, source: str
     ) -> None:
         """Note a last use; not in the history."""
+
+    async def note_look(
+        self, actor: Actor, verb: str, call_id: str, now: float
+    ) -> None:
+        """Write into the history that somebody looked at a call; nothing changes."""

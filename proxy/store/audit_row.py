@@ -23,7 +23,7 @@ class AuditRow:
     at: float
     actor: Actor
     verb: str
-    kind: Kind | Literal["user", "binding", "token", "person"]
+    kind: Kind | Literal["user", "binding", "token", "person", "call"]
     key: str
     before: Row | None
     after: Row | None

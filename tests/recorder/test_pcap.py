@@ -41,7 +41,7 @@ def test_wireshark_reads_it(
     world.ended(asked, 503)
     world.look()
     file = tmp_path / "calls.pcap"
-    file.write_bytes(capture_of(world.recorder.failed(0, 1e12, 10)))
+    file.write_bytes(capture_of(world.recorder.find(0, 1e12, 10)))
     fields = ("sip.Method", "sip.Status-Code", "sip.Call-ID", "_ws.malformed")
     done = subprocess.run(
         [

@@ -102,7 +102,7 @@ def test_a_call_that_went_well_is_there_for_minutes() -> None:
     assert len(world.recorder.call("call-1")[0]["messages"]) == 2, "not looked at yet"
     world.look(60)
     assert len(world.recorder.call("call-1")[0]["messages"]) == 2
-    assert world.recorder.failed(0, 1e12, 10) == []
+    assert world.recorder.find(0, 1e12, 10) == []
     world.call("call-2")
     world.look(SECONDS + 1)
     world.call("call-3")
@@ -165,6 +165,53 @@ def test_an_outage_costs_a_bounded_amount_a_look() -> None:
     assert len(world.kept()) == module.MOST_A_LOOK
     assert "call-1" in world.kept()
     assert world.recorder.skipped == 451
+
+
+def crowded(world: World, count: int = 1500) -> None:
+    """More calls than the tape has room for."""
+    for number in range(count):
+        world.call(f"other-{number}-{world.now}", body=b"x" * 500)
+        if number % 100 == 99:
+            world.look(0.1)
+
+
+def test_a_call_that_waits_is_carried_along_until_it_is_answered() -> None:
+    world = settled(World(1024 * 1024))
+    asked = world.heard(request(call_id="late"))
+    world.sent(response(asked, 100))
+    world.sent(request(call_id="late"), world.front_end)
+    crowded(world)
+    world.recorder.tape.woke(world.now)
+    world.sent(request(call_id="late"), world.front_end)
+    crowded(world)
+    tape = world.recorder.tape
+    assert tape.size <= tape.limit + CHUNK
+    world.recorder.tape.woke(world.now)
+    world.sent(response(asked, 504))
+    world.ended(asked, 504, (("fe1", "timeout", 4.0),), 4.0)
+    world.look()
+    (call,) = world.recorder.call("late")
+    said = [x["data"].split(" ")[0] + x["data"].split(" ")[1] for x in call["messages"]]
+    assert said == [
+        *("INVITEsip:ocschat@contoso.test", "SIP/2.0100"),
+        *["INVITEsip:ocschat@contoso.test"] * 2,
+        "SIP/2.0504",
+    ]
+    world.look()
+    assert tape.find({b"late"}) != []  # until it leaves with all others
+    crowded(world)
+    assert tape.find({b"late"}) == []
+
+
+def test_calls_that_wait_for_ever_have_an_end_too() -> None:
+    world = World(1024 * 1024)
+    for number in range(3000):
+        world.heard(request(call_id=f"late-{number}", body=b"x" * 800))
+        if number % 100 == 99:
+            world.look(0.01)
+    tape = world.recorder.tape
+    assert tape.size <= tape.limit + CHUNK
+    assert tape.find({b"late-2999"}) and not tape.find({b"late-0"})
 
 
 def test_the_tape_has_an_end_in_bytes() -> None:

@@ -63,3 +63,13 @@ async def test_a_revoked_one_is_gone_and_no_late_use_brings_it_back(store):
     assert [row.verb for row in await store.history()] == ["token.revoke", "token.new"]
     await put(store)
     assert [x.used_at for x in await store.accesses()] == [0.0]
+
+
+async def test_a_look_at_a_call_stands_in_the_history_and_changes_nothing(store):
+    version = await store.table_version()
+    await store.note_look(ANNA, "trace.bodies", "call-1", 7.5)
+    (row,) = await store.history()
+    assert (row.verb, row.kind, row.key) == ("trace.bodies", "call", "call-1")
+    assert (row.actor, row.at, row.before, row.after) == (ANNA, 7.5, None, None)
+    assert await store.table_version() == version
+    assert await store.history("call-1") == [row]

@@ -1,6 +1,7 @@
 """A running service with two front ends and a UDP caller that scripts its calls."""
 
 import asyncio
+import contextlib
 import http.client
 import re
 from collections.abc import AsyncIterator
@@ -96,6 +97,15 @@ class Stage:
         self.config, self.caller, self.front_ends = config, caller, front_ends
         self.admin = admin
 
+    async def is_ready(self) -> None:
+        """The admin listener opens last."""
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(OSError):
+                    if self.get("/ready", "") == 200:
+                        return
+                await asyncio.sleep(0.05)
+
     def token(self) -> str:
         return (self.config.parent / "admin.token").read_text().strip()
 
@@ -147,4 +157,6 @@ async def stage(
             Caller, remote_addr=scene.proxy, local_addr=(CLIENT, 0)
         )
         stack.callback(caller.transport.close)
-        yield Stage(directory / "waypost.toml", caller, front_ends, port)
+        world = Stage(directory / "waypost.toml", caller, front_ends, port)
+        await world.is_ready()
+        yield world

@@ -4,14 +4,17 @@ import asyncio
 import csv
 import io
 import re
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from proxy.lab.front_end import Behaviour
+from proxy.lab.service import ServiceError
+from tests.recorder.test_hep import decode
 from tests.support.capture import AS_SIP, needs_capture
-from tests.support.stage import stage
+from tests.support.stage import CLIENT, stage
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -127,3 +130,78 @@ async def test_both_want_the_token_even_here(tmp_path: Path) -> None:
             assert world.get(path, "wrong") == 401
             assert world.get(path, world.token()) == 200
         assert world.get("/status", "") == 200
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_live_trace_tells_what_fits_as_it_comes(
+    tmp_path: Path, workers: int
+) -> None:
+    async with stage(tmp_path, workers=workers) as world:
+        words = ("trace", "--from", "alice", "--for", "3s", "--follow")
+        following = asyncio.ensure_future(world.shown(*words))
+        begun = await world.waypost("trace", "--source", CLIENT, "--for", "10m")
+        await asyncio.sleep(1.2)
+        world.caller.say("INVITE", "live-1")
+        await world.caller.answer("live-1")
+        world.caller.hang_up("live-1")
+        await world.caller.answer("live-1", "BYE")
+        world.caller.say("OPTIONS", "bob-1", who="sip:bob@contoso.test")
+        await world.caller.answer("bob-1", "OPTIONS")
+        told = (await following).splitlines()
+        kept = await world.waypost("trace", "--source", CLIENT)
+        alice = await world.shown("trace", "--from", "alice")
+    assert len(begun["name"]) == 16
+    assert all(line.endswith("  live-1") for line in told), told
+    said = [line.split("  ")[-2] for line in told]
+    assert said.count("INVITE") == 2 and said.count("200 OK (BYE)") == 2, told
+    assert any("-> udp fe1.contoso.test  INVITE" in line for line in told)
+    assert re.match(r"\d\d:\d\d:\d\d\.\d{3} [+-]\d{4}  <- udp", told[0])
+    assert {x["call_id"] for x in kept} == {"live-1", "bob-1"}
+    assert "BYE" in alice and "bob-1" not in alice
+
+
+async def test_bodies_must_be_allowed_and_stand_in_the_audit(tmp_path: Path) -> None:
+    async with stage(tmp_path, extra="[recorder]\nbodies = true\n") as world:
+        world.caller.say("INVITE", "call-1", uri="sip:no@contoso.test", body="HELLO")
+        await world.caller.answer("call-1")
+        await asyncio.sleep(0.4)
+        masked = await world.waypost("trace", "call-1")
+        before = await world.waypost("endpoint", "history")
+        shown = await world.shown("trace", "call-1", "--bodies")
+        after = await world.waypost("endpoint", "history")
+        log = (tmp_path / "serve.log").read_text()
+    assert "HELLO" not in str(masked) and "HELLO" in shown
+    assert len(after) == len(before) + 1
+    assert (after[0]["verb"], after[0]["key"]) == ("trace.bodies", "call-1")
+    assert "recorder.bodies_shown" in log
+
+
+async def test_without_leave_no_body_is_kept(tmp_path: Path) -> None:
+    async with stage(tmp_path) as world:
+        with pytest.raises(ServiceError, match=r"write bodies = true in \[recorder\]"):
+            await world.waypost("trace", "call-1", "--bodies")
+
+
+async def test_what_is_kept_is_sent_to_a_hep_server(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.77", 0))
+        server.settimeout(10)
+        hep = f'[recorder]\nhep = "udp:127.0.0.77:{server.getsockname()[1]}"\n'
+        async with stage(tmp_path, extra=hep) as world:
+            world.caller.say("INVITE", "call-1", uri="sip:no@contoso.test")
+            await world.caller.answer("call-1")
+            first = await asyncio.to_thread(server.recv, 65_535)
+            second = await asyncio.to_thread(server.recv, 65_535)
+            (call,) = await world.waypost("trace", "--failed")
+    packets = [decode(first), decode(second)]
+    said = [x["data"].encode("latin-1") for x in call["messages"]]
+    assert [each["payload"] for each in packets] == said[:2]
+    assert packets[0]["source"] == CLIENT
+    assert {each["correlation"] for each in packets} == {b"call-1"}
+
+
+async def test_nothing_is_remembered_where_nobody_wants_to(tmp_path: Path) -> None:
+    async with stage(tmp_path, extra="[recorder]\nmegabytes = 0\n") as world:
+        for words in (("trace", "--failed"), ("calls",)):
+            with pytest.raises(ServiceError, match="megabytes = 16"):
+                await world.waypost(*words)

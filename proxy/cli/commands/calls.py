@@ -12,7 +12,7 @@ import typer
 
 from proxy.admin.as_json import iso, timed
 from proxy.admin.control import ControlError
-from proxy.cli.commands.trace import ask
+from proxy.cli.commands.live_trace import ask
 from proxy.cli.screen import render
 from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session

@@ -1,79 +1,166 @@
 """``waypost trace``: what was said around a call, from the running service."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from typing import Annotated, Any
 
 import typer
 
 from proxy.admin.as_json import iso
-from proxy.admin.control import ControlError
+from proxy.admin.control import ControlError, Operator
 from proxy.admin.files import write_whole
-from proxy.admin.listener import client
+from proxy.cli.commands.live_trace import OFF, ask, live_trace
 from proxy.cli.screen import render
 from proxy.cli.screen.call_ladder import ladder
 from proxy.cli.screen.output import made
-from proxy.cli.session import Session
+from proxy.cli.session import Session, current_actor
 from proxy.cli.typed.cmdlets import UsageError
-from proxy.cli.typed.instants import instant
+from proxy.cli.typed.instants import instant, span
+from proxy.recorder.live import Filter, FilterError
 from proxy.recorder.pcap import capture_of
 
-_OFF: Final = (
-    "the recorder is off: write megabytes = 16 in [recorder] and start the service "
-    "again"
-)
+CallId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CALL-ID", help="Which call; access lines and calls name it."
+    ),
+]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="The calls that failed, the newest last.")
+]
+Since = Annotated[
+    str | None, typer.Option(help="Not before 10:40; or 15m, for so long ago.")
+]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many calls.")]
+Sender = Annotated[
+    str | None, typer.Option("--from", help="Calls of this address; alice will do.")
+]
+ById = Annotated[
+    str | None, typer.Option("--call-id", help="The call of this Call-ID.")
+]
+Endpoint = Annotated[str | None, typer.Option(help="Calls to this endpoint.")]
+Source = Annotated[
+    str | None, typer.Option(help="Calls from 10.1.2.3, its port too, or 10.1.0.0/16.")
+]
+Pool = Annotated[str | None, typer.Option(help="Calls that went to this pool.")]
+Lasts = Annotated[
+    str | None,
+    typer.Option("--for", help="Record all that fits from now on, for 10m."),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="With --for: tell messages as they come.")
+]
+Pcap = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write a capture that Wireshark reads."),
+]
+Raw = Annotated[bool, typer.Option("--raw", help="The messages themselves, masked.")]
+Bodies = Annotated[
+    bool, typer.Option("--bodies", help="With their bodies; the audit notes it.")
+]
 
 
 def trace(
     context: typer.Context,
-    call_id: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CALL-ID", help="Which call; access lines and calls name it."
-        ),
-    ] = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="The calls that failed, the newest last.")
-    ] = False,
-    since: Annotated[
-        str | None, typer.Option(help="With --failed: 10:40, or 15m for so long ago.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=100, help="With --failed: at most so many.")
-    ] = 10,
-    pcap: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write a capture that Wireshark reads."),
-    ] = None,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="The messages themselves, masked.")
-    ] = False,
+    call: CallId = None,
+    failed: Failed = False,
+    since: Since = None,
+    limit: Limit = 10,
+    sender: Sender = None,
+    call_id: ById = None,
+    endpoint: Endpoint = None,
+    source: Source = None,
+    pool: Pool = None,
+    lasts: Lasts = None,
+    follow: Follow = False,
+    pcap: Pcap = None,
+    raw: Raw = False,
+    bodies: Bodies = False,
 ) -> None:
     """A call as a ladder, hop by hop, with our reason where it broke."""
     session: Session = context.obj
-    if (call_id is None) == (not failed):
-        raise UsageError("name a Call-ID, or say --failed")
-    query = {"limit": str(limit)}
-    if call_id is not None:
-        query = {"call_id": call_id}
-    elif since is not None:
+    named = (("from", sender), ("call_id", call_id), ("endpoint", endpoint))
+    asked = (*named, ("source", source), ("pool", pool))
+    wanted = {name: text for name, text in asked if text}
+    _check(call, wanted, failed=failed, lasts=lasts, follow=follow)
+    if bodies:
+        _note_bodies(session, call or json.dumps(wanted or {"failed": True}))
+    if lasts is not None:
+        live_trace(session, wanted, span(lasts, "--for"), follow=follow, bodies=bodies)
+        return
+    query = {"limit": str(limit), **wanted}
+    if call is not None:
+        query = {"call_id": call, "one": "1"}
+    if failed:
+        query["failed"] = "1"
+    if since is not None:
         query["since"] = str(instant(since, "--since"))
+    if bodies:
+        query |= {"bodies": "1", "by": current_actor().name}
     found = ask(session, "/trace", query)
     if not found["is_on"]:
-        raise ControlError(_OFF)
+        raise ControlError(OFF)
     calls = found["calls"][::-1]
-    if pcap is not None and calls:
-        _write_capture(Path(pcap), calls)
-        return
-    if session.json:
+    if session.json and pcap is None:
         render.print_json(calls)
-        return
-    if not calls:
-        raise ControlError(_nothing(call_id))
-    for number, call in enumerate(calls):
+    elif not calls:
+        raise ControlError(_nothing(call))
+    elif pcap is not None:
+        _write_capture(Path(pcap), calls)
+    else:
+        _print(calls, as_messages=raw or bodies)
+
+
+def _print(calls: list[dict[str, Any]], *, as_messages: bool) -> None:
+    for number, each in enumerate(calls):
         if number:
             print()
-        _print_raw(call) if raw else print_ladder(call)
+        _print_raw(each) if as_messages else print_ladder(each)
+
+
+def _check(
+    call: str | None,
+    wanted: dict[str, str],
+    *,
+    failed: bool,
+    lasts: str | None,
+    follow: bool,
+) -> None:
+    """Raises UsageError for choices that do not go together."""
+    if "source" in wanted:
+        try:
+            Filter(wanted)
+        except FilterError as error:
+            raise UsageError(f"--source {error}") from None
+    if call is not None and (failed or wanted or lasts):
+        raise UsageError("a CALL-ID stands alone: leave the other choices out")
+    if call is None and not (failed or wanted):
+        raise UsageError(
+            "name a Call-ID, say --failed, or which calls: --from, --endpoint, "
+            "--source, --pool"
+        )
+    if lasts is not None and not wanted:
+        raise UsageError(
+            "--for needs a choice: --from, --call-id, --endpoint, --source or --pool"
+        )
+    if follow and lasts is None:
+        raise UsageError("--follow needs --for: for how long, 10m")
+
+
+def _note_bodies(session: Session, what: str) -> None:
+    """Whoever reads what people wrote stands in the audit, before anything is shown."""
+    if not session.config().recorder.bodies:
+        raise ControlError(
+            "bodies are not kept: write bodies = true in [recorder] and start the "
+            "service again; it counts from then on"
+        )
+
+    async def note(operator: Operator) -> None:
+        await operator.store.note_look(
+            operator.actor, "trace.bodies", what[:200], operator.clock()
+        )
+
+    session.operate(note)
 
 
 def _write_capture(path: Path, calls: list[dict[str, Any]]) -> None:
@@ -87,14 +174,6 @@ def _write_capture(path: Path, calls: list[dict[str, Any]]) -> None:
     count = sum(len(call["messages"]) for call in calls)
     said = f"{render.count(count, 'message')} of {render.count(len(calls), 'call')}"
     print(f"wrote {path}: {said}, masked")
-
-
-def ask(session: Session, path: str, query: dict[str, str]) -> Any:
-    """What the running service says; raises ControlError."""
-    try:
-        return client.call_json(session.config(), "GET", f"{path}?{urlencode(query)}")
-    except client.AdminError as error:
-        raise ControlError(str(error)) from None
 
 
 def print_ladder(call: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from proxy.cli.screen.layout import wrapped
+from proxy.recorder.book import RULES
 from proxy.sip.display import visible
 
 TIME: Final = 9
@@ -99,7 +100,8 @@ def steps_of(call: Call) -> tuple[list[_Peer], list[Step]]:
             message["transport"],
         )
         if not is_in and data.startswith("SIP/2.0 ") and not _is_passed_on(data, call):
-            step.reason = our_reason(data)
+            said = (_refused_by(call, data[8:11]), our_reason(data))
+            step.reason = "; ".join(filter(None, said))
         known[same] = step
         steps.append(step)
     everybody = list(peers.values())
@@ -135,6 +137,15 @@ def our_reason(data: str) -> str:
         if pairs.get(name) and pairs[name] != pairs["reason"]
     )
     return visible(pairs["reason"] + (f" ({detail})" if detail else ""))
+
+
+def _refused_by(call: Call, status: str) -> str:
+    """The rule that refused, in words."""
+    for fact in call["facts"]:
+        if str(fact["status"]) == status and not fact["attempts"]:
+            rule = fact["rule"]
+            return f"rule {rule}: {RULES[rule]}" if rule in RULES else ""
+    return ""
 
 
 def _is_passed_on(data: str, call: Call) -> bool:

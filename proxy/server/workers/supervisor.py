@@ -229,6 +229,12 @@ class Supervisor:
             found = await self.crew.ask("trace", query=query)
             return Reply.json(join_traces([each for _, each in found]))
 
+        async def live(query: dict[str, str]) -> Reply:
+            found = [answer for _, answer in await self.crew.ask("live", query=query)]
+            problems = [x["problem"] for x in found if x["problem"]]
+            is_on = any(each["is_on"] for each in found)
+            return Reply.json({"is_on": is_on, "problem": "".join(problems[:1])})
+
         async def calls(query: dict[str, str]) -> Reply:
             found = await self.crew.ask("calls", query=query)
             return Reply.json(join_calls([each for _, each in found]))
@@ -242,6 +248,7 @@ class Supervisor:
             "/status": Page(status),
             "/drain": Page(begin_drain, "POST"),
             "/calls": Page(calls, is_private=True, takes_query=True),
+            "/trace/live": Page(live, "POST", is_private=True, takes_query=True),
             "/trace": Page(trace, is_private=True, takes_query=True),
         }
 

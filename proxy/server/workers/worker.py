@@ -27,7 +27,7 @@ from proxy.server.host.notify import Notifier
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
 from proxy.server.opening import Setting, start_service
 from proxy.server.readings import read_all
-from proxy.server.recording import calls, trace
+from proxy.server.recording import calls, live, trace
 from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
 from proxy.server.starting import StartError, Waiting, until_started
@@ -211,6 +211,8 @@ def _answer(
             return {"pid": os.getpid(), **status(runtime, state)}
         case "calls":
             return calls(runtime, message["query"])
+        case "live":
+            return live(runtime, message["query"])
         case "trace":
             return trace(runtime, message["query"])
         case "reload":

@@ -52,6 +52,13 @@ class RedisAccess:
         used = json.dumps([at, source])
         await self._redis.script(scripts.NOTE_ACCESS_USE, kind, name, used)
 
+    async def note_look(
+        self, actor: Actor, verb: str, call_id: str, now: float
+    ) -> None:
+        """See AccessStore."""
+        audit = audit_text(actor, verb, "call", call_id, now)
+        await self._redis.change(scripts.NOTE_LOOK, call_id, audit)
+
 
 def _access(field: bytes, body: bytes, used: bytes | None) -> Access:
     kind, _, name = field.decode().partition("\n")

@@ -74,6 +74,11 @@ class SqliteAccess:
                 (kind, name, at, source, kind, name),
             )
 
+    def note_look(self, actor: Actor, verb: str, call_id: str, now: float) -> None:
+        """A row of the history alone."""
+        with self._transaction():
+            self._audit(actor, verb, ("call", call_id), now)
+
     def _is_there(self, key: tuple[str, str]) -> bool:
         found = self._db.execute(
             "SELECT 1 FROM access WHERE kind = ? AND name = ?", key

@@ -206,6 +206,12 @@ class SqliteStore:
         """See AccessStore."""
         await self._run(self._file.access.note_access_use, kind, name, at, source)
 
+    async def note_look(
+        self, actor: Actor, verb: str, call_id: str, now: float
+    ) -> None:
+        """See AccessStore."""
+        await self._run(self._file.access.note_look, actor, verb, call_id, now)
+
     async def try_write(self, *, is_thorough: bool = False) -> None:
         """See Store."""
         await self._run(self._file.try_write, is_thorough)

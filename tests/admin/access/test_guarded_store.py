@@ -23,9 +23,9 @@ ONE = Access("token", "one", "operator", "", endpoints=("mine@contoso.test",))
 SERVICES = frozenset(
     "hmac_key learn touch_learned forget_learned try_write save_bindings news look_up"
     " forget_bindings note_conflict add_usage announce_node note_access_use"
-    " hold_lease add_guarded".split()
+    " hold_lease add_guarded note_look".split()
 )
-"""What only a running service, or the console for itself, does with its store."""
+"""What only a running service, the command line, or the console for itself, does."""
 
 
 @pytest.fixture

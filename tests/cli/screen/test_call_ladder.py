@@ -24,7 +24,7 @@ def failed_over() -> World:
 
 def shown(world: World, width: int = 80) -> list[str]:
     world.look()
-    (call,) = world.recorder.failed(0, 1e12, 10)
+    (call,) = world.recorder.find(0, 1e12, 10)
     call["names"] = {"10.0.1.1": "fe1.contoso.test"}
     lines = ladder(call, width)
     assert max(map(len, lines)) <= width
@@ -90,3 +90,12 @@ def test_an_arrow_says_what_it_carries(data: str, label: str) -> None:
 def test_a_warning_is_a_reason_too() -> None:
     data = 'SIP/2.0 403 Forbidden\r\nWarning: 399 wp "no"\r\n\r\n'
     assert our_reason(data) == '399 wp "no"'
+
+
+def test_a_refusal_says_which_rule_it_was() -> None:
+    world = World()
+    asked = world.heard(request("INVITE sip:nobody@contoso.test"))
+    world.sent(response(asked, 404))
+    world.ended(asked, 404, rule="nowhere")
+    text = " ".join(" ".join(shown(world)).split())
+    assert "✗ rule nowhere: no rule knows the address: it is no endpoint" in text

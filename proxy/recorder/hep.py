@@ -1,0 +1,56 @@
+"""HEP3, the protocol in which Homer and its kin are told of messages.
+
+A packet is ``HEP3``, its length, and chunks: vendor (0: the generic ones), type,
+length with this head of six bytes, value; all numbers in network order.
+"""
+
+import struct
+from ipaddress import ip_address
+from typing import Any, Final
+
+AGENT: Final = 2_009
+"""Our capture agent's number, by which Homer tells senders apart."""
+MOST: Final = 65_000
+"""Bytes of a datagram; what is longer loses the end of its (masked) body."""
+_FAMILY, _PROTOCOL, _SOURCE_4, _TO_4, _SOURCE_6, _TO_6 = 1, 2, 3, 4, 5, 6
+_SOURCE_PORT, _TO_PORT, _SECONDS, _MICROSECONDS, _TYPE, _AGENT = 7, 8, 9, 10, 11, 12
+_PAYLOAD, _CORRELATION = 15, 17
+_SIP: Final = 1
+_INET, _INET6, _UDP, _TCP = 2, 10, 17, 6
+
+
+def packet(message: dict[str, Any], call_id: bytes) -> bytes:
+    """One message as ``KeptMessage.to_json`` tells it."""
+    data = message["data"].encode("latin-1")[:MOST]
+    host, _, port = message["local"].rpartition(":")
+    local, local_port = ip_address(host.strip("[]")), int(port)
+    host, _, port = message["peer"].rpartition(":")
+    peer, peer_port = ip_address(host.strip("[]").partition("%")[0]), int(port)
+    if local.version != peer.version:  # a listener for both families
+        local = ip_address("::" if peer.version == 6 else "0.0.0.0")
+    source, to = (peer, peer_port), (local, local_port)
+    if message["direction"] == "out":
+        source, to = to, source
+    is_six = peer.version == 6
+    seconds = int(message["at"])
+    micro = int((message["at"] - seconds) * 1_000_000)
+    chunks = (
+        _chunk(_FAMILY, bytes([_INET6 if is_six else _INET])),
+        _chunk(_PROTOCOL, bytes([_UDP if message["transport"] == "udp" else _TCP])),
+        _chunk(_SOURCE_6 if is_six else _SOURCE_4, source[0].packed),
+        _chunk(_TO_6 if is_six else _TO_4, to[0].packed),
+        _chunk(_SOURCE_PORT, struct.pack(">H", source[1])),
+        _chunk(_TO_PORT, struct.pack(">H", to[1])),
+        _chunk(_SECONDS, struct.pack(">I", seconds)),
+        _chunk(_MICROSECONDS, struct.pack(">I", micro)),
+        _chunk(_TYPE, bytes([_SIP])),
+        _chunk(_AGENT, struct.pack(">I", AGENT)),
+        _chunk(_CORRELATION, call_id[:256]),
+        _chunk(_PAYLOAD, data),
+    )
+    body = b"".join(chunks)
+    return b"HEP3" + struct.pack(">H", 6 + len(body)) + body
+
+
+def _chunk(kind: int, value: bytes) -> bytes:
+    return struct.pack(">HHH", 0, kind, 6 + len(value)) + value
