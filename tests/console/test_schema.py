@@ -6,6 +6,7 @@ many examples of each route: 2,000 requests and more in ``make soak``.
 
 import os
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import load_all_checks
@@ -15,11 +16,18 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.console import new_token
+from tests.support.console import new_token, running_console
+from tests.support.far_command import lines
 
 EXAMPLES = int(os.environ.get("WAYPOST_SCHEMA", "4"))
 NO_DNS = ("get_pool", "ask_doctor", "check_config", "drain")
 """Routes that ask name servers or front ends: each takes seconds to find nobody."""
+
+
+@pytest.fixture
+def console(config_file):
+    with running_console(config_file, run_line=lines) as running:
+        yield running
 
 
 def judge_of(headers, asked):

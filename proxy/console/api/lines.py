@@ -101,7 +101,7 @@ def _answer(
     desk: Desk, caller: Caller, line: SentLine, *, only_looks: bool
 ) -> StreamingResponse:
     if desk.run_line is None:
-        raise Problem(501, "this console runs no lines")
+        raise Problem(404, "this console runs no lines")
     files: dict[str, bytes | str] = {
         name: _decoded(each.data) if each.data is not None else each.error
         for name, each in line.files.items()

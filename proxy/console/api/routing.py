@@ -146,7 +146,9 @@ class Api:
                 200: {"model": model, "description": "Done."},
             }
             if media:
-                answers[200]["content"] = {each: _TEXT for each in media}
+                answers[200]["content"] = {
+                    each: _MEDIA.get(each, _TEXT) for each in media
+                }
             for status, each in (also or {}).items():
                 answers[status] = {"model": each, "description": "Done."}
             self.router.add_api_route(
@@ -166,6 +168,10 @@ class Api:
 
 
 _TEXT: Final = {"schema": {"type": "string"}}
+_EVENT: Final = {name: {"type": "string"} for name in ("event", "data")}
+_MEDIA: Final = {
+    "text/event-stream": {"schema": {"type": "object", "properties": _EVENT}}
+}
 _PROBLEM: Final[dict[str, Any]] = {
     "description": "Refused: a sentence that says what to do.",
     "content": {
