@@ -1,12 +1,13 @@
 """What the verbs return, as JSON values: the one form of ``--json`` and of the API."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from proxy.admin.control import EndpointView, Outcome, PoolView
 from proxy.admin.cutover import CutoverView
+from proxy.admin.doctor.verdicts import Step, summary, worst
 from proxy.admin.history import HistoryLine
 from proxy.admin.runbook.runbook import Report
 from proxy.admin.usage import UsageView
@@ -20,7 +21,6 @@ from proxy.endpoints.codec import (
     row_to_json,
 )
 from proxy.endpoints.model import Cutover, Endpoint
-from proxy.facts.check import worst
 from proxy.facts.model import Facts, Finding
 from proxy.location.binding import Binding
 from proxy.store.access import Access
@@ -202,10 +202,13 @@ def facts_to_json(facts: Facts) -> dict[str, Any]:
     return {**head, "sections": sections}
 
 
-def findings_to_json(findings: list[Finding], counts: dict[str, int]) -> dict[str, Any]:
-    """The judgement of facts."""
-    steps = [asdict(each) for each in findings]
-    return {"verdict": worst(findings), "summary": counts, "steps": steps}
+def steps_to_json(steps: Sequence[Step] | Sequence[Finding]) -> dict[str, Any]:
+    """The verdict over all, how many have which, and each."""
+    return {
+        "verdict": worst(steps),
+        "summary": summary(steps),
+        "steps": [asdict(step) for step in steps],
+    }
 
 
 def access_to_json(access: Access) -> dict[str, Any]:

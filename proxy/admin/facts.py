@@ -29,6 +29,18 @@ def read_facts_file(path: Path) -> Facts:
         raise ControlError(f"{path}: {error}", UNUSABLE) from None
 
 
+def about(findings: Iterable[Finding], address: str | None) -> list[Finding]:
+    """Those that concern one endpoint: its own, and those of no endpoint.
+
+    ``address`` None is all of them.
+    """
+    return [
+        each
+        for each in findings
+        if address is None or not each.of.startswith("sip:") or each.of == address
+    ]
+
+
 async def examine(
     operator: Operator,
     config: Config,
@@ -75,14 +87,6 @@ def wanted_of(
         {pool.fqdn.lower(): pool.port for pool in pools if pool and pool.port},
         topology,
     )
-
-
-def summary(findings: Iterable[Finding]) -> dict[str, int]:
-    """How many steps have which verdict."""
-    counts = {"ok": 0, "warning": 0, "unknown": 0, "failed": 0}
-    for each in findings:
-        counts[each.verdict] += 1
-    return counts
 
 
 def script_text() -> str:

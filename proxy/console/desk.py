@@ -26,7 +26,6 @@ from proxy.admin.access.people import check_password
 from proxy.admin.access.tokens import token_holder
 from proxy.admin.control import Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
-from proxy.admin.doctor.doctor import Journey
 from proxy.config import Config
 from proxy.console.hosts import OwnHosts, is_same_origin
 from proxy.console.limiter import Limiter
@@ -43,8 +42,6 @@ NOTE_USE_EVERY: Final = 60.0
 """Seconds between two writes of a last use."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-JourneyOf = Callable[[Config, bool], Journey]
-"""Makes what plays a legacy client's journey; True: straight to the pool."""
 RunLine = Callable[..., None]
 """Runs a line of the command: config, operate, tell, admit, and what was typed."""
 
@@ -65,12 +62,10 @@ class Desk:
         self,
         config: Config,
         store: Store,
-        journey: JourneyOf | None = None,
         run_line: RunLine | None = None,
     ) -> None:
         self.config = config
         self.store = store
-        self.journey = journey
         self.run_line = run_line
         self.hosts = OwnHosts(config)
         self.sessions = Sessions()

@@ -16,7 +16,7 @@ import structlog
 from proxy.admin.control import ControlError
 from proxy.config import Config
 from proxy.console.app import build
-from proxy.console.desk import Desk, JourneyOf, RunLine
+from proxy.console.desk import Desk, RunLine
 from proxy.console.web_server import CONNECTIONS, WebServer
 from proxy.net.errors import NetError
 from proxy.net.tls import TlsFiles, server_context
@@ -41,18 +41,18 @@ class Console:
     server: WebServer
 
 
-def run(config: Config, journey: JourneyOf, run_line: RunLine | None) -> int:
+def run(config: Config, run_line: RunLine | None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
     Raises ControlError for what cannot be, and StoreError.
     """
     set_up_logs(config.log.format, config.log.level, sys.stderr)
-    asyncio.run(_serve(config, journey, run_line))
+    asyncio.run(_serve(config, run_line))
     return 0
 
 
-async def _serve(config: Config, journey: JourneyOf, run_line: RunLine | None) -> None:
-    async with console(config, journey, run_line) as found:
+async def _serve(config: Config, run_line: RunLine | None) -> None:
+    async with console(config, run_line) as found:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,7 +67,6 @@ async def _serve(config: Config, journey: JourneyOf, run_line: RunLine | None) -
 @contextlib.asynccontextmanager
 async def console(
     config: Config,
-    journey: JourneyOf | None = None,
     run_line: RunLine | None = None,
 ) -> AsyncIterator[Console]:
     """A console that serves meanwhile; raises ControlError, StoreError."""
@@ -78,7 +77,7 @@ async def console(
     except BaseException:
         sock.close()
         raise
-    desk = Desk(config, store, journey, run_line)
+    desk = Desk(config, store, run_line)
     server = WebServer(build(desk, is_tls=context is not None), sock, context)
     host, port = sock.getsockname()[:2]
     url = f"{'https' if context else 'http'}://{host_port(host, port)}"

@@ -10,6 +10,7 @@ from proxy.facts.model import Facts, Finding, Verdict, Wanted
 from proxy.facts.reach import reach, topology_of
 from proxy.facts.trust import published, trust
 
+AGE: Final = "age"
 DAY: Final = 86_400.0
 SKEW: Final = 300.0
 """Seconds by which the clocks of two machines may differ."""
@@ -47,14 +48,14 @@ def _age(facts: Facts, now: float) -> Finding:
     fix = "run Get-WaypostFacts.ps1 again, and check its new file"
     if facts.at is None:
         text = "the file does not say when it was written"
-        return Finding("facts", "age", "unknown", text, fix)
+        return Finding("facts", AGE, "unknown", text, fix)
     hours = (now - facts.at) / 3600
     if facts.at > now + SKEW:
         text = "the file is from the future: one of the two clocks is wrong"
-        return Finding("facts", "age", "warning", text, "correct the clock")
+        return Finding("facts", AGE, "warning", text, "correct the clock")
     if now - facts.at > DAY:
         text = f"the file is {hours:.0f} hours old: Lync may have changed since"
-        return Finding("facts", "age", "warning", text, fix)
+        return Finding("facts", AGE, "warning", text, fix)
     where = facts.computer or "a computer without a name"
     text = f"{max(hours, 0):.0f} hours old, from {where}"
-    return Finding("facts", "age", "ok", text)
+    return Finding("facts", AGE, "ok", text)

@@ -63,24 +63,27 @@ async def probe(
     source: str | None = None,
     timeout: float = TIMEOUT,
     reads_names: bool = True,
+    target: str = "",
 ) -> Probe:
     """Try one front end; ``source`` is the address to send from.
+
+    ``target`` is whom OPTIONS asks for, the pool's own name without it.
 
     ``reads_names`` looks at a certificate whose name does not fit with a ``context``
     that is relaxed for it: never with one that others use at the same time.
     """
     if front_end.transport == "udp":
-        options = await _options_udp(front_end, source, timeout)
+        options = await _options_udp(front_end, source, timeout, target)
         return Probe(front_end, options=options)
     connect, opened = await _connect(front_end, source, timeout)
     if opened is None:
         return Probe(front_end, connect)
     if front_end.transport == "tcp":
         reader, writer = await asyncio.open_connection(sock=opened)
-        options = await _options_stream(front_end, reader, writer, timeout)
+        options = await _options_stream(front_end, reader, writer, timeout, target)
         return Probe(front_end, connect, options=options)
     assert context is not None, "a TLS front end needs a context"
-    result = await _probe_tls(front_end, connect, opened, context, timeout)
+    result = await _probe_tls(front_end, connect, opened, context, timeout, target)
     if reads_names and result.tls is not None and result.tls.problem == "name":
         found = await _names_of(front_end, context, source, timeout)
         return replace(result, certificate=found)
@@ -132,6 +135,7 @@ async def _probe_tls(
     opened: socket.socket,
     context: ssl.SSLContext,
     timeout: float,
+    target: str,
 ) -> Probe:
     name = front_end.pool or front_end.name or front_end.host
     started = time.perf_counter()
@@ -157,7 +161,7 @@ async def _probe_tls(
         "", _since(started), writer.get_extra_info("ssl_object").version()
     )
     certificate = _certificate(writer)
-    options = await _options_stream(front_end, reader, writer, timeout)
+    options = await _options_stream(front_end, reader, writer, timeout, target)
     return Probe(front_end, connect, reading, certificate, options)
 
 
@@ -223,11 +227,12 @@ async def _options_stream(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     timeout: float,
+    target: str,
 ) -> Reading:
     started = time.perf_counter()
     host, port = writer.get_extra_info("sockname")[:2]
     try:
-        writer.write(options_request(front_end, host, port))
+        writer.write(options_request(front_end, host, port, target))
         async with asyncio.timeout(timeout):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -249,7 +254,7 @@ async def _options_stream(
 
 
 async def _options_udp(
-    front_end: FrontEnd, source: str | None, timeout: float
+    front_end: FrontEnd, source: str | None, timeout: float, target: str
 ) -> Reading:
     loop = asyncio.get_running_loop()
     opened = _socket(front_end, socket.SOCK_DGRAM)
@@ -258,7 +263,8 @@ async def _options_udp(
         if source is not None:
             opened.bind((source, 0))
         opened.connect((front_end.host, front_end.port))
-        request = options_request(front_end, *opened.getsockname()[:2])
+        host, port = opened.getsockname()[:2]
+        request = options_request(front_end, host, port, target)
         for wait in (*_REPEAT, timeout):
             left = timeout - _since(started)
             if left <= 0:
@@ -294,11 +300,13 @@ def _answer(data: bytes, started: float) -> Reading | None:
 _VIA: Final[dict[Transport, str]] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 
 
-def options_request(front_end: FrontEnd, host: str, port: int) -> bytes:
-    """An OPTIONS to the pool's own name (RFC 3261 section 11)."""
+def options_request(
+    front_end: FrontEnd, host: str, port: int, target: str = ""
+) -> bytes:
+    """An OPTIONS to the pool's own name (RFC 3261 section 11), or to ``target``."""
     unique = uuid.uuid4().hex[:16]
     own = host_port(host, port)
-    target = front_end.pool or front_end.name or front_end.host
+    target = target or front_end.pool or front_end.name or front_end.host
     return (
         f"OPTIONS sip:{target} SIP/2.0\r\n"
         f"Via: SIP/2.0/{_VIA[front_end.transport]} {own};rport;"

@@ -7,6 +7,7 @@ is away, instead of a refused connection that looks like a dead process.
 import contextlib
 
 from proxy.admin.listener.http import HttpListener, Page
+from proxy.config.digest import digest_of
 from proxy.config.model import Config
 from proxy.net.errors import NetError
 from proxy.server.admin_pages import open_admin, starting_pages
@@ -22,6 +23,7 @@ class AdminDoor:
         # Tells a caller that this is our listener; not a password.
         state.serves = {
             "config": str(config.path.absolute()),
+            "config_digest": digest_of(config.effective()),
             "store_url": config.effective()["store"]["url"],
         }
         self._listener: HttpListener | None = None

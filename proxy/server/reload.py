@@ -14,6 +14,7 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from proxy.config.digest import digest_of
 from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
 from proxy.config.problems import ConfigError
@@ -134,6 +135,7 @@ class Reloader:
         if applied:
             self._apply(fresh)
         self.drain.state.needs_restart = left
+        self.drain.state.has_read(digest_of(fresh.effective()))
         if left and not self.is_quiet:
             log.warning("config.needs_restart", keys=left)
         if not self.is_quiet:

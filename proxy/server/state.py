@@ -96,6 +96,10 @@ class ServiceState:
         """Seconds since the start."""
         return clock.boottime() - self._began
 
+    def has_read(self, digest: str) -> None:
+        """The configuration was read anew (``config/digest.py``)."""
+        self.serves["config_digest"] = digest
+
     @property
     def cutover_problem(self) -> str:
         """Why a cutover stands that should have been rolled back; empty: none does."""

@@ -1,13 +1,41 @@
 """The doctor's checks before a switch, and what their outcome means for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from proxy.admin.control import ControlError, Operator
-from proxy.admin.doctor.doctor import Doctor, Step, worst
+from proxy.admin.doctor.doctor import Doctor
+from proxy.admin.doctor.pool_names import in_use, look, named_by
+from proxy.admin.doctor.verdicts import Step, worst
 from proxy.config import Config
 from proxy.endpoints.address import Refused, normalise_fqdn
+from proxy.endpoints.changes import RowChange
 from proxy.endpoints.model import Pool
 from proxy.endpoints.plan import Plan
+from proxy.facts.model import Finding
+
+
+def as_steps(findings: Iterable[Finding]) -> list[Step]:
+    """What Lync's facts say, among the doctor's own steps."""
+    return [Step(x.of, x.name, x.verdict, x.text, x.fix) for x in findings]
+
+
+async def look_at_plan(
+    operator: Operator,
+    config: Config,
+    plan: Plan,
+    changes: Iterable[RowChange],
+    findings: Sequence[Finding] = (),
+) -> list[Step]:
+    """What can be said of a plan without asking its pools.
+
+    ``changes`` are those that it would make.
+    """
+    table = await operator.store.load_table()
+    doctor = Doctor(operator, config, findings)
+    steps = as_steps(findings)
+    steps += [step async for step in doctor.conflicts_of(plan)]
+    used = in_use(config, table)
+    return steps + await look(config, table, named_by(changes), used)
 
 
 async def examine_pools(

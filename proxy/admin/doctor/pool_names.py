@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from proxy.admin.doctor.verdicts import Step
 from proxy.config import Config
 from proxy.endpoints.changes import RowChange
 from proxy.endpoints.model import Endpoint, Pool
 from proxy.endpoints.similar import similar_host
 from proxy.endpoints.table import EndpointTable
-from proxy.pools.front_end import Lookup
+from proxy.pools.front_end import Lookup, Resolution
 
 PATIENCE: Final = 2.0
 """Seconds that a change waits for DNS, in all."""
@@ -38,31 +39,56 @@ def in_use(config: Config, table: EndpointTable) -> set[str]:
     return used | {pool.fqdn.lower() for pool in config.pool}
 
 
-async def doubts(
+async def look(
     config: Config, table: EndpointTable, names: Sequence[str], used: Collection[str]
-) -> list[str]:
-    """A sentence for each of ``names`` that DNS has nothing for; ``used`` are names
-    that may have been meant instead."""
+) -> list[Step]:
+    """A step for each of ``names``; ``used`` are those that may have been meant."""
     pools = [table.pool(name) or Pool(name) for name in names[:MOST]]
+    steps = [_unasked(name, "not asked: there are many") for name in names[MOST:]]
     if not pools:
-        return []
+        return steps
     from proxy.pools.resolver import Resolver  # dnspython: on demand
 
     transports = {listen.transport for listen in config.listen}
     resolver = Resolver(config.dns.nameservers or None, transports)
-    asked = [resolver.resolve(Lookup(x.fqdn, x.port, x.transport)) for x in pools]
-    try:
-        async with asyncio.timeout(PATIENCE):
-            answers = await asyncio.gather(*asked)
-    except TimeoutError:
-        return []
-    finally:
-        await resolver.close()
-    return [
-        _doubt(pool.fqdn, answer.reason, set(used) - {pool.fqdn.lower()})
-        for pool, answer in zip(pools, answers, strict=True)
-        if answer.error not in (None, "timeout")
+    asked = [
+        asyncio.ensure_future(resolver.resolve(Lookup(x.fqdn, x.port, x.transport)))
+        for x in pools
     ]
+    try:
+        await asyncio.wait(asked, timeout=PATIENCE)
+        found = [each.result() if each.done() else None for each in asked]
+    finally:
+        for each in asked:
+            each.cancel()
+        await resolver.close()
+    judged = [
+        _judge(pool.fqdn, answer, set(used) - {pool.fqdn.lower()})
+        for pool, answer in zip(pools, found, strict=True)
+    ]
+    return [*judged, *steps]
+
+
+def _judge(name: str, answer: Resolution | None, others: Collection[str]) -> Step:
+    if answer is None or answer.error == "timeout":
+        return _unasked(name, f"DNS has not said within {PATIENCE:g} s")
+    if answer.error is not None:
+        return Step(name, "dns", "warning", _doubt(name, answer.reason, others))
+    count = len(answer.front_ends())
+    return Step(name, "dns", "ok", f"DNS has {count} front ends")
+
+
+def _unasked(name: str, why: str) -> Step:
+    fix = f'"waypost pool show {name}" asks with more patience'
+    return Step(name, "dns", "unknown", f"whether DNS knows it: {why}", fix)
+
+
+async def doubts(
+    config: Config, table: EndpointTable, names: Sequence[str], used: Collection[str]
+) -> list[str]:
+    """The sentences of those that DNS has nothing for."""
+    steps = await look(config, table, names, used)
+    return [step.text for step in steps if step.verdict == "warning"]
 
 
 def _doubt(name: str, reason: str, others: Collection[str]) -> str:

@@ -5,20 +5,24 @@ looked at anew each time.  Ticks, and that a step held once, are kept in the sto
 the list survives a change of shift.
 """
 
-import json
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
 
 from proxy.admin.control import ControlError, Operator, refusals
+from proxy.admin.facts import examine
+from proxy.admin.runbook.memory import Memory, keep, recall
 from proxy.admin.runbook.steps import STEPS, Sight, StepToDo, way_back
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
 from proxy.endpoints.model import Cutover
-from proxy.endpoints.plan import parse_plan
+from proxy.endpoints.plan import Plan, parse_plan
 from proxy.endpoints.usage import Usage
+from proxy.facts.model import Facts, Finding
 
-NOTE: Final = "runbook"
-State = Literal["done", "open", "failed", "later"]
+DAY: Final = 86_400.0
+"""Seconds after which what was seen once may be otherwise."""
+State = Literal["done", "warning", "unknown", "failed", "open", "later"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +55,23 @@ class Report:
     users: list[Usage]
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What is kept in the store."""
-
-    plan_name: str = ""
-    plan_text: str = ""
-    done: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
 _NAMES: Final = [step.name for step in STEPS]
 
 
 async def walk(
-    operator: Operator, config: Config, plan: tuple[str, str] | None = None
+    operator: Operator,
+    config: Config,
+    plan: tuple[str, str] | None = None,
+    facts: Facts | None = None,
 ) -> list[Item]:
     """Every step as it stands now; ``plan`` (name, text) is kept from then on.
 
+    ``facts`` is what Lync says, for this look.
+
     Raises ControlError without a plan.
     """
-    memory = await _recall(operator)
-    before = _to_json(memory)
+    memory = await recall(operator)
+    before = memory.to_json()
     if plan is not None:
         memory.plan_name, memory.plan_text = plan
     if not memory.plan_text:
@@ -84,22 +84,52 @@ async def walk(
         for change in parsed.changes:
             normalise_address(change.sip_address, operator.rules.domains)
             normalise_fqdn(change.pool_fqdn)
+    await _look_who_is_here(operator, memory, parsed)
     now = operator.clock()
     table = await operator.store.load_table()
-    sight = Sight(operator, config, table, parsed, now)
+    judged = []
+    if facts is not None:
+        judged = await examine(operator, config, facts, parsed)
+    sight = Sight(operator, config, table, parsed, now, judged)
     items = []
     for number, step in enumerate(STEPS, 1):
         items.append(await _item(number, step, sight, memory))
-    kept = _to_json(memory)
+    kept = memory.to_json()
     if kept != before:  # a command that only reads needs no store that can be written
-        await operator.store.set_note(NOTE, kept)
+        await keep(operator, memory)
     return items
 
 
-async def report(operator: Operator, config: Config) -> Report:
+async def findings(operator: Operator, config: Config, facts: Facts) -> list[Finding]:
+    """What the facts say of the plan that is kept; raises ControlError."""
+    memory = await recall(operator)
+    plan = parse_plan(memory.plan_text, memory.plan_name)
+    return await examine(operator, config, facts, plan)
+
+
+async def _look_who_is_here(operator: Operator, memory: Memory, plan: Plan) -> None:
+    """Remember which addresses were registered here: their service comes to us."""
+    now = operator.clock()
+    for change in plan.changes:
+        key = normalise_address(change.sip_address)[1]
+        if key not in memory.seen_here and await operator.store.bindings(key, now):
+            memory.seen_here.append(key)
+
+
+def summary(items: Iterable[Item]) -> dict[str, int]:
+    """How many steps are in which state."""
+    counts = dict.fromkeys(get_args(State), 0)
+    for item in items:
+        counts[item.state] += 1
+    return counts
+
+
+async def report(
+    operator: Operator, config: Config, facts: Facts | None = None
+) -> Report:
     """The runbook as it stands, with what became of it; raises ControlError."""
-    items = await walk(operator, config)
-    memory = await _recall(operator)
+    items = await walk(operator, config, facts=facts)
+    memory = await recall(operator)
     plan = parse_plan(memory.plan_text, memory.plan_name)
     cutover = (await operator.store.load_table()).cutover
     keys = {normalise_address(change.sip_address)[1] for change in plan.changes}
@@ -111,7 +141,7 @@ async def report(operator: Operator, config: Config) -> Report:
     return Report(plan.name, operator.clock(), items, cutover, users)
 
 
-async def _item(number: int, step: StepToDo, sight: Sight, memory: _Memory) -> Item:
+async def _item(number: int, step: StepToDo, sight: Sight, memory: Memory) -> Item:
     kept = memory.done.get(step.name)
     back = way_back(step, sight)
     blank = Item(number, step.name, step.title, "open", "", step.command, back)
@@ -121,18 +151,32 @@ async def _item(number: int, step: StepToDo, sight: Sight, memory: _Memory) -> I
             return replace(blank, state="later" if step.later else "open", text=text)
         text = kept["note"] or "ticked off"
         return replace(blank, state="done", text=text, at=kept["at"], by=kept["by"])
-    ok, text = await step.look(sight)
-    if ok:
+    state: State
+    verdict, text = await step.look(sight)
+    if verdict in ("ok", "warning"):
         if kept is None:
             kept = {"at": sight.now, "by": "verified", "note": text}
             memory.done[step.name] = kept
-        return replace(blank, state="done", text=text, at=kept["at"], by=kept["by"])
+        state = "done" if verdict == "ok" else "warning"
+        return replace(blank, state=state, text=text, at=kept["at"], by=kept["by"])
     if kept is None:
+        if verdict == "unknown":
+            return replace(blank, state="unknown", text=text)
         return replace(blank, state="later" if step.later else "open", text=text)
-    if step.once or kept["by"] != "verified":
+    was_seen = kept["by"] == "verified"
+    if verdict == "unseen":
+        text = kept["note"] or "ticked off"
+        is_old = was_seen and sight.now - kept["at"] > DAY
+        state = "warning" if is_old else "done"
+        return replace(blank, state=state, text=text, at=kept["at"], by=kept["by"])
+    # What somebody says counts where nothing can be seen, and not against what is.
+    if step.once or (verdict != "failed" and not was_seen):
         text = kept["note"] or text
         return replace(blank, state="done", text=text, at=kept["at"], by=kept["by"])
-    return replace(blank, state="failed", text=text, at=kept["at"], by=kept["by"])
+    if not was_seen:
+        text = f"ticked off, but {text}"
+    state = "unknown" if verdict == "unknown" else "failed"
+    return replace(blank, state=state, text=text, at=kept["at"], by=kept["by"])
 
 
 async def tick(
@@ -140,30 +184,25 @@ async def tick(
 ) -> str:
     """A person says that a step is done; its name.  Raises ControlError."""
     name = _known(name)
-    memory = await _recall(operator)
+    memory = await recall(operator)
     memory.done[name] = {
         "at": operator.clock(),
         "by": operator.actor.name,
         "note": note,
     }
     if not what_if:
-        await operator.store.set_note(NOTE, _to_json(memory))
+        await keep(operator, memory)
     return name
 
 
 async def untick(operator: Operator, name: str, *, what_if: bool = False) -> str:
     """A step is not done after all; its name.  Raises ControlError."""
     name = _known(name)
-    memory = await _recall(operator)
+    memory = await recall(operator)
     memory.done.pop(name, None)
     if not what_if:
-        await operator.store.set_note(NOTE, _to_json(memory))
+        await keep(operator, memory)
     return name
-
-
-async def forget(operator: Operator) -> None:
-    """Begin anew, for the next weekend."""
-    await operator.store.set_note(NOTE, "")
 
 
 def _known(name: str) -> str:
@@ -174,21 +213,3 @@ def _known(name: str) -> str:
             f'the runbook has no step "{name}": name one of {", ".join(_NAMES)}'
         )
     return name
-
-
-async def _recall(operator: Operator) -> _Memory:
-    body = await operator.store.note(NOTE)
-    if not body:
-        return _Memory()
-    values = json.loads(body)
-    return _Memory(values["plan_name"], values["plan_text"], values["done"])
-
-
-def _to_json(memory: _Memory) -> str:
-    return json.dumps(
-        {
-            "plan_name": memory.plan_name,
-            "plan_text": memory.plan_text,
-            "done": memory.done,
-        }
-    )

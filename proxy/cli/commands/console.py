@@ -5,7 +5,6 @@ from typing import Any
 import typer
 
 from proxy.admin.control import ControlError
-from proxy.cli.commands.doctor import journey_of
 from proxy.cli.hosting.run_line import Line, run_line
 from proxy.cli.session import Session
 from proxy.config import Config
@@ -28,4 +27,4 @@ def console(context: typer.Context) -> None:
     def lines(config: Config, operate: Any, tell: Any, admit: Any, **line: Any) -> None:
         run_line(root, config, operate, tell, admit, Line(**line))
 
-    raise typer.Exit(run(config, journey_of, lines))
+    raise typer.Exit(run(config, lines))

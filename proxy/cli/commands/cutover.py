@@ -11,22 +11,26 @@ from proxy.admin.as_json import (
     cutover_outcome_to_json,
     cutover_view_to_json,
     endpoint_changes,
+    steps_to_json,
     warnings,
 )
 from proxy.admin.control import ControlError, Operator, Outcome, refusals
 from proxy.admin.cutover import Again, CutoverView
 from proxy.admin.doctor.before_switch import (
+    as_steps,
     examine_pools,
+    look_at_plan,
     pools_of,
     refuse_when_failed,
 )
-from proxy.admin.doctor.doctor import Step
+from proxy.admin.doctor.verdicts import Step, summary
 from proxy.admin.in_force import Keeper, is_in_force, rollback_keeper, sentence
-from proxy.cli.commands.doctor import print_step
 from proxy.cli.commands.endpoint import WhatIf
-from proxy.cli.commands.pool_doubts import pool_doubts
+from proxy.cli.commands.judged import FactsFile, Force, Strict, end, findings_of, read
+from proxy.cli.commands.pool_doubts import pool_doubts, warn
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
+from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.endpoints.changes import describe_changes
 from proxy.endpoints.cutover import Share
@@ -46,9 +50,7 @@ SHOWN: Final = 40
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, TOML.")]
 Percent = Annotated[
     int | None,
-    typer.Option(
-        min=0, max=100, help="Only this part of the users, always the same ones."
-    ),
+    typer.Option(min=0, max=100, help="Only this part of the users, always the same."),
 ]
 Pilots = Annotated[
     Path | None,
@@ -77,7 +79,6 @@ Probes = Annotated[
     bool,
     typer.Option("--probe", help="Play chat starts and count them for the guard."),
 ]
-
 Repeat = Annotated[
     bool, typer.Option("--again", help="The plan that was rolled back last.")
 ]
@@ -87,27 +88,41 @@ Minutes = Annotated[
         min=0, metavar="MINUTES", help="Roll back by itself unless confirmed by then."
     ),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="Even if the doctor advises against it.")
-]
 
 
 @app.command()
 def plan(
-    context: typer.Context, file: File, percent: Percent = None, pilots: Pilots = None
+    context: typer.Context,
+    file: File,
+    percent: Percent = None,
+    pilots: Pilots = None,
+    facts: FactsFile = None,
+    strict: Strict = False,
 ) -> None:
     """Check a plan and show what it would change. Changes nothing."""
     session: Session = context.obj
+    config = session.config()
     planned = verbs.read_with_mistakes(file)
     share = _share(percent, pilots)
-    outcome = session.operate(
-        lambda operator: verbs.apply(operator, planned, share=share, what_if=True)
-    )
-    doubts = pool_doubts(session, outcome)
+    known = read(facts)
+
+    async def work(operator: Operator) -> tuple[Outcome, list[Step]]:
+        outcome = await verbs.apply(operator, planned, share=share, what_if=True)
+        found = await findings_of(operator, config, known, planned)
+        changes = outcome.changes
+        return outcome, await look_at_plan(operator, config, planned, changes, found)
+
+    outcome, steps = session.operate(work)
+    doubts = [x.text for x in steps if (x.name, x.verdict) == ("dns", "warning")]
     if session.json:
-        render.print_json({**cutover_outcome_to_json(outcome), **warnings(doubts)})
+        about = {**cutover_outcome_to_json(outcome), **warnings(doubts)}
+        render.print_json({**about, **steps_to_json(steps)})
     else:
         _print_diff(outcome)
+        warn(doubts)
+        print_steps(step for step in steps if step.text not in doubts)
+        print_summary(summary(steps))
+    end(steps, strict)
 
 
 @app.command()
@@ -123,6 +138,7 @@ def apply(
     again: Repeat = False,
     confirm_within: Minutes = None,
     force: Force = False,
+    facts: FactsFile = None,
     what_if: WhatIf = False,
 ) -> None:
     """Examine the new pools, then switch everything in the plan at once."""
@@ -133,6 +149,7 @@ def apply(
     share = _share(percent, pilots) if percent is not None or pilots else wanted.share
     armed, lasts = _guard(guard, min_, for_, probe) or (wanted.guard, wanted.guard_for)
     within = None if confirm_within is None else confirm_within * 60
+    known = read(facts)
     promised = within is not None or planned.confirm_within or armed
     keeper = rollback_keeper(config) if promised and not what_if else Keeper()
 
@@ -141,7 +158,8 @@ def apply(
         outcome = await verbs.apply(operator, planned, share=share, what_if=True)
         if what_if or not outcome.changes:
             return [], outcome, 0
-        steps = await examine_pools(operator, config, pools_of(planned))
+        steps = as_steps(await findings_of(operator, config, known, planned))
+        steps += await examine_pools(operator, config, pools_of(planned))
         if not session.json:
             _print_examined(steps, outcome)
         forced = refuse_when_failed(steps, force)
@@ -164,17 +182,14 @@ def apply(
     in_force = is_in_force(config, version) if version else None
     if session.json:
         about: dict[str, Any] = {"doctor": [asdict(step) for step in steps]}
-        about |= {"in_force": in_force, "rollback": asdict(keeper)}
-        render.print_json(
-            {**cutover_outcome_to_json(outcome), **about, **warnings(doubts)}
-        )
+        about |= {"in_force": in_force, "rollback": asdict(keeper), **warnings(doubts)}
+        render.print_json({**cutover_outcome_to_json(outcome), **about})
     else:
         _print_made(outcome, in_force, keeper)
 
 
 def _print_examined(steps: list[Step], outcome: Outcome) -> None:
-    for step in steps:
-        print_step(step)
+    print_steps(steps)
     _print_diff(outcome)
 
 

@@ -1,24 +1,39 @@
 """``waypost doctor``: can these endpoints be served now?"""
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from proxy.admin.control import ControlError, Operator
+from proxy.admin.as_json import steps_to_json
+from proxy.admin.control import ControlError, Operator, refusals
 from proxy.admin.cutover import read_plan
-from proxy.admin.doctor.doctor import Doctor, Journey, Step, pool_context, worst
+from proxy.admin.doctor.before_switch import as_steps
+from proxy.admin.doctor.doctor import Doctor
 from proxy.admin.doctor.serving import service_step
+from proxy.admin.doctor.verdicts import Step, summary
+from proxy.admin.facts import about
 from proxy.admin.in_force import is_in_force
 from proxy.cli.commands.endpoint import Identity
+from proxy.cli.commands.judged import FactsFile, Strict, end, findings_of, read
 from proxy.cli.screen import render
+from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.config import Config
-from proxy.endpoints.model import Endpoint
-from proxy.endpoints.usage import DOCTOR
-from proxy.pools.front_end import FrontEnd
+from proxy.endpoints.changes import find_endpoint
+
+Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A client's certificate, PEM, to show to our TLS listeners; else ours.",
+    ),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Its key, when it is not in the same file."),
+]
 
 
 def doctor(
@@ -28,8 +43,8 @@ def doctor(
         bool,
         typer.Option(
             "--journey",
-            help="Play a legacy client's lookup as well: through the running proxy, "
-            "else straight to the pool.",
+            help="Play a legacy client's start as well, to the channel: through the "
+            "proxy on each listener; what is only planned straight to the pool.",
         ),
     ] = False,
     plan: Annotated[
@@ -38,133 +53,65 @@ def doctor(
             metavar="FILE", help="What this plan would make or switch, beforehand."
         ),
     ] = None,
+    facts: FactsFile = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    strict: Strict = False,
 ) -> None:
-    """Examine one endpoint, or all: domain, conflict, DNS, TCP, TLS, OPTIONS."""
+    """Examine one endpoint, or all: service, listeners, conflict, DNS, TLS, OPTIONS."""
     session: Session = context.obj
-    config = session.config()
     planned = None if plan is None else read_plan(plan)
     if planned is not None and identity is not None:
         raise ControlError("examine an endpoint or a plan, not both at once")
+    known = read(facts)
+    steps: list[Step] = []
 
-    async def work(operator: Operator) -> list[Step]:
-        steps = []
-        # What is only planned is not routed yet: then straight to the pool.
-        play = journey_of(config, planned is not None) if journey else None
-        examiner = Doctor(operator, config)
-        version = await operator.store.table_version()
-        is_in_force(config, version)  # it may be about to take a change over
-        first = service_step(config, version, planned is not None)
-        if not session.json:
-            print_step(first)
-        steps.append(first)
-        found = (
-            examiner.endpoints(identity, play)
-            if planned is None
-            else examiner.plan(planned, play)
-        )
-        async for step in found:
-            if not session.json:
-                print_step(step)
-            steps.append(step)
-        return steps
+    async def work(operator: Operator) -> None:
+        config = session.config()
+        # Slow to import, and only this command looks at listeners.
+        from proxy.admin.doctor import listeners
+        from proxy.admin.doctor.journeys import Journeys
 
-    steps = session.operate(work)
+        async for step in _our_side(operator, config):
+            _tell(session, steps, step)
+        ours = await listeners.look(config, certificate, key)
+        address = await _address(operator, identity)
+        found = about(await findings_of(operator, config, known, planned), address)
+        for step in [*listeners.steps_of(ours), *as_steps(found)]:
+            _tell(session, steps, step)
+        examiner = Doctor(operator, config, found)
+        play = Journeys(config, ours, planned is not None) if journey else None
+        count = len(steps)
+        async for step in examiner.all(identity, planned, play):
+            _tell(session, steps, step)
+        if not session.json and len(steps) == count:
+            print("no endpoints")
+
+    session.operate(work)
     if session.json:
-        render.print_json(
-            {"verdict": worst(steps), "steps": [asdict(step) for step in steps]}
-        )
-    elif len(steps) == 1:
-        print("no endpoints")
-    if worst(steps) == "failed":
-        raise typer.Exit(1)
+        render.print_json(steps_to_json(steps))
+    else:
+        print_summary(summary(steps))
+    end(steps, strict)
 
 
-def print_step(step: Step) -> None:
-    """One line, and one more that says what to do."""
-    time = f"  {step.ms:g} ms" if step.ms is not None else ""
-    lines = [f"{step.verdict:<8}{step.of}  {step.name}: {step.text}{time}"]
-    if step.fix:
-        lines.append(f"        -> {step.fix}")
-    render.print_lines(lines)
+async def _our_side(operator: Operator, config: Config) -> AsyncIterator[Step]:
+    version = await operator.store.table_version()
+    is_in_force(config, version)  # it may be about to take a change over
+    yield service_step(config, version)
 
 
-def journey_of(config: Config, is_straight: bool = False) -> Journey:
-    """The lookup through our own service when it is ready, else to the front end."""
-    from proxy.admin.listener import client
-    from proxy.lab.lookup import play_lookup
-
-    def own_listener() -> tuple[str, tuple[str, int]] | None:
-        try:
-            if client.phase(config) != "ready":
-                return None
-        except client.AdminError:
-            return None
-        for listen in config.listen:
-            if listen.transport != "tls":
-                host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(
-                    listen.host, listen.host
-                )
-                return listen.transport, (host, listen.port)
+async def _address(operator: Operator, identity: str | None) -> str | None:
+    """The endpoint that was named, as ``sip:user@host``; raises ControlError."""
+    if identity is None:
         return None
-
-    async def play(endpoint: Endpoint, front_end: FrontEnd) -> Iterable[Step]:
-        alias = endpoint.sip_address
-        user = f"sip:{DOCTOR}@{endpoint.key.partition('@')[2]}"
-        own = None if is_straight else own_listener()
-        if own is not None:
-            transport, address = own
-            steps = await play_lookup(
-                address, transport, alias, alias, user=user, host=address[0]
-            )
-            way = f"through the proxy at {address[0]}:{address[1]}"
-        else:
-            transport = front_end.transport
-            steps = await play_lookup(
-                (front_end.host, front_end.port),
-                transport,
-                alias,
-                _request_uri(endpoint),
-                user=user,
-                host=_source(config, front_end),
-                tls=pool_context(config, endpoint.pool_fqdn)
-                if transport == "tls"
-                else None,
-                server_name=endpoint.pool_fqdn,
-            )
-            way = f"straight to {front_end.name or front_end.host}"
-        return [
-            Step(
-                alias,
-                f"journey {each.name}",
-                "failed" if each.problem else "ok",
-                f"{way}: {each.problem}" if each.problem else way,
-                "look at the log of the pool's lookup service at this instant"
-                if each.problem
-                else "",
-                each.ms,
-            )
-            for each in steps
-        ]
-
-    return play
+    with refusals():
+        table = await operator.store.load_table()
+        return f"sip:{find_endpoint(table, identity).key}"
 
 
-def _request_uri(endpoint: Endpoint) -> str:
-    """What the proxy would put into the first line."""
-    if endpoint.request_uri == "keep":
-        return endpoint.sip_address
-    if endpoint.request_uri != "pool-host":
-        return endpoint.request_uri
-    user = endpoint.sip_address.rpartition("@")[0]
-    return f"{user}@{endpoint.pool_fqdn}"
-
-
-def _source(config: Config, front_end: FrontEnd) -> str:
-    """The address the proxy would send from."""
-    for listen in config.listen:
-        if (":" in listen.host) == (":" in front_end.host) and listen.host not in (
-            "0.0.0.0",
-            "::",
-        ):
-            return listen.host
-    return "::" if ":" in front_end.host else "0.0.0.0"
+def _tell(session: Session, steps: list[Step], step: Step) -> None:
+    """People see each as it comes."""
+    steps.append(step)
+    if not session.json:
+        print_steps([step])

@@ -1,18 +1,19 @@
 """``waypost facts``: what Lync says about itself, and whether it fits."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from proxy.admin import facts as verbs
-from proxy.admin.as_json import facts_to_json, findings_to_json
+from proxy.admin.as_json import facts_to_json, steps_to_json
 from proxy.admin.control import Operator
 from proxy.admin.cutover import read_plan
+from proxy.admin.doctor.verdicts import summary
+from proxy.cli.commands.judged import Strict, end
 from proxy.cli.screen import render
+from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
-from proxy.facts.check import worst
 from proxy.facts.model import Finding
 
 app = typer.Typer(
@@ -20,9 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="What Lync says about itself, against what stands here.",
 )
-
-UNSURE: Final = 5
-"""The exit code of --strict when nothing failed, but not all is known to be well."""
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="What Get-WaypostFacts.ps1 wrote.")
@@ -78,10 +76,7 @@ def check(
         Literal["a", "b", "c"] | None,
         typer.Option(help="Without it: as the facts show for each address."),
     ] = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Exit code 5 for warnings and unknowns, too."),
-    ] = False,
+    strict: Strict = False,
 ) -> None:
     """Whether Lync leads every endpoint here: one line for each rule."""
     session: Session = context.obj
@@ -93,22 +88,9 @@ def check(
         return await verbs.examine(operator, config, facts, planned, topology)
 
     findings = session.operate(work)
-    verdict, counts = worst(findings), verbs.summary(findings)
     if session.json:
-        render.print_json(findings_to_json(findings, counts))
+        render.print_json(steps_to_json(findings))
     else:
-        print_findings(findings)
-        print(", ".join(f"{number} {name}" for name, number in counts.items()))
-    if verdict == "failed":
-        raise typer.Exit(1)
-    if strict and verdict != "ok":
-        raise typer.Exit(UNSURE)
-
-
-def print_findings(findings: Sequence[Finding]) -> None:
-    """One line each, and one more that says what mends it."""
-    for each in findings:
-        lines = [f"{each.verdict:<8}{each.of}  {each.name}: {each.text}"]
-        if each.fix:
-            lines.append(f"        -> {each.fix}")
-        render.print_lines(lines)
+        print_steps(findings)
+        print_summary(summary(findings))
+    end(findings, strict)

@@ -30,6 +30,11 @@ def pool_doubts(session: Session, outcome: Outcome) -> list[str]:
         return []
     found = asyncio.run(doubts(config, table, names, in_use(config, table)))
     if not session.json:
-        for text in found:
-            print(f"waypost: warning: {text}", file=sys.stderr)
+        warn(found)
     return found
+
+
+def warn(found: list[str]) -> None:
+    """Tell them on standard error."""
+    for text in found:
+        print(f"waypost: warning: {text}", file=sys.stderr)

@@ -10,14 +10,27 @@ import typer
 from proxy.admin import cutover
 from proxy.admin.as_json import report_to_json
 from proxy.admin.control import Operator
+from proxy.admin.doctor.verdicts import UNSURE, summary
 from proxy.admin.runbook import runbook as verbs
+from proxy.admin.runbook.memory import forget
 from proxy.admin.runbook.runbook import Item, Report
+from proxy.cli.commands.judged import FactsFile, Strict, read
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
+from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.config import Config
+from proxy.facts.model import Facts, Finding
 
-_BOX: Final = {"done": "[x]", "open": "[ ]", "failed": "[!]", "later": "[ ]"}
+_BOX: Final = {
+    "done": "[x]",
+    "warning": "[~]",
+    "unknown": "[?]",
+    "failed": "[!]",
+    "open": "[ ]",
+    "later": "[ ]",
+}
+_WAITING: Final = ("open", "failed", "unknown")
 
 
 def runbook(
@@ -39,6 +52,8 @@ def runbook(
     report: Annotated[
         bool, typer.Option("--report", help="What was done, as Markdown to hand over.")
     ] = False,
+    facts: FactsFile = None,
+    strict: Strict = False,
 ) -> None:
     """The migration as a checklist that verifies what it can by itself."""
     session: Session = context.obj
@@ -50,26 +65,42 @@ def runbook(
     if done is not None or undone is not None:
         _tick(session, done, undone, note)
         return
+    known = read(facts)
     if report:
-        _print_report(session, config)
+        _print_report(session, config, known)
         return
 
-    async def work(operator: Operator) -> list[Item] | None:
+    async def work(operator: Operator) -> tuple[list[Item], list[Finding]] | None:
         if reset:
-            await verbs.forget(operator)
+            await forget(operator)
             if text is None:
                 return None
-        return await verbs.walk(operator, config, text)
+        items = await verbs.walk(operator, config, text, known)
+        if known is None:
+            return items, []
+        return items, await verbs.findings(operator, config, known)
 
-    items = session.operate(work)
+    found = session.operate(work)
     if reset:
         made("the runbook begins anew")
+    items, findings = found or ([], [])
     if session.json:
-        render.print_json([asdict(item) for item in items or ()])
-    elif items is None:
+        render.print_json([asdict(item) for item in items])
+    elif found is None:
         print("the runbook begins anew: waypost runbook --plan FILE")
     else:
-        _print(items)
+        _print(items, findings)
+    if strict:
+        _end(items, findings)
+
+
+def _end(items: Sequence[Item], findings: Sequence[Finding]) -> None:
+    """Leave as the doctor does; what is only open is no fault."""
+    verdicts = {item.state for item in items} | {each.verdict for each in findings}
+    if "failed" in verdicts:
+        raise typer.Exit(1)
+    if verdicts & {"warning", "unknown"}:
+        raise typer.Exit(UNSURE)
 
 
 def _tick(session: Session, done: str | None, undone: str | None, note: str) -> None:
@@ -91,7 +122,7 @@ def _tick(session: Session, done: str | None, undone: str | None, note: str) -> 
         render.print_lines(f"{_BOX[state]} {name}" for name, state in ticked.items())
 
 
-def _print(items: Sequence[Item]) -> None:
+def _print(items: Sequence[Item], findings: Sequence[Finding]) -> None:
     for item in items:
         when = f" ({item.by}, {render.instant(item.at)})" if item.at else ""
         render.print_lines(
@@ -101,12 +132,24 @@ def _print(items: Sequence[Item]) -> None:
                 f"                 {item.text}",
             )
         )
-    waiting = [item for item in items if item.state in ("open", "failed")]
+    if findings:
+        print("\nLync's facts:")
+        print_steps(each for each in findings if each.verdict != "ok")
+        print_summary(summary(findings))
+    print()
+    print_summary(verbs.summary(items))
+    waiting = [item for item in items if item.state in _WAITING]
     if waiting:
-        print(f"\nnext: {waiting[0].command}")
+        print(f"next: {_command(waiting[0])}")
         print(f"back: {waiting[0].back}")
     else:
-        print("\neverything is done" + _later(items))
+        print("everything is done" + _later(items))
+
+
+def _command(item: Item) -> str:
+    if item.state != "unknown":
+        return item.command
+    return f"waypost runbook --facts FILE, or --done {item.name} when you have looked"
 
 
 def _later(items: Sequence[Item]) -> str:
@@ -116,8 +159,8 @@ def _later(items: Sequence[Item]) -> str:
 # -- the report ----------------------------------------------------------------------
 
 
-def _print_report(session: Session, config: Config) -> None:
-    found = session.operate(lambda operator: verbs.report(operator, config))
+def _print_report(session: Session, config: Config, facts: Facts | None) -> None:
+    found = session.operate(lambda operator: verbs.report(operator, config, facts))
     if session.json:
         render.print_json(report_to_json(found))
         return

@@ -10,15 +10,19 @@ from proxy.admin import facts as facts_verbs
 from proxy.admin import usage
 from proxy.admin.as_json import (
     facts_to_json,
-    findings_to_json,
     report_to_json,
+    steps_to_json,
     usage_view_to_json,
 )
 from proxy.admin.control import ControlError, refusals
-from proxy.admin.doctor.doctor import Doctor, Step, worst
+from proxy.admin.doctor import listeners
+from proxy.admin.doctor.doctor import Doctor
+from proxy.admin.doctor.journeys import Journeys
 from proxy.admin.doctor.serving import service_step
+from proxy.admin.doctor.verdicts import Step
 from proxy.admin.in_force import is_in_force
 from proxy.admin.runbook import runbook
+from proxy.admin.runbook.memory import forget
 from proxy.console.api.endpoints import Identity
 from proxy.console.api.routing import Answer, Api, Conf, Op, Reader, TheDesk, WhatIf
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
@@ -70,9 +74,6 @@ async def ask_doctor(
     if body.plan is not None and body.identity is not None:
         raise ControlError("examine an endpoint or a plan, not both at once")
     plan = _plan(body.plan)
-    journey = None
-    if body.journey and desk.journey is not None:
-        journey = await desk.in_thread(desk.journey, config, plan is not None)
 
     async def job(tell: Tell) -> Any:
         steps: list[Step] = []
@@ -83,16 +84,14 @@ async def ask_doctor(
 
         version = await operator.store.table_version()
         await desk.in_thread(is_in_force, config, version)
-        found(await desk.in_thread(service_step, config, version, plan is not None))
-        doctor = Doctor(operator, config)
-        examined = (
-            doctor.endpoints(body.identity, journey)
-            if plan is None
-            else doctor.plan(plan, journey)
-        )
-        async for step in examined:
+        found(await desk.in_thread(service_step, config, version))
+        ours = await listeners.look(config)
+        for step in listeners.steps_of(ours):
             found(step)
-        return {"verdict": worst(steps), "steps": [asdict(step) for step in steps]}
+        journeys = Journeys(config, ours, plan is not None) if body.journey else None
+        async for step in Doctor(operator, config).all(body.identity, plan, journeys):
+            found(step)
+        return steps_to_json(steps)
 
     return await answer_job(request, job)
 
@@ -124,7 +123,7 @@ async def check_facts(body: FactsOrder, operator: Op, config: Conf) -> Response:
     """Whether Lync leads every endpoint here: a step for each rule."""
     facts, plan = _facts(body.facts), _plan(body.plan)
     findings = await facts_verbs.examine(operator, config, facts, plan, body.topology)
-    return Answer(findings_to_json(findings, facts_verbs.summary(findings)))
+    return Answer(steps_to_json(findings))
 
 
 def _facts(text: str) -> Facts:
@@ -160,7 +159,7 @@ async def begin_runbook(
 async def reset_runbook(operator: Op, what_if: WhatIf = False) -> Response:
     """Begin anew."""
     if not what_if:
-        await runbook.forget(operator)
+        await forget(operator)
     return Answer([])
 
 

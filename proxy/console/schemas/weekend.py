@@ -26,6 +26,7 @@ class DoctorView(Given):
     """What the doctor found."""
 
     verdict: Verdict
+    summary: dict[str, int]
     steps: list[StepView]
 
 
@@ -51,8 +52,6 @@ class FactsView(Given):
 
 class Judgement(DoctorView):
     """Whether Lync leads every endpoint here."""
-
-    summary: dict[str, int]
 
 
 class RunbookPlan(Taken):

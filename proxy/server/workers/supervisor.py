@@ -14,6 +14,7 @@ import structlog
 
 from proxy import __version__
 from proxy.admin.listener.http import Page, Reply
+from proxy.config.digest import digest_of
 from proxy.config.model import Config
 from proxy.config.packed import pack
 from proxy.recorder.joined import join_calls, join_traces
@@ -210,6 +211,7 @@ class Supervisor:
     async def _take(self, fresh: Config) -> None:
         await self.crew.ask("reload", config=pack(fresh))
         self.state.needs_restart = needs_restart(self.config, fresh)
+        self.state.has_read(digest_of(fresh.effective()))
         # Workers forked from now on get what a reload may change, and no more.
         self.config = self.crew.config = reloaded(self.config, fresh)
         set_up_logs(fresh.log.format, fresh.log.level, self._stream)

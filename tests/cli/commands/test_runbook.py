@@ -11,6 +11,9 @@ transport = "tcp"
 address = "127.0.0.5:5060"
 [admin]
 listen = ""
+[registrar]
+enabled = true
+trusted_networks = ["127.0.0.9/32"]
 """
 PLAN = f"""
 [[change]]
@@ -65,8 +68,11 @@ def test_what_was_seen_once_may_pass_but_what_must_hold_may_not(waypost, plan, b
     assert (after["old-way"], after["silence"]) == ("done", "done")
     assert waypost("cutover", "apply", plan) == 0
     switched = states(waypost)
-    assert (switched["cutover"], switched["doctor"]) == ("done", "done")
+    # The table leads there; of a service without an admin listener nothing is seen.
+    assert (switched["cutover"], switched["doctor"]) == ("unknown", "unknown")
     assert switched["retire"] == "later"
+    waypost("runbook", "--done", "cutover")
+    assert states(waypost)["cutover"] == "done"
     bind("ocschat@contoso.test")
     assert states(waypost)["silence"] == "failed"
     waypost("cutover", "rollback")
@@ -130,3 +136,46 @@ def test_the_way_back_is_the_one_that_there_is(waypost, plan):
     assert back().startswith("waypost cutover rollback --force (undoes later changes")
     assert waypost("cutover", "rollback", "--force") == 0
     assert back() == "nothing to take back: cutover 1 is rolled back"
+
+
+def test_without_a_registrar_silence_is_not_seen_and_so_not_ticked(
+    waypost, config_file, plan
+):
+    text = config_file.read_text().replace("enabled = true", "enabled = false")
+    config_file.write_text(text)
+    before = states(waypost, "--plan", plan)
+    assert (before["old-way"], before["silence"]) == ("unknown", "unknown")
+    assert before["ghost"] == "open", "nothing has been switched"
+    assert waypost("runbook", "--strict") == 5
+    assert "[?]  8 silence" in waypost.out
+    assert "the registrar is off" in waypost.out
+    assert ", 2 unknown, " in waypost.out
+    assert waypost("cutover", "apply", plan) == 0
+    assert states(waypost)["ghost"] == "unknown"
+    waypost("runbook", "--done", "silence", "--note", "looked in Lync")
+    assert states(waypost)["silence"] == "done"
+
+
+def test_a_tick_does_not_outweigh_what_is_seen(waypost, plan, bind):
+    states(waypost, "--plan", plan)
+    waypost("runbook", "--done", "silence")
+    bind("ocschat@contoso.test", seconds=3600)
+    assert states(waypost)["silence"] == "failed"
+    waypost("runbook")
+    assert "ticked off, but still registered from" in waypost.out
+    assert waypost("runbook", "--strict") == 1
+
+
+def test_another_cutover_does_not_tick_this_one_off(waypost, plan, tmp_path):
+    states(waypost, "--plan", plan)
+    other = tmp_path / "other.toml"
+    other.write_text(PLAN.replace("ocschat@", "help@"))
+    assert waypost("cutover", "apply", str(other)) == 0
+    found = {item["name"]: item for item in run(waypost)}
+    assert found["cutover"]["state"] == "open"
+    assert found["cutover"]["text"] == "sip:ocschat@contoso.test is no endpoint"
+
+
+def run(waypost):
+    waypost("runbook", "--json")
+    return waypost.json
