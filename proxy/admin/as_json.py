@@ -5,12 +5,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
+from proxy.admin.comparison import compared_to_json, usage_to_json
 from proxy.admin.control import EndpointView, Outcome, PoolView
 from proxy.admin.cutover import CutoverView
 from proxy.admin.doctor.verdicts import Step, summary, worst
 from proxy.admin.history import HistoryLine
 from proxy.admin.runbook.runbook import Report
-from proxy.admin.usage import UsageView
+from proxy.admin.usage import COUNTED_HERE, UsageView
 from proxy.endpoints.changes import RowChange
 from proxy.endpoints.codec import (
     audit_json,
@@ -21,6 +22,7 @@ from proxy.endpoints.codec import (
     row_to_json,
 )
 from proxy.endpoints.model import Cutover, Endpoint
+from proxy.endpoints.pool_usage import date_of
 from proxy.facts.model import Facts, Finding
 from proxy.location.binding import Binding
 from proxy.store.access import Access
@@ -89,6 +91,7 @@ def cutover_view_to_json(view: CutoverView) -> dict[str, Any]:
         "seconds_left": view.seconds_left,
         "changed_since": list(view.changed),
         "rollback_problem": view.problem,
+        "comparison": compared_to_json(view.compared),
     }
 
 
@@ -163,6 +166,13 @@ def usage_view_to_json(view: UsageView) -> dict[str, Any]:
         "quiet_seconds": summary.quiet_for(view.now),
         "is_quiet": view.is_quiet,
         "sentence": view.sentence,
+        "counted": COUNTED_HERE,
+        "pools": [usage_to_json(each) for each in view.pools],
+        "comparison": compared_to_json(view.compared),
+        "users_by_day": [
+            {"day": date_of(day), "pool_fqdn": pool, "users": count}
+            for (_, pool, day), count in sorted(view.days.items())
+        ],
         "clients": [asdict(row) for row in view.rows],
     }
 

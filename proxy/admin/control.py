@@ -195,7 +195,7 @@ async def get_endpoints(
 
 def _learned_by_endpoint(table: EndpointTable) -> dict[str, list[LearnedUri]]:
     found: dict[str, list[LearnedUri]] = {}
-    for learned in table.learned.values():
+    for learned in table.learned_uris():
         found.setdefault(learned.endpoint_key, []).append(learned)
     return found
 

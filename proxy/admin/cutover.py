@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.admin.comparison import Compared, compare_cutover
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
 from proxy.admin.files import read_whole
 from proxy.admin.guarding import GuardView
@@ -36,6 +37,7 @@ class CutoverView:
     changed: Sequence[str]
     problem: str = ""
     guard: GuardView | None = None
+    compared: Sequence[Compared] = ()
 
 
 def read_plan(path: Path) -> Plan:
@@ -153,7 +155,8 @@ async def status(operator: Operator) -> CutoverView | None:
     changed = [] if last.state == "rolled-back" else changed_since(last, table)
     counts = await operator.store.guarded(last.number) if last.guard else {}
     guard = GuardView.of(last, counts, operator.clock(), operator.uptime())
-    return CutoverView(last, left, changed, operator.rollback_problem, guard)
+    compared = await compare_cutover(operator.store, last)
+    return CutoverView(last, left, changed, operator.rollback_problem, guard, compared)
 
 
 @dataclass(frozen=True, slots=True)

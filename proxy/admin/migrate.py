@@ -96,8 +96,8 @@ async def _move(
         for key, values in sorted(wanted.items(), key=lambda item: item[0])
         if found.get(key) != values
     ]
-    if section == "users" and missing:
-        # The rows of one user are one thing in Redis: all at once.
+    if section in ("users", "learned_by_pool") and missing:
+        # The rows of one user, or one URI, are one thing in Redis: all at once.
         await target.write(section, [(*key, *rest) for key, rest in wanted.items()])
         return Moved(section, len(wanted), len(missing))
     for at in range(0, len(missing), AT_ONCE):

@@ -1,30 +1,42 @@
 """The ledger's verbs: who still dials a legacy address, and its retirement."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from proxy.admin.comparison import Compared, by_pool, compare_cutover
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import find_endpoint, retire_endpoint
 from proxy.endpoints.model import Endpoint
-from proxy.endpoints.usage import Usage, UsageSummary, summarise
+from proxy.endpoints.pool_usage import PoolUsage, users_by_day
+from proxy.endpoints.table import EndpointTable
+from proxy.endpoints.usage import OTHERS, Usage, UsageSummary, summarise
 
 QUIET_DAYS: Final = 14
 """Days without a user after which an endpoint may go."""
 DAY: Final = 86_400
+COUNTED_HERE: Final = "legacy clients only; the endpoint isn't used by Persistent Chat"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """One endpoint's ledger; ``endpoint`` is None once it was removed."""
+    """One endpoint's ledger; ``endpoint`` is None once it was removed.
+
+    ``pools`` is what each made of the calls of the last days, ``compared`` the two that
+    the newest cutover is about; ``days`` are distinct users by endpoint, pool and day.
+    """
 
     address: str
     endpoint: Endpoint | None
     summary: UsageSummary
     rows: Sequence[Usage]
     now: float
+    pools: Sequence[PoolUsage] = ()
+    compared: Sequence[Compared] = ()
+    days: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -91,7 +103,46 @@ async def get_usage(
     for row in await operator.store.usage(key):
         rows.setdefault(row.endpoint_key, []).append(row)
     keys = [key] if key is not None else sorted({*rows, *endpoints})
-    return [_view(endpoints.get(k), k, rows.get(k, []), now, days) for k in keys]
+    views = [_view(endpoints.get(k), k, rows.get(k, []), now, days) for k in keys]
+    return await _with_pools(operator, table, views, days)
+
+
+async def _with_pools(
+    operator: Operator, table: EndpointTable, views: list[UsageView], days: int
+) -> list[UsageView]:
+    """The views with what each pool made of the calls, and who was there when."""
+    first = int(operator.clock() // DAY) - days + 1
+    counts = [x for x in await operator.store.pool_usage() if x.day >= first]
+    by_day = users_by_day(await operator.store.user_days())
+    cutover = table.cutover
+    compared = await compare_cutover(operator.store, cutover) if cutover else []
+    found = []
+    for view in views:
+        key = view.summary.endpoint_key
+        mine = [x for x in counts if x.endpoint_key == key]
+        found.append(
+            replace(
+                view,
+                pools=by_pool(mine),
+                compared=[x for x in compared if x.address == view.address],
+                days={k: n for k, n in by_day.items() if k[0] == key},
+            )
+        )
+    return found
+
+
+def on_several(views: Sequence[UsageView]) -> list[str]:
+    """Users of more than one endpoint: each has a pool of its own to move to."""
+    seen = Counter(row.aor for view in views for row in view.rows)
+    return sorted(aor for aor, count in seen.items() if count > 1 and aor != OTHERS)
+
+
+async def forget_user(operator: Operator, user: str) -> int:
+    """Forget a user everywhere in the ledger; how many rows went."""
+    aor = user.strip().lower().removeprefix("sip:")
+    if "@" not in aor:
+        raise ControlError(f"{user} is no address: write alice@contoso.com")
+    return await operator.store.forget_user(aor)
 
 
 def _view(

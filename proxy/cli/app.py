@@ -15,6 +15,7 @@ from proxy.cli.commands import (
     doctor,
     endpoint,
     exchange,
+    explain,
     facts,
     history,
     person,
@@ -132,6 +133,7 @@ def lab(
 app.command()(usage.usage)
 app.command()(doctor.doctor)
 app.command()(runbook.runbook)
+app.command()(explain.explain)
 app.command()(service.status)
 app.command()(console.console)
 app.command()(service.drain)

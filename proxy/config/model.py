@@ -1,9 +1,8 @@
 """The configuration: what an administrator may write, checked as a whole.
 
-One class per section of the TOML file; a new section is one class and one line in
-``Config``.  Reading the file and wording its errors is ``file.py`` and
-``validation.py``; what can only be known with the machine at hand (certificates, the
-store) is checked by ``proxy/admin/preflight.py``.  Durations are seconds, sizes bytes.
+One class per section of the TOML file, and one line in ``Config``.  Reading the file
+and wording its errors is ``file.py`` and ``validation.py``; what can only be known with
+the machine at hand is ``proxy/admin/preflight.py``.  Durations are in seconds.
 """
 
 import re
@@ -279,6 +278,7 @@ class UsageSection(Section):
     """The usage ledger: who still dials an endpoint."""
 
     ledger: bool = True
+    keep_days: int = setting(default=400, ge=1, le=3650)
 
 
 @section

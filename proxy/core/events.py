@@ -168,8 +168,9 @@ class UsersChanged:
 class LookedUp:
     """The answer to ``commands.LookUp``.
 
-    ``bindings`` are live; ``learned`` is (URI, pool, endpoint) of a service URI.  Both
-    are empty when the store knows nothing, or could not be asked.
+    ``bindings`` are live; ``learned`` are (URI, pool, endpoint) of a service URI, one
+    for each pool that handed it out.  Both are empty when the store knows nothing, or
+    could not be asked.
     """
 
     __slots__ = ("aor", "bindings", "learned")
@@ -178,7 +179,7 @@ class LookedUp:
         self,
         aor: str,
         bindings: Sequence[Binding] = (),
-        learned: tuple[str, str, str] | None = None,
+        learned: Sequence[tuple[str, str, str]] = (),
     ) -> None:
         self.aor = aor
         self.bindings = bindings

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Final
 
 from proxy.core import commands
 from proxy.core.answers.overload import Overload, come_back
@@ -41,6 +42,8 @@ from proxy.sip.message import Request, UnreadableRequest
 from proxy.sip.uri import parse_uri
 from proxy.transaction.keys import server_key
 from proxy.transaction.server import ServerTransaction
+
+_NOBODY: Final = 404
 
 
 class Requests:
@@ -136,7 +139,7 @@ class Requests:
         reply_flow = stamp_via(request, via, flow, self._flows)
         if "alias" in via.parameters and flow.peer_names:
             note_alias(via, flow, self._flows)
-        refusal = self._validate(request)
+        refusal = self.validate(request)
         if method in UNANSWERED:
             # ACK (section 13.2.2.4) and BENOTIFY ([MS-SIP]) get no response: nobody
             # can be told what is wrong with one.
@@ -176,7 +179,7 @@ class Requests:
             counts[b"other"] += 1
             self.cancels.note(method)
 
-    def _validate(self, request: Request) -> Refusal | None:
+    def validate(self, request: Request) -> Refusal | None:
         """Section 16.3: what every element refuses, and what a proxy does."""
         refusal = check_request(request, self.settings.limits)
         if refusal is not None:
@@ -235,13 +238,17 @@ class Requests:
             decision = self._chat_probes.pinned(
                 self._router.table, routes, decision, flow, now
             )
+        is_asking = isinstance(decision, Ask) and not self.settings.asks_store
         if (
-            isinstance(decision, Refusal)
+            (is_asking or isinstance(decision, Refusal))
             and handover is not None
             and not is_second_look
-            and handover.again(decision.status, request, flow, key)
+            and handover.again(_status_of(decision), request, flow, key)
         ):
             self._transactions.forget_server(server)
+        elif is_asking:  # the siblings have been heard, and nobody else is there
+            known = self._router.decide(request, routes, flow, now, ())
+            self.decided(request, routes, flow, server, known, now)
         elif isinstance(decision, Ask):
             self.look_ups.park(request, routes, flow, server)
         else:
@@ -302,3 +309,8 @@ class Requests:
             ResponseContext(
                 self._forwarder, request, routes, flow, None, decision, now
             ).go_on(now)
+
+
+def _status_of(decision: Decision) -> int:
+    """What siblings are asked about: not knowing whose an address is, is a 404."""
+    return decision.status if isinstance(decision, Refusal) else _NOBODY

@@ -5,7 +5,7 @@ sees either the old world or the new one.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from copy import copy
 from fnmatch import translate
 from functools import cached_property
@@ -14,13 +14,17 @@ from typing import Final
 from proxy.endpoints.model import Cutover, Endpoint, LearnedUri, Pool
 
 MOST_LEARNED: Final = 200
-"""Service URIs of one endpoint: a pool has as many as it has channel servers."""
+"""Service URIs of one endpoint and pool, which has one for each channel server."""
+MOST_POOLS: Final = 4
+"""Pools that are remembered for one service URI, those that told last."""
+Learned = dict[str, tuple[LearnedUri, ...]]
 
 
 class EndpointTable:
     """Endpoints, pools and learned URIs, indexed for look-up.
 
     ``version`` grows with every change in the store; ``cutover`` is the newest one.
+    ``learned`` has a row for each pool that handed out an address, the newest first.
     """
 
     def __init__(
@@ -35,7 +39,9 @@ class EndpointTable:
         self.cutover = cutover
         self.endpoints: dict[str, Endpoint] = {e.key: e for e in endpoints}
         self.pools: dict[str, Pool] = {p.fqdn.lower(): p for p in pools}
-        self.learned: dict[str, LearnedUri] = {u.key: u for u in learned}
+        self.learned: Learned = {}
+        for uri in learned:
+            self.learned[uri.key] = _joined(self.learned.get(uri.key, ()), uri)
         self.tags: dict[str, bytes] = {k: e.tag for k, e in self.endpoints.items()}
         self.by_tag: dict[bytes, Endpoint] = {
             self.tags[k]: e for k, e in self.endpoints.items()
@@ -47,22 +53,41 @@ class EndpointTable:
             if endpoint.canary is not None:
                 fqdn = endpoint.canary.pool_fqdn.lower()
                 self.pools.setdefault(fqdn, Pool(fqdn))
-        for uri in self.learned.values():
+        for uri in self.learned_uris():
             self.pools.setdefault(uri.pool_fqdn.lower(), Pool(uri.pool_fqdn.lower()))
 
     def pool(self, fqdn: str) -> Pool | None:
         """The pool with this FQDN, in any case; None when no row names it."""
         return self.pools.get(fqdn.lower())
 
-    def count_learned(self, endpoint_key: str) -> int:
-        """How many service URIs an endpoint's pools have handed out."""
-        return sum(x.endpoint_key == endpoint_key for x in self.learned.values())
+    def learned_uris(self) -> Iterator[LearnedUri]:
+        """Every row of every learned service URI."""
+        for rows in self.learned.values():
+            yield from rows
 
-    def with_learned(self, more: Mapping[str, LearnedUri]) -> "EndpointTable":
-        """This table and some more learned URIs, by key; the version stays."""
+    def count_learned(self, endpoint_key: str, pool_fqdn: str) -> int:
+        """How many service URIs a pool has handed out in calls to an endpoint."""
+        return sum(
+            x.endpoint_key == endpoint_key and x.pool_fqdn == pool_fqdn
+            for x in self.learned_uris()
+        )
+
+    def knows(self, uri: LearnedUri) -> bool:
+        """Whether this pool is known to have handed it out for this endpoint."""
+        return any(
+            x.pool_fqdn == uri.pool_fqdn and x.endpoint_key == uri.endpoint_key
+            for x in self.learned.get(uri.key, ())
+        )
+
+    def with_learned(self, more: Iterable[LearnedUri]) -> "EndpointTable":
+        """This table and some more learned URIs; the version stays."""
         table = copy(self)
-        table.learned = {**self.learned, **more}
-        missing = {u.pool_fqdn.lower() for u in more.values()} - self.pools.keys()
+        table.learned = learned = {**self.learned}
+        found: set[str] = set()
+        for uri in more:
+            learned[uri.key] = _joined(learned.get(uri.key, ()), uri)
+            found.add(uri.pool_fqdn.lower())
+        missing = found - self.pools.keys()
         if missing:
             table.pools = {**self.pools, **{fqdn: Pool(fqdn) for fqdn in missing}}
         return table
@@ -81,3 +106,17 @@ class EndpointTable:
             if pattern.match(key):
                 return endpoint
         return None
+
+
+def _joined(rows: tuple[LearnedUri, ...], uri: LearnedUri) -> tuple[LearnedUri, ...]:
+    """The rows of one address with another one, the newest first.
+
+    They are of one endpoint: what another one claims takes the place of all.
+    """
+    others = [
+        x
+        for x in rows
+        if x.endpoint_key == uri.endpoint_key and x.pool_fqdn != uri.pool_fqdn
+    ]
+    ordered = sorted([uri, *others], key=lambda x: x.learned_at, reverse=True)
+    return tuple(ordered[:MOST_POOLS])

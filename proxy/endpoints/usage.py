@@ -3,13 +3,16 @@
 ``UsageBook`` adds up finished requests between two saves; ``summarise`` answers the one
 question: may this endpoint go?  Pure.  What counts: a request outside a dialog to the
 endpoint's own address, also to a retired one; not the service URIs behind it, and not a
-challenge (401, 407), after which the client asks again.
+challenge (401, 407), after which the client asks again.  So these are legacy clients
+alone: a Persistent Chat client does not use it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from proxy.endpoints.pool_book import CHALLENGES, PoolBook
+from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
@@ -22,7 +25,6 @@ OTHERS: Final = "(others)"
 MAX_NAMES: Final = 10_000
 DOCTOR: Final = "waypost-doctor"
 """The user of our own probes, which is no client of anybody."""
-_CHALLENGES: Final = frozenset({401, 407})
 _LONGEST: Final = 200
 """Bytes of a name that a client gave itself: nothing that people have is longer."""
 
@@ -53,8 +55,10 @@ class UsageRecord(Protocol):
     request: Request
     source: Flow
     status: int
+    seconds: float
     rule: str
     endpoint: str
+    pool: str
 
 
 class _Count:
@@ -69,23 +73,30 @@ class _Count:
 
 
 class UsageBook:
-    """Adds up requests until they are taken away to be saved."""
+    """Adds up requests until they are taken away to be saved.
 
-    __slots__ = ("_counts", "counted")
+    ``cutover`` tells the number of the newest cutover, by which pools are compared.
+    """
+
+    __slots__ = ("_counts", "_pools", "counted", "cutover")
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], _Count] = {}
+        self._pools = PoolBook()
+        self.cutover: Callable[[], int] = lambda: 0
         self.counted = 0
 
     def count(self, record: UsageRecord, at: float) -> None:
         """Take a finished request into account; ``at`` is wall-clock seconds."""
-        if (
-            record.rule != "endpoint"
-            or record.request.method not in COUNTED
-            or record.status in _CHALLENGES
-        ):
+        if record.request.method not in COUNTED or record.status in CHALLENGES:
+            return
+        if record.rule not in ("endpoint", "learned"):
             return
         aor = _short(record.request.from_aor())
+        if record.pool and record.endpoint and not aor.startswith(f"{DOCTOR}@"):
+            self._pools.count(record, aor, at, self.cutover())
+        if record.rule == "learned":
+            return
         key = record.endpoint, aor
         found = self._counts.get(key)
         if found is None:
@@ -99,6 +110,10 @@ class UsageBook:
         found.failed += record.status >= 300
         found.record = record
         self.counted += 1
+
+    def take_pools(self) -> tuple[list[PoolUsage], list[UserDays]]:
+        """What each pool made of the calls since the last time, and who was there."""
+        return self._pools.take()
 
     def take(self) -> list[Usage]:
         """What was counted since the last time; the book is empty afterwards."""

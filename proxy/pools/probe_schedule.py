@@ -153,6 +153,21 @@ class Probing:
                 found.append(key)
         return found
 
+    def next_in(self, key: Key, now: float) -> float | None:
+        """Seconds until the next probe of a suspect; None when there is none to come.
+
+        0 while one is under way, or is about to begin.
+        """
+        suspect = self._book.suspects.get(key)
+        if suspect is None:
+            return None
+        plan = self._plans.get(key)
+        if plan is None or key in self._running:
+            return 0.0
+        if plan.settled is not None and suspect.last_failure <= plan.settled:
+            return None
+        return max(0.0, plan.at - now)
+
     def due(self, known: Collection[Key], now: float) -> list[Key]:
         """The front ends to probe now; ``known`` are those that can be probed.
 

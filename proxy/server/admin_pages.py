@@ -1,11 +1,12 @@
-"""The pages of the admin listener: /health, /ready, /metrics, /status, /drain.
+"""The pages of the admin listener: /health, /ready, /metrics, /status, /explain,
+/drain.
 
 ``/health`` says that the process works and stays 200 while it drains, so that no
 orchestrator kills it then; ``/ready`` says that new requests are welcome.
 """
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -19,6 +20,7 @@ from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.chat_probe.results import ChatResults
 from proxy.server.drain import Drain, open_transactions
+from proxy.server.explained import QuestionError, explainer_of
 from proxy.server.readings import read_all
 from proxy.server.recording import calls, live, trace
 from proxy.server.runtime import Runtime
@@ -93,6 +95,7 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         **open_pages(state, lambda: runtime.tasks.down, lambda: state.store),
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
+        "/explain": Page(_explain_page(runtime), takes_query=True),
         "/drain": Page(begin_drain, "POST"),
         "/calls": private(lambda query: calls(runtime, query)),
         "/trace/live": Page(
@@ -110,6 +113,16 @@ def private(answer: Callable[[Mapping[str, str]], Any]) -> Page:
     return Page(
         lambda query: Reply.json(answer(query)), is_private=True, takes_query=True
     )
+
+
+def _explain_page(runtime: Runtime) -> Callable[..., Awaitable[Reply]]:
+    async def explain(words: Mapping[str, str]) -> Reply:
+        try:
+            return Reply.json(await explainer_of(runtime).answer(words))
+        except QuestionError as error:
+            return Reply.text(400, str(error))
+
+    return explain
 
 
 def starting_pages(config: Config, state: ServiceState) -> dict[str, Page]:

@@ -30,7 +30,7 @@ from proxy.server.store_side.cutover import Rollback, watch_cutover
 from proxy.server.store_side.follow import StoreFollower
 from proxy.server.store_side.guard import GuardWatch
 from proxy.server.store_side.learned import forget_learned, save_learned, save_uses
-from proxy.server.store_side.ledger import LedgerWriter
+from proxy.server.store_side.ledger import LedgerWriter, forget_days
 from proxy.server.store_side.nodes import BEAT, Node, follow_nodes, join, leave
 from proxy.server.store_side.registrar import start_registrar
 from proxy.server.store_side.store_look_ups import LookUps
@@ -103,7 +103,9 @@ async def start_service(
         opened.push_async_callback(runtime.close)
         if config.usage.ledger:
             runtime.access.ledger = ledger.book
+            ledger.book.cutover = lambda: newest_cutover(runtime)
         begin_recording(config, runtime, setting.workers)
+        runtime.asking.store = store.look_up
         await start_registrar(store, runtime, sweeps_store=setting.is_first)
         await runtime.open()
         if setting.part is not None:
@@ -207,6 +209,8 @@ def _run_beside(
     if is_first:
         ttl = config.learned.ttl
         keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
+        days = config.usage.keep_days
+        keep(lambda: forget_days(store, runtime.writes, days), "forget-days")
 
 
 def _watch_pools(
@@ -216,6 +220,7 @@ def _watch_pools(
     config, state = setting.config, setting.state
     if config.health.probe:
         prober = FrontEndProber(runtime, config.health.probe)
+        runtime.asking.next_probe = prober.next_probe
         runtime.tasks.keep(prober.run, "probes")
     chat = ChatProber(
         config.chat_probe,
@@ -227,6 +232,12 @@ def _watch_pools(
     )
     chat.hurry, chat.on_round = guard.hurry, guard.probed
     runtime.tasks.keep(chat.run, "chat-probe")
+
+
+def newest_cutover(runtime: Runtime) -> int:
+    """Its number, 0 for none: by it the calls of two pools are compared."""
+    cutover = runtime.core.router.table.cutover
+    return cutover.number if cutover is not None else 0
 
 
 def _access_log(setting: Setting) -> AccessLog:

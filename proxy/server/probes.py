@@ -62,6 +62,10 @@ class FrontEndProber:
         self._tick = min(1.0, interval / 5)
         self._said: dict[Key, tuple[str, str, str]] = {}
 
+    def next_probe(self, key: Key) -> float | None:
+        """In how many seconds this front end is probed; None when it is not."""
+        return self._probing.next_in(key, self._runtime.loop.time())
+
     async def run(self) -> None:
         """Never ends."""
         while True:

@@ -28,6 +28,7 @@ from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.pools.srv import numeric_resolution
 from proxy.recorder.recorder import Recorder
+from proxy.server.asking import Asking
 from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
@@ -50,6 +51,7 @@ _OVERLOAD: Final = (
     "if this lasts, use more workers or another node: docs/scaling.md"
 )
 
+Told = commands.LearnUri | commands.RefuseUri
 _BUG: Final = "internal error, see the log"
 _ADVICE = {
     "guessing": "wrong passwords: from now on one try in six seconds is looked at; "
@@ -124,10 +126,10 @@ class Runtime:
             writer.around(self.core, self.carrier)
             self._ways = writer
         self.datagram = self.message = self._ways.message  # every message's way in
-        self.on_learned: Callable[[commands.LearnUri | commands.RefuseUri], None]
-        self.on_learned = lambda _: None
+        self.on_learned: Callable[[Told], None] = lambda _: None
         self.on_look_up: Callable[[commands.LookUp], None] = lambda _: None
         self.on_conflict: Callable[[commands.NoteConflict], None] = lambda _: None
+        self.asking = Asking()
         self.look_ups = {"found": 0, "unknown": 0, "failed": 0}
         self.probes = {"ok": 0, "failed": 0}
         self.used_uris: set[str] = set()

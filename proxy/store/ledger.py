@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.endpoints.usage import Usage
 
 MAX_USERS: Final = 200_000
@@ -12,8 +13,29 @@ MAX_USERS: Final = 200_000
 class LedgerStore(Protocol):
     """Every method may raise StoreError."""
 
-    async def add_usage(self, rows: Sequence[Usage]) -> None:
-        """Add counts to what is known of each endpoint and client, all or none."""
+    async def add_usage(
+        self,
+        rows: Sequence[Usage],
+        pools: Sequence[PoolUsage] = (),
+        users: Sequence[UserDays] = (),
+    ) -> None:
+        """Add counts to what is known of each endpoint and client, and of each pool;
+        all or none."""
+
+    async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
+        """What pools made of the calls to one endpoint or to all."""
+
+    async def user_days(self, endpoint_key: str | None = None) -> list[UserDays]:
+        """Who was where on which days."""
+
+    async def forget_days(self, before: int) -> int:
+        """Forget days before this one; how many rows went."""
+
+    async def forget_user(self, aor: str) -> int:
+        """Forget who this was, everywhere in the ledger; how many rows went.
+
+        Totals of pools stay: they name nobody.
+        """
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """Every client of one endpoint or of all, the latest first.

@@ -36,12 +36,12 @@ class Known:
     """What the store knows of one AOR: its live bindings, and the pool that handed it
     out.
 
-    ``learned`` is (URI, pool, endpoint) of a service URI, or None.
+    ``learned`` are (URI, pool, endpoint) of a service URI, one for each pool.
     """
 
     aor: str
     bindings: Sequence[Binding]
-    learned: tuple[str, str, str] | None = None
+    learned: Sequence[tuple[str, str, str]] = ()
 
 
 class NewsStore(Protocol):

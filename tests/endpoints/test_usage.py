@@ -24,6 +24,8 @@ def record(
         request=parse_message(text.encode()),
         source=SimpleNamespace(transport="tcp", host="10.1.1.1", port=5060),
         status=status,
+        seconds=0.1,
+        pool="",
         rule=rule,
         endpoint=endpoint,
     )

@@ -163,7 +163,7 @@ def looked_up(world: World) -> None:
     world.send("client", request(f"INVITE {BOB}"))
     world.send("client", request(f"INVITE {BOB}", branch="z9hG4bK-4", call_id="4"))
     world.send("client", request(f"CANCEL {BOB}", branch="z9hG4bK-4", call_id="4"))
-    world.store_says(f"bob@{DOMAIN}", learned=(BOB, POOL, endpoint().key))
+    world.store_says(f"bob@{DOMAIN}", learned=[(BOB, POOL, endpoint().key)])
     world.may_answer("fe1", 404)
 
 

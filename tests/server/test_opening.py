@@ -50,6 +50,8 @@ async def test_a_start_that_fails_at_its_last_step_saves_what_it_has_counted(tmp
         request=read(request()),
         source=SimpleNamespace(transport="udp", host="10.1.0.9"),
         status=200,
+        seconds=0.1,
+        pool="",
         endpoint="ocschat@contoso.test",
     )
 

@@ -137,7 +137,7 @@ async def test_a_learned_uri_is_kept_with_pool_and_endpoint(store):
     version = await store.table_version()
     assert await store.learn("sip:GC-1@Contoso.test;x=y", POOL, KEY, 10.0)
     assert await store.table_version() > version
-    learned = (await store.load_table()).learned["gc-1@contoso.test"]
+    (learned,) = (await store.load_table()).learned["gc-1@contoso.test"]
     assert (learned.pool_fqdn, learned.endpoint_key) == (POOL, KEY)
     assert (learned.learned_at, learned.last_used_at) == (10.0, 10.0)
 
@@ -148,16 +148,30 @@ async def test_learning_the_same_again_only_moves_its_last_use(store):
     version = await store.table_version()
     assert not await store.learn("sip:GC-1@contoso.test", POOL, KEY, 20.0)
     assert await store.table_version() == version
-    learned = (await store.load_table()).learned["gc-1@contoso.test"]
+    (learned,) = (await store.load_table()).learned["gc-1@contoso.test"]
     assert (learned.learned_at, learned.last_used_at) == (10.0, 20.0)
 
 
-async def test_a_uri_handed_out_by_another_pool_moves_there(store):
+async def test_each_pool_that_hands_out_a_uri_has_its_row(store):
     await create(store)
     await store.learn("sip:GC-1@contoso.test", POOL, KEY, 10.0)
+    version = await store.table_version()
     assert await store.learn("sip:GC-1@contoso.test", "new.test", KEY, 20.0)
-    table = await store.load_table()
-    assert table.learned["gc-1@contoso.test"].pool_fqdn == "new.test"
+    assert not await store.learn("sip:GC-1@contoso.test", POOL, KEY, 15.0)
+    assert await store.table_version() == version + 1
+    rows = (await store.load_table()).learned["gc-1@contoso.test"]
+    found = [(row.pool_fqdn, row.learned_at, row.last_used_at) for row in rows]
+    assert found == [("new.test", 20.0, 20.0), (POOL, 10.0, 20.0)]
+    (known,) = await store.look_up(["gc-1@contoso.test"], 0.0)
+    assert [claim[1] for claim in known.learned] == [POOL, "new.test"]
+
+
+async def test_the_pools_that_told_longest_ago_are_forgotten(store):
+    await create(store)
+    for n in range(6):
+        await store.learn("sip:GC-1@contoso.test", f"p{n}.test", KEY, 10.0 + n)
+    rows = (await store.load_table()).learned["gc-1@contoso.test"]
+    assert [row.pool_fqdn for row in rows] == [f"p{n}.test" for n in (5, 4, 3, 2)]
 
 
 async def test_nothing_is_learned_for_an_endpoint_that_is_gone(store):

@@ -1,5 +1,6 @@
 """The ledger and the notes in a store."""
 
+from proxy.endpoints.pool_usage import NO_TIMES, PoolUsage, UserDays
 from proxy.endpoints.usage import OTHERS, Usage
 from proxy.store import open_store
 from proxy.store.sqlite.store import SqliteStore
@@ -43,3 +44,46 @@ async def test_a_note_is_kept_replaced_and_forgotten(store):
     assert await store.note("runbook") == "two"
     await store.set_note("runbook", "")
     assert await store.note("runbook") == ""
+
+
+def pool_row(pool="old.test", day=100, cutover=1, calls=1, **more):
+    return PoolUsage(KEY, pool, day, cutover, calls, **more)
+
+
+async def test_what_pools_did_adds_up(store, store_url):
+    times = (1, *NO_TIMES[1:-1], 2)
+    await store.add_usage([], [pool_row(calls=3, failed=1, times=times)])
+    await store.add_usage([], [pool_row(calls=2, journeys=4, times=times)])
+    await store.add_usage([], [pool_row(day=101), pool_row("new.test")])
+    await store.close()
+    again = await open_store(store_url)
+    new, old, later = await again.pool_usage(KEY)
+    assert (old.calls, old.failed, old.journeys) == (5, 1, 4)
+    assert old.times == (2, *NO_TIMES[1:-1], 4)
+    assert (new.pool_fqdn, later.day) == ("new.test", 101)
+    assert await again.pool_usage("nobody@contoso.test") == []
+    await again.close()
+
+
+async def test_who_was_where_on_which_day_and_no_longer_than_wanted(store):
+    for day in (100, 102, 100, 1000):
+        await store.add_usage([], [], [UserDays(KEY, "old.test", "a", (day,))])
+    await store.add_usage([], [], [UserDays(KEY, "new.test", "a", (100,))])
+    new, old = await store.user_days()
+    assert (old.days, new.days) == ((100, 102, 1000), (100,))
+    await store.add_usage([], [pool_row(day=100), pool_row(day=102)])
+    assert await store.forget_days(102) == 3
+    assert [x.days for x in await store.user_days()] == [(102, 1000)]
+    assert [x.day for x in await store.pool_usage()] == [102]
+    assert await store.forget_days(102) == 0
+
+
+async def test_a_user_can_be_forgotten(store):
+    await store.add_usage([row("a", 1.0, 1.0), row("b", 1.0, 1.0)])
+    days = [UserDays(KEY, "old.test", who, (1,)) for who in ("a", "b", "aa")]
+    await store.add_usage([], [pool_row()], days)
+    assert await store.forget_user("a") == 2
+    assert [x.aor for x in await store.usage()] == ["b"]
+    assert [x.aor for x in await store.user_days()] == ["aa", "b"]
+    assert len(await store.pool_usage()) == 1
+    assert await store.forget_user("a") == 0

@@ -220,7 +220,7 @@ class Playbook:
         """The store has a new version of the endpoint table."""
         self._handle(events.TableChanged(table))
 
-    def store_says(self, aor: str, *bindings: Binding, learned=None) -> None:
+    def store_says(self, aor: str, *bindings: Binding, learned=()) -> None:
         """The answer to a look-up."""
         self._handle(events.LookedUp(aor, bindings, learned))
 

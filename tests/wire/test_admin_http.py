@@ -19,6 +19,7 @@ PAGES = {
     "/shut": Page(lambda: Reply.json({"a": 1})),
     "/change": Page(lambda: Reply.text(202, "done"), "POST"),
     "/fault": Page(fail, is_open=True),
+    "/words": Page(Reply.json, takes_query=True),
 }
 
 
@@ -229,3 +230,22 @@ async def test_a_page_under_a_strangers_name_reads_nothing(page, host, status):
 async def test_what_two_readers_may_read_in_two_ways_is_refused(ask, lines):
     head = "\r\n".join(["GET /open HTTP/1.1", *lines, "", ""]).encode()
     assert (await ask("", raw=head))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("GET /words?uri=sip%3Aa%40b&from=", (200, b'{"uri": "sip:a@b", "from": ""}')),
+        ("GET /words", (200, b"{}")),
+        ("GET /words?a=1&a=2", (400, b"")),
+        ("GET /words?a=%ff", (400, b"")),
+        ("GET /words?" + "&".join(f"a{n}=1" for n in range(40)), (400, b"")),
+        ("GET /shut?a=1", (200, b"")),
+    ],
+)
+async def test_a_page_that_takes_query_gets_each_once(ask, line, expected):
+    status, body = await ask(line)
+    assert status == expected[0]
+    assert expected[1] in b" ".join(body.split()).replace(b"{ ", b"{").replace(
+        b" }", b"}"
+    )

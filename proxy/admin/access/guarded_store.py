@@ -12,6 +12,7 @@ from proxy.admin.control import ControlError
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.model import Cutover, Endpoint
+from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding
@@ -110,7 +111,7 @@ class GuardedStore:
         return EndpointTable(
             endpoints,
             [pool for pool in table.pools.values() if pool.fqdn in used],
-            [x for x in table.learned.values() if access.covers(x.endpoint_key)],
+            [x for x in table.learned_uris() if access.covers(x.endpoint_key)],
             table.version,
             cutover,
         )
@@ -152,6 +153,16 @@ class GuardedStore:
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """See LedgerStore."""
         found = await self._store.usage(endpoint_key)
+        return [each for each in found if self._access.covers(each.endpoint_key)]
+
+    async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
+        """See LedgerStore."""
+        found = await self._store.pool_usage(endpoint_key)
+        return [each for each in found if self._access.covers(each.endpoint_key)]
+
+    async def user_days(self, endpoint_key: str | None = None) -> list[UserDays]:
+        """See LedgerStore."""
+        found = await self._store.user_days(endpoint_key)
         return [each for each in found if self._access.covers(each.endpoint_key)]
 
     async def close(self) -> None:

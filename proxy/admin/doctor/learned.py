@@ -21,7 +21,7 @@ async def judge_learned(
     operator: Operator, config: Config, endpoint: Endpoint, table: EndpointTable
 ) -> Judged | None:
     """The finding about the service URIs of one endpoint; None: it has none."""
-    learned = [x for x in table.learned.values() if x.endpoint_key == endpoint.key]
+    learned = [x for x in table.learned_uris() if x.endpoint_key == endpoint.key]
     if not learned:
         return None
     domain = config.proxy.domains[0]

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 REQUEST_LIMIT: Final = 8 * 1024
 PATIENCE: Final = 5.0  # seconds from accept to the last byte of the answer
 CONNECTIONS: Final = 32
-_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,10}) (/[!-~]{0,1000}) HTTP/1\.[01]\Z")
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,10}) (/[!-~]{0,6000}) HTTP/1\.[01]\Z")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++\Z")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+\Z")
 _ONCE: Final = frozenset({b"host", b"authorization", b"content-length"})
@@ -58,7 +58,8 @@ class Page:
     """What answers one path; ``is_open`` pages need no token on any address.
 
     ``is_private`` pages need it on every address: they tell who called whom.  With
-    ``takes_query`` the handler gets what follows the question mark.
+    ``takes_query`` the handler gets what stands behind the question mark, each name
+    once.
     """
 
     handler: Callable[..., Reply | Awaitable[Reply]]
@@ -80,7 +81,7 @@ class HttpError(Exception):
 class _Request:
     method: str
     path: str
-    query: dict[str, str]
+    query: str
     headers: dict[bytes, bytes]
 
 
@@ -209,12 +210,26 @@ class HttpListener:
                 raise HttpError(421, _MISDIRECTED)
             if not (page.is_open or is_local):
                 raise HttpError(401, "show the token: Authorization: Bearer ...")
-        return page.handler(request.query) if page.takes_query else page.handler()
+        return page.handler(_query(request)) if page.takes_query else page.handler()
 
     def _is_authorized(self, request: _Request) -> bool:
         scheme, _, shown = request.headers.get(b"authorization", b"").partition(b" ")
         is_same = hmac.compare_digest(shown.strip(), self._token)
         return is_same and scheme.lower() == b"bearer" and bool(self._token)
+
+
+def _query(request: _Request) -> dict[str, str]:
+    """What follows ``?``; raises HttpError where it cannot be read."""
+    try:
+        pairs = parse_qsl(
+            request.query, keep_blank_values=True, errors="strict", max_num_fields=32
+        )
+    except ValueError:
+        raise HttpError(400, "what follows ? cannot be read") from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise HttpError(400, "a name stands twice after ?")
+    return found
 
 
 def _host_of(request: _Request) -> str:
@@ -266,7 +281,7 @@ def _parse(head: bytes) -> _Request:
     if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
         raise HttpError(413, "no body is wanted")
     path, _, query = line[2].decode("ascii").partition("?")
-    return _Request(line[1].decode("ascii"), path, dict(parse_qsl(query)), headers)
+    return _Request(line[1].decode("ascii"), path, query, headers)
 
 
 def _encode(reply: Reply, is_head: bool) -> bytes:

@@ -30,6 +30,7 @@ from proxy.cli.commands.judged import FactsFile, Force, Strict, end, findings_of
 from proxy.cli.commands.pool_doubts import pool_doubts, warn
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
+from proxy.cli.screen.pool_usage import print_compared
 from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.endpoints.changes import describe_changes
@@ -103,7 +104,7 @@ def plan(
     session: Session = context.obj
     config = session.config()
     planned = verbs.read_with_mistakes(file)
-    share = _share(percent, pilots)
+    share = share_of(percent, pilots)
     known = read(facts)
 
     async def work(operator: Operator) -> tuple[Outcome, list[Step]]:
@@ -146,7 +147,7 @@ def apply(
     config = session.config()
     wanted = _wanted(session, file, again)
     planned = wanted.plan
-    share = _share(percent, pilots) if percent is not None or pilots else wanted.share
+    share = share_of(percent, pilots) if percent is not None or pilots else wanted.share
     armed, lasts = _guard(guard, min_, for_, probe) or (wanted.guard, wanted.guard_for)
     within = None if confirm_within is None else confirm_within * 60
     known = read(facts)
@@ -245,7 +246,7 @@ def status(context: typer.Context) -> None:
         _print_view(view)
 
 
-def _share(percent: int | None, pilots: Path | None) -> Share:
+def share_of(percent: int | None, pilots: Path | None) -> Share:
     named = frozenset() if pilots is None else verbs.read_pilots(pilots)
     if percent is None:
         return Share(0, named) if named else Share()
@@ -377,6 +378,7 @@ def _print_view(view: CutoverView) -> None:
     if view.changed:
         rows.append(("Changed since", ", ".join(view.changed[:SHOWN])))
     render.print_properties(rows)
+    print_compared(view.compared[:SHOWN])
 
 
 def _guard_rows(view: CutoverView) -> list[tuple[str, str]]:

@@ -24,8 +24,11 @@ from proxy.cli.commands.endpoint import (
 )
 from proxy.cli.screen import render
 from proxy.cli.screen.layout import lay_out
+from proxy.cli.screen.output import made
+from proxy.cli.screen.pool_usage import COLUMNS, chart, left_sentence, row_of
 from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session
+from proxy.endpoints.pool_usage import DAY, date_of
 from proxy.endpoints.usage import Usage
 from proxy.sip.display import visible
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 WATCH: Final = 1.0
 WATCHED_ROWS: Final = 30
+SEVERAL: Final = 10
 _CSV: Final = (
     *("endpoint", "client", "first_seen", "last_seen", "count", "failed"),
     *("user_agent", "epid", "source"),
@@ -43,10 +47,19 @@ _CSV: Final = (
 def usage(
     context: typer.Context,
     identity: Identity = None,
+    user: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="USER", help='After "forget": whose rows to remove, for good.'
+        ),
+    ] = None,
     days: Annotated[
         int, typer.Option(min=1, help="Quiet: no user for this time.")
     ] = verbs.QUIET_DAYS,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every row, as CSV.")] = False,
+    daily: Annotated[
+        bool, typer.Option("--daily", help="Distinct users by pool and day, a chart.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay and follow; Ctrl-C ends it.")
     ] = False,
@@ -54,8 +67,14 @@ def usage(
         float | None, typer.Option(min=0, help="With --watch: end after this time.")
     ] = None,
 ) -> None:
-    """Who still dials a legacy address: how many, how often, who was last."""
+    """Who still dials a legacy address: how many, how often, who was last.
+
+    "usage forget USER" removes a user from the ledger.
+    """
     session: Session = context.obj
+    if identity == "forget" or user is not None:
+        _forget(session, identity, user)
+        return
 
     def look() -> list[UsageView]:
         return session.operate(lambda op: verbs.get_usage(op, identity, days))
@@ -66,8 +85,12 @@ def usage(
     views = look()
     if session.json:
         render.print_json([usage_view_to_json(view) for view in views])
+    elif as_csv and daily:
+        _print_days_csv(views)
     elif as_csv:
         _print_csv(views)
+    elif daily:
+        _print_days(views, days)
     elif not views:
         print("no endpoints")
     elif identity is not None:
@@ -110,6 +133,14 @@ def _print_all(views: Sequence[UsageView]) -> None:
     print()
     for view in views:
         _print_summary(view)
+        for each in view.compared:
+            print(f"  {each.sentence}")
+    several = verbs.on_several(views)
+    if several:
+        more = f" and {len(several) - SEVERAL} more" if len(several) > SEVERAL else ""
+        named = ", ".join(several[:SEVERAL])
+        render.print_lines([f"on more than one endpoint: {named}{more}"])
+    print(f"counted: {verbs.COUNTED_HERE}")
 
 
 def _print_summary(view: UsageView) -> None:
@@ -135,11 +166,59 @@ def _summary_row(view: UsageView) -> tuple[str, ...]:
     )
 
 
+def _forget(session: Session, word: str | None, user: str | None) -> None:
+    """``usage forget USER``."""
+    if word != "forget" or user is None:
+        raise ControlError('write "waypost usage forget alice@contoso.com"')
+    gone = session.operate(lambda operator: verbs.forget_user(operator, user))
+    if gone:
+        made(f"{user} is forgotten")
+    if session.json:
+        render.print_json({"user": user, "rows": gone})
+    else:
+        print(f"{render.count(gone, 'row')} forgotten; totals of pools name nobody")
+
+
+def _print_days(views: Sequence[UsageView], days: int) -> None:
+    """A chart for each endpoint and pool, and how many users are left."""
+    for view in views:
+        today = int(view.now // DAY)
+        for pool in dict.fromkeys(pool for _, pool, _ in sorted(view.days)):
+            counts = {d: n for (_, p, d), n in view.days.items() if p == pool}
+            render.print_lines([f"{view.address} at {pool}, users by day (UTC):"])
+            render.print_lines(chart(counts, today))
+            print(left_sentence(counts, today, days))
+            print()
+    if not any(view.days for view in views):
+        print("nobody was counted yet")
+    print(f"counted: {verbs.COUNTED_HERE}")
+
+
+def _print_days_csv(views: Sequence[UsageView]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("endpoint", "pool", "day", "users"))
+    for view in views:
+        for (_, pool, day), count in sorted(view.days.items()):
+            writer.writerow((view.address, plain_cell(pool), date_of(day), count))
+
+
+def _print_pools(view: UsageView) -> None:
+    """What each pool made of the calls."""
+    if len(view.pools) > 1:
+        title = f"Calls of the last {view.summary.days} days:"
+        render.print_table(COLUMNS, [row_of(each) for each in view.pools], title=title)
+        print()
+    for each in view.compared:
+        print(each.sentence)
+
+
 def _print_one(view: UsageView) -> None:
     if view.rows:
         render.print_table(_CLIENT_COLUMNS, [_client_row(row) for row in view.rows])
         print()
+    _print_pools(view)
     _print_summary(view)
+    print(f"counted: {verbs.COUNTED_HERE}")
 
 
 _CLIENT_COLUMNS: Final = (

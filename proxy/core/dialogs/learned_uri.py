@@ -25,7 +25,7 @@ REFUSALS: Final = {
     "other endpoint": "it is a service URI of another endpoint",
     "user": "it is a user of the registrar",
     "registered": "somebody is registered as it",
-    "limit": f"its endpoint has {MOST_LEARNED} service URIs already",
+    "limit": f"its endpoint has {MOST_LEARNED} service URIs of its pool already",
 }
 
 _URI: Final = re.compile(rb"<uib\s[^<>]*?\buri\s*=\s*[\"']([^\"']{1,1024})[\"']")
@@ -86,7 +86,7 @@ def learn(
     uri = learned_uri(request.body, router.settings.domains)
     if endpoint is None or pool not in endpoint.pools or uri is None:
         return None
-    reason = why_not(router, parse_uri(uri.encode()).key, endpoint.key, now)
+    reason = why_not(router, parse_uri(uri.encode()).key, endpoint.key, pool, now)
     if reason == "endpoint":
         return None  # the lookup server names itself: nothing is asked of us
     if reason:
@@ -97,7 +97,7 @@ def learn(
     return None
 
 
-def why_not(router: Router, key: str, endpoint_key: str, now: float) -> str:
+def why_not(router: Router, key: str, endpoint_key: str, pool: str, now: float) -> str:
     """Whose ``user@host`` this is already, a key of REFUSALS; empty: it may be learned.
 
     What an operator or a user has said comes before what a server says.
@@ -106,14 +106,15 @@ def why_not(router: Router, key: str, endpoint_key: str, now: float) -> str:
     if key in table.endpoints:
         return "endpoint"
     named = table.endpoint_by_service_uri(key)
-    known = table.learned.get(key)
+    known = table.learned.get(key, ())
     if named is not None and named.key != endpoint_key:
         return "other endpoint"
-    if known is not None:
-        owner = known.endpoint_key
-        is_others = owner != endpoint_key and owner in table.endpoints
-        return "other endpoint" if is_others else router.owner_of(key, now)
+    for row in known:
+        owner = row.endpoint_key
+        if owner != endpoint_key and owner in table.endpoints:
+            return "other endpoint"
     owned = router.owner_of(key, now)
-    if not owned and table.count_learned(endpoint_key) >= MOST_LEARNED:
+    is_new = all(row.pool_fqdn != pool for row in known)
+    if not owned and is_new and table.count_learned(endpoint_key, pool) >= MOST_LEARNED:
         return "limit"
     return owned

@@ -95,7 +95,7 @@ class Registrar:
         """Take one REGISTER for a domain of ours, and see to its answer."""
         registration = Registration(request, flow, server, "", now)
         try:
-            aor = self._aor(request)
+            aor = self.named(request)
             registration.aor = aor.key
             refusal = self._check(request, flow, aor, now)
         except MalformedMessage as error:
@@ -195,7 +195,7 @@ class Registrar:
 
     # -- the steps of section 10.3 -----------------------------------------------
 
-    def _aor(self, request: Request) -> SipUri:
+    def named(self, request: Request) -> SipUri:
         """Item 5: who is being registered."""
         aor = parse_uri(parse_name_addr(request.required("to")).uri)
         if aor.user is None or aor.host not in self.router.identity.domains:

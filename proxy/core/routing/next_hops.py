@@ -37,11 +37,11 @@ class NextHops:
         "_cached",
         "_identity",
         "_numeric",
-        "_rng",
         "_seen",
         "_to_us",
         "_transports",
         "health",
+        "rng",
         "router",
     )
 
@@ -60,7 +60,7 @@ class NextHops:
         self._identity = identity
         self.router = router
         self._cached = cached
-        self._rng = rng
+        self.rng = rng
         self._seen: dict[Lookup, Resolution] = {}
         self._numeric: dict[Lookup, Resolution] = {}
         self._to_us: set[Lookup] = set()
@@ -102,7 +102,7 @@ class NextHops:
         if self._seen.get(lookup) is not resolution:
             self.note(lookup, resolution)
         found: Sequence[FrontEnd] = order(
-            resolution, PREFERENCE[flow.transport], self._rng, self.health, now
+            resolution, PREFERENCE[flow.transport], self.rng, self.health, now
         )
         if pinned is not None:
             # Its way into a dialog too, if it is one of the way's front ends.
@@ -151,7 +151,7 @@ class NextHops:
         found: list[FrontEnd] = []
         for transport in PREFERENCE[flow.transport]:
             if transport not in tried and transport in resolution.groups:
-                found += order_for(resolution, transport, self._rng, self.health, now)
+                found += order_for(resolution, transport, self.rng, self.health, now)
         return self._without_loops(found, target, request, flow)
 
     def _without_loops(
@@ -216,7 +216,7 @@ class NextHops:
             or lookup.transport == "udp"
         ):
             return found
-        streams = order_for(resolution, "tcp", self._rng, self.health, now)
+        streams = order_for(resolution, "tcp", self.rng, self.health, now)
         if not streams and lookup.port is not None:
             streams = tuple(f._replace(transport="tcp") for f in found)
         return [*streams, *found]

@@ -84,10 +84,9 @@ class LookUps:
     def answered(self, event: events.LookedUp, now: float) -> None:
         """The store has answered, or could not: all go on."""
         waiting = self.parked.pop(event.aor, ())
-        learned = event.learned
-        if learned is not None:
+        for uri, pool, endpoint in event.learned:
             try:
-                self._learn(learned[0], learned[1], learned[2])
+                self._learn(uri, pool, endpoint)
             except Exception as error:
                 self._guard.report("look-up.failed", error, event.aor.encode())
         for parked in waiting:

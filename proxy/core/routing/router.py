@@ -11,6 +11,11 @@ from proxy.core.answers.for_us import about_us
 from proxy.core.answers.replies import diagnostics
 from proxy.core.first_hop import contact_token
 from proxy.core.first_hop.affinity import Affinity
+from proxy.core.routing.learned_uris import (
+    UnsavedUris,
+    pool_of_caller,
+    pool_of_user,
+)
 from proxy.core.routing.lookup import lookup_of
 from proxy.core.routing.routes import Identity, RouteSet
 from proxy.core.routing.rule_order import ASKED, BEFORE_OURSELVES, Question
@@ -19,8 +24,7 @@ from proxy.core.settings import CoreSettings
 from proxy.core.siblings.nodes import Nodes
 from proxy.core.tokens import NO_ENDPOINT, TokenBox
 from proxy.core.validation import ALLOW, Refusal
-from proxy.endpoints.canary import pool_for
-from proxy.endpoints.model import LearnedUri, Pool
+from proxy.endpoints.model import Pool
 from proxy.endpoints.request_uri import request_uri_for
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
@@ -41,6 +45,7 @@ class Router:
     ``table`` is swapped when the endpoint table changes.  ``front_ends`` maps the name
     or address of every known front end to its pool.  ``default_lookup`` is that of the
     default route.  ``users`` are the addresses that users of the registrar have.
+    ``is_alone``: no sibling and no other node can know more than we do.
     """
 
     __slots__ = (
@@ -51,6 +56,7 @@ class Router:
         "default_lookup",
         "front_ends",
         "identity",
+        "is_alone",
         "location",
         "nodes",
         "settings",
@@ -79,7 +85,8 @@ class Router:
         self.front_ends: dict[str, str] = {}
         self.users: frozenset[str] = frozenset()
         self.uris_refused = 0
-        self._unsaved: dict[str, LearnedUri] = {}
+        self.is_alone = not settings.asks_store
+        self._unsaved = UnsavedUris()
         self._lookups: dict[tuple[str, str], Lookup] = {}  # of pools, by scheme
         self._by_dialog = by_dialog
         default = settings.default_route
@@ -93,10 +100,8 @@ class Router:
         What was learned and is not in the store yet is carried over: the store may be
         a moment behind.
         """
-        for key, uri in list(self._unsaved.items()):
-            if key in table.learned or uri.endpoint_key not in table.endpoints:
-                del self._unsaved[key]
-        self.table = table.with_learned(self._unsaved) if self._unsaved else table
+        self._unsaved.settle(table)
+        self.table = self._unsaved.joined(table)
         self.front_ends = {}
         self._lookups = {}
         for resolution in resolutions:
@@ -106,8 +111,7 @@ class Router:
         """Look at ``table`` until ``restore``: to ask what would be, and within one
         turn, so that no request is routed by it."""
         kept = self.table, self.front_ends, self._lookups
-        unsaved = {k: u for k, u in self._unsaved.items() if k not in table.learned}
-        self.table = table.with_learned(unsaved) if unsaved else table
+        self.table = self._unsaved.joined(table)
         self.front_ends, self._lookups = {}, {}
         for resolution in resolutions:
             self.learn_front_ends(resolution)
@@ -118,15 +122,10 @@ class Router:
         self.table, self.front_ends, self._lookups = kept
 
     def learn(self, uri: str, pool: str, endpoint_key: str) -> bool:
-        """Route ``uri`` to ``pool`` from now on; False when that was known already."""
-        key = parse_uri(uri.encode()).key
-        known = self.table.learned.get(key)
-        if key in self.table.endpoints or (known and known.pool_fqdn == pool):
-            return False
-        learned = LearnedUri(uri, key, pool, endpoint_key, 0.0, 0.0)
-        self._unsaved[key] = learned
-        self.table = self.table.with_learned({key: learned})
-        return True
+        """``pool`` has handed out ``uri``; False when that was known already."""
+        table = self._unsaved.note(self.table, uri, pool, endpoint_key)
+        self.table = table or self.table
+        return table is not None
 
     def learn_front_ends(self, resolution: Resolution) -> None:
         """Note which names and addresses belong to a pool of ours."""
@@ -182,7 +181,7 @@ class Router:
         if rule == "pool":
             return self.by_pool(q.routes, q.uri)
         if rule == "learned":
-            return self.by_learned_uri(q.routes, q.uri, q.now)
+            return self.by_learned_uri(q)
         if rule == "contact":
             return self.by_contact(q.routes, q.uri)
         if rule == "binding":
@@ -229,9 +228,7 @@ class Router:
             return None
         if endpoint.state == "retired":
             return Refusal(410, endpoint.retired_text or "Gone", (), endpoint.key)
-        pool = endpoint.pool_fqdn
-        if endpoint.canary is not None:
-            pool = pool_for(endpoint, request.from_aor())
+        pool = pool_of_user(endpoint, request)
         return [
             Target(
                 "endpoint",
@@ -258,27 +255,33 @@ class Router:
             Target("pool", request_uri, lookup=lookup, pool=pool, prefer_host=prefer)
         ]
 
-    def by_learned_uri(
-        self, routes: RouteSet, uri: SipUri, now: float
-    ) -> Decision | None:
+    def by_learned_uri(self, q: Question) -> Decision | None:
         """A service URI that a pool handed out, or that an endpoint names.
 
-        A user's address stays the user's, whatever a server says.
+        It leads to the pool that the caller's calls to the endpoint go to: another one
+        may have handed out the same.  A user's address stays the user's, whatever a
+        server says.
         """
+        uri = q.uri
         if uri.user is None:
             return None
-        learned = self.table.learned.get(uri.key)
-        if learned is not None and not self.owner_of(uri.key, now):
-            pool, endpoint = learned.pool_fqdn, learned.endpoint_key
+        rows = self.table.learned.get(uri.key)
+        if rows is not None and not self.owner_of(uri.key, q.now):
+            endpoint = rows[0].endpoint_key
+            pool = pool_of_caller(self.table, q.request, rows)
+            if not pool:
+                if q.found is None and not self.is_alone:
+                    return ASK  # somebody else may have heard it from that pool
+                pool = rows[0].pool_fqdn
         else:
             named = self.table.endpoint_by_service_uri(uri.key)
             if named is None:
                 return None
-            pool, endpoint = named.pool_fqdn, named.key
+            pool, endpoint = pool_of_user(named, q.request), named.key
         return [
             Target(
                 "learned",
-                routes.request_uri,
+                q.routes.request_uri,
                 lookup=self.pool_lookup(pool, uri),
                 endpoint=endpoint,
                 pool=pool,

@@ -212,7 +212,7 @@ class Codec:
             "o": "EndpointTable",
             "endpoints": [self.write(x) for x in table.endpoints.values()],
             "pools": [self.write(x) for x in table.pools.values()],
-            "learned": [self.write(x) for x in table.learned.values()],
+            "learned": [self.write(x) for x in table.learned_uris()],
             "version": table.version,
             "cutover": self.write(table.cutover),
         }

@@ -9,6 +9,8 @@ from typing import Final
 
 import structlog
 
+from proxy import clock
+from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
 from proxy.endpoints.usage import Usage, UsageBook, bounded, merged
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.store.errors import StoreError
@@ -17,6 +19,7 @@ from proxy.store.interface import Store
 log = structlog.get_logger()
 
 SAVE: Final = 0.5
+FORGET: Final = 3600.0
 MOST_UNSAVED: Final = 10_000
 """Clients that wait for a store that takes no changes."""
 
@@ -33,6 +36,8 @@ class LedgerWriter:
         self._store = store
         self._writes = writes or StoreWrites()
         self._unsaved: list[Usage] = []
+        self._pools: list[PoolUsage] = []
+        self._users: list[UserDays] = []
         self._saving: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -43,28 +48,43 @@ class LedgerWriter:
         while True:
             await asyncio.sleep(SAVE)
             self._take()
-            if self._unsaved and (self._saving is None or self._saving.done()):
+            if self._has_any() and (self._saving is None or self._saving.done()):
                 self._begin()
+
+    def _has_any(self) -> bool:
+        return bool(self._unsaved or self._pools or self._users)
 
     def _take(self) -> None:
         """Empty the book, which holds whole requests, also while a save goes on."""
+        self._keep(*self.book.take_pools())
         fresh = self.book.take()
         waiting = merged(self._unsaved, fresh) if self._unsaved else fresh
         self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
         self._writes.dropped["usage"] += dropped
 
+    def _keep(self, pools: list[PoolUsage], users: list[UserDays]) -> None:
+        """What pools did waits in as many rows as there are pools and days."""
+        self._pools = list(added([*self._pools, *pools]).values())
+        self._users = [*self._users, *users][-MOST_UNSAVED:]
+
     def _begin(self) -> asyncio.Task[None]:
         """Save what waits. Stopping ``run`` in the middle must not save it twice."""
         rows, self._unsaved = self._unsaved, []
-        self._saving = asyncio.get_running_loop().create_task(self._write(rows))
+        pools, self._pools = self._pools, []
+        users, self._users = self._users, []
+        writing = self._write(rows, pools, users)
+        self._saving = asyncio.get_running_loop().create_task(writing)
         return self._saving
 
-    async def _write(self, rows: list[Usage]) -> None:
+    async def _write(
+        self, rows: list[Usage], pools: list[PoolUsage], users: list[UserDays]
+    ) -> None:
         try:
-            await self._store.add_usage(rows)
+            await self._store.add_usage(rows, pools, users)
         except StoreError as error:
             self._writes.failed(error)
             log.warning("usage.not_saved", clients=len(rows), reason=str(error))
+            self._keep(pools, users)
             waiting = merged(rows, self._unsaved)
             self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
             self._writes.dropped["usage"] += dropped
@@ -76,5 +96,16 @@ class LedgerWriter:
         if self._saving is not None:
             await self._saving
         self._take()
-        if self._unsaved:
+        if self._has_any():
             await self._begin()
+
+
+async def forget_days(store: Store, writes: StoreWrites, keep_days: int) -> None:
+    """Once an hour forget who called so long ago."""
+    while True:
+        try:
+            await store.forget_days(int(clock.wall() // DAY) - keep_days)
+        except StoreError as error:
+            writes.failed(error)
+            log.warning("store.unavailable", reason=str(error))
+        await asyncio.sleep(FORGET)

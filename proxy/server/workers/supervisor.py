@@ -7,6 +7,7 @@ the work.  A single process never uses this module.
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, TextIO
 
@@ -31,6 +32,7 @@ from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
 from proxy.server.workers.crew import Crew
+from proxy.server.workers.explained_once import joined
 from proxy.server.workers.sockets import NodeSockets, open_sockets
 from proxy.server.workers.totals import Snapshot
 from proxy.telemetry.logs import set_up_logs
@@ -241,6 +243,10 @@ class Supervisor:
             found = await self.crew.ask("calls", query=query)
             return Reply.json(join_calls([each for _, each in found]))
 
+        async def explain(words: Mapping[str, str]) -> Reply:
+            found = await self.crew.ask("explain", words=dict(words))
+            return joined([answer for _, answer in found])
+
         async def begin_drain() -> Reply:
             return Reply.json({"phase": "draining", "open": await self.drain()}, 202)
 
@@ -248,6 +254,7 @@ class Supervisor:
             **open_pages(self.state, self.down, lambda: self.crew.store),
             "/metrics": Page(scrape),
             "/status": Page(status),
+            "/explain": Page(explain, takes_query=True),
             "/drain": Page(begin_drain, "POST"),
             "/calls": Page(calls, is_private=True, takes_query=True),
             "/trace/live": Page(live, "POST", is_private=True, takes_query=True),

@@ -21,6 +21,7 @@ from proxy.core import events
 from proxy.net.selector import new_event_loop
 from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
+from proxy.server.explained import QuestionError, explainer_of
 from proxy.server.garbage import settle_memory
 from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
@@ -180,6 +181,11 @@ async def _obey(
     while message is not None:
         if message.get("ask") == "stop":
             return
+        if message.get("ask") == "explain":
+            # It waits for DNS, and nobody else shall.
+            runtime.tasks.start(_explain(channel, message, runtime), "explain")
+            message = await channel.receive()
+            continue
         answer: Any = None  # as from a worker that is too busy
         try:
             answer = _answer(message, runtime, state, reloader)
@@ -191,6 +197,18 @@ async def _obey(
     # The supervisor was killed: its successor wants our addresses, and now.
     log.error("worker.orphaned")
     os._exit(1)
+
+
+async def _explain(channel: Channel, message: Message, runtime: Runtime) -> None:
+    """Answer what becomes of a request; {"problem"} for a question that is none."""
+    answer: Any = None
+    try:
+        answer = await explainer_of(runtime).answer(message["words"])
+    except QuestionError as error:
+        answer = {"problem": str(error)}
+    except Exception:
+        log.exception("worker.not_answered", question="explain")
+    channel.answer(message, answer)
 
 
 def _answer(

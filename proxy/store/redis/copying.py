@@ -9,6 +9,8 @@ from proxy.location.binding import FIELDS
 from proxy.store.copying import META, Rows, Values, keyed
 from proxy.store.redis import scripts
 from proxy.store.redis.connection import RedisConnection, Word, redis_key
+from proxy.store.redis.learned import rows_of, value_of
+from proxy.store.redis.ledger import pool_usage_of, user_days_of
 from proxy.store.redis.registrar import binding_from_json, binding_to_json
 
 Words = tuple[Any, ...]
@@ -28,9 +30,10 @@ class RedisCopy:
         if section == "usage":
             return keyed(section, await self._usage())
         values: dict[bytes, bytes] = {}
-        await self._redis.scan(section, values.update)
-        if section == "learned":
+        if section == "learned_by_pool":
+            await self._redis.scan("learned", values.update)
             return keyed(section, await self._learned(values))
+        await self._redis.scan(section, values.update)
         read = _READ.get(section, _plain)
         return keyed(section, [row for item in values.items() for row in read(*item)])
 
@@ -52,14 +55,16 @@ class RedisCopy:
         rows: list[Values] = []
         for name, value in values.items():
             used = await self._redis.command("ZSCORE", redis_key("learned:used"), name)
-            pool, endpoint, at, uri = value.decode().split("\n", 3)
-            rows.append((name.decode(), uri, pool, endpoint, float(at), float(used)))
+            for pool, endpoint, at, uri in rows_of(value):
+                rows.append((name.decode(), pool, uri, endpoint, at, float(used)))
         return rows
 
     async def write(self, section: str, rows: Sequence[Values]) -> None:
         """See StoreCopy."""
         if section == "users":
             commands = _user_commands(rows)
+        elif section == "learned_by_pool":
+            commands = _learned_commands(rows)
         elif section in _WRITE:
             commands = [each for row in rows for each in _WRITE[section](*row)]
         else:
@@ -135,15 +140,24 @@ def _audit_commands(number: int, version: int, *row: Any) -> list[Words]:
     ]
 
 
-def _learned_commands(
-    name: str, uri: str, pool: str, endpoint: str, at: float, used: float
-) -> list[Words]:
-    value = "\n".join((pool, endpoint, repr(at), uri))
-    return [
-        ("HSET", redis_key("learned"), name, value),
-        ("ZADD", redis_key("learned:used"), repr(used), name),
-        ("SADD", redis_key(f"learned:of:{endpoint}"), name),
-    ]
+def _learned_commands(rows: Sequence[Values]) -> list[Words]:
+    """A value for each key, of the rows of its pools."""
+    commands: list[Words] = []
+    for name, group in groupby(sorted(rows, key=_by_key), key=lambda row: row[0]):
+        each: list[Any] = list(group)
+        newest = sorted(each, key=lambda row: row[4], reverse=True)
+        value = value_of([(row[1], row[3], row[4], row[2]) for row in newest])
+        used = max(row[5] for row in each)
+        commands += [
+            ("HSET", redis_key("learned"), name, value),
+            ("ZADD", redis_key("learned:used"), repr(used), name),
+            ("SADD", redis_key(f"learned:of:{newest[0][3]}"), name),
+        ]
+    return commands
+
+
+def _by_key(row: Values) -> str:
+    return str(row[0])
 
 
 def _binding_commands(*row: Any) -> list[Words]:
@@ -199,6 +213,31 @@ def _user_commands(rows: Sequence[Values]) -> list[Words]:
     return commands
 
 
+def _pool_row(name: bytes, value: bytes) -> list[Values]:
+    row = pool_usage_of(name, value)
+    times = json.dumps(row.times, separators=(",", ":"))
+    return [(*row.key, row.calls, row.failed, row.journeys, times)]
+
+
+def _pool_commands(
+    endpoint: str, pool: str, day: int, cutover: int, *counts: Any
+) -> list[Words]:
+    *numbers, times = counts
+    value = " ".join([*map(str, numbers), times.strip("[]")])
+    field = f"{endpoint}\n{pool}\n{day}\n{cutover}"
+    return [("HSET", redis_key("usage_pools"), field, value)]
+
+
+def _days_row(name: bytes, value: bytes) -> list[Values]:
+    row = user_days_of(name, value)
+    days = f" {' '.join(map(str, row.days))} "
+    return [(row.endpoint_key, row.pool_fqdn, row.aor, days)]
+
+
+def _days_commands(endpoint: str, pool: str, aor: str, days: str) -> list[Words]:
+    return [("HSET", redis_key("usage_days"), f"{endpoint}\n{pool}\n{aor}", days)]
+
+
 _READ: Final[dict[str, Callable[[bytes, bytes], list[Values]]]] = {
     "cutovers": _cutover,
     "audit": _audit,
@@ -210,10 +249,11 @@ _READ: Final[dict[str, Callable[[bytes, bytes], list[Values]]]] = {
 }
 _WRITE: Final[dict[str, Callable[..., list[Words]]]] = {
     "audit": _audit_commands,
-    "learned": _learned_commands,
     "bindings": _binding_commands,
     "conflicts": _conflict_commands,
     "usage": _usage_commands,
+    "usage_pools": _pool_commands,
+    "usage_days": _days_commands,
     "access": _access_commands,
     "access_used": _access_used_commands,
 }

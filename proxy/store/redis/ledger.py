@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from proxy.endpoints.pool_usage import PoolUsage, UserDays, added
 from proxy.endpoints.usage import OTHERS, Usage
 from proxy.store.ledger import MAX_USERS
 from proxy.store.redis import scripts
@@ -15,15 +16,55 @@ class RedisLedger:
     _redis: RedisConnection
     _max_users: int = MAX_USERS
 
-    async def add_usage(self, rows: Sequence[Usage]) -> None:
+    async def add_usage(
+        self,
+        rows: Sequence[Usage],
+        pools: Sequence[PoolUsage] = (),
+        users: Sequence[UserDays] = (),
+    ) -> None:
         """See LedgerStore."""
-        words: list[str | int] = [self._max_users, OTHERS]
+        words: list[str | int] = []
         for row in rows:
             words += row.endpoint_key, row.aor, repr(row.first_at), repr(row.last_at)
             words += row.count, row.failed
             words.append(json.dumps([row.user_agent, row.epid, row.source]))
-        if rows:
-            await self._redis.script(scripts.ADD_USAGE, *words)
+        size = len(words)
+        for each in added(pools).values():
+            words += "\n".join(map(str, each.key)), each.calls, each.failed
+            words += each.journeys, ",".join(map(str, each.times))
+        pool_size = len(words) - size
+        for user in users:
+            words.append("\n".join((user.endpoint_key, user.pool_fqdn, user.aor)))
+            words.append(" ".join(map(str, user.days)))
+        if words:
+            head = self._max_users, OTHERS, size, pool_size
+            await self._redis.script(scripts.ADD_USAGE, *head, *words)
+
+    async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
+        """See LedgerStore."""
+        found = await self._redis.command("HGETALL", redis_key("usage_pools"))
+        rows = [pool_usage_of(name, value) for name, value in found.items()]
+        return sorted(
+            (x for x in rows if endpoint_key in (None, x.endpoint_key)),
+            key=lambda x: x.key,
+        )
+
+    async def user_days(self, endpoint_key: str | None = None) -> list[UserDays]:
+        """See LedgerStore."""
+        found = await self._redis.command("HGETALL", redis_key("usage_days"))
+        rows = [user_days_of(name, value) for name, value in found.items()]
+        return sorted(
+            (x for x in rows if endpoint_key in (None, x.endpoint_key)),
+            key=lambda x: (x.endpoint_key, x.pool_fqdn, x.aor),
+        )
+
+    async def forget_days(self, before: int) -> int:
+        """See LedgerStore."""
+        return int(await self._redis.script(scripts.FORGET_DAYS, before))
+
+    async def forget_user(self, aor: str) -> int:
+        """See LedgerStore."""
+        return int(await self._redis.script(scripts.FORGET_USER, aor))
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """See LedgerStore."""
@@ -60,3 +101,21 @@ def _usage(endpoint: str, aor: bytes, value: bytes) -> Usage:
         int(failed),
         *json.loads(rest),
     )
+
+
+def pool_usage_of(name: bytes, value: bytes) -> PoolUsage:
+    """One row of ``usage_pools``."""
+    endpoint, pool, day, cutover = name.decode().split("\n")
+    calls, failed, journeys, times = value.decode().split(" ")
+    counts = int(calls), int(failed), int(journeys)
+    return PoolUsage(
+        *(endpoint, pool, int(day), int(cutover)),
+        *counts,
+        tuple(map(int, times.split(","))),
+    )
+
+
+def user_days_of(name: bytes, value: bytes) -> UserDays:
+    """One row of ``usage_days``."""
+    endpoint, pool, aor = name.decode().split("\n", 2)
+    return UserDays(endpoint, pool, aor, tuple(sorted(map(int, value.split()))))

@@ -7,6 +7,7 @@ from proxy.location.binding import BindingChange
 from proxy.store.news import Known, News
 from proxy.store.redis import scripts
 from proxy.store.redis.connection import RedisConnection
+from proxy.store.redis.learned import rows_of
 from proxy.store.redis.registrar import binding_from_json
 
 AT_ONCE: Final = 1000
@@ -47,7 +48,7 @@ class RedisNews:
 def _known(aor: str, now: float, learned: bytes | None, values: list[bytes]) -> Known:
     bindings = [binding_from_json(each) for each in values if each is not None]
     live = [each for each in bindings if each.expires_at > now]
-    if learned is None:
-        return Known(aor, live)
-    pool, endpoint, _, uri = learned.decode().split("\n", 3)
-    return Known(aor, live, (uri, pool, endpoint))
+    rows = [] if learned is None else rows_of(learned)
+    # The oldest first: whoever takes them over one by one ends with the newest.
+    claims = [(uri, pool, endpoint) for pool, endpoint, _, uri in reversed(rows)]
+    return Known(aor, live, claims)

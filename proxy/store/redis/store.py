@@ -20,7 +20,7 @@ from proxy.endpoints.codec import (
     row_to_json,
 )
 from proxy.endpoints.model import LearnedUri
-from proxy.endpoints.table import EndpointTable
+from proxy.endpoints.table import MOST_POOLS, EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
 from proxy.store.actor import Actor
@@ -29,6 +29,7 @@ from proxy.store.errors import StoreError
 from proxy.store.redis import scripts
 from proxy.store.redis.access import RedisAccess
 from proxy.store.redis.connection import RedisConnection, redis_key
+from proxy.store.redis.learned import rows_of
 from proxy.store.redis.ledger import RedisLedger
 from proxy.store.redis.news import RedisNews
 from proxy.store.redis.nodes import RedisNodes
@@ -157,7 +158,7 @@ class RedisStore(
         if parsed.user is None:
             raise MalformedMessage("learned URI without a user")
         value = "\n".join((pool_fqdn, endpoint_key, repr(now), uri))
-        words = parsed.key, pool_fqdn, endpoint_key, repr(now), value
+        words = parsed.key, pool_fqdn, endpoint_key, repr(now), value, MOST_POOLS
         return bool(await self._redis.script(scripts.LEARN, *words))
 
     async def touch_learned(self, used: Mapping[str, float]) -> None:
@@ -212,9 +213,7 @@ def _learned(values: Sequence[bytes], used: Sequence[bytes]) -> list[LearnedUri]
     used_at = dict(zip(used[::2], map(float, used[1::2]), strict=True))
     found = []
     for name, value in zip(values[::2], values[1::2], strict=True):
-        pool, endpoint, learned_at, uri = value.decode().split("\n", 3)
-        at = float(learned_at)
-        found.append(
-            LearnedUri(uri, name.decode(), pool, endpoint, at, used_at.get(name, at))
-        )
+        for pool, endpoint, at, uri in rows_of(value):
+            last = used_at.get(name, at)
+            found.append(LearnedUri(uri, name.decode(), pool, endpoint, at, last))
     return found

@@ -22,7 +22,7 @@ from proxy.endpoints.codec import (
     row_from_json,
     row_to_json,
 )
-from proxy.endpoints.model import Cutover, LearnedUri
+from proxy.endpoints.model import Cutover
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
@@ -32,6 +32,7 @@ from proxy.store.errors import StoreError
 from proxy.store.nodes import NodeRecord
 from proxy.store.sqlite.access import SqliteAccess
 from proxy.store.sqlite.errors import store_error
+from proxy.store.sqlite.learned import SqliteLearned
 from proxy.store.sqlite.ledger import SqliteLedger
 from proxy.store.sqlite.migrations import NEWEST, SchemaTooNew, migrate, schema_version
 from proxy.store.sqlite.news import SqliteNews
@@ -92,6 +93,7 @@ class SqliteFile:
             self._db.close()
             raise
         self._identity = Identity.of(path)
+        self._learned = SqliteLearned(self._db)
         self.registrar = SqliteRegistrar(self._db, self._transaction)
         self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
@@ -147,7 +149,6 @@ class SqliteFile:
 
     def _table(self, *, with_learned: bool) -> EndpointTable:
         rows = self._db.execute
-        learned = rows("SELECT * FROM learned") if with_learned else ()
         return EndpointTable(
             [
                 endpoint_from_json(json.loads(body))
@@ -157,10 +158,7 @@ class SqliteFile:
                 pool_from_json(json.loads(body))
                 for (body,) in rows("SELECT body FROM pools ORDER BY fqdn")
             ],
-            [
-                LearnedUri(uri, key, pool, endpoint, learned_at, used_at)
-                for key, uri, pool, endpoint, learned_at, used_at in learned
-            ],
+            self._learned.rows() if with_learned else (),
             self._read_version(),
             self._cutover(),
         )
@@ -226,9 +224,7 @@ class SqliteFile:
             return
         self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (change.key,))
         if change.kind == "endpoint":
-            self._db.execute(
-                "DELETE FROM learned WHERE endpoint_key = ?", (change.key,)
-            )
+            self._learned.forget_endpoint(change.key)
 
     def _audit(
         self, change: RowChange, actor: Actor, verb: str, version: int, now: float
@@ -270,44 +266,27 @@ class SqliteFile:
 
     @_mapped
     def learn(self, uri: str, pool_fqdn: str, endpoint_key: str, now: float) -> bool:
-        """Insert or move a learned URI of an endpoint that exists."""
-        parsed = parse_uri(uri.encode())
-        if parsed.user is None:
+        """Insert or use a learned URI of an endpoint that exists, a row for a pool."""
+        key = parse_uri(uri.encode())
+        if key.user is None:
             raise MalformedMessage("learned URI without a user")
-        row = (parsed.key, uri, pool_fqdn, endpoint_key, now, now, endpoint_key)
         with self._transaction():
-            moved = self._db.execute(
-                "UPDATE learned SET last_used_at = max(last_used_at, ?)"
-                " WHERE key = ? AND pool_fqdn = ? AND endpoint_key = ?",
-                (now, parsed.key, pool_fqdn, endpoint_key),
-            ).rowcount
-            if moved:
-                return False
-            changed = self._db.execute(
-                "INSERT OR REPLACE INTO learned SELECT ?, ?, ?, ?, ?, ?"
-                " WHERE EXISTS (SELECT 1 FROM endpoints WHERE key = ?)",
-                row,
-            ).rowcount
+            changed = self._learned.learn(key.key, uri, pool_fqdn, endpoint_key, now)
             version = self._next_version() if changed else self._version
         self._version = version
-        return bool(changed)
+        return changed
 
     @_mapped
     def touch_learned(self, used: Mapping[str, float]) -> None:
         """Times of last use, which only move forward; no new version of the table."""
         with self._transaction():
-            self._db.executemany(
-                "UPDATE learned SET last_used_at = max(last_used_at, ?) WHERE key = ?",
-                [(at, key) for key, at in used.items()],
-            )
+            self._learned.touch(used)
 
     @_mapped
     def forget_learned(self, before: float) -> int:
         """Delete what was last used before an instant."""
         with self._transaction():
-            gone = self._db.execute(
-                "DELETE FROM learned WHERE last_used_at < ?", (before,)
-            ).rowcount
+            gone = self._learned.forget(before)
             if gone:
                 version = self._next_version()
         if gone:

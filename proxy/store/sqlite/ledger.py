@@ -3,11 +3,13 @@
 Blocking, and used from the store's one thread, like ``file``.
 """
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+from proxy.endpoints.pool_usage import PoolUsage, UserDays, added
 from proxy.endpoints.usage import OTHERS, Usage, merged
 from proxy.store.ledger import MAX_USERS
 from proxy.store.sqlite.registrar import Transaction
@@ -21,6 +23,9 @@ _ADD: Final = (
     " last_at = max(last_at, excluded.last_at), count = count + excluded.count,"
     " failed = failed + excluded.failed, user_agent = excluded.user_agent,"
     " epid = excluded.epid, source = excluded.source"
+)
+_POOL_COLUMNS: Final = (
+    "endpoint_key, pool_fqdn, day, cutover, calls, failed, journeys, times"
 )
 _KNOWN: Final = "SELECT 1 FROM usage WHERE endpoint_key = ? AND aor = ?"
 
@@ -39,10 +44,104 @@ class SqliteLedger:
         self._max_users = max_users
         self._at_most = max_users  # rows there can be; counted when it matters
 
-    def add_usage(self, rows: Sequence[Usage]) -> None:
+    def add_usage(
+        self,
+        rows: Sequence[Usage],
+        pools: Sequence[PoolUsage] = (),
+        users: Sequence[UserDays] = (),
+    ) -> None:
         """One transaction for a whole batch."""
         with self._transaction():
             self._db.executemany(_ADD, map(_values, self._within_limit(rows)))
+            for row in added(pools).values():
+                self._add_pool(row)
+            for user in users:
+                self._add_days(user)
+
+    def _add_pool(self, row: PoolUsage) -> None:
+        known = self._db.execute(
+            f"SELECT {_POOL_COLUMNS} FROM usage_pools WHERE endpoint_key = ?"
+            " AND pool_fqdn = ? AND day = ? AND cutover = ?",
+            row.key,
+        ).fetchone()
+        row = row if known is None else row.plus(_pool_usage(known))
+        times = json.dumps(row.times, separators=(",", ":"))
+        values = *row.key, row.calls, row.failed, row.journeys, times
+        self._db.execute(
+            "INSERT OR REPLACE INTO usage_pools VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+        )
+
+    def _add_days(self, user: UserDays) -> None:
+        """The days of a user are one text of numbers: `` 20700 20701 ``."""
+        who = user.endpoint_key, user.pool_fqdn, user.aor
+        known = self._db.execute(
+            "SELECT days FROM usage_days WHERE endpoint_key = ? AND pool_fqdn = ?"
+            " AND aor = ?",
+            who,
+        ).fetchone()
+        if known is None and self._is_full("usage_days"):
+            return
+        days = {*_days(known[0] if known else ""), *user.days}
+        self._db.execute(
+            "INSERT OR REPLACE INTO usage_days VALUES (?, ?, ?, ?)",
+            (*who, _days_text(days)),
+        )
+
+    def _is_full(self, table: str) -> bool:
+        rows = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return bool(rows >= self._max_users)
+
+    def pool_usage(self, endpoint_key: str | None) -> list[PoolUsage]:
+        """See LedgerStore."""
+        where, values = _of(endpoint_key)
+        rows = self._db.execute(
+            f"SELECT {_POOL_COLUMNS} FROM usage_pools {where} ORDER BY 1, 2, 3, 4",
+            values,
+        )
+        return [_pool_usage(row) for row in rows]
+
+    def user_days(self, endpoint_key: str | None) -> list[UserDays]:
+        """See LedgerStore."""
+        where, values = _of(endpoint_key)
+        rows = self._db.execute(
+            "SELECT endpoint_key, pool_fqdn, aor, days FROM usage_days"
+            f" {where} ORDER BY 1, 2, 3",
+            values,
+        )
+        return [UserDays(key, pool, aor, _days(days)) for key, pool, aor, days in rows]
+
+    def forget_days(self, before: int) -> int:
+        """See LedgerStore."""
+        with self._transaction():
+            gone = self._db.execute(
+                "DELETE FROM usage_pools WHERE day < ?", (before,)
+            ).rowcount
+            rows = self._db.execute("SELECT * FROM usage_days").fetchall()
+            for *who, text in rows:
+                days = _days(text)
+                left = {day for day in days if day >= before}
+                if len(left) == len(days):
+                    continue
+                gone += 1
+                self._db.execute(
+                    "DELETE FROM usage_days WHERE endpoint_key = ? AND pool_fqdn = ?"
+                    " AND aor = ?",
+                    who,
+                )
+                if left:
+                    self._db.execute(
+                        "INSERT INTO usage_days VALUES (?, ?, ?, ?)",
+                        (*who, _days_text(left)),
+                    )
+        return gone
+
+    def forget_user(self, aor: str) -> int:
+        """See LedgerStore."""
+        with self._transaction():
+            return sum(
+                self._db.execute(f"DELETE FROM {table} WHERE aor = ?", (aor,)).rowcount
+                for table in ("usage", "usage_days")
+            )
 
     def _within_limit(self, rows: Sequence[Usage]) -> Sequence[Usage]:
         """Names that are new when the ledger is full are counted under one."""
@@ -99,3 +198,30 @@ def _values(row: Usage) -> tuple[object, ...]:
         row.epid,
         row.source,
     )
+
+
+def _of(endpoint_key: str | None) -> tuple[str, tuple[str, ...]]:
+    return (
+        ("", ())
+        if endpoint_key is None
+        else (
+            "WHERE endpoint_key = ?",
+            (endpoint_key,),
+        )
+    )
+
+
+def _pool_usage(row: tuple[Any, ...]) -> PoolUsage:
+    endpoint, pool, day, cutover, calls, failed, journeys, times = row
+    return PoolUsage(
+        *(endpoint, pool, day, cutover, calls, failed, journeys),
+        tuple(json.loads(times)),
+    )
+
+
+def _days(text: str) -> tuple[int, ...]:
+    return tuple(sorted(map(int, text.split())))
+
+
+def _days_text(days: Iterable[int]) -> str:
+    return f" {' '.join(map(str, sorted(days)))} "

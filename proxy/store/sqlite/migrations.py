@@ -82,6 +82,25 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE guard_counts (cutover INTEGER NOT NULL, what TEXT NOT NULL,"
         " count INTEGER NOT NULL, PRIMARY KEY (cutover, what)) WITHOUT ROWID",
     ),
+    (
+        # Two pools may hand out one service URI; each has its row.
+        "CREATE TABLE learned_by_pool (key TEXT NOT NULL, pool_fqdn TEXT NOT NULL,"
+        " uri TEXT NOT NULL, endpoint_key TEXT NOT NULL, learned_at REAL NOT NULL,"
+        " last_used_at REAL NOT NULL, PRIMARY KEY (key, pool_fqdn)) WITHOUT ROWID",
+        "INSERT INTO learned_by_pool SELECT key, pool_fqdn, uri, endpoint_key,"
+        " learned_at, last_used_at FROM learned",
+    ),
+    (
+        # What each pool made of an endpoint's calls, and who was there on which days:
+        # endpoints/pool_usage.py.
+        "CREATE TABLE usage_pools (endpoint_key TEXT NOT NULL, pool_fqdn TEXT NOT NULL,"
+        " day INTEGER NOT NULL, cutover INTEGER NOT NULL, calls INTEGER NOT NULL,"
+        " failed INTEGER NOT NULL, journeys INTEGER NOT NULL, times TEXT NOT NULL,"
+        " PRIMARY KEY (endpoint_key, pool_fqdn, day, cutover)) WITHOUT ROWID",
+        "CREATE TABLE usage_days (endpoint_key TEXT NOT NULL, pool_fqdn TEXT NOT NULL,"
+        " aor TEXT NOT NULL, days TEXT NOT NULL,"
+        " PRIMARY KEY (endpoint_key, pool_fqdn, aor)) WITHOUT ROWID",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

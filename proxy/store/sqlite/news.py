@@ -67,8 +67,9 @@ class SqliteNews:
             for aor in aors
         ]
 
-    def _learned(self, aor: str) -> tuple[str, str, str] | None:
-        row = self._db.execute(
-            "SELECT uri, pool_fqdn, endpoint_key FROM learned WHERE key = ?", (aor,)
-        ).fetchone()
-        return None if row is None else (row[0], row[1], row[2])
+    def _learned(self, aor: str) -> list[tuple[str, str, str]]:
+        return self._db.execute(
+            "SELECT uri, pool_fqdn, endpoint_key FROM learned_by_pool WHERE key = ?"
+            " ORDER BY learned_at",
+            (aor,),
+        ).fetchall()

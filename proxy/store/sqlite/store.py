@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from proxy.endpoints.changes import Decide, RowChange
+from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
@@ -165,10 +166,31 @@ class SqliteStore:
         """See RegistrarStore."""
         return await self._run(self._file.registrar.conflicts, endpoint_key)
 
-    async def add_usage(self, rows: Sequence[Usage]) -> None:
+    async def add_usage(
+        self,
+        rows: Sequence[Usage],
+        pools: Sequence[PoolUsage] = (),
+        users: Sequence[UserDays] = (),
+    ) -> None:
         """See LedgerStore."""
-        if rows:
-            await self._run(self._file.ledger.add_usage, rows)
+        if rows or pools or users:
+            await self._run(self._file.ledger.add_usage, rows, pools, users)
+
+    async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
+        """See LedgerStore."""
+        return await self._run(self._file.ledger.pool_usage, endpoint_key)
+
+    async def user_days(self, endpoint_key: str | None = None) -> list[UserDays]:
+        """See LedgerStore."""
+        return await self._run(self._file.ledger.user_days, endpoint_key)
+
+    async def forget_days(self, before: int) -> int:
+        """See LedgerStore."""
+        return await self._run(self._file.ledger.forget_days, before)
+
+    async def forget_user(self, aor: str) -> int:
+        """See LedgerStore."""
+        return await self._run(self._file.ledger.forget_user, aor)
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """See LedgerStore."""

@@ -5,7 +5,7 @@ import pytest
 from proxy.core import events
 from proxy.core.dialogs.learned_uri import REFUSALS
 from proxy.endpoints.model import Canary, LearnedUri
-from proxy.endpoints.table import MOST_LEARNED
+from proxy.endpoints.table import MOST_LEARNED, EndpointTable
 from tests.support.dialogs import CALLER, Call
 from tests.support.messages import ALIAS, request
 from tests.support.playbook import DOMAIN, OTHER_POOL, POOL, endpoint
@@ -153,3 +153,114 @@ def test_an_endpoint_has_so_many_and_no_more(playbook):
 
 def test_every_refusal_has_a_sentence():
     assert all(REFUSALS.values())
+
+
+# -- two pools that hand out the same address -----------------------------------------
+
+ROWS = tuple(
+    LearnedUri(GC, KEY, pool, endpoint().key, at, at)
+    for at, pool in ((1.0, POOL), (2.0, OTHER_POOL))
+)
+
+
+def calls(play, uri: str, user: str) -> str:
+    """Which front end an INVITE of this user arrives at."""
+    caller = f"<sip:{user}@{DOMAIN}>;tag=1"
+    number = len(play.sent)
+    data = request(
+        f"INVITE {uri}",
+        from_=caller,
+        branch=f"z9hG4bK-{number}",
+        call_id=f"{user}-{number}",
+    )
+    play.send("client", data)
+    play._script.clear()
+    return next(p for p, sent in reversed(play.sent) if sent.startswith(b"INVITE"))
+
+
+@pytest.mark.parametrize("percent", [0, 1, 35, 99, 100])
+@pytest.mark.parametrize("rows", [ROWS, ROWS[::-1]])
+def test_a_callers_service_uri_goes_where_its_alias_went(playbook, percent, rows):
+    pilots = frozenset({f"pilot@{DOMAIN}"})
+    canary = Canary(OTHER_POOL, percent, pilots)
+    play = playbook(endpoints=(endpoint(canary=canary),), learned=rows)
+    play.knows(OTHER_POOL, "fe3")
+    users = ["pilot", *(f"user{n}" for n in range(60))]
+    went = {user: calls(play, ALIAS, user) for user in users}
+    assert {user: calls(play, GC, user) for user in users} == went
+    assert went["pilot"] == "fe3"
+    if percent in (35, 100):
+        assert set(went.values()) == ({"fe3"} if percent == 100 else {"fe1", "fe3"})
+
+
+def test_so_does_one_that_the_endpoint_names(playbook):
+    pilots = frozenset({f"pilot@{DOMAIN}"})
+    named = endpoint(
+        canary=Canary(OTHER_POOL, 0, pilots), service_uris=("sip:gc-*@contoso.test",)
+    )
+    play = playbook(endpoints=(named,))
+    play.knows(OTHER_POOL, "fe3")
+    assert [calls(play, GC, user) for user in ("pilot", "alice")] == ["fe3", "fe1"]
+
+
+def test_one_that_the_other_pool_alone_has_handed_out_stays_there(playbook):
+    """Whoever looked it up before the percentage rose still holds it."""
+    canary = Canary(OTHER_POOL, 100)
+    play = playbook(endpoints=(endpoint(canary=canary),), learned=ROWS[:1])
+    play.knows(OTHER_POOL, "fe3")
+    assert calls(play, ALIAS, "alice") == "fe3"
+    assert calls(play, GC, "alice") == "fe1"
+
+
+def test_after_the_switch_all_go_to_the_new_pool(playbook):
+    play = playbook(endpoints=(endpoint(pool=OTHER_POOL),), learned=ROWS)
+    play.knows(OTHER_POOL, "fe3")
+    assert calls(play, GC, "alice") == "fe3"
+
+
+def test_each_pool_is_learned_of_its_own(playbook):
+    canary = Canary(OTHER_POOL, 0, frozenset({f"alice@{DOMAIN}"}))
+    play = playbook(endpoints=(endpoint(canary=canary),), learned=ROWS[:1])
+    play.knows(OTHER_POOL, "fe3")
+    call = Call(play, callee="fe3")
+    assert hand_out(call) == [f"learn {GC} {OTHER_POOL}"]
+    assert hand_out(call) == []
+    assert calls(play, GC, "alice") == "fe3" and calls(play, GC, "bob") == "fe1"
+    # The store may be a moment behind, with the other pool's row alone.
+    play.table_changes(play.table)
+    assert calls(play, GC, "alice") == "fe3" and calls(play, GC, "bob") == "fe1"
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_another_node_may_have_heard_it_from_the_callers_pool(playbook, knows):
+    canary = Canary(OTHER_POOL, 100)
+    play = playbook(
+        endpoints=(endpoint(canary=canary),), learned=ROWS[:1], asks_store=True
+    )
+    play.knows(OTHER_POOL, "fe3")
+    play.send("client", request(f"INVITE {GC}"))
+    play.sees(f"look up {KEY}")
+    claims = [(GC, POOL, endpoint().key), (GC, OTHER_POOL, endpoint().key)]
+    play.store_says(KEY, learned=claims if knows else claims[:1])
+    there = "fe3" if knows else "fe1"
+    play.sees("client < 100", f"use {KEY}", f"{there} < INVITE")
+    play.answer(there, 200)
+    play.sees("client < 200")
+    play.send("client", request(f"INVITE {GC}", branch="z9hG4bK-2", call_id="2"))
+    again = ["client < 100", f"use {KEY}", "fe3 < INVITE"]
+    play.sees(*(again if knows else [f"look up {KEY}"]))
+    if not knows:
+        play.store_says(KEY)
+        play.sees("client < 100", f"use {KEY}", "fe1 < INVITE")
+
+
+def test_an_address_remembers_a_few_pools_and_the_newest(playbook):
+    table = EndpointTable(
+        (endpoint(),),
+        learned=[
+            LearnedUri(GC, KEY, f"p{n}.contoso.test", endpoint().key, n, n)
+            for n in (3.0, 9.0, 1.0, 7.0, 5.0)
+        ],
+    )
+    pools = [row.pool_fqdn for row in table.learned[KEY]]
+    assert pools == [f"p{n}.contoso.test" for n in (9.0, 7.0, 5.0, 3.0)]

@@ -74,7 +74,7 @@ def test_many_that_want_the_same_ask_once(registry):
 def test_a_service_uri_that_another_proxy_has_just_learned(registry):
     registry.send("client", request(f"INVITE {GC}"))
     registry.sees(f"look up gc-1@{DOMAIN}")
-    registry.store_says(f"gc-1@{DOMAIN}", learned=(GC, POOL, f"ocschat@{DOMAIN}"))
+    registry.store_says(f"gc-1@{DOMAIN}", learned=[(GC, POOL, f"ocschat@{DOMAIN}")])
     registry.sees("client < 100", f"use gc-1@{DOMAIN}", f"fe1 < INVITE {GC}")
     # From now on memory knows it.
     registry.send("client", request(f"MESSAGE {GC}", branch="z9hG4bKb"))

@@ -58,6 +58,10 @@ class Book:
     def __init__(self, rows: list[Usage]) -> None:
         self._rows = rows
 
+    def take_pools(self):
+        """Nothing."""
+        return [], []
+
     def take(self) -> list[Usage]:
         return self._rows
 

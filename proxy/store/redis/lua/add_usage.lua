@@ -1,8 +1,10 @@
--- How many rows at most, the name of those beyond, then per row: endpoint, AOR, first,
--- last, count, failed, rest.
+-- How many rows at most, the name of those beyond, how many words rows have and how many
+-- pools; then per row: endpoint, AOR, first, last, count, failed, rest; per pool: field,
+-- calls, failed, journeys, times; per user: field, days.
 local known = tonumber(redis.call('HGET', meta, 'usage_rows'))
-local is_full = known + (#ARGV - 3) / 7 > tonumber(ARGV[2])
-for i = 4, #ARGV, 7 do
+local most, rows, pools = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local is_full = known + rows / 7 > most
+for i = 6, 5 + rows, 7 do
   local book, aor = P .. 'usage:' .. ARGV[i], ARGV[i + 1]
   local first, last = ARGV[i + 2], ARGV[i + 3]
   local count, failed = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
@@ -19,4 +21,31 @@ for i = 4, #ARGV, 7 do
   end
   redis.call('HSET', book, aor, first .. ' ' .. last .. ' '
     .. string.format('%d %d', count, failed) .. '\n' .. ARGV[i + 6])
+end
+for i = 6 + rows, 5 + rows + pools, 5 do
+  local sums = {ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]}
+  local times = {}
+  for each in string.gmatch(ARGV[i + 4], '%d+') do times[#times + 1] = tonumber(each) end
+  local old = redis.call('HGET', P .. 'usage_pools', ARGV[i])
+  if old then
+    local place = 0
+    for each in string.gmatch(old, '%d+') do
+      place = place + 1
+      if place <= 3 then sums[place] = sums[place] + each
+      else times[place - 3] = (times[place - 3] or 0) + each end
+    end
+  end
+  for at, each in ipairs(times) do times[at] = string.format('%d', each) end
+  redis.call('HSET', P .. 'usage_pools', ARGV[i], string.format('%d %d %d ', unpack(sums))
+    .. table.concat(times, ','))
+end
+for i = 6 + rows + pools, #ARGV, 2 do
+  local days = redis.call('HGET', P .. 'usage_days', ARGV[i])
+  if days or redis.call('HLEN', P .. 'usage_days') < most then
+    days = days or ' '
+    for day in string.gmatch(ARGV[i + 1], '%d+') do
+      if not string.find(days, ' ' .. day .. ' ', 1, true) then days = days .. day .. ' ' end
+    end
+    redis.call('HSET', P .. 'usage_days', ARGV[i], days)
+  end
 end

@@ -1,0 +1,101 @@
+"""Is the new pool worse than the old one?  Fisher's exact test, and a sentence.
+
+Worse: were both pools alike, so many failures at the new one, or more, would come about
+by chance in less than 5 % of all cases (Fisher's exact test, one-sided).  No worse: had
+the new pool failed 5 points more often than the old one, it would have shown more
+failures than it did in 95 % of all cases (the binomial distribution).  Between the two
+there are too few calls to tell.
+"""
+
+from dataclasses import dataclass
+from math import comb, exp, lgamma, log
+from typing import Final, Literal
+
+LEVEL: Final = 0.05
+MARGIN: Final = 0.05
+"""Points by which a new pool may fail more often before that must be noticed."""
+TEST: Final = "Fisher's exact test, one-sided, at 5 %"
+_EXACT_UP_TO: Final = 2_000
+
+Judged = Literal["worse", "no worse", "too few"]
+_WORDS: Final[dict[Judged, str]] = {
+    "worse": "worse: roll back",
+    "no worse": "no worse: widen",
+    "too few": "too few to tell",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Failures among calls."""
+
+    failed: int
+    calls: int
+
+    @property
+    def rate(self) -> float:
+        """The part that failed, 0 without calls."""
+        return self.failed / self.calls if self.calls else 0.0
+
+
+def fisher(old: Outcomes, new: Outcomes) -> float:
+    """The chance of so many failures at the new pool, or more, if both were alike.
+
+    The upper tail of the hypergeometric distribution: all failures are dealt out among
+    all calls, of which ``new.calls`` are the new pool's.
+    """
+    calls, failed = old.calls + new.calls, old.failed + new.failed
+    most = min(new.calls, failed)
+    if calls <= _EXACT_UP_TO:
+        ways = sum(
+            comb(failed, k) * comb(calls - failed, new.calls - k)
+            for k in range(new.failed, most + 1)
+            if new.calls - k <= calls - failed
+        )
+        return ways / comb(calls, new.calls)
+    whole = _log_comb(calls, new.calls)
+    found = 0.0
+    for k in range(new.failed, most + 1):
+        if new.calls - k <= calls - failed:
+            part = _log_comb(failed, k) + _log_comb(calls - failed, new.calls - k)
+            found += exp(part - whole)
+    return min(found, 1.0)
+
+
+def at_most(failed: int, calls: int, rate: float) -> float:
+    """The chance of so few failures, or fewer, where each call fails at ``rate``."""
+    if rate >= 1.0:
+        return 1.0 if failed >= calls else 0.0
+    if rate <= 0.0:
+        return 1.0
+    return min(
+        1.0,
+        sum(
+            exp(_log_comb(calls, k) + k * log(rate) + (calls - k) * log(1 - rate))
+            for k in range(min(failed, calls) + 1)
+        ),
+    )
+
+
+def judge(old: Outcomes, new: Outcomes) -> Judged:
+    """What can be said of the new pool."""
+    if not (old.calls and new.calls):
+        return "too few"
+    if fisher(old, new) < LEVEL:
+        return "worse"
+    if at_most(new.failed, new.calls, old.rate + MARGIN) < LEVEL:
+        return "no worse"
+    return "too few"
+
+
+def sentence(old: Outcomes, new: Outcomes) -> str:
+    """``old 0.4 % of 212, new 0.0 % of 23: too few to tell``."""
+    return f"old {_share(old)}, new {_share(new)}: {_WORDS[judge(old, new)]}"
+
+
+def _share(outcomes: Outcomes) -> str:
+    return f"{outcomes.rate * 100:.1f} % of {outcomes.calls}"
+
+
+def _log_comb(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)

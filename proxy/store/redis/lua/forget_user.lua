@@ -1,0 +1,13 @@
+-- AOR.
+local gone, tail = 0, '\n' .. ARGV[2]
+for _, endpoint in ipairs(redis.call('SMEMBERS', P .. 'usage')) do
+  local count = redis.call('HDEL', P .. 'usage:' .. endpoint, ARGV[2])
+  if count > 0 then redis.call('HINCRBY', meta, 'usage_rows', -count) end
+  gone = gone + count
+end
+for _, field in ipairs(redis.call('HKEYS', P .. 'usage_days')) do
+  if string.sub(field, -#tail) == tail then
+    gone = gone + redis.call('HDEL', P .. 'usage_days', field)
+  end
+end
+return gone

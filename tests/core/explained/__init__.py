@@ -1,0 +1,1 @@
+"""Tests of what the core says would become of a request."""

@@ -1,0 +1,124 @@
+"""``waypost explain`` beside the real service, and without one."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.journey.journey import Journey
+from proxy.journey.legacy_client import LegacyClient
+from proxy.lab.front_end import FrontEndServer
+from proxy.lab.service import ServiceError, command, waypost
+from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
+
+ALIAS, GC = "sip:ocschat@contoso.test", "sip:GC-9@contoso.test"
+ALICE = "sip:alice@contoso.test"
+OLD_HOST, NEW_HOST = "127.0.0.31", "127.0.0.32"
+PLAN = f'[[change]]\nsip_address = "{ALIAS}"\npool_fqdn = "{NEW}"\n'
+WORKERS = "\n[server]\nworkers = 2\n"
+
+
+@pytest.fixture
+async def ends():
+    """A front end of each pool."""
+    found = FrontEndServer("old", OLD_HOST), FrontEndServer("new", NEW_HOST)
+    for each in found:
+        await each.start()
+    yield found
+    for each in found:
+        await each.stop()
+
+
+def places(ends) -> list[tuple[str, int]]:
+    return [(each.host, each.port) for each in ends]
+
+
+async def printed(scene: TwoPools, *words: str) -> str:
+    """What people see."""
+    line = command("--config", str(scene.config), "explain", *words)
+    child = await asyncio.create_subprocess_exec(
+        *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    return (await child.communicate())[0].decode()
+
+
+async def new_endpoint(scene: TwoPools) -> None:
+    words = "endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", OLD
+    await waypost(scene.config, *words)
+
+
+@pytest.mark.parametrize("extra", ["", WORKERS], ids=["one", "workers"])
+async def test_the_service_says_what_then_happens(tmp_path: Path, ends, extra) -> None:
+    old, new = ends
+    async with two_pools(tmp_path, *places(ends), extra=extra) as scene:
+        await new_endpoint(scene)
+        plan = scene.config.with_name("plan.toml")
+        plan.write_text(PLAN)
+        both = await waypost(
+            scene.config, "explain", ALIAS, "--from", ALICE, "--plan", str(plan)
+        )
+        before, after = both["before"], both["after"]
+        assert before["service"] == "" and before["health_known"]
+        assert before["decided_by"] == after["decided_by"] == "endpoint"
+        assert [way["pool"] for way in before["ways"] + after["ways"]] == [OLD, NEW]
+        first, second = before["ways"][0]["candidates"]
+        assert second["note"].startswith("only if nobody can be reached over udp")
+        assert (first["host"], first["state"]) == (OLD_HOST, "healthy")
+
+        await Journey(LegacyClient(scene.proxy, user=ALICE), ALIAS).play()
+        arrived = old.requests("INVITE")[0]
+        assert arrived.uri == before["ways"][0]["request_uri"]
+        await waypost(scene.config, "cutover", "apply", str(plan), "--force")
+        now = await waypost(scene.config, "explain", ALIAS, "--from", ALICE)
+        assert now["ways"] == after["ways"]
+        print(await printed(scene, ALIAS, "--plan", str(plan)))
+        assert not new.requests("INVITE"), "a question sends nothing"
+        await Journey(LegacyClient(scene.proxy, user=ALICE), ALIAS).play()
+        assert new.requests("INVITE")
+
+
+async def test_health_is_the_running_services_and_else_unknown(
+    tmp_path: Path, ends
+) -> None:
+    old, _ = ends
+    async with two_pools(tmp_path, *places(ends)) as scene:
+        await new_endpoint(scene)
+        await old.stop()
+        for _ in range(3):
+            client = LegacyClient(scene.proxy, user=ALICE, transport="tcp")
+            await Journey(client, ALIAS).play()
+        words = ALIAS, "--from", ALICE, "--listener", "tcp"
+        told = await waypost(scene.config, "explain", *words)
+        (end,) = told["ways"][0]["candidates"][:1]
+        assert (end["transport"], end["state"]) == ("tcp", "ejected")
+        assert end["reason"] == "refused" and end["ejected_for"] > 0
+        assert end["next_probe_in"] is not None
+        text = await printed(scene, *words)
+        assert "ejected" in text and "refused" in text and "Health is not" not in text
+
+        await scene.service.stop()
+        told = await waypost(scene.config, "explain", *words)
+        assert not told["health_known"] and "no service answers" in told["service"]
+        assert {c["state"] for c in told["ways"][0]["candidates"]} == {"unknown"}
+        assert told["ways"][0]["candidates"][0]["host"] == OLD_HOST
+        text = await printed(scene, *words)
+        print(text)
+        assert "Health is not known: no service answers" in text
+
+
+async def test_refusals_and_questions_that_are_none(tmp_path: Path, ends) -> None:
+    async with two_pools(tmp_path, *places(ends)) as scene:
+        await new_endpoint(scene)
+        told = await waypost(scene.config, "explain", "sip:ghost@contoso.test")
+        assert told["answer"]["status"] == 404 and told["decided_by"] == "nowhere"
+        assert "User does not exist" in told["answer"]["diagnostics"]
+        text = await printed(scene, "sip:x@elsewhere.test")
+        assert "answered 403" in text and "none of our domains" in text
+        for words in (
+            ("sip:a b@contoso.test",),
+            (ALIAS, "--listener", "tls"),
+            (ALIAS, "--method", "DANCE"),
+            (ALIAS, "--source", "here"),
+        ):
+            with pytest.raises(ServiceError):
+                await waypost(scene.config, "explain", *words)
