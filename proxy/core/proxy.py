@@ -76,7 +76,6 @@ class ProxyCore:
             *(settings, identity, self.tokens, table or EndpointTable()),
             *(affinity, by_dialog),
         )
-        self.router.is_alone = siblings is None and not settings.asks_store
         self.location = self.router.location
         self.branches = branches_for(flows, rng, siblings)
         self.next_hops = NextHops(flows, identity, self.router, cached, rng, affinity)

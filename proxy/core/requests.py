@@ -90,6 +90,7 @@ class Requests:
         rng: random.Random,
     ) -> None:
         self.settings = settings
+        router.is_alone = router.is_alone and handover is None
         self._router = router
         self._identity = router.identity
         self._tokens = router.tokens

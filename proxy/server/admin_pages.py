@@ -20,11 +20,11 @@ from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.chat_probe.results import ChatResults
 from proxy.server.drain import Drain, open_transactions
-from proxy.server.explained import QuestionError, explainer_of
 from proxy.server.readings import read_all
 from proxy.server.recording import calls, live, trace
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
+from proxy.server.store_side.explained import QuestionError, explainer_of
 from proxy.server.tasks import ROUTING
 from proxy.server.wiring import listeners_of
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics

@@ -28,11 +28,11 @@ from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.pools.srv import numeric_resolution
 from proxy.recorder.recorder import Recorder
-from proxy.server.asking import Asking
 from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
 from proxy.server.links import Links
+from proxy.server.store_side.asking import Asking
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.server.wall_clock import WallClock

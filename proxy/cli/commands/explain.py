@@ -139,7 +139,7 @@ def _ask_service(config: Config, words: Words) -> dict[str, Any]:
 
 
 async def _ask_here(config: Config, words: Words) -> dict[str, Any]:
-    from proxy.server.explained import QuestionError, explain_without
+    from proxy.server.store_side.explained import QuestionError, explain_without
 
     store = await open_store(config.store_url)
     try:

@@ -21,7 +21,6 @@ from proxy.core import events
 from proxy.net.selector import new_event_loop
 from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
-from proxy.server.explained import QuestionError, explainer_of
 from proxy.server.garbage import settle_memory
 from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
@@ -33,6 +32,7 @@ from proxy.server.reload import Reloader
 from proxy.server.runtime import Runtime
 from proxy.server.starting import StartError, Waiting, until_started
 from proxy.server.state import ServiceState
+from proxy.server.store_side.explained import QuestionError, explainer_of
 from proxy.server.workers.channel import Channel, Message
 from proxy.server.workers.part import WorkerPart
 from proxy.server.workers.totals import Snapshot

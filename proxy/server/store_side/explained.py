@@ -26,8 +26,8 @@ from proxy.pools.front_end import Lookup, Resolution
 from proxy.pools.health import Key
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
-from proxy.server.asking import AskStore
 from proxy.server.runtime import Runtime
+from proxy.server.store_side.asking import AskStore
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.host import host_port
