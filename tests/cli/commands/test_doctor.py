@@ -272,8 +272,8 @@ def test_learned_uris_are_shown_and_those_of_somebody_else_named(
     rows = [uri, *(f"gc-{n}@contoso.test" for n in range(2, 2 + more))]
     with sqlite3.connect(sqlite_path(config.store_url)) as db:
         db.executemany(
-            "INSERT INTO learned VALUES (?, ?, ?, ?, 1.0, 1.0)",
-            [(x.lower(), f"sip:{x}", POOL, "ocschat@contoso.test") for x in rows],
+            "INSERT INTO learned_by_pool VALUES (?, ?, ?, ?, 1.0, 1.0)",
+            [(x.lower(), POOL, f"sip:{x}", "ocschat@contoso.test") for x in rows],
         )
     monkeypatch.setattr("sys.stdin", io.StringIO("a good password\n"))
     assert waypost("user", "new", "alice", "--password-stdin") == 0
