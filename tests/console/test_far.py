@@ -7,7 +7,6 @@ import pytest
 from typer.main import get_command
 
 from proxy.cli.app import app
-from proxy.cli.commands.doctor import journey_of
 from proxy.cli.hosting.roles import ANYWHERE, HERE, ROLES
 from proxy.cli.main import main
 from proxy.cli.tree import command_tree
@@ -21,7 +20,7 @@ CHAT = (*NEW, "--pool-fqdn", "p.contoso.test")
 
 @pytest.fixture
 def console(config_file):
-    with running_console(config_file, journey=journey_of, run_line=lines) as running:
+    with running_console(config_file, run_line=lines) as running:
         yield running
 
 

@@ -72,7 +72,7 @@ def running_console(path, as_path=None, **more):
     # thread that does not know when a test's output is taken away.
     logs = structlog.get_config()
     structlog.configure(processors=[_silent], cache_logger_on_first_use=False)
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     ready.wait(10)
     try:

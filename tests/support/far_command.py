@@ -8,7 +8,6 @@ import typer.main
 
 from proxy.admin.access.tokens import proof_of
 from proxy.cli.app import app
-from proxy.cli.commands.doctor import journey_of
 from proxy.cli.hosting.run_line import Line, run_line
 from proxy.config import load_config
 from proxy.store.access import Access, access_to_json
@@ -61,7 +60,7 @@ class FarCommand:
         )
         beside.write_text(text + section)
         self._running = running_console(
-            beside, journey=journey_of, run_line=lines, as_path=self._config_file
+            beside, run_line=lines, as_path=self._config_file
         )
         self.console = self._running.__enter__()
 

@@ -112,6 +112,9 @@ ELSEWHERE: dict[str, str] = {
     "sip/plain_response": "property/test_parse.py",
     "transaction/client": "transaction/test_machine.py",
     "transaction/server": "transaction/test_machine.py",
+    "core/explained/": "core/explained/test_explanation.py",
+    "cli/commands/live_trace": "wire/test_trace.py",
+    "server/hep_sender": "wire/test_trace.py",
     # on real sockets
     "net/acceptor": "wire/test_places.py",
     "net/connector": "wire/test_tls.py",

@@ -39,6 +39,7 @@ ROLES: Final[dict[tuple[str, ...], str]] = {
     ("status",): VIEWER,
     ("trace",): OPERATOR,
     ("calls",): OPERATOR,
+    ("explain",): OPERATOR,
     ("doctor",): OPERATOR,
     ("runbook",): OPERATOR,
     ("facts", "show"): OPERATOR,
@@ -54,7 +55,7 @@ ROLES: Final[dict[tuple[str, ...], str]] = {
     ("config", "check"): ADMIN,
     ("drain",): ADMIN,
 }
-WHOLE: Final = frozenset({("trace",), ("calls",)})
+WHOLE: Final = frozenset({("trace",), ("calls",), ("explain",)})
 """What is not divided by addresses: not for a token with a scope."""
 ANYWHERE: Final = frozenset(
     {("man",), ("completion",), ("config", "default"), ("facts", "script")}
