@@ -29,10 +29,11 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 BODY_PATIENCE: Final = 30.0
 """Seconds that a body may take in all, and a reader may keep us from writing."""
 URL_LIMIT: Final = 16 * 1024
+# A token begins with ``tokens.PREFIX``, which is written out here.
 _SECRET: Final = re.compile(
-    rf"(?:^|&)(?:access_|auth_)?(?:token|password|secret)=|{PREFIX}".encode()
+    rb"(?:^|&)(?:access_|auth_)?(?:token|password|secret)=|waypost_"
 )
-_TOKEN: Final = re.compile(rf"{PREFIX}[^/]*")
+_TOKEN: Final = re.compile(r"waypost_[^/]*")
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),

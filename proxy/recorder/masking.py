@@ -109,21 +109,28 @@ def _masked_value(name: bytes, value: bytes, *, is_first: bool) -> bytes:
     if name == b"?" or _SECRET_NAMES.search(name):
         scheme = _SCHEMES.match(value) if is_first else None
         return b" %b%b" % (scheme[1] + b" " if scheme else b"", GONE)
-    return _masked_text(value, _ROUTE_USER if name in _ROUTES else _PASSWORD)
+    return _masked_text(value, name in _ROUTES)
 
 
-def _masked_text(text: bytes, begin: re.Pattern[bytes] = _PASSWORD) -> bytes:
+def _masked_text(text: bytes, is_route: bool = False) -> bytes:
     """Every expression is as good as linear: a stranger has written this."""
     if _AT in text:
         runs = _RUN.split(text)
-        text = b"".join(_masked_run(run, begin) if _AT in run else run for run in runs)
+        text = b"".join(
+            _masked_run(run, is_route) if _AT in run else run for run in runs
+        )
     text = _CONTACT_TOKEN.sub(rb"\1***~", text)
     text = _OUR_PARAMETER.sub(rb"\1***", text)
     return _PARAMETER.sub(rb"\1***", text)
 
 
-def _masked_run(run: bytes, begin: re.Pattern[bytes]) -> bytes:
-    """What stands between ``begin`` and the last "@" goes; a password may hold one."""
+def _masked_run(run: bytes, is_route: bool) -> bytes:
+    """A password goes, up to the last "@", for it may hold one; a whole user of a
+    route, which is a token."""
     at = run.rfind(b"@")
-    match = begin.search(run, 0, at)
+    match = None
+    if is_route:
+        match = _ROUTE_USER.search(run, 0, at)
+    if match is None and not is_route:
+        match = _PASSWORD.search(run, 0, at)
     return run if match is None else run[: match.end()] + GONE + run[at:]

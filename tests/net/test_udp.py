@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from proxy.net.backlog import Pressure
 from proxy.net.outbox import Outbox
 from proxy.net.udp import QUEUE, UdpListener
 from proxy.sip.flow import Flow, FlowTable, Listener
@@ -55,7 +56,8 @@ def kernel():
 
 @pytest.fixture
 def udp(loop, sink, kernel):
-    made = Udp(LISTENER, FlowTable([LISTENER]), sink, Outbox(loop))
+    flows, pressure = FlowTable([LISTENER]), Pressure(sink.overloaded)
+    made = Udp(LISTENER, flows, sink, Outbox(loop), pressure)
     made._sendto = kernel.sendto
     return made
 

@@ -25,7 +25,6 @@ _REASON: Final = re.compile(
     r"\r\n(?:ms-diagnostics|Warning|Reason)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
 )
 _CSEQ: Final = re.compile(r"\r\nCSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE)
-_BRANCH: Final = re.compile(r"\r\n(?:Via|v)[ \t]*:[^\r\n]*?;branch=([^;,\s]*)", re.I)
 _PAIR: Final = re.compile(r';[ \t]*([\w-]+)[ \t]*=[ \t]*"([^"]*)"')
 _CLOSE: Final = 0.01
 """Seconds within which two notes are of one instant."""

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from proxy.core import events
-from proxy.core.answers import overload as module
-from proxy.core.answers.overload import PACE, PATIENCE, SLICE_BEHIND
+from proxy.core.answers.overload import MOST_HELD, PACE, PATIENCE, SLICE_BEHIND
 from tests.support.messages import ALIAS, line_of, request
 from tests.support.playbook import DOMAIN
 from tests.support.registry import Registry
@@ -81,17 +80,20 @@ def test_who_would_wait_too_long_is_told_when_to_come_back(play):
     play.core.overload.waiting.clear()
 
 
-def test_the_queue_has_a_limit_in_bytes(play, monkeypatch):
+def test_the_queue_has_a_limit_in_bytes(play):
     overload(play)
-    monkeypatch.setattr(module, "MOST_HELD", 5_000)
-    for number in range(40):
-        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+    large = "X-Large: " + "x" * 7_000
+    for number in range(2_600):
+        play.send(
+            "client",
+            request(
+                f"INVITE {ALIAS}", large, branch=f"z9hG4bK-{number}", call_id=number
+            ),
+        )
         play._script.clear()
-    assert play.core.overload.held < 6_000
-    assert play.core.overload.refused > 20
-    play._script.clear()
-    play.advance_quietly(400.0)
-    assert play.core.overload.held == 0
+    assert play.core.overload.held < MOST_HELD + 10_000
+    assert play.core.overload.refused > 50
+    play.core.overload.waiting.clear()
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "INFO", "SUBSCRIBE", "REFER"])
