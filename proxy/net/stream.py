@@ -206,10 +206,6 @@ class StreamConnection(asyncio.BufferedProtocol):
                 self.send(b"\r\n" * framer.keepalives)
             framer.keepalives = 0
         streams.messages_received += len(messages)
-        if nbytes == READ_BUFFER:
-            streams.backlog.waits()
-        elif streams.backlog.since:
-            streams.backlog.paused()
         streams.outbox.is_batch = True
         try:
             deliver, flow = streams.sink.message, self.flow

@@ -158,12 +158,6 @@ class Turns:
                     continue
                 counts[source] = count + 1
             chosen.append(each)
-        backlog = self.backlog
-        if backlog is not None:
-            if len(chosen) < len(found):
-                backlog.waits()
-            elif backlog.since:
-                backlog.paused()
         return chosen
 
     def _serve(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -4,7 +4,6 @@ import socket
 
 import pytest
 
-from proxy.net.backlog import Backlog, Pressure
 from proxy.net.turns import Turns
 
 
@@ -78,30 +77,3 @@ def test_one_without_a_source_is_always_served(turns, add):
     add("", served)
     turns.wait(0.0)
     assert "" in served
-
-
-def test_what_is_left_out_is_told_as_a_backlog(turns, add, monkeypatch):
-    told, now = [], [1.0]
-    monkeypatch.setattr("proxy.net.backlog._monotonic", lambda: now[0])
-    turns.backlog = Backlog(Pressure(told.append))
-    for _ in range(60):
-        add("loud", [])
-    for _ in range(3):
-        turns.wait(0.0)
-        now[0] += 0.3
-    assert told == [True]
-
-
-def test_a_backlog_of_connections_that_have_gone_is_over(turns, add, monkeypatch):
-    told, now, opened = [], [1.0], []
-    monkeypatch.setattr("proxy.net.backlog._monotonic", lambda: now[0])
-    turns.backlog = Backlog(Pressure(told.append))
-    for _ in range(60):
-        opened.append(add("loud", []))
-    for _ in range(3):
-        turns.wait(0.0)
-        now[0] += 0.3
-    for each in opened:
-        turns.forget(each)
-    turns.wait(0.0)
-    assert told == [True, False]
