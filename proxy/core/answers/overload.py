@@ -26,7 +26,7 @@ PATIENCE: Final = 15.0
 PACE: Final = 0.02
 """Seconds between two looks at the queue; sockets are read in between."""
 SLICE: Final = 64
-SLICE_BEHIND: Final = 2
+SLICE_BEHIND: Final = 6
 """So many of the queue go on at one look, and so many while a socket is still full."""
 OVERHEAD: Final = 300
 """Bytes that a message in the queue costs besides its own."""
