@@ -64,8 +64,7 @@ class ProxyCore:
     ) -> None:
         rng = rng or random.Random()
         self.settings, self.flows = settings, flows
-        self.timers = Timers()
-        self.budget = Budget(settings.memory)
+        self.timers, self.budget = Timers(), Budget(settings.memory)
         self.transactions = TransactionLayer(self.send, self.timers, self.budget)
         self.tokens = TokenBox(settings.keys, flows)
         self.identity = identity = identity_of(settings, flows)
@@ -100,8 +99,9 @@ class ProxyCore:
                 settings, self.router, guard, self._out, self.refusals
             )
             self.upkeep.clock_set = self.registrar.clock_set
-        self.overload = overload = Overload(guard, self.timers, self.location, rng)
-        overload.go_on = self._take
+        self.overload = overload = Overload(
+            *(guard, self.timers, self.location, self.budget, rng), self._take
+        )
         self.requests = Requests(
             *(settings, self.router, self.forwarder, self.registrar, self.handover),
             *(self.refusals, overload, guard, self.send, rng),

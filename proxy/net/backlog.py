@@ -1,8 +1,9 @@
 """Whether more comes in than we can serve.
 
-A socket that is never emptied tells it: what waits in the kernel grows old, and what
-does not fit is dropped there, whatever it is.  The core hears of it (``Overload``) and
-refuses what is new, so that what goes on is still served.
+A datagram socket that is never emptied tells it: what waits in the kernel grows old,
+and what does not fit is dropped there, whatever it is.  The core hears of it
+(``Overload``) and lets what is new wait, so that what goes on is still served.  Streams
+tell nothing: one peer can keep its own full, and ``turns`` is fair to the others.
 """
 
 import time
@@ -12,8 +13,6 @@ from typing import Final
 PATIENCE: Final = 0.5
 """Seconds that a socket may stay full: a burst shorter than that is simply served.
 It is RFC 3261's T1, too: whoever waits longer sends again and makes it worse."""
-PAUSE: Final = 0.05
-"""A stream that has not filled a read for so many seconds has nothing waiting."""
 
 _monotonic: Final = time.monotonic
 
@@ -36,30 +35,24 @@ class Pressure:
 
 
 class Backlog:
-    """What waits at one socket, or at all streams together."""
+    """What waits at one datagram socket."""
 
-    __slots__ = ("_last", "_pressure", "is_behind", "since")
+    __slots__ = ("_pressure", "is_behind", "since")
 
     def __init__(self, pressure: Pressure) -> None:
         self._pressure = pressure
         self.since = 0.0
         """When it was found full and has not been empty since; 0 when it was."""
-        self._last = 0.0
         self.is_behind = False
 
     def waits(self) -> None:
         """A read as large as reads may be: there is more."""
-        self._last = now = _monotonic()
+        now = _monotonic()
         if not self.since:
             self.since = now
         elif not self.is_behind and now - self.since >= PATIENCE:
             self.is_behind = True
             self._pressure.changed(True)
-
-    def paused(self) -> None:
-        """A read that was not full; several sources take turns, so one says little."""
-        if _monotonic() - self._last >= PAUSE:
-            self.emptied()
 
     def emptied(self) -> None:
         """Nothing waits."""

@@ -15,7 +15,6 @@ from proxy.net.admission import Admission
 from proxy.net.backlog import Pressure
 from proxy.net.connector import Connector
 from proxy.net.outbox import Outbox
-from proxy.net.selector import DirectEventLoop
 from proxy.net.settings import (
     DEFAULT_ADMISSION,
     DEFAULT_STREAM,
@@ -67,7 +66,7 @@ class Network:
         self.flows = flows
         self.outbox = Outbox(loop, batch_ended)
         self._pressure = Pressure(sink.overloaded)
-        self.streams = Streams(loop, flows, sink, self.outbox, self._pressure, streams)
+        self.streams = Streams(loop, flows, sink, self.outbox, streams)
         self.admission = Admission(loop.time, admission)
         flows.is_friend = self.admission.is_friend
         self.connector = Connector(
@@ -76,8 +75,6 @@ class Network:
         self.sender = Sender()
         self.udp = self.sender.udp
         self.acceptors: list[Acceptor] = []
-        if isinstance(loop, DirectEventLoop):
-            loop.turns.backlog = self.streams.backlog
         self._sink = sink
         self._options = options or {}
         self._admission_settings = admission

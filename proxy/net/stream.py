@@ -13,7 +13,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
-from proxy.net.backlog import Backlog, Pressure
 from proxy.net.errors import why_lost
 from proxy.net.outbox import Outbox
 from proxy.net.plain_transport import PlainTransport
@@ -46,7 +45,6 @@ class Streams:
 
     __slots__ = (
         "_numbers",
-        "backlog",
         "connections",
         "flows",
         "framing_errors",
@@ -70,11 +68,9 @@ class Streams:
         flows: FlowTable,
         sink: Sink,
         outbox: Outbox,
-        pressure: Pressure,
         settings: StreamSettings = DEFAULT_STREAM,
     ) -> None:
         self.loop = loop
-        self.backlog = Backlog(pressure)
         self.flows = flows
         self.sink = sink
         self.outbox = outbox
@@ -97,8 +93,6 @@ class Streams:
     def sweep(self) -> None:
         """Close what is past a deadline; called by the network's one timer."""
         now = self.loop.time()
-        if self.backlog.since:
-            self.backlog.paused()
         waiting = 0
         for connection in list(self.connections):
             waiting += connection.unread

@@ -14,8 +14,6 @@ from typing import Any, Final
 
 import structlog
 
-from proxy.net.backlog import Backlog
-
 log = structlog.get_logger()
 
 _NEVER: Final = math.inf
@@ -47,7 +45,6 @@ class Turns:
         "_writers",
         "alarm",
         "alarm_at",
-        "backlog",
     )
 
     def __init__(self) -> None:
@@ -56,7 +53,6 @@ class Turns:
         self._sources: dict[int, str] = {}
         self._most = _EVENTS
         self._start = 0
-        self.backlog: Backlog | None = None
         self._writers: dict[int, Callable[[], None]] = {}
         self._loop: Any = None
         self.alarm_at = _NEVER
@@ -120,7 +116,7 @@ class Turns:
         """
         loop = self._loop
         timers: int = len(loop._scheduled)
-        poll, backlog = self._epoll.poll, self.backlog
+        poll = self._epoll.poll
         now: float = _monotonic()
         end = now + timeout
         while True:
@@ -129,8 +125,6 @@ class Turns:
             found = poll(left, self._most)
             if len(found) > _QUIET:
                 found = self._fair(found)
-            elif backlog is not None and backlog.since:
-                backlog.paused()
             others = self._serve(found)
             now = _monotonic()
             if self.alarm_at <= now:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from proxy.net.backlog import Pressure
 from proxy.net.outbox import Outbox
 from proxy.net.settings import StreamSettings
 from proxy.net.stream import StreamConnection, Streams
@@ -31,10 +30,7 @@ class World:
         self.sink = Recorder()
         self.flows = FlowTable([LISTENER])
         outbox = Outbox(self.loop)
-        self.streams = Streams(
-            *(self.loop, self.flows, self.sink, outbox),
-            *(Pressure(self.sink.overloaded), SETTINGS),
-        )
+        self.streams = Streams(self.loop, self.flows, self.sink, outbox, SETTINGS)
 
     def connect(self, port=40000, **more):
         connection = StreamConnection(self.streams, LISTENER, "10.1.0.9", port, **more)

@@ -2,23 +2,25 @@
 
 New dialogs and new registrations wait better than those who have one: a request inside
 a dialog ends or refreshes something that both ends believe in.  So new ones are put
-into a queue as they came, unread, and what belongs to dialogs overtakes them.  Only
-when the queue would be too long does a new one get 503 with a Retry-After (RFC 3261
-section 21.5.4): a legacy client whose first INVITE fails does not try again.
+into a queue as they came, unread, and what belongs to dialogs overtakes them; so do a
+few of sources of which nothing waits.  Only when the queue would be too long does a new
+one get 503 with a Retry-After (RFC 3261 section 21.5.4): a legacy client whose first
+INVITE fails does not try again.
 """
 
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from proxy.core.answers.fair_queue import FairQueue
 from proxy.core.guard import Guard
 from proxy.core.validation import Refusal
 from proxy.location.service import LocationService
-from proxy.sip.flow import Flow
+from proxy.sip.flow import Account, Flow
 from proxy.sip.message import Request
+from proxy.transaction.budget import Budget
 from proxy.transaction.timers import Timers
 
 PATIENCE: Final = 15.0
@@ -26,12 +28,15 @@ PATIENCE: Final = 15.0
 PACE: Final = 0.02
 """Seconds between two looks at the queue; sockets are read in between."""
 SLICE: Final = 64
-SLICE_BEHIND: Final = 6
-"""So many of the queue go on at one look, and so many while a socket is still full."""
-OVERHEAD: Final = 300
-"""Bytes that a message in the queue costs besides its own."""
-MOST_HELD: Final = 16 * 1024 * 1024
-"""Bytes that the queue may hold: some 20,000 requests."""
+"""So many of the queue go on at one look when the sockets are empty ..."""
+SLICE_BEHIND: Final = 2
+MOST_BEHIND: Final = 16
+"""... and while one is full so many at first, then one more with each look that comes
+in time, and half as many after one that came late."""
+LATE: Final = 3 * PACE
+AT_ONCE: Final = 4
+"""So many in ``PACE`` seconds need not wait, of sources of which nothing waits: one
+peer that floods us must not make everybody else wait as well."""
 
 _OVERTAKES: Final = (b"ACK ", b"BYE ", b"INFO ", b"NOTIFY ", b"BENOTIFY ", b"SIP/")
 
@@ -76,15 +81,18 @@ class Overload:
     """
 
     __slots__ = (
+        "_at_once",
+        "_budget",
+        "_go_on",
         "_guard",
         "_is_refused",
-        "_known",
         "_location",
+        "_looked_at",
         "_refusals",
         "_rng",
+        "_since",
+        "_slice",
         "_timers",
-        "go_on",
-        "held",
         "is_busy",
         "is_on",
         "postponed",
@@ -97,19 +105,23 @@ class Overload:
         guard: Guard,
         timers: Timers,
         location: LocationService,
+        budget: Budget,
         rng: random.Random,
+        go_on: Callable[[Flow, bytes, float], None],
     ) -> None:
         self._guard = guard
         self._refusals = guard.refusals
         self._timers = timers
         self._location = location
+        self._budget = budget
         self._rng = rng
-        self.go_on: Callable[[Flow, bytes, float], None]
-        self.waiting: deque[tuple[Flow, bytes, float]] = deque()
-        # What is sent again stands in the queue already.
-        self._known: set[bytes] = set()
-        self.held = 0
+        self._go_on = go_on
+        self.waiting = FairQueue()
         self._is_refused = False
+        self._slice = SLICE_BEHIND
+        self._looked_at = 0.0
+        self._at_once = 0
+        self._since = 0.0
         self.is_on = False
         self.is_busy = False
         self.postponed = 0
@@ -118,8 +130,9 @@ class Overload:
     def changed(self, is_on: bool) -> None:
         """The shell has fallen behind, or has caught up."""
         self.is_on = is_on
-        self.is_busy = is_on or bool(self.waiting)
+        self.is_busy = is_on or len(self.waiting) > 0
         self._is_refused = False
+        self._slice = SLICE_BEHIND
 
     def parks(self, flow: Flow, data: bytes, now: float) -> bool:
         """Whether this message waits from now on; asked while ``is_busy``.
@@ -131,31 +144,44 @@ class Overload:
         if not self._is_new(data):
             return False
         waiting = self.waiting
-        if data in self._known:
+        if waiting.holds(data):
             return True
-        if waiting:
-            if now - waiting[0][2] >= PATIENCE or self.held > MOST_HELD:
-                self._is_refused = True
+        source = self._budget.account(flow)
+        if data.startswith(b"CANCEL "):
+            # It stays behind the INVITE that it means, if that waits.
+            if not waiting.has(source):
                 return False
-        else:
+        elif self._passes(source, now):
+            return False
+        late = now - waiting.since(source, now) >= PATIENCE
+        if late or not waiting.has_room(source, flow):
+            self._is_refused = True
+            return False
+        if not len(waiting):
+            self._looked_at = now
             self._timers.start("postponed", PACE, self, now)
-        waiting.append((flow, data, now))
-        self._known.add(data)
-        self.held += len(data) + OVERHEAD
+        waiting.put(source, flow, data, now)
         self.postponed += 1
         return True
+
+    def _passes(self, source: Account, now: float) -> bool:
+        """Whether a new request goes on at once: few do, and of quiet sources."""
+        if self.waiting.has(source):
+            return False
+        if now - self._since >= PACE:
+            self._since = now
+            self._at_once = AT_ONCE
+        self._at_once -= 1
+        return self._at_once >= 0
 
     def _is_new(self, data: bytes) -> bool:
         """Whether nobody loses what they have when this has to wait.
 
         A request inside a dialog has a To tag (section 12.2); a REGISTER for an address
-        that has bindings refreshes or ends one (section 10.2.4).  A CANCEL stays behind
-        the INVITE that it means.
+        that has bindings refreshes or ends one (section 10.2.4).
         """
         if data.startswith(_OVERTAKES):
             return False
-        if data.startswith(b"CANCEL "):
-            return bool(self.waiting)
         line = to_line(data)
         if b"tag=" in line:
             return False
@@ -177,16 +203,22 @@ class Overload:
         """TimerOwner: the next of the queue."""
         waiting = self.waiting
         self._is_refused = False
-        for _ in range(SLICE_BEHIND if self.is_on else SLICE):
-            if not waiting:
-                break
-            flow, data, _ = waiting.popleft()
-            self._known.discard(data)
-            self.held -= len(data) + OVERHEAD
+        for _ in range(min(self._turn(now), len(waiting))):
+            flow, data = waiting.take()
             try:
-                self.go_on(flow, data, now)
+                self._go_on(flow, data, now)
             except Exception as error:
                 self._guard.message(flow, data, error)
-        if waiting:
+        if len(waiting):
             self._timers.start("postponed", PACE, self, now)
-        self.is_busy = self.is_on or bool(waiting)
+        self.is_busy = self.is_on or len(waiting) > 0
+
+    def _turn(self, now: float) -> int:
+        """How many go on at this look: a look that comes late says that they were too
+        many, whatever the processor is."""
+        late, self._looked_at = now - self._looked_at > LATE, now
+        if not self.is_on:
+            return SLICE
+        turn = self._slice
+        self._slice = max(turn // 2, 1) if late else min(turn + 1, MOST_BEHIND)
+        return turn

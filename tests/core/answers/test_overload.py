@@ -5,7 +5,8 @@ import re
 import pytest
 
 from proxy.core import events
-from proxy.core.answers.overload import MOST_HELD, PACE, PATIENCE, SLICE_BEHIND
+from proxy.core.answers.fair_queue import MOST_OF_ONE
+from proxy.core.answers.overload import AT_ONCE, LATE, PACE, PATIENCE, SLICE_BEHIND
 from tests.support.messages import ALIAS, line_of, request
 from tests.support.playbook import DOMAIN
 from tests.support.registry import Registry
@@ -21,7 +22,9 @@ def play():
 
 
 def overload(play, is_on=True):
+    """Told by the shell; those that need not wait have been there already."""
     play._handle(events.Overload(is_on))
+    play.core.overload._since, play.core.overload._at_once = play.now, 0
 
 
 def test_a_new_dialog_is_taken_and_waits(play):
@@ -68,7 +71,8 @@ def test_who_would_wait_too_long_is_told_when_to_come_back(play):
     play.advance_quietly(PATIENCE)
     overload(play)
     # The first one came a while ago; it goes so slowly.
-    play.core.overload.waiting.append((flow, b"OPTIONS", play.now - PATIENCE))
+    source = play.core.budget.account(flow)
+    play.core.overload.waiting.put(source, flow, b"OPTIONS", play.now - PATIENCE)
     for number in range(40):
         play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
         play.sees("client < 503")
@@ -77,23 +81,63 @@ def test_who_would_wait_too_long_is_told_when_to_come_back(play):
     assert len(told) > 5 and min(told) >= 5 and max(told) <= 60
     assert play.core.overload.refused == 40
     assert len(play.core.transactions) == 0
-    play.core.overload.waiting.clear()
+    play.core.overload.waiting.take()
 
 
-def test_the_queue_has_a_limit_in_bytes(play):
+def test_one_source_has_a_limit_in_bytes_and_others_their_own(play):
     overload(play)
     large = "X-Large: " + "x" * 7_000
-    for number in range(2_600):
-        play.send(
-            "client",
-            request(
-                f"INVITE {ALIAS}", large, branch=f"z9hG4bK-{number}", call_id=number
-            ),
-        )
+    for number in range(700):
+        branch = f"z9hG4bK-{number}"
+        more = {"branch": branch, "call_id": str(number)}
+        play.send("client", request(f"INVITE {ALIAS}", large, **more))
         play._script.clear()
-    assert play.core.overload.held < MOST_HELD + 10_000
-    assert play.core.overload.refused > 50
-    play.core.overload.waiting.clear()
+    assert play.core.overload.waiting.held < MOST_OF_ONE + 10_000
+    refused = play.core.overload.refused
+    assert refused > 50
+    play.send("fe2", request(branch="z9hG4bK-other", call_id="other"))
+    assert play.core.overload.refused == refused
+    while len(play.core.overload.waiting):
+        play.core.overload.waiting.take()
+
+
+def test_a_quiet_source_need_not_wait_while_another_floods(play):
+    overload(play)
+    for number in range(50):
+        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+    play.core.overload._at_once = AT_ONCE
+    play.send("fe2", request(branch="z9hG4bK-quiet", call_id="quiet"))
+    play.sees("fe2 < 100", "fe1 < INVITE")
+    play.send("client", request(branch="z9hG4bK-more", call_id="more"))
+    play.sees()
+    play._script.clear()
+    play.advance_quietly(400.0)
+
+
+def test_so_few_need_not_wait_that_a_crowd_of_quiet_ones_does(play):
+    overload(play)
+    play.core.overload._at_once = AT_ONCE
+    for number in range(AT_ONCE + 3):
+        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+        play._script.clear()
+    assert len(play.core.overload.waiting) == 3
+    play.advance_quietly(400.0)
+
+
+def test_a_look_that_comes_late_takes_half_as_many_the_next_time(play):
+    overload(play)
+    for number in range(60):
+        play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+    took = []
+    for wait in (PACE, PACE, LATE + 0.01, PACE):
+        before = len(play.core.overload.waiting)
+        play.now += wait
+        play.core.overload.timer_fired("postponed", play.now)
+        took.append(before - len(play.core.overload.waiting))
+    assert took == [SLICE_BEHIND, SLICE_BEHIND + 1, SLICE_BEHIND + 2, 2]
+    play._script.clear()
+    play.core.take_commands()
+    play.advance_quietly(400.0)
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "INFO", "SUBSCRIBE", "REFER"])
