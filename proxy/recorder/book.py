@@ -205,6 +205,10 @@ class Book:
         )
         return self._write(line)
 
+    def knows(self, call_id: bytes) -> bool:
+        """Whether a line has this Call-ID."""
+        return call_id in self._by_call
+
     def seen(self, sight: Taped, offset: float) -> None:
         """What ends a dialog, or fails in one, as the tape has it."""
         line = self._by_call.get(sight.call_id)

@@ -23,6 +23,10 @@ from proxy.sip.message import Request
 MEGABYTE: Final = 1024 * 1024
 MOST_A_LOOK: Final = 50
 """Calls that are taken off the tape in one look: an outage must not cost the rest."""
+MOST_FAILED: Final = 400
+"""Failures of calls that the book knows, read in one look; of calls that it does not
+know so few as above.  A flood of what cannot be read is refused by the thousand: to
+read each answer again held up the calls of others for 60 ms, four times a second."""
 WATCHED: Final = 32.0
 """Seconds for which what follows is kept too: as long as a transaction lives."""
 SLOWEST: Final = 20
@@ -120,7 +124,14 @@ class Recorder:
     def look(self, now: float) -> None:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
         offset = self._offset()
+        room = [MOST_A_LOOK, MOST_FAILED]
         for sight in self.tape.look(now):
+            if not sight.is_in:
+                is_known = self.book.knows(sight.call_id)
+                room[is_known] -= 1
+                if room[is_known] < 0:
+                    self.skipped += not is_known
+                    continue
             self.book.seen(sight, offset)
             if not sight.is_in:
                 self._failed_inside(sight)

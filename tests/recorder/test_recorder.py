@@ -167,6 +167,19 @@ def test_an_outage_costs_a_bounded_amount_a_look() -> None:
     assert world.recorder.skipped == 451
 
 
+def test_a_flood_of_answers_to_nobody_is_read_in_part_and_counted() -> None:
+    world = settled(World())
+    world.call("call-1", 503)
+    before = len(world.recorder.book.lines)
+    for number in range(module.MOST_A_LOOK + 300):
+        asked = world.heard(request(call_id=f"flood-{number}"))
+        world.sent(response(asked, 400))  # no access line: it could not be read
+    world.look()
+    assert len(world.recorder.book.lines) == before + module.MOST_A_LOOK
+    assert world.recorder.skipped >= 300
+    assert world.kept()["call-1"] == ["failed"]
+
+
 def crowded(world: World, count: int = 1500) -> None:
     """More calls than the tape has room for."""
     for number in range(count):
