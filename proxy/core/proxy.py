@@ -161,7 +161,7 @@ class ProxyCore:
                 self.malformed_received += 1
                 self.refusals.framing(event)
             case events.Overload():
-                self.overload.changed(event.is_on)
+                self.overload.changed(event.is_on, now)
             case events.UriTold():
                 self.router.learn(event.uri, event.pool_fqdn, event.endpoint_key)
             case events.NodesChanged():

@@ -29,12 +29,15 @@ PACE: Final = 0.02
 """Seconds between two looks at the queue; sockets are read in between."""
 SLICE: Final = 64
 """So many of the queue go on at one look when the sockets are empty ..."""
-SLICE_BEHIND: Final = 2
-MOST_BEHIND: Final = 16
-"""... and while one is full so many at first, then one more with each look that comes
-in time, and half as many after one that came late."""
+EMPTYING: Final = 2.0
+"""... none for so many seconds after one was found full, because to read it is cheap
+and requests inside dialogs are in it ..."""
+SLICE_BEHIND: Final = 1
+MOST_BEHIND: Final = 8
+"""... and then so many at first, one more with each look that comes in time, and half
+as many after one that came late: what keeps a socket full for longer is no crowd."""
 LATE: Final = 3 * PACE
-AT_ONCE: Final = 4
+AT_ONCE: Final = 2
 """So many in ``PACE`` seconds need not wait, of sources of which nothing waits: one
 peer that floods us must not make everybody else wait as well."""
 
@@ -88,6 +91,7 @@ class Overload:
         "_is_refused",
         "_location",
         "_looked_at",
+        "_on_since",
         "_refusals",
         "_rng",
         "_since",
@@ -121,15 +125,17 @@ class Overload:
         self._slice = SLICE_BEHIND
         self._looked_at = 0.0
         self._at_once = 0
+        self._on_since = 0.0
         self._since = 0.0
         self.is_on = False
         self.is_busy = False
         self.postponed = 0
         self.refused = 0
 
-    def changed(self, is_on: bool) -> None:
+    def changed(self, is_on: bool, now: float) -> None:
         """The shell has fallen behind, or has caught up."""
         self.is_on = is_on
+        self._on_since = now
         self.is_busy = is_on or len(self.waiting) > 0
         self._is_refused = False
         self._slice = SLICE_BEHIND
@@ -219,6 +225,8 @@ class Overload:
         late, self._looked_at = now - self._looked_at > LATE, now
         if not self.is_on:
             return SLICE
+        if now - self._on_since < EMPTYING:
+            return 0
         turn = self._slice
         self._slice = max(turn // 2, 1) if late else min(turn + 1, MOST_BEHIND)
         return turn

@@ -6,7 +6,14 @@ import pytest
 
 from proxy.core import events
 from proxy.core.answers.fair_queue import MOST_OF_ONE
-from proxy.core.answers.overload import AT_ONCE, LATE, PACE, PATIENCE, SLICE_BEHIND
+from proxy.core.answers.overload import (
+    AT_ONCE,
+    EMPTYING,
+    LATE,
+    PACE,
+    PATIENCE,
+    SLICE_BEHIND,
+)
 from tests.support.messages import ALIAS, line_of, request
 from tests.support.playbook import DOMAIN
 from tests.support.registry import Registry
@@ -32,6 +39,7 @@ def test_a_new_dialog_is_taken_and_waits(play):
     invite = play.send("client", request())
     play.send("client", invite)  # a retransmission
     play.sees()
+    overload(play, False)
     play.advance(2 * PACE)
     play.sees("client < 100", "fe1 < INVITE")
     play.answer("fe1", 200)
@@ -39,18 +47,20 @@ def test_a_new_dialog_is_taken_and_waits(play):
     assert (play.core.overload.postponed, play.core.overload.refused) == (1, 0)
 
 
-def test_those_that_came_first_go_first_and_not_all_at_once(play):
+def test_none_goes_on_before_the_socket_had_time_to_be_emptied_and_then_few(play):
     overload(play)
-    for number in range(3 * SLICE_BEHIND):
+    for number in range(10):
         play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
+    play.advance(EMPTYING - 2 * PACE)
     play.sees()
-    play.advance(PACE)
-    assert len(play.core.overload.waiting) == 2 * SLICE_BEHIND
-    play.sees(*["client < 100", "fe1 < INVITE"] * SLICE_BEHIND)
+    assert len(play.core.overload.waiting) == 10
+    play.now += 4 * PACE
+    play.core.overload.timer_fired("postponed", play.now)
+    assert len(play.core.overload.waiting) == 10 - SLICE_BEHIND
     overload(play, False)
-    play.advance(PACE)
-    assert not play.core.overload.waiting and not play.core.overload.is_busy
-    play._script.clear()
+    play.core.overload.timer_fired("postponed", play.now)
+    assert not len(play.core.overload.waiting) and not play.core.overload.is_busy
+    play.core.take_commands()
     play.advance_quietly(400.0)
 
 
@@ -129,12 +139,14 @@ def test_a_look_that_comes_late_takes_half_as_many_the_next_time(play):
     for number in range(60):
         play.send("client", request(branch=f"z9hG4bK-{number}", call_id=str(number)))
     took = []
-    for wait in (PACE, PACE, LATE + 0.01, PACE):
+    play.now += EMPTYING
+    play.core.overload._looked_at = play.now
+    for wait in (PACE, PACE, PACE, LATE + 0.01, PACE):
         before = len(play.core.overload.waiting)
         play.now += wait
         play.core.overload.timer_fired("postponed", play.now)
         took.append(before - len(play.core.overload.waiting))
-    assert took == [SLICE_BEHIND, SLICE_BEHIND + 1, SLICE_BEHIND + 2, 2]
+    assert took == [1, 2, 3, 4, 2]
     play._script.clear()
     play.core.take_commands()
     play.advance_quietly(400.0)
@@ -170,6 +182,7 @@ def test_a_cancel_stays_behind_the_invite_that_it_means(play):
     play.send("client", request())
     play.send("client", request(f"CANCEL {ALIAS}"))
     play.sees()
+    overload(play, False)
     play.advance(PACE)
     play.sees("client < 100", "fe1 < INVITE", "client < 200")
     play.answer("fe1", 180)
@@ -185,5 +198,6 @@ def test_a_transaction_that_has_begun_goes_on(play):
     play.send("client", invite)  # a retransmission waits: nothing depends on it
     play.answer("fe1", 200)
     play.sees("client < 200")
+    overload(play, False)
     play.advance(PACE)
     play._script.clear()
