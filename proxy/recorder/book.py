@@ -24,6 +24,10 @@ EACH: Final = 1024
 _LINE: Final = 450
 """What a line takes besides what the caller wrote."""
 MOST_FAILURES: Final = 8
+_EACH_FAILURE: Final = 100
+"""What a failure inside a dialog takes besides its words."""
+MOST_REASON: Final = 512
+"""Bytes of what an answer says about why it failed."""
 _NO_FAILURE: Final = frozenset({401, 407, 487})
 _SAME: Final = 1.0
 INSIDE: Final = "(in a dialog)"
@@ -54,6 +58,11 @@ class Failure:
         self.status = status
         self.method = method
         self.reason = reason
+
+    @property
+    def size(self) -> int:
+        """Bytes that this takes."""
+        return _EACH_FAILURE + len(self.method) + len(self.reason)
 
 
 class Line:
@@ -111,7 +120,7 @@ class Line:
         self.ended = ""
         self.ended_at = 0.0
         self.failures: list[Failure] | None = None
-        self.size = _LINE + len(uri) + len(sender) + len(call_id)
+        self.size = _LINE + len(method) + len(uri) + len(sender) + len(call_id)
         self.serial = 0
 
     @property
@@ -138,10 +147,7 @@ class Line:
             "rule": self.rule,
             "endpoint": self.endpoint,
             "pool": self.pool,
-            "attempts": [
-                {"front_end": name, "outcome": outcome, "seconds": round(took, 4)}
-                for name, outcome, took in self.attempts
-            ],
+            "attempts": attempts_as_json(self.attempts),
             "reason": self._why(),
             "ended": self.ended,
             "ended_at": self.ended_at,
@@ -155,7 +161,7 @@ class Line:
 
     def _why(self) -> str:
         """What our answer said, and which rule refused."""
-        said = _text(masked_uri(self.reason))
+        said = _text(self.reason)
         rule = ""
         if self.status >= 400 and not self.attempts and self.rule in RULES:
             rule = f"rule {self.rule}: {RULES[self.rule]}"
@@ -232,10 +238,13 @@ class Book:
             and abs(line.at - at) < _SAME
             and not line.failures
         ):
-            line.reason = line.reason or reason
+            if not line.reason:
+                line.reason = reason
+                self._grow(line, len(reason))
             return
         if status in _NO_FAILURE or not sight.call_id:
             return
+        failure = Failure(at, status, _text(method), _text(reason))
         if line is None:
             # Its dialog began before this book, or before this process.
             sender = header_of(sight.data, b"from", b"f")
@@ -255,28 +264,38 @@ class Book:
                 (),
             )
             line.reason = reason
+            line.failures = [failure]
+            line.size += len(reason) + failure.size
             self._write(line)
+            return
         if line.failures is None:
             line.failures = []
         if len(line.failures) < MOST_FAILURES:
-            text = _text(masked_uri(reason))
-            line.failures.append(Failure(at, status, _text(method), text))
-            line.size += len(text) + 100
-            self.size += len(text) + 100
+            line.failures.append(failure)
+            self._grow(line, failure.size)
 
     def _write(self, line: Line) -> Line:
         self._serial += 1
         line.serial = self._serial
-        lines = self.lines
-        lines.append(line)
+        self.lines.append(line)
         self._by_call[line.call_id] = line
         self.size += line.size
+        self._shrink()
+        return line
+
+    def _grow(self, line: Line, by: int) -> None:
+        line.size += by
+        self.size += by
+        self._shrink()
+
+    def _shrink(self) -> None:
+        """The oldest lines go."""
+        lines = self.lines
         while len(lines) > self.count or (self.size > self.count * EACH and lines):
             gone = lines.popleft()
             self.size -= gone.size
             if self._by_call.get(gone.call_id) is gone:
                 del self._by_call[gone.call_id]
-        return line
 
     def find(
         self,
@@ -296,14 +315,18 @@ class Book:
                 continue
             if endpoint and not fits(endpoint, line.endpoint):
                 continue
-            if aor and not (fits(aor, line.who) or fits(aor, _dialled(line.uri))):
+            if aor and not (fits(aor, line.who) or fits(aor, dialled(line.uri))):
                 continue
             yield line
 
 
 def reason_of(data: bytes) -> bytes:
-    """What an answer says about why it failed."""
-    return header_of(data, b"ms-diagnostics") or header_of(data, b"warning")
+    """What an answer says about why it failed, as it may be kept.
+
+    Masked before it is cut: without its "@" no password is known as one.
+    """
+    found = header_of(data, b"ms-diagnostics") or header_of(data, b"warning")
+    return masked_uri(found)[:MOST_REASON] if found else found
 
 
 def header_of(data: bytes, *names: bytes) -> bytes:
@@ -313,6 +336,16 @@ def header_of(data: bytes, *names: bytes) -> bytes:
         if name.strip().lower() in names:
             return value.strip()
     return b""
+
+
+def attempts_as_json(
+    attempts: Sequence[tuple[str, str, float]],
+) -> list[dict[str, Any]]:
+    """Who was tried, how that ended and how long it took, as plain types."""
+    return [
+        {"front_end": name, "outcome": outcome, "seconds": round(took, 4)}
+        for name, outcome, took in attempts
+    ]
 
 
 def plain_address(text: str) -> str:
@@ -326,7 +359,8 @@ def fits(wanted: str, found: str) -> bool:
     return found == wanted or found.startswith(f"{wanted}@")
 
 
-def _dialled(uri: bytes) -> str:
+def dialled(uri: bytes) -> str:
+    """``user@host`` of a URI; empty when it cannot be read."""
     try:
         return parse_uri(uri).key
     except MalformedMessage:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from proxy.recorder.book import attempts_as_json, header_of
 from proxy.recorder.masking import body_mask, masked_head
 from proxy.recorder.tape import Taped
 from proxy.sip.display import visible
 from proxy.sip.host import host_port
 
 _EACH: Final = 400
-"""What a kept message takes besides its bytes."""
+"""What a kept message, or a fact, takes besides its bytes."""
+_EACH_ATTEMPT: Final = 120
 MOST_FACTS: Final = 8
 MOST_MESSAGES: Final = 2000
 """Messages of one call: a dialog that goes on for days keeps its beginning."""
@@ -72,6 +74,12 @@ class Fact:
     pool: str
     attempts: list[tuple[str, str, float]]
 
+    @property
+    def size(self) -> int:
+        """Bytes that this takes."""
+        tried = _EACH_ATTEMPT * len(self.attempts)
+        return _EACH + len(self.method) + len(self.request_uri) + tried
+
     def to_json(self) -> dict[str, Any]:
         """As plain types."""
         return {
@@ -83,10 +91,7 @@ class Fact:
             "rule": self.rule,
             "endpoint": self.endpoint,
             "pool": self.pool,
-            "attempts": [
-                {"front_end": name, "outcome": outcome, "seconds": round(took, 4)}
-                for name, outcome, took in self.attempts
-            ],
+            "attempts": attempts_as_json(self.attempts),
         }
 
 
@@ -100,7 +105,6 @@ class KeptCall:
     messages: list[KeptMessage] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     live: set[str] = field(default_factory=set)
-    watched_until: float = 0.0
     size: int = 0
 
     @property
@@ -127,13 +131,10 @@ class KeptCall:
 
 def _from_of(call: KeptCall) -> str:
     """Who calls, as the first message says; for display."""
-    for message in call.messages[:1]:
-        for line in message.head.split(b"\r\n"):
-            name, _, value = line.partition(b":")
-            if name.strip().lower() in (b"from", b"f"):
-                text = value.strip().decode("utf-8", "replace")
-                return visible(text.partition(";tag=")[0])
-    return ""
+    if not call.messages:
+        return ""
+    value = header_of(call.messages[0].head, b"from", b"f")
+    return visible(value.decode("utf-8", "replace").partition(";tag=")[0])
 
 
 class Kept:
@@ -147,6 +148,7 @@ class Kept:
         self.refused_size = 0
         self.serial = 0
         self.evicted = 0
+        """Calls that went to make room for newer ones."""
         self.tell: Callable[[KeptMessage, bytes], None] | None = None
         """Told of every message that is kept, with its Call-ID."""
 
@@ -191,12 +193,25 @@ class Kept:
             self.tell(message, call.call_id)
         return message
 
-    def shrink(self) -> None:
-        """Give up the oldest, those refused at the door first when there are many."""
+    def note(self, call_id: bytes, fact: Fact) -> None:
+        """Keep what became of a request of a call, when that is open."""
+        call = self.calls.get(call_id)
+        if call is not None and len(call.facts) < MOST_FACTS:
+            call.facts.append(fact)
+            self._grow(call, fact.size)
+
+    def shrink(self) -> list[bytes]:
+        """Give up the oldest, those refused at the door first when there are many.
+
+        Tells the Call-IDs of those that went.
+        """
+        gone = []
         while self.refused_size > self.limit // 4:
-            self._give_up(next(x for x in self.calls.values() if x.is_refused))
+            oldest = next(x for x in self.calls.values() if x.is_refused)
+            gone.append(self._give_up(oldest))
         while self.size > self.limit and self.calls:
-            self._give_up(next(iter(self.calls.values())))
+            gone.append(self._give_up(next(iter(self.calls.values()))))
+        return gone
 
     def clear(self) -> None:
         """Forget everything."""
@@ -213,9 +228,10 @@ class Kept:
         if call.is_refused:
             self.refused_size += by
 
-    def _give_up(self, call: KeptCall) -> None:
+    def _give_up(self, call: KeptCall) -> bytes:
         del self.calls[call.call_id]
         self.size -= call.size
         if call.is_refused:
             self.refused_size -= call.size
         self.evicted += 1
+        return call.call_id

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from proxy.recorder.book import aor_of_line, fits, header_of
+from proxy.recorder.book import aor_of_line, dialled, fits, header_of
 from proxy.recorder.tape import Taped
-from proxy.sip.errors import MalformedMessage
-from proxy.sip.uri import parse_uri
 
 NAMES: Final = ("from", "call_id", "endpoint", "source", "pool")
 MOST_LIVE: Final = 8
@@ -55,7 +53,7 @@ class Filter:
             elif name == "call_id":
                 is_fit = taped.call_id == wanted.encode("utf-8", "surrogateescape")
             elif name == "endpoint":
-                is_fit = taped.is_in and fits(wanted, _dialled(taped.data))
+                is_fit = taped.is_in and fits(wanted, _dialled_in(taped.data))
             elif name == "pool":
                 is_fit = pools.get(taped.ends.host, "") == wanted.lower()
             else:
@@ -74,14 +72,11 @@ class Filter:
         return is_inside and self.port in (0, port)
 
 
-def _dialled(data: bytes) -> str:
+def _dialled_in(data: bytes) -> str:
     words = data.partition(b"\r\n")[0].split(b" ")
     if len(words) != 3 or words[0].startswith(b"SIP/"):
         return ""
-    try:
-        return parse_uri(words[1]).key
-    except MalformedMessage:
-        return ""
+    return dialled(words[1])
 
 
 class Live:

@@ -29,6 +29,8 @@ know so few as above.  A flood of what cannot be read is refused by the thousand
 read each answer again held up the calls of others for 60 ms, four times a second."""
 WATCHED: Final = 32.0
 """Seconds for which what follows is kept too: as long as a transaction lives."""
+MOST_WATCHED: Final = 10_000
+"""Calls that are watched at one time: more than can fail within ``WATCHED``."""
 SLOWEST: Final = 20
 SLOW: Final = 0.2
 """Seconds: what is faster is not slow, whatever the others are."""
@@ -92,7 +94,8 @@ class Recorder:
         self._offset = offset
         self._wanted: dict[bytes, _Wanted] = {}
         self._slowest: list[tuple[float, float]] = []  # seconds, at
-        self._watched: dict[bytes, KeptCall] = {}
+        self._watched: dict[bytes, float] = {}
+        """Until when what follows is kept; of calls that are kept, and of no other."""
 
     # -- what happens ------------------------------------------------------------
 
@@ -119,7 +122,7 @@ class Recorder:
         elif self._watched:
             call_id = record.request.value("call-id") or b""
             if call_id in self._watched:
-                self._note(self._watched[call_id], _fact(record, at))
+                self.kept.note(call_id, _fact(record, at))
 
     def look(self, now: float) -> None:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
@@ -143,7 +146,8 @@ class Recorder:
         if wanted:
             self._take(wanted, now)
         self.tape.forget_fresh()
-        self.kept.shrink()
+        for call_id in self.kept.shrink():
+            self._watched.pop(call_id, None)
 
     def _want(self, record: Record, at: float, why: str) -> None:
         call_id = record.request.value("call-id") or b""
@@ -212,10 +216,18 @@ class Recorder:
         for why in wanted.why:
             call = self.kept.open(call_id, why, is_refused=wanted.is_refused)
         for fact in wanted.facts:
-            self._note(call, fact)
+            self.kept.note(call_id, fact)
         self._catch_up(call, found)
-        call.watched_until = max(call.watched_until, now + WATCHED)
-        self._watched[call_id] = call
+        self._watch(call, now + WATCHED)
+
+    def _watch(self, call: KeptCall, until: float) -> None:
+        """Keep what follows; of too many the one that was wanted last longest ago
+        goes."""
+        watched = self._watched
+        known = watched.pop(call.call_id, 0.0)
+        watched[call.call_id] = max(known, until)
+        while len(watched) > MOST_WATCHED:
+            del watched[next(iter(watched))]
 
     def _catch_up(self, call: KeptCall, found: list[Taped]) -> None:
         """Keep what is on the tape and not kept yet."""
@@ -225,10 +237,6 @@ class Recorder:
             if taped.at + offset > known + 1e-6:
                 self.kept.add(taped, offset)
 
-    def _note(self, call: KeptCall, fact: Fact) -> None:
-        if len(call.facts) < MOST_FACTS:
-            call.facts.append(fact)
-
     def _follow(self, now: float, wanted: dict[bytes, _Wanted]) -> None:
         """What has come since for calls that are kept already."""
         offset = self._offset()
@@ -236,8 +244,8 @@ class Recorder:
             self.kept.add(taped, offset)
         over = [
             call_id
-            for call_id, call in self._watched.items()
-            if call.watched_until < now and call_id not in wanted
+            for call_id, until in self._watched.items()
+            if until < now and call_id not in wanted
         ]
         for call_id in over:
             del self._watched[call_id]
@@ -271,9 +279,7 @@ class Recorder:
             call.live.update(live.name for live in lives)
             if call_id not in self._watched:
                 self._catch_up(call, self.tape.find({call_id}, stale=True))
-            until = max(live.until for live in lives)
-            call.watched_until = max(call.watched_until, until)
-            self._watched[call_id] = call
+            self._watch(call, max(live.until for live in lives))
 
     # -- questions ---------------------------------------------------------------
 

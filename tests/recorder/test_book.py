@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.recorder.book import EACH, INSIDE
+from proxy.recorder.book import EACH, INSIDE, MOST_FAILURES, MOST_REASON
 from proxy.recorder.joined import join_calls
 from tests.recorder.world import WALL, World
 from tests.support.messages import request, response
@@ -120,6 +120,53 @@ def test_the_book_has_an_end_in_lines_and_in_bytes() -> None:
     assert book.size <= 100 * EACH
     assert book.size == sum(each.size for each in book.lines)
     assert len(book._by_call) == len(book.lines)
+
+
+def long_reasons(world: World) -> None:
+    """Ten calls that are refused at length, in three ways."""
+    long = 'ms-diagnostics: 1;reason="' + "x" * 7000 + '"'
+    for number in range(10):
+        asked = world.heard(request(call_id=f"call-{number}"))
+        world.sent(response(asked, 503, long))
+        world.ended(asked, 503)
+        for cseq in range(2, 20):
+            bye = request("BYE sip:x@10.0.0.5", call_id=f"call-{number}", cseq=cseq)
+            world.sent(response(world.heard(bye), 481, long))
+        info = world.heard(request("INFO sip:x@10.0.0.5", call_id=f"old-{number}"))
+        world.sent(response(info, 481, long))
+    world.look()
+
+
+def test_why_an_answer_failed_is_kept_short_and_counted() -> None:
+    world = World()
+    long_reasons(world)
+    book = world.recorder.book
+    reasons = [line.reason for line in book.lines]
+    assert [len(each) for each in reasons] == [MOST_REASON] * 20
+    told = sum(len(x.reason) for line in book.lines for x in line.failures or ())
+    assert told == MOST_REASON * (10 * MOST_FAILURES + 10)
+    assert book.size == sum(each.size for each in book.lines)
+    assert book.size > told + MOST_REASON * 20
+
+
+def test_what_is_learned_of_a_line_later_has_an_end_too() -> None:
+    world = World(calls=20)
+    long_reasons(world)
+    book = world.recorder.book
+    assert book.size <= 20 * EACH
+    assert book.size == sum(each.size for each in book.lines)
+    assert 0 < len(book.lines) == len(book._by_call)
+
+
+def test_a_reason_is_masked_before_it_is_cut() -> None:
+    world = World()
+    asked = world.heard(request(call_id="call-1"))
+    said = "Warning: " + "x" * (MOST_REASON - 16) + " sip:bob:hunter2@contoso.test"
+    world.sent(response(asked, 503, said))
+    world.ended(asked, 503)
+    world.look()
+    assert lines(world)[0]["reason"].endswith("sip:bob:***@con")
+    assert "hunter2" not in str(lines(world))
 
 
 def test_what_another_worker_saw_of_a_dialog_goes_into_its_line() -> None:

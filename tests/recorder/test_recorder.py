@@ -1,8 +1,12 @@
 """Which calls are kept, what of them, and that the memory for it has an end."""
 
+import tracemalloc
+
 import pytest
 
 from proxy.recorder import recorder as module
+from proxy.recorder.kept import MOST_FACTS
+from proxy.recorder.live import Filter
 from proxy.recorder.tape import CHUNK, SECONDS, Tape, call_id_of
 from tests.recorder.world import WALL, World
 from tests.support.messages import request, response
@@ -141,6 +145,70 @@ def test_kept_calls_have_an_end() -> None:
     assert kept.refused_size == 0
     assert "call-399" in world.kept()
     assert "call-0" not in world.kept()
+
+
+def test_a_live_trace_of_everybody_holds_no_more_than_its_bytes() -> None:
+    world = World(module.MEGABYTE)
+    everybody = Filter({"source": "10.0.0.0/8"})
+    world.recorder.begin("one", everybody, 86_400.0, world.now)
+    tracemalloc.start()
+    try:
+        for number in range(4000):
+            long = f"In-Reply-To: {number:07000d}"
+            asked = world.heard(request("MESSAGE sip:x", long, call_id=f"c{number}"))
+            world.sent(response(asked, 200))
+            if number % 40 == 39:
+                world.look()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    recorder = world.recorder
+    assert recorder.kept.evicted > 3900
+    assert recorder._watched.keys() <= recorder.kept.calls.keys()
+    # The Call-IDs that a live trace knows come on top of it.
+    assert held < module.MEGABYTE + CHUNK + 1_000_000, held
+
+
+def test_what_is_watched_has_an_end_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WATCHED", 20)
+    world = World()
+    for number in range(30):
+        world.call(f"call-{number}", 503)
+        world.look()
+    for number in (0, 29):
+        world.heard(request("ACK sip:x", call_id=f"call-{number}"))
+    world.look()
+    calls = world.recorder.kept.calls
+    assert len(world.recorder._watched) == 20
+    assert [len(calls[f"call-{number}".encode()].messages) for number in (0, 29)] == [
+        *(2, 3),
+    ]
+
+
+def test_a_call_that_had_to_go_is_taken_off_the_tape_when_it_fails_again() -> None:
+    world = World(256 * 1024)
+    world.call("call-1", 503)
+    world.look()
+    world.recorder.kept.limit = 0
+    world.look()
+    world.recorder.kept.limit = 128 * 1024
+    assert world.kept() == {}
+    world.call("call-1", 504)
+    world.look()
+    assert len(world.recorder.call("call-1")[0]["messages"]) == 4
+
+
+def test_what_became_of_a_call_counts_as_what_was_said_does() -> None:
+    world = World()
+    asked = request("INVITE sip:x@y;z=" + "u" * 6000, call_id="call-1")
+    for _ in range(MOST_FACTS + 2):
+        world.ended(asked, 503, FAILED_OVER)
+    world.look()
+    for _ in range(2):
+        world.ended(asked, 200)  # watched: one more, if there were room
+    (call,) = world.recorder.kept.calls.values()
+    assert len(call.facts) == MOST_FACTS
+    assert world.recorder.kept.size == call.size > MOST_FACTS * 6000
 
 
 def test_a_scan_pushes_nobody_out() -> None:
