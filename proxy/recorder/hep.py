@@ -5,8 +5,9 @@ length with this head of six bytes, value; all numbers in network order.
 """
 
 import struct
-from ipaddress import ip_address
 from typing import Any, Final
+
+from proxy.recorder.pcap import ends_of
 
 AGENT: Final = 2_009
 """Our capture agent's number, by which Homer tells senders apart."""
@@ -22,16 +23,9 @@ _INET, _INET6, _UDP, _TCP = 2, 10, 17, 6
 def packet(message: dict[str, Any], call_id: bytes) -> bytes:
     """One message as ``KeptMessage.to_json`` tells it."""
     data = message["data"].encode("latin-1")[:MOST]
-    host, _, port = message["local"].rpartition(":")
-    local, local_port = ip_address(host.strip("[]")), int(port)
-    host, _, port = message["peer"].rpartition(":")
-    peer, peer_port = ip_address(host.strip("[]").partition("%")[0]), int(port)
-    if local.version != peer.version:  # a listener for both families
-        local = ip_address("::" if peer.version == 6 else "0.0.0.0")
-    source, to = (peer, peer_port), (local, local_port)
-    if message["direction"] == "out":
-        source, to = to, source
-    is_six = peer.version == 6
+    local, peer = ends_of(message)
+    source, to = (peer, local) if message["direction"] == "in" else (local, peer)
+    is_six = peer[0].version == 6
     seconds = int(message["at"])
     micro = int((message["at"] - seconds) * 1_000_000)
     chunks = (

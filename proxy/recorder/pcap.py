@@ -40,9 +40,7 @@ def _packets(
     message: dict[str, Any], sequences: dict[tuple[object, ...], int]
 ) -> Iterable[bytes]:
     data = message["data"].encode("latin-1")
-    local, peer = _end(message["local"]), _end(message["peer"])
-    if local[0].version != peer[0].version:  # a listener for both families
-        local = ip_address("::" if peer[0].version == 6 else "0.0.0.0"), local[1]
+    local, peer = ends_of(message)
     if message["transport"] == "tls":
         local, peer = _plain(local), _plain(peer)
     is_in = message["direction"] == "in"
@@ -63,6 +61,14 @@ def _packets(
         )
         sequences[ours] = sequence + len(piece)
         yield _ip(source[0], to[0], _TCP, head, piece, 16)
+
+
+def ends_of(message: dict[str, Any]) -> tuple[End, End]:
+    """Our end and the peer's of a message as ``KeptMessage.to_json`` tells it."""
+    local, peer = _end(message["local"]), _end(message["peer"])
+    if local[0].version != peer[0].version:  # a listener for both families
+        local = ip_address("::" if peer[0].version == 6 else "0.0.0.0"), local[1]
+    return local, peer
 
 
 def _end(text: str) -> End:

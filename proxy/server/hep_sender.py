@@ -23,6 +23,7 @@ class HepSender:
         self._host, self._port = host, port
         self._socket: socket.socket | None = None
         self.sent = self.lost = 0
+        """Messages; lost are those that nobody took."""
 
     async def run(self) -> None:
         """Follow the name, for ever."""

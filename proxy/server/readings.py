@@ -53,6 +53,12 @@ def _service(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     yield "errors_total", runtime.errors
     yield "access_lines_total", runtime.access.written, "written"
     yield "access_lines_total", runtime.access.dropped, "dropped"
+    if runtime.recorder is not None:
+        yield "recorder_calls_gone_total", runtime.recorder.skipped, "skipped"
+        yield "recorder_calls_gone_total", runtime.recorder.kept.evicted, "evicted"
+    if runtime.hep is not None:
+        yield "hep_messages_total", runtime.hep.sent, "sent"
+        yield "hep_messages_total", runtime.hep.lost, "lost"
     yield "tasks_down", len(runtime.tasks.down)
     for task, count in runtime.tasks.restarts.items():
         yield "task_restarts_total", count, task

@@ -39,7 +39,7 @@ def begin_recording(config: Config, runtime: Runtime, workers: int = 1) -> None:
     runtime.record(recorder)
     address = section.hep_address
     if address is not None:
-        sender = HepSender(*address)
+        sender = runtime.hep = HepSender(*address)
         recorder.kept.tell = sender.tell
         runtime.tasks.keep(sender.run, "hep")
 

@@ -31,6 +31,7 @@ from proxy.recorder.recorder import Recorder
 from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
+from proxy.server.hep_sender import HepSender
 from proxy.server.links import Links
 from proxy.server.store_side.asking import Asking
 from proxy.server.store_side.store_writes import StoreWrites
@@ -81,6 +82,7 @@ class Runtime:
     """
 
     recorder: Recorder | None = None
+    hep: HepSender | None = None
 
     def __init__(
         self,

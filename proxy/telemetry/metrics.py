@@ -109,6 +109,13 @@ _COUNTERS: Final = (
     ("look_ups_total", "result", "Addresses unknown here that the store was asked for"),
     ("access_lines_total", "result", "Access lines written and dropped"),
     (
+        "recorder_calls_gone_total",
+        "reason",
+        "Calls that the flight recorder was to keep and has not: evicted (for newer "
+        "ones), skipped (too many at a time)",
+    ),
+    ("hep_messages_total", "result", "Messages for the HEP server, sent and lost"),
+    (
         "log_lines_dropped_total",
         "reason",
         "Lines of the log that were not written: reader (it stands still or has "

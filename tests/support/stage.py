@@ -111,12 +111,17 @@ class Stage:
 
     def get(self, path: str, token: str) -> int:
         """The status of a page of the admin listener."""
+        return self.page(path, token)[0]
+
+    def page(self, path: str, token: str) -> tuple[int, str]:
+        """The same, and what it says."""
         connection = http.client.HTTPConnection(HOST, self.admin, timeout=5)
         try:
             connection.request(
                 "GET", path, headers={"Authorization": f"Bearer {token}"}
             )
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
 

@@ -193,11 +193,15 @@ async def test_what_is_kept_is_sent_to_a_hep_server(tmp_path: Path) -> None:
             first = await asyncio.to_thread(server.recv, 65_535)
             second = await asyncio.to_thread(server.recv, 65_535)
             (call,) = await world.waypost("trace", "--failed")
+            metrics = world.page("/metrics", world.token())[1]
     packets = [decode(first), decode(second)]
     said = [x["data"].encode("latin-1") for x in call["messages"]]
     assert [each["payload"] for each in packets] == said[:2]
     assert packets[0]["source"] == CLIENT
     assert {each["correlation"] for each in packets} == {b"call-1"}
+    sent = re.findall(r'waypost_hep_messages_total\{result="sent"\} (\S+)', metrics)
+    assert float(sent[0]) >= 2
+    assert 'waypost_recorder_calls_gone_total{reason="evicted"} 0' in metrics
 
 
 async def test_nothing_is_remembered_where_nobody_wants_to(tmp_path: Path) -> None:
