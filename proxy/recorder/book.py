@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from proxy.recorder.masking import masked_uri
 from proxy.recorder.tape import Taped, cseq_method_of
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Ends, Flow
 from proxy.sip.grammar import unfold
+from proxy.sip.masking import masked_uri
 from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
 

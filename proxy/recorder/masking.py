@@ -8,9 +8,9 @@ stranger has sent.
 import re
 from typing import Final
 
+from proxy.sip.masking import GONE, masked_text
 from proxy.sip.names import COMPACT
 
-GONE: Final = b"***"
 UNREADABLE: Final = b"(not SIP: not kept)"
 
 _BREAK: Final = re.compile(rb"(\r\n|\r|\n)")
@@ -37,19 +37,6 @@ _EXACT: Final = frozenset(
 )
 """Values that hold no URI and no secret, and that tools compare."""
 
-_RUN: Final = re.compile(rb"([<>\"])")
-_AT: Final = 0x40
-_ROUTE_USER: Final = re.compile(rb"\bsips?:", re.IGNORECASE)
-_PASSWORD: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{0,20}:(?://)?[^\s@:]*+:")
-"""Where a user ends and a password begins: ``sip:alice:``."""
-_CONTACT_TOKEN: Final = re.compile(rb"(?i)(\bsips?:)[^<>\"\s@~:]{12,}+~")
-_OUR_PARAMETER: Final = re.compile(rb"(?i)(;[ \t]*wp[ \t]*=[ \t]*)[^;,>?\s]*")
-_PARAMETER: Final = re.compile(
-    rb"((?:passw|passphrase|pwd|secret|token|credential|cookie|api-?key|signature|auth|"
-    rb"session-?key|gssapi-data|rspauth|nonce|ticket)[\w-]{0,40}[ \t]*=[ \t]*)"
-    rb"(\"(?:[^\"\\]|\\.)*+\"?|[^;,&>\s]*)",
-    re.IGNORECASE,
-)
 _LONG_NAMES: Final = {short.encode(): full.encode() for short, full in COMPACT.items()}
 
 
@@ -65,7 +52,7 @@ def masked_head(data: bytes) -> tuple[bytes, bytes]:
             break
     if not _START.match(pieces[0]):
         return UNREADABLE, data
-    pieces[0] = _masked_text(pieces[0])
+    pieces[0] = masked_text(pieces[0])
     _mask_lines(pieces)
     return b"".join(pieces) + b"\r\n\r\n", body
 
@@ -77,11 +64,6 @@ def body_mask(head: bytes, size: int) -> bytes:
     reader of SDP wants one.
     """
     return (b"s=" + b"*" * size)[:size] if b"sdp" in head.lower() else b"*" * size
-
-
-def masked_uri(uri: bytes) -> bytes:
-    """A URI, or another piece of a message, without password and tokens."""
-    return _masked_text(uri)
 
 
 def _mask_lines(pieces: list[bytes]) -> None:
@@ -109,28 +91,4 @@ def _masked_value(name: bytes, value: bytes, *, is_first: bool) -> bytes:
     if name == b"?" or _SECRET_NAMES.search(name):
         scheme = _SCHEMES.match(value) if is_first else None
         return b" %b%b" % (scheme[1] + b" " if scheme else b"", GONE)
-    return _masked_text(value, name in _ROUTES)
-
-
-def _masked_text(text: bytes, is_route: bool = False) -> bytes:
-    """Every expression is as good as linear: a stranger has written this."""
-    if _AT in text:
-        runs = _RUN.split(text)
-        text = b"".join(
-            _masked_run(run, is_route) if _AT in run else run for run in runs
-        )
-    text = _CONTACT_TOKEN.sub(rb"\1***~", text)
-    text = _OUR_PARAMETER.sub(rb"\1***", text)
-    return _PARAMETER.sub(rb"\1***", text)
-
-
-def _masked_run(run: bytes, is_route: bool) -> bytes:
-    """A password goes, up to the last "@", for it may hold one; a whole user of a
-    route, which is a token."""
-    at = run.rfind(b"@")
-    match = None
-    if is_route:
-        match = _ROUTE_USER.search(run, 0, at)
-    if match is None and not is_route:
-        match = _PASSWORD.search(run, 0, at)
-    return run if match is None else run[: match.end()] + GONE + run[at:]
+    return masked_text(value, name in _ROUTES)

@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol
 from proxy.recorder.book import Book, aor_of_line, fits, header_of
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
 from proxy.recorder.live import MOST_LIVE, Filter, FilterError, Live
-from proxy.recorder.masking import masked_uri
 from proxy.recorder.tape import Tape, Taped
 from proxy.sip.display import visible
 from proxy.sip.flow import Flow
+from proxy.sip.masking import masked_uri
 from proxy.sip.message import Request
 
 MEGABYTE: Final = 1024 * 1024

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, Protocol, TextIO
 
 from proxy.sip.display import visible
+from proxy.sip.masking import masked_uri
 from proxy.telemetry.outlet import outlet_of
 from proxy.telemetry.record import AccessRecord
 from proxy.telemetry.tally import AccessTally
@@ -67,7 +68,7 @@ def access_fields(record: AccessRecord, at: float) -> dict[str, object]:
         "timestamp": f"{_second(int(at))}.{int(at % 1 * 1000):03d}+00:00",
         "event": "request.finished",
         "method": text(request.method),
-        "request_uri": text(request.uri),
+        "request_uri": text(masked_uri(request.uri)),
         "status": record.status,
         "ms": round(record.seconds * 1000, 1),
         "source": f"{record.source.transport}:{record.source.host}:"

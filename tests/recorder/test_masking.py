@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.recorder.masking import body_mask, masked_head, masked_uri
+from proxy.recorder.masking import body_mask, masked_head
+from proxy.sip.masking import masked_uri
 from proxy.sip.message import parse_message
 from tests.property.strategies import requests
 from tests.support.messages import request

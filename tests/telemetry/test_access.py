@@ -58,6 +58,14 @@ def test_neither_body_nor_credentials_are_written(console: bool) -> None:
 
 
 @pytest.mark.parametrize("console", [False, True])
+def test_a_password_in_a_uri_is_not_written(console: bool) -> None:
+    data = request("INVITE sip:bob:hunter2@contoso.test;transport=tcp;token=hunter3")
+    line = line_of(data, console=console)
+    assert "sip:bob:***@contoso.test;transport=tcp;token=***" in line
+    assert "hunter" not in line
+
+
+@pytest.mark.parametrize("console", [False, True])
 @pytest.mark.parametrize(
     "data",
     [

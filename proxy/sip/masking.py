@@ -1,0 +1,60 @@
+"""A URI, or another piece of a message, as a log or a screen may show it.
+
+Passwords (RFC 3261 section 19.1.1 advises against them) and tokens go, the rest stays.
+When in doubt more is masked than would have to be.  Nothing here raises.
+"""
+
+import re
+from typing import Final
+
+GONE: Final = b"***"
+
+_RUN: Final = re.compile(rb"([<>\"])")
+_AT, _EQUALS, _TILDE = 0x40, 0x3D, 0x7E
+_ROUTE_USER: Final = re.compile(rb"\bsips?:", re.IGNORECASE)
+_PASSWORD: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{0,20}:(?://)?[^\s@:]*+:")
+"""Where a user ends and a password begins: ``sip:alice:``."""
+_CONTACT_TOKEN: Final = re.compile(rb"(?i)(\bsips?:)[^<>\"\s@~:]{12,}+~")
+_OUR_PARAMETER: Final = re.compile(rb"(?i)(;[ \t]*wp[ \t]*=[ \t]*)[^;,>?\s]*")
+_PARAMETER: Final = re.compile(
+    rb"((?:passw|passphrase|pwd|secret|token|credential|cookie|api-?key|signature|auth|"
+    rb"session-?key|gssapi-data|rspauth|nonce|ticket)[\w-]{0,40}[ \t]*=[ \t]*)"
+    rb"(\"(?:[^\"\\]|\\.)*+\"?|[^;,&>\s]*)",
+    re.IGNORECASE,
+)
+
+
+def masked_uri(uri: bytes) -> bytes:
+    """A URI, or another piece of a message, without password and tokens."""
+    return masked_text(uri)
+
+
+def masked_text(text: bytes, is_route: bool = False) -> bytes:
+    """The same; of a route the whole user goes.
+
+    Every expression is as good as linear: a stranger has written this.  Most texts
+    hold nothing to mask, and are not searched for it: each access line asks.
+    """
+    if _AT in text:
+        runs = _RUN.split(text)
+        text = b"".join(
+            [_masked_run(run, is_route) if _AT in run else run for run in runs]
+        )
+    if _TILDE in text:
+        text = _CONTACT_TOKEN.sub(rb"\1***~", text)
+    if _EQUALS in text:
+        text = _OUR_PARAMETER.sub(rb"\1***", text)
+        text = _PARAMETER.sub(rb"\1***", text)
+    return text
+
+
+def _masked_run(run: bytes, is_route: bool) -> bytes:
+    """A password goes, up to the last "@", for it may hold one; a whole user of a
+    route, which is a token."""
+    at = run.rfind(b"@")
+    match = None
+    if is_route:
+        match = _ROUTE_USER.search(run, 0, at)
+    elif run.count(b":", 0, at) > 1:
+        match = _PASSWORD.search(run, 0, at)
+    return run if match is None else run[: match.end()] + GONE + run[at:]
