@@ -7,11 +7,13 @@ import pytest
 from proxy.admin.control import ControlError
 from proxy.admin.migrate import migrate
 from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint, set_pool
+from proxy.endpoints.pool_usage import BOUNDS, PoolUsage, UserDays
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, StoreError, User, open_store
 from proxy.store.access import Access
 from proxy.store.copying import SECTIONS
+from proxy.store.redis import copying
 from proxy.store.redis.copying import RedisCopy
 from tests.support.redis import RedisServer
 
@@ -58,7 +60,16 @@ async def full(tmp_path):
         Conflict(KEY, "udp:10.0.0.1", "RTC", "sip:c", 1.5, 2.5, 7)
     )
     await store.add_usage(
-        [Usage(KEY, "a@x", 1.5, 2.5, 9, 2, "ua", "e", "tcp:10.0.0.1")]
+        [Usage(KEY, "a@x", 1.5, 2.5, 9, 2, "ua", "e", "tcp:10.0.0.1")],
+        [
+            PoolUsage(KEY, POOL, 20_700, 0, 9, 2, 4, tuple(range(len(BOUNDS) + 1))),
+            PoolUsage(KEY, POOL, 20_701, 3, 1),
+            PoolUsage(KEY, "other.contoso.test", 20_701, 3, 5, 5),
+        ],
+        [
+            UserDays(KEY, POOL, "a@x", (20_700, 20_701)),
+            UserDays(KEY, "other.contoso.test", "b@x", (20_701,)),
+        ],
     )
     await store.set_note("runbook", "ticked")
     token = Access("token", "ci", "viewer", "ab", ("x.test",), (), 1.5, "anna", 9.5)
@@ -77,7 +88,7 @@ async def everything(url):
         sorted(each.row() for each in await store.bindings(None, 0.0)),
         *(await store.conflicts(), await store.usage(), await store.note("runbook")),
         *(await store.hmac_key(), await store.registrar_version()),
-        await store.accesses(),
+        *(await store.accesses(), await store.pool_usage(), await store.user_days()),
     )
     await store.close()
     return found
@@ -87,11 +98,31 @@ async def test_there_and_back_everything_is_the_same(full, redis_url, tmp_path):
     moved = {each.section: each for each in await migrate(full, redis_url)}
     assert (moved["bindings"].rows, moved["bindings"].written) == (1200, 1200)
     assert moved["audit"].rows == 4
+    assert (moved["usage_pools"].written, moved["usage_days"].written) == (3, 2)
     wanted = await everything(full)
     assert await everything(redis_url) == wanted
     back = f"sqlite:///{tmp_path}/back.db"
     await migrate(redis_url, back)
     assert await everything(back) == wanted
+
+
+async def test_what_moved_is_counted_on(full, redis_url, tmp_path):
+    await migrate(full, redis_url)
+    back = f"sqlite:///{tmp_path}/back.db"
+    await migrate(redis_url, back)
+    for url in (redis_url, back):
+        store = await open_store(url)
+        more = PoolUsage(KEY, POOL, 20_701, 3, 2, 1)
+        days = UserDays(KEY, POOL, "a@x", (20_702,))
+        await store.add_usage([], [more], [days])
+        found = {row.key: row for row in await store.pool_usage()}
+        assert (found[more.key].calls, found[more.key].failed) == (3, 1)
+        assert (await store.user_days())[1].days == (20_700, 20_701, 20_702)
+        await store.close()
+
+
+def test_a_redis_reads_all_that_it_writes_in_a_form_of_its_own():
+    assert copying._WRITE.keys() - copying._READ.keys() == {"usage"}
 
 
 async def test_the_history_goes_on_after_a_move(full, redis_url):

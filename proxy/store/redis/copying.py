@@ -244,6 +244,8 @@ _READ: Final[dict[str, Callable[[bytes, bytes], list[Values]]]] = {
     "bindings": _binding,
     "users": _user,
     "conflicts": _conflict,
+    "usage_pools": _pool_row,
+    "usage_days": _days_row,
     "access": _access,
     "access_used": _access_used,
 }
