@@ -16,6 +16,7 @@ from proxy.endpoints.model import (
     Canary,
     Cutover,
     Endpoint,
+    Guard,
     LearnedUri,
     Pool,
     Switch,
@@ -81,7 +82,7 @@ COMMANDS: Final[dict[type, str]] = {
 
 _DATA: Final = (
     *(Attempts, CoreSettings, RegistrarSettings, MessageLimits),
-    *(Canary, Cutover, Endpoint, LearnedUri, Pool, Switch),
+    *(Canary, Cutover, Endpoint, Guard, LearnedUri, Pool, Switch),
 )
 _TUPLES: Final = (Ejection, FrontEnd, Lookup)
 

@@ -9,13 +9,23 @@ import pytest
 
 from proxy.core import commands, events
 from proxy.core.settings import CoreSettings, RegistrarSettings
-from proxy.endpoints.model import Canary, Endpoint, LearnedUri, Pool
+from proxy.endpoints.model import (
+    Canary,
+    Cutover,
+    Endpoint,
+    Guard,
+    LearnedUri,
+    Pool,
+    Switch,
+)
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding, BindingChange
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import Ejection
+from proxy.server.event_log import codec as codec_module
 from proxy.server.event_log.codec import COMMANDS, EVENTS, Codec, Numbers
 from proxy.sip.flow import Flow, Listener
+from proxy.sip.message import Request
 
 LISTENERS = [Listener("udp", "10.0.0.5", 5060), Listener("tcp", "::1", 5060, index=1)]
 FRONT_END = FrontEnd("tcp", "10.0.1.1", 5060, "fe1", "pool", 1, 2)
@@ -84,6 +94,48 @@ def test_a_table_comes_back_with_the_order_of_its_rows():
     assert found.endpoints == table.endpoints
     assert list(found.pools.items()) == list(table.pools.items())
     assert (found.learned, found.version) == (table.learned, 7)
+
+
+def test_a_guarded_cutover_comes_back():
+    before, after = Endpoint("sip:b@c", "b@c", "Old"), Endpoint("sip:b@c", "b@c", "New")
+    cutover = Cutover(
+        7, "applied", "weekend", 1.0, "me", switches=(Switch(before, after),),
+        guard=Guard(5.0, 20, 1800.0, "boot", 90.0, True),
+    )  # fmt: skip
+    found = through(events.TableChanged(EndpointTable([after], cutover=cutover)))
+    assert found.table.cutover == cutover
+
+
+IN_ANOTHER_FORM = {EndpointTable, Flow, Listener, Request, Resolution}
+"""What the codec writes and reads by a method of its own."""
+
+
+def test_whatever_a_listed_class_may_hold_is_listed():
+    listed = {*codec_module._FIELDS, *IN_ANOTHER_FORM}
+    left, reached = [*codec_module._FIELDS, EndpointTable, Resolution], set()
+    while left:
+        kind = left.pop()
+        for hints in (typing.get_type_hints(kind), constructor_hints(kind)):
+            for held in classes_in(hints.values()):
+                if held not in reached and held not in IN_ANOTHER_FORM:
+                    left.append(held)
+                reached.add(held)
+    assert {Guard, Switch, Canary, FrontEnd} <= reached
+    assert reached - listed == set()
+
+
+def constructor_hints(kind):
+    if kind.__init__ is object.__init__:
+        return {}
+    return typing.get_type_hints(kind.__init__)
+
+
+def classes_in(hints):
+    """Our own classes in annotations, however deep."""
+    for hint in hints:
+        if isinstance(hint, type) and hint.__module__.startswith("proxy."):
+            yield hint
+        yield from classes_in(typing.get_args(hint))
 
 
 def test_bindings_come_back_with_every_field():
