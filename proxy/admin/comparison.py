@@ -10,7 +10,7 @@ from proxy.endpoints.verdict import TEST, Outcomes, judge, sentence
 from proxy.store.interface import Store
 
 BEFORE_DAYS: Final = 14
-"""Days before a cutover whose calls count where the old pool has none since."""
+"""Days before a cutover whose calls count where the old pool has no users since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Compared:
 async def compare_cutover(store: Store, cutover: Cutover) -> list[Compared]:
     """Old and new pool of each endpoint that a cutover switched, since it was applied.
 
-    Where all users were switched the old pool has no calls any more: then those of the
-    days before count.
+    Where all users were switched the old pool has no calls any more, or a few that were
+    on their way: then those of the days before count.
     """
     rows = await store.pool_usage()
     found = []
@@ -63,7 +63,7 @@ async def compare_cutover(store: Store, cutover: Cutover) -> list[Compared]:
         mine = [x for x in rows if x.endpoint_key == switch.after.key]
         since = [x for x in mine if x.cutover == cutover.number]
         before, note = total(since, old), ""
-        if not before.calls:
+        if _is_for_all(switch.after) or not before.calls:
             first = int(cutover.applied_at // DAY) - BEFORE_DAYS
             earlier = [
                 x for x in mine if x.cutover != cutover.number and x.day >= first
@@ -78,6 +78,11 @@ async def compare_cutover(store: Store, cutover: Cutover) -> list[Compared]:
 def _new_pool(endpoint: Endpoint) -> str:
     canary = endpoint.canary
     return endpoint.pool_fqdn if canary is None else canary.pool_fqdn
+
+
+def _is_for_all(endpoint: Endpoint) -> bool:
+    """Nobody is left at the old pool."""
+    return endpoint.canary is None or endpoint.canary.percent >= 100
 
 
 def by_pool(rows: Sequence[PoolUsage]) -> list[PoolUsage]:

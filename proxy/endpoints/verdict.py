@@ -3,12 +3,14 @@
 Worse: were both pools alike, so many failures at the new one, or more, would come about
 by chance in less than 5 % of all cases (Fisher's exact test, one-sided).  No worse: had
 the new pool failed 5 points more often than the old one, it would have shown more
-failures than it did in 95 % of all cases (the binomial distribution).  Between the two
-there are too few calls to tell.
+failures than it did in 95 % of all cases (the binomial distribution).  How often the
+old one fails is not known either, so the lower end of what its calls leave open stands
+for it (Clopper and Pearson, one-sided).  Between the two there are too few calls to
+tell.
 """
 
 from dataclasses import dataclass
-from math import comb, exp, lgamma, log
+from math import comb, exp, lgamma, log, sqrt
 from typing import Final, Literal
 
 LEVEL: Final = 0.05
@@ -16,6 +18,9 @@ MARGIN: Final = 0.05
 """Points by which a new pool may fail more often before that must be noticed."""
 TEST: Final = "Fisher's exact test, one-sided, at 5 %"
 _EXACT_UP_TO: Final = 2_000
+_SIGMAS: Final = 1.6448536269514722
+"""So many standard deviations leave out 5 % at one end of a normal distribution."""
+_HALVINGS: Final = 40
 
 Judged = Literal["worse", "no worse", "too few"]
 _WORDS: Final[dict[Judged, str]] = {
@@ -77,13 +82,39 @@ def at_most(failed: int, calls: int, rate: float) -> float:
     )
 
 
+def at_least(old: Outcomes) -> float:
+    """The lowest rate that so many failures leave open: at a lower one they, or more,
+    come about in less than 5 % of all cases.
+    """
+    failed, calls = old.failed, old.calls
+    if not failed:
+        return 0.0
+    if calls > _EXACT_UP_TO:
+        return _wilson(old.rate, calls)
+    low, high = 0.0, old.rate
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if 1.0 - at_most(failed - 1, calls, middle) < LEVEL:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _wilson(rate: float, calls: int) -> float:
+    """The lower end by Wilson's score: of so many calls it is as good, and sooner."""
+    square = _SIGMAS * _SIGMAS / calls
+    spread = _SIGMAS * sqrt(rate * (1 - rate) / calls + square / calls / 4)
+    return max(0.0, (rate + square / 2 - spread) / (1 + square))
+
+
 def judge(old: Outcomes, new: Outcomes) -> Judged:
     """What can be said of the new pool."""
     if not (old.calls and new.calls):
         return "too few"
     if fisher(old, new) < LEVEL:
         return "worse"
-    if at_most(new.failed, new.calls, old.rate + MARGIN) < LEVEL:
+    if at_most(new.failed, new.calls, at_least(old) + MARGIN) < LEVEL:
         return "no worse"
     return "too few"
 

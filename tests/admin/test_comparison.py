@@ -49,6 +49,21 @@ async def test_where_all_were_switched_the_days_before_count():
     assert (both.old.calls, both.verdict) == (200, "worse") and "14 days" in both.note
 
 
+async def test_the_last_call_at_the_old_pool_is_no_baseline():
+    """It was on its way when all users were switched, and fails as such calls do."""
+    ledger = Ledger(
+        row("old.test", 6, 200, 2, day=95),
+        row("old.test", 7, 1, 1),
+        row("new.test", 7, 100, 50),
+    )
+    whole = Endpoint(f"sip:{KEY}", KEY, "new.test")
+    all_in_one = Endpoint(f"sip:{KEY}", KEY, "old.test", canary=Canary("new.test", 100))
+    for after in (whole, all_in_one):
+        (both,) = await compare_cutover(ledger, cutover(after))
+        assert (both.old.calls, both.old.failed, both.verdict) == (200, 2, "worse")
+        assert "14 days" in both.note
+
+
 async def test_an_endpoint_that_was_new_or_stays_is_not_compared():
     assert await compare_cutover(Ledger(), cutover(BEFORE)) == []
     new = Cutover(1, "applied", "p", 1.0, "me", switches=(Switch(None, BEFORE),))
