@@ -20,6 +20,8 @@ QUIET_DAYS: Final = 14
 DAY: Final = 86_400
 COUNTED_HERE: Final = "legacy clients only; the endpoint isn't used by Persistent Chat"
 
+NOT_COUNTED: Final = "unknown, nobody counts: [usage] ledger = false"
+
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
@@ -27,6 +29,8 @@ class UsageView:
 
     ``pools`` is what each made of the calls of the last days, ``compared`` the two that
     the newest cutover is about; ``days`` are distinct users by endpoint, pool and day.
+    ``is_counted`` is False where the configuration keeps no ledger: nobody counts now,
+    and what was counted before says nothing of today.
     """
 
     address: str
@@ -37,6 +41,7 @@ class UsageView:
     pools: Sequence[PoolUsage] = ()
     compared: Sequence[Compared] = ()
     days: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    is_counted: bool = True
 
     @property
     def state(self) -> str:
@@ -45,13 +50,19 @@ class UsageView:
 
     @property
     def is_quiet(self) -> bool:
-        """No caller has asked for as long as it takes."""
-        return self.summary.quiet_for(self.now) >= self.summary.days * DAY
+        """No caller has asked for as long as it takes, and somebody has counted."""
+        return (
+            self.is_counted
+            and self.summary.quiet_for(self.now) >= self.summary.days * DAY
+        )
 
     @property
     def sentence(self) -> str:
         """The one line an administrator wants to read."""
         summary, last = self.summary, self.summary.last
+        if not self.is_counted:
+            seen = f"; last counted {last.aor} on {_date(last.last_at)}" if last else ""
+            return f"{NOT_COUNTED}{seen}"
         quiet = int(summary.quiet_for(self.now) // DAY)
         if summary.recent_users:
             return f"{_users(summary.recent_users)} in the last {_days(summary.days)}"
@@ -63,7 +74,7 @@ class UsageView:
 
     @property
     def advice(self) -> str:
-        """What may be done next; empty while it is in use."""
+        """What may be done next; empty while it is in use, or nobody knows."""
         if not self.is_quiet:
             return ""
         if self.state == "active":
@@ -86,9 +97,16 @@ def _users(count: int) -> str:
 
 
 async def get_usage(
-    operator: Operator, identity: str | None = None, days: int = QUIET_DAYS
+    operator: Operator,
+    identity: str | None = None,
+    days: int = QUIET_DAYS,
+    *,
+    is_counted: bool,
 ) -> list[UsageView]:
-    """Every endpoint's ledger, or one's; removed ones too, when somebody used them."""
+    """Every endpoint's ledger, or one's; removed ones too, when somebody used them.
+
+    ``is_counted`` is what the configuration says: ``[usage] ledger``.
+    """
     table, now = await operator.store.load_table(), operator.clock()
     endpoints = dict(table.endpoints)
     key = None
@@ -104,6 +122,7 @@ async def get_usage(
         rows.setdefault(row.endpoint_key, []).append(row)
     keys = [key] if key is not None else sorted({*rows, *endpoints})
     views = [_view(endpoints.get(k), k, rows.get(k, []), now, days) for k in keys]
+    views = [replace(view, is_counted=is_counted) for view in views]
     return await _with_pools(operator, table, views, days)
 
 

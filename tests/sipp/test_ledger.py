@@ -39,7 +39,7 @@ async def call(scene: TwoPools, directory: Path, name: str, calls: int = CALLS) 
 
 async def ledger(scene: TwoPools) -> usage.UsageView:
     async with scene.operator() as operator:
-        (view,) = await usage.get_usage(operator, ALIAS)
+        (view,) = await usage.get_usage(operator, ALIAS, is_counted=True)
     return view
 
 

@@ -76,8 +76,12 @@ def usage(
         _forget(session, identity, user)
         return
 
+    is_counted = session.config().usage.ledger
+
     def look() -> list[UsageView]:
-        return session.operate(lambda op: verbs.get_usage(op, identity, days))
+        return session.operate(
+            lambda op: verbs.get_usage(op, identity, days, is_counted=is_counted)
+        )
 
     if watch:
         _watch(look, identity is not None, seconds)
@@ -117,9 +121,12 @@ def retire(
         return await verbs.retire(operator, who, text, what_if=what_if)
 
     session: Session = context.obj
-    (view,) = session.operate(lambda operator: verbs.get_usage(operator, who))
+    is_counted = session.config().usage.ledger
+    (view,) = session.operate(
+        lambda operator: verbs.get_usage(operator, who, is_counted=is_counted)
+    )
     run_change(context, work, what_if, confirm, False, quiet)
-    if view.summary.recent_users and not session.json:
+    if (view.summary.recent_users or not is_counted) and not session.json:
         lead = "What if: " if what_if else ""
         note = f"{lead}note: {view.sentence}; whoever still asks gets 410"
         print(note, file=sys.stderr if quiet else sys.stdout)

@@ -51,18 +51,22 @@ StepName = Annotated[str, Path(min_length=1, max_length=64)]
 
 
 @api.get("/usage", list[UsageView])
-async def get_usage(operator: Reader, days: Days = usage.QUIET_DAYS) -> Response:
+async def get_usage(
+    operator: Reader, config: Conf, days: Days = usage.QUIET_DAYS
+) -> Response:
     """Who still dials a legacy address, for every endpoint."""
-    views = await usage.get_usage(operator, None, days)
+    is_counted = config.usage.ledger
+    views = await usage.get_usage(operator, None, days, is_counted=is_counted)
     return Answer([usage_view_to_json(view) for view in views])
 
 
 @api.get("/usage/{identity}", UsageView)
 async def get_usage_of(
-    identity: Identity, operator: Reader, days: Days = usage.QUIET_DAYS
+    identity: Identity, operator: Reader, config: Conf, days: Days = usage.QUIET_DAYS
 ) -> Response:
     """Who still dials one legacy address."""
-    (view,) = await usage.get_usage(operator, identity, days)
+    is_counted = config.usage.ledger
+    (view,) = await usage.get_usage(operator, identity, days, is_counted=is_counted)
     return Answer(usage_view_to_json(view))
 
 

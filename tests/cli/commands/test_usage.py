@@ -187,3 +187,23 @@ def test_to_retire_what_nobody_uses_needs_no_word(waypost, used):
     used("alice@contoso.test", 20)
     assert waypost("endpoint", "retire", KEY) == 0
     assert "note" not in waypost.out + waypost.err
+
+
+def test_where_nobody_counts_nothing_is_known_and_nothing_advised(
+    waypost, used, age, config_file
+):
+    used("alice@contoso.test", 200)
+    age(300)
+    config_file.write_text(config_file.read_text() + "\n[usage]\nledger = false\n")
+    for words in (("usage",), ("usage", KEY)):
+        assert waypost(*words) == 0
+        said = " ".join(waypost.out.split())
+        assert "unknown, nobody counts: [usage] ledger = false; last counted" in said
+        assert "endpoint retire" not in said and "0 users for" not in said
+    assert waypost("usage", "--json") == 0
+    (view,) = waypost.json
+    assert (view["is_quiet"], view["is_counted"]) == (False, False)
+    assert waypost("endpoint", "retire", KEY) == 0
+    assert "nobody counts" in " ".join(waypost.out.split())
+    assert waypost("usage") == 0
+    assert "endpoint remove" not in waypost.out
