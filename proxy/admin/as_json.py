@@ -10,6 +10,7 @@ from proxy.admin.control import EndpointView, Outcome, PoolView
 from proxy.admin.cutover import CutoverView
 from proxy.admin.doctor.verdicts import Step, summary, worst
 from proxy.admin.history import HistoryLine
+from proxy.admin.in_force import Keeper
 from proxy.admin.runbook.runbook import Report
 from proxy.admin.usage import COUNTED_HERE, UsageView
 from proxy.endpoints.changes import RowChange
@@ -75,19 +76,17 @@ def cutover_outcome_to_json(outcome: Outcome) -> dict[str, Any]:
         (c.row for c in reversed(outcome.changes) if isinstance(c.row, Cutover)), None
     )
     shown = Outcome(endpoint_changes(outcome), outcome.what_if)
-    about = cutover_to_json(cutover) if cutover is not None else None
-    if about is not None:
-        about.pop("switches")
-        about.pop("plan_text")
-    return {**outcome_to_json(shown), "cutover": about}
+    return {**outcome_to_json(shown), "cutover": audit_json(cutover)}
 
 
-def cutover_view_to_json(view: CutoverView) -> dict[str, Any]:
-    """The newest cutover."""
-    guard = view.guard
+def cutover_view_to_json(view: CutoverView, keeper: Keeper | None) -> dict[str, Any]:
+    """The newest cutover; ``keeper`` where a guard is armed."""
+    guard = None if view.guard is None else view.guard.to_json(view.cutover)
+    if guard is not None and keeper is not None:
+        guard |= {"watched": keeper.is_there, "watch_problem": keeper.problem}
     return {
         **cutover_to_json(view.cutover),
-        "guard": None if guard is None else guard.to_json(view.cutover),
+        "guard": guard,
         "seconds_left": view.seconds_left,
         "changed_since": list(view.changed),
         "rollback_problem": view.problem,
@@ -165,6 +164,7 @@ def usage_view_to_json(view: UsageView) -> dict[str, Any]:
         "days": summary.days,
         "quiet_seconds": summary.quiet_for(view.now),
         "is_quiet": view.is_quiet,
+        "is_counted": view.is_counted,
         "sentence": view.sentence,
         "counted": COUNTED_HERE,
         "pools": [usage_to_json(each) for each in view.pools],

@@ -39,6 +39,11 @@ class CutoverView:
     guard: GuardView | None = None
     compared: Sequence[Compared] = ()
 
+    @property
+    def is_guarded(self) -> bool:
+        """It should be guarded at this moment; a service has to do it."""
+        return self.guard is not None and self.guard.state == "armed"
+
 
 def read_plan(path: Path) -> Plan:
     """A plan file; raises ControlError with every mistake in it."""

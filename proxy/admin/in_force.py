@@ -2,11 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from proxy.admin.control import ControlError
 from proxy.admin.listener import client
 from proxy.config import Config
+from proxy.endpoints.model import Guard
 
 PATIENCE: Final = 2.0
 """Seconds; a proxy looks at the store four times in each."""
@@ -44,11 +45,18 @@ def sentence(in_force: bool | None) -> str:
 class Keeper:
     """The service that keeps the promise to roll back.
 
-    ``problem`` says why a running service could not; ``note`` that there is none.
+    ``problem`` says why nobody would keep it, or why that cannot be known
+    (``is_unknown``: no service answers here); ``note`` that a command does it as well.
     """
 
     problem: str = ""
     note: str = ""
+    is_unknown: bool = False
+
+    @property
+    def is_there(self) -> bool | None:
+        """Whether a service keeps it; None when none answers."""
+        return None if self.is_unknown else not self.problem
 
     def refuse_unless(self, force: bool) -> None:
         """Refuse a promise that nothing would keep; raises ControlError."""
@@ -56,20 +64,50 @@ class Keeper:
             raise ControlError(f"{self.problem}; --force goes on without")
 
 
-def rollback_keeper(config: Config) -> Keeper:
-    """Whether a running service would carry an automatic rollback out."""
+def rollback_keeper(config: Config, guard: Guard | None = None) -> Keeper:
+    """Whether a running service would carry an automatic rollback out.
+
+    With a ``guard`` it has to judge that as well, which no command does.
+    """
     try:
         found = client.call_json(config, "GET", "/status")
-    except (client.AdminError, ValueError):
+    except (client.AdminError, ValueError) as error:
+        if guard is not None:
+            return Keeper(f"no command judges a guard, and {error}", is_unknown=True)
         return Keeper(
             note="no service runs here to make it by itself: the next command does, "
-            "or a service that is started"
+            "or a service that is started",
+            is_unknown=True,
         )
-    if found.get("phase") == "starting":
-        reason = found.get("waits_for") or "it is starting"
-        return Keeper(f"the service that should roll back has not started: {reason}")
+    return Keeper(_why_not(config, found, guard is not None))
+
+
+def _why_not(config: Config, found: dict[str, Any], guards: bool) -> str:
+    """Why the service that says this of itself would not roll back; "" when it would.
+
+    Whatever ``waypost doctor`` finds beside is no reason: it follows the store.
+    """
     if found.get("store_writable") is False or found.get("store_away_since"):
-        return Keeper(
+        return (
             f"the service that should roll back could not: its store {found['store']}"
         )
-    return Keeper()
+    place, its_place = config.effective()["store"]["url"], found.get("store_url")
+    if its_place != place:
+        return (
+            f"the service that answers here serves {its_place or 'an unknown store'}, "
+            f"and this configuration has {place}: nobody would roll back"
+        )
+    phase = found.get("phase")
+    if phase == "starting":
+        reason = found.get("waits_for") or "it is starting"
+        return f"the service that should roll back has not started: {reason}"
+    if phase != "ready":
+        return f"the service that should roll back is {phase}"
+    wanted = ("watch-cutover", "watch-guard") if guards else ("watch-cutover",)
+    down = found.get("down") or {}
+    failed = [f"{name} ({down[name]})" for name in wanted if name in down]
+    if failed:
+        return (
+            f"of the service that should roll back these are down: {', '.join(failed)}"
+        )
+    return ""

@@ -40,7 +40,6 @@ ELSEWHERE: dict[str, str] = {
     "admin/files": "cli/screen/test_output.py",
     "admin/guarding": "wire/test_guard.py",
     "admin/history": "cli/commands/test_history.py",
-    "admin/in_force": "wire/test_store_writes.py",
     "admin/listener/client": "cli/commands/test_service.py",
     "admin/listener/http": "wire/test_admin_http.py",
     "admin/pool_show": "cli/commands/test_pool.py",

@@ -15,7 +15,7 @@ from proxy.admin.as_json import (
     warnings,
 )
 from proxy.admin.control import ControlError, Operator, Outcome, refusals
-from proxy.admin.cutover import Again, CutoverView
+from proxy.admin.cutover import Again
 from proxy.admin.doctor.before_switch import (
     as_steps,
     examine_pools,
@@ -29,8 +29,8 @@ from proxy.cli.commands.endpoint import WhatIf
 from proxy.cli.commands.judged import FactsFile, Force, Strict, end, findings_of, read
 from proxy.cli.commands.pool_doubts import pool_doubts, warn
 from proxy.cli.screen import render
+from proxy.cli.screen.cutover_view import SHOWN, print_cutover, terms
 from proxy.cli.screen.output import made
-from proxy.cli.screen.pool_usage import print_compared
 from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.endpoints.changes import describe_changes
@@ -45,8 +45,6 @@ app = typer.Typer(
 )
 
 DEFAULT_LEAST: Final = 20
-SHOWN: Final = 40
-"""Endpoints whose change is written out; --json has all."""
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, TOML.")]
 Percent = Annotated[
@@ -152,7 +150,7 @@ def apply(
     within = None if confirm_within is None else confirm_within * 60
     known = read(facts)
     promised = within is not None or planned.confirm_within or armed
-    keeper = rollback_keeper(config) if promised and not what_if else Keeper()
+    keeper = rollback_keeper(config, armed) if promised and not what_if else Keeper()
 
     async def work(operator: Operator) -> tuple[list[Step], Outcome, int]:
         # First whether it can be done at all: the doctor may take a while.
@@ -238,12 +236,15 @@ def status(context: typer.Context) -> None:
     """The newest cutover: its state, and what time is left to confirm it."""
     session: Session = context.obj
     view = session.operate(verbs.status)
+    keeper = None
+    if view is not None and view.is_guarded:
+        keeper = rollback_keeper(session.config(), view.cutover.guard)
     if session.json:
-        render.print_json(None if view is None else cutover_view_to_json(view))
+        render.print_json(None if view is None else cutover_view_to_json(view, keeper))
     elif view is None:
         print("no cutover yet")
     else:
-        _print_view(view)
+        print_cutover(view, keeper)
 
 
 def share_of(percent: int | None, pilots: Path | None) -> Share:
@@ -315,16 +316,8 @@ def _applied(cutover: Cutover) -> list[str]:
         )
     if cutover.guard is not None:
         lasts = render.duration(cutover.guard.until - cutover.applied_at)
-        lines.append(f"guarded for {lasts}: {_terms(cutover.guard)}")
+        lines.append(f"guarded for {lasts}: {terms(cutover.guard)}")
     return [*lines, 'back to before: "waypost cutover rollback"']
-
-
-def _terms(guard: Guard) -> str:
-    probes = ", chat probes among them" if guard.probes else ""
-    return (
-        f"rolled back by itself when more than {guard.limit:g} % of at least "
-        f"{guard.least} calls fail{probes}"
-    )
 
 
 def _settle(
@@ -351,49 +344,3 @@ def _settled(outcome: Outcome) -> str:
         f"cutover {cutover.number} is rolled back, "
         f"{render.count(len(changed), 'endpoint')} as before"
     )
-
-
-def _print_view(view: CutoverView) -> None:
-    cutover = view.cutover
-    left = view.seconds_left
-    rows = [
-        ("Cutover", str(cutover.number)),
-        ("Plan", cutover.plan),
-        ("State", cutover.state),
-        ("Endpoints", str(len(cutover.switches))),
-        ("Users", cutover.share or "all"),
-        ("Applied", f"{render.instant(cutover.applied_at)} by {cutover.applied_by}"),
-        ("Forced", "yes, the doctor advised against it" if cutover.forced else "no"),
-    ]
-    if left is not None:
-        late = f"overdue for {render.duration(-left)}"
-        rows.append(("Rolled back in", late if left < 0 else render.duration(left)))
-    if view.problem:
-        rows.append(("Not rolled back", view.problem))
-    if cutover.settled_by:
-        rows.append(
-            ("Settled", f"{render.instant(cutover.settled_at)} by {cutover.settled_by}")
-        )
-    rows += _guard_rows(view)
-    if view.changed:
-        rows.append(("Changed since", ", ".join(view.changed[:SHOWN])))
-    render.print_properties(rows)
-    print_compared(view.compared[:SHOWN])
-
-
-def _guard_rows(view: CutoverView) -> list[tuple[str, str]]:
-    """What the guard has seen, what it was told, and why it rolled back."""
-    cutover, guard = view.cutover, view.guard
-    if guard is None or cutover.guard is None:
-        return []
-    left = f", {render.duration(guard.seconds_left)} left" if guard.seconds_left else ""
-    rows = [
-        ("Guard", f"{guard.state}{left}"),
-        ("Terms", _terms(cutover.guard)),
-        ("So far", str(guard.tally)),
-    ]
-    if cutover.reason:
-        rows.append(("Because", cutover.reason))
-        if cutover.plan_text:
-            rows.append(("Another try", "waypost cutover apply --again"))
-    return rows

@@ -37,13 +37,18 @@ api = Api("cutovers")
 
 
 @api.get("/cutovers/newest", CutoverView)
-async def cutover_status(operator: Reader) -> Response:
+async def cutover_status(operator: Reader, desk: TheDesk) -> Response:
     """The newest cutover: its state, and what time is left to confirm it."""
     view = await verbs.status(operator)
     if view is None:
         text = 'there is no cutover: "waypost cutover apply FILE" makes one'
         raise ControlError(text, kind="missing")
-    return Answer(cutover_view_to_json(view), headers={"ETag": row_tag(view.cutover)})
+    keeper = None
+    if view.is_guarded:
+        guard = view.cutover.guard
+        keeper = await desk.in_thread(rollback_keeper, desk.config, guard)
+    found = cutover_view_to_json(view, keeper)
+    return Answer(found, headers={"ETag": row_tag(view.cutover)})
 
 
 @api.post("/cutovers", CutoverOutcome, media=(EVENT_STREAM,))

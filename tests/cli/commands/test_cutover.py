@@ -239,20 +239,32 @@ def test_without_a_plan_or_a_rollback_there_is_nothing_to_apply(waypost, plan):
 def test_a_guarded_cutover_says_what_it_was_told_and_what_it_has_seen(
     waypost, plan, pools
 ):
-    words = ("--guard", "2.5 %", "--min", "50", "--for", "2h", "--probe")
+    words = ("--guard", "2.5 %", "--min", "50", "--for", "2h", "--probe", "--force")
     assert waypost("cutover", "apply", plan, *words) == 0
     said = " ".join(waypost.out.split())
     assert "guarded for 2 h: rolled back by itself when more than 2.5 %" in said
     assert waypost("cutover", "status") == 0
-    assert "Guard" in waypost.out and "armed, " in waypost.out
-    assert "0 of 0 calls failed (0.0 %)" in waypost.out
+    shown = " ".join(waypost.out.split())
+    assert "Guard : armed in the store, " in shown
+    assert "left; whether a service watches is unknown: no command judges" in shown
+    assert "the service has no admin listener" in shown
+    assert "So far : no calls yet" in shown
     assert waypost("cutover", "status", "--json") == 0
     guard = waypost.json["guard"]
     assert (guard["limit_percent"], guard["min"], guard["probe"]) == (2.5, 50, True)
     assert 7100 < guard["seconds_left"] <= 7200
+    assert (guard["state"], guard["watched"]) == ("armed", None)
+    assert "no admin listener" in guard["watch_problem"]
     assert waypost("cutover", "confirm") == 0
     assert waypost("cutover", "status", "--json") == 0
     assert waypost.json["guard"]["state"] == "disarmed"
+
+
+def test_a_guard_that_nobody_keeps_asks_for_force(waypost, plan, pools):
+    assert waypost("cutover", "apply", plan, "--guard", "5 %") == 1
+    said = " ".join(waypost.err.split())
+    assert "no command judges a guard" in said and "--force goes on without" in said
+    assert where(waypost) == BEFORE
 
 
 def test_the_same_plan_for_the_same_users_again(waypost, plan, pools, tmp_path):
@@ -263,10 +275,10 @@ def test_the_same_plan_for_the_same_users_again(waypost, plan, pools, tmp_path):
     pilots = tmp_path / "pilots.txt"
     pilots.write_text("alice@contoso.test\n")
     words = ("--percent", "10", "--pilots", str(pilots), "--guard", "5 %")
-    assert waypost("cutover", "apply", str(one), *words) == 0
+    assert waypost("cutover", "apply", str(one), *words, "--force") == 0
     assert waypost("cutover", "rollback") == 0
     one.unlink()
-    assert waypost("cutover", "apply", "--again") == 0
+    assert waypost("cutover", "apply", "--again", "--force") == 0
     assert waypost("cutover", "status", "--json") == 0
     (switch,) = waypost.json["switches"]
     assert switch["after"]["canary"]["percent"] == 10
