@@ -44,6 +44,11 @@ class ControlError(Exception):
         self.kind: RefusalKind = kind
 
 
+def _everywhere(key: str) -> bool:
+    """A caller that may read the store sees all of it."""
+    return True
+
+
 def _anything(table: EndpointTable, changes: Sequence[RowChange]) -> None:
     """A caller that may write the store may change everything."""
 
@@ -55,6 +60,9 @@ class Operator:
     ``allow`` is shown what a change would do, inside its transaction and with
     ``what_if`` too, and raises Refused for what this operator may not do.
 
+    ``sees`` tells whether what the store has of an address (``user@host``) is shown to
+    this operator.  Where it is not, silence says nothing.
+
     ``rollback_problem`` says why an overdue cutover could not be rolled back just now.
     """
 
@@ -64,6 +72,7 @@ class Operator:
     clock: Callable[[], float] = clock.wall
     rollback_problem: str = ""
     allow: Callable[[EndpointTable, Sequence[RowChange]], None] = _anything
+    sees: Callable[[str], bool] = _everywhere
     uptime: Callable[[], Uptime] = uptime
 
 

@@ -161,7 +161,7 @@ async def forget_user(operator: Operator, user: str) -> int:
     aor = user.strip().lower().removeprefix("sip:")
     if "@" not in aor:
         raise ControlError(f"{user} is no address: write alice@contoso.com")
-    return await operator.store.forget_user(aor)
+    return await operator.store.forget_user(aor, operator.actor, operator.clock())
 
 
 def _view(

@@ -40,6 +40,15 @@ class Session:
             _tell_once(overshadowed(path))
         return load_config(path)
 
+    def stay(self) -> None:
+        """To be called before following something; raises ControlError.
+
+        At another machine only some may at once.
+        """
+        host = HOST.get()
+        if host is not None:
+            host.stay()
+
     def operate(self, work: Callable[[Operator], Awaitable[T]]) -> T:
         """Run a verb on the configured store; raises ControlError, StoreError."""
         config = self.config()

@@ -19,9 +19,10 @@ from proxy.console.api import (
     service,
     weekend,
 )
-from proxy.console.api.routing import PROBLEM_MODEL, role_of
+from proxy.console.api.routing import role_of
 from proxy.console.desk import Desk
 from proxy.console.gate import Gate
+from proxy.console.schemas.common import ProblemDocument
 
 ROOT: Final = "/api/v1"
 APIS: Final = tuple(
@@ -64,7 +65,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         license_info={"name": "MIT", "identifier": "MIT"},
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["ProblemDocument"] = PROBLEM_MODEL.model_json_schema()
+    schemas["ProblemDocument"] = ProblemDocument.model_json_schema()
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"}
     }

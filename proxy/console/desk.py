@@ -77,15 +77,20 @@ class Desk:
 
     # -- who is asking -----------------------------------------------------------
 
-    async def admit(self, request: Request, role: Role) -> Caller:
-        """Who asks for something that needs a role; raises Problem, ControlError."""
+    async def admit(
+        self, request: Request, role: Role, *, is_whole: bool = False
+    ) -> Caller:
+        """Who asks for something that needs a role; raises Problem, ControlError.
+
+        ``is_whole`` is what no scope divides.
+        """
         caller = await self._caller(request)
         request.state.caller = caller
         if caller.access.has_ended(self.clock()):
             what = f'the {caller.access.kind} "{caller.access.name}" has ended'
             raise _unknown(f"{what}: ask for another one")
         require(caller.access, role)
-        if role == "admin":
+        if is_whole or role == "admin":
             require_unscoped(caller.access)
         return caller
 
@@ -258,6 +263,7 @@ class Desk:
             self.clock,
             rollback_problem=problem,
             allow=judge,
+            sees=access.covers,
         )
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:

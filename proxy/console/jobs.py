@@ -26,6 +26,8 @@ QUIET: Final = 10.0
 Tell = Callable[[str, Any], None]
 """Says how far a job is: the event's name and its value."""
 Job = Callable[[Tell], Awaitable[Any]]
+Told = asyncio.Queue[tuple[str, Any] | None]
+"""Events that wait to be read; None is the end."""
 
 
 def wants_events(request: Request) -> bool:
@@ -33,16 +35,16 @@ def wants_events(request: Request) -> bool:
     return EVENT_STREAM in request.headers.get("accept", "")
 
 
-async def answer_job(request: Request, job: Job, status: int = 200) -> Response:
+async def answer_job(request: Request, job: Job) -> Response:
     """Run a job and answer in the way that the caller reads."""
     if not wants_events(request):
-        return Answer(await job(lambda name, value: None), status)
+        return Answer(await job(lambda name, value: None))
     return StreamingResponse(events(job), media_type=EVENT_STREAM)
 
 
 async def events(job: Job) -> AsyncIterator[bytes]:
     """The events of a job; a caller that goes ends it where it waits."""
-    told: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
+    told: Told = asyncio.Queue()
 
     def tell(name: str, value: Any) -> None:
         told.put_nowait((name, value))
@@ -61,20 +63,26 @@ async def events(job: Job) -> AsyncIterator[bytes]:
 
     task = asyncio.ensure_future(run())
     try:
-        while True:
-            try:
-                item = await asyncio.wait_for(told.get(), QUIET)
-            except TimeoutError:
-                yield b": still at it\n\n"
-                continue
-            if item is None:
-                return
-            yield event(*item)
+        async for each in told_events(told):
+            yield each
     finally:
         task.cancel()
 
 
-def event(name: str, value: Any) -> bytes:
+async def told_events(told: Told) -> AsyncIterator[bytes]:
+    """What is told, until that is None; comments meanwhile."""
+    while True:
+        try:
+            item = await asyncio.wait_for(told.get(), QUIET)
+        except TimeoutError:
+            yield b": still at it\n\n"
+            continue
+        if item is None:
+            return
+        yield _event(*item)
+
+
+def _event(name: str, value: Any) -> bytes:
     """One server-sent event."""
     text = json.dumps(timed(value), ensure_ascii=False)
     return f"event: {name}\ndata: {text}\n\n".encode("utf-8", "backslashreplace")

@@ -15,7 +15,7 @@ class AuditRow:
     ``number`` is its place in the history; rows of one transaction share ``version``,
     the version of the table that it made.  Of users, bindings,
     tokens and people the history only says that they were changed: ``before`` and
-    ``after`` are None.
+    ``after`` are None.  Of somebody whom the ledger forgot ``key`` is no name.
     """
 
     number: int
@@ -23,7 +23,7 @@ class AuditRow:
     at: float
     actor: Actor
     verb: str
-    kind: Kind | Literal["user", "binding", "token", "person", "call"]
+    kind: Kind | Literal["user", "binding", "token", "person", "call", "usage"]
     key: str
     before: Row | None
     after: Row | None

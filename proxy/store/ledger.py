@@ -5,7 +5,10 @@ from typing import Final, Protocol
 
 from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.endpoints.usage import Usage
+from proxy.store.actor import Actor
 
+FORGOTTEN: Final = "usage.forget", "usage"
+"""Verb and kind in the history of what ``forget_user`` does."""
 MAX_USERS: Final = 200_000
 """Rows of the ledger: beyond that, new names are counted together."""
 
@@ -31,10 +34,11 @@ class LedgerStore(Protocol):
     async def forget_days(self, before: int) -> int:
         """Forget days before this one; how many rows went."""
 
-    async def forget_user(self, aor: str) -> int:
+    async def forget_user(self, aor: str, actor: Actor, now: float) -> int:
         """Forget who this was, everywhere in the ledger; how many rows went.
 
-        Totals of pools stay: they name nobody.
+        Totals of pools stay: they name nobody.  So does the history, which has who did
+        it and ``rows_text`` of how many went.
         """
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
@@ -48,3 +52,8 @@ class LedgerStore(Protocol):
 
     async def set_note(self, name: str, body: str) -> None:
         """Note something, in place of what was there; empty forgets it."""
+
+
+def rows_text(count: int) -> str:
+    """In place of the name of somebody who was forgotten."""
+    return "1 row" if count == 1 else f"{count} rows"

@@ -1,16 +1,22 @@
 """``waypost --server``: who may type what, and what stands between the two ends."""
 
 import base64
+import contextlib
 import json
+import threading
+import time
 
 import pytest
 from typer.main import get_command
 
 from proxy.cli.app import app
 from proxy.cli.hosting.roles import ANYWHERE, HERE, ROLES
+from proxy.cli.hosting.run_line import Line, _Printed
 from proxy.cli.main import main
 from proxy.cli.tree import command_tree
 from proxy.console.sessions import CSRF_HEADER
+from proxy.endpoints.usage import Usage
+from tests.facts.world import right_a
 from tests.support.console import caller, in_store, new_token, running_console
 from tests.support.far_command import lines
 
@@ -70,6 +76,81 @@ def test_a_viewer_types_no_change(type_as, config_file):
     assert {row.kind for row in history} == {"token"}
 
 
+FORGET = [
+    ("usage", "forget", "alice@contoso.test"),
+    ("usage", "--days", "3", "forget", "alice@contoso.test"),
+    ("--json", "usage", "--csv", "forget", "alice@contoso.test"),
+    ("usage", "--", "forget", "alice@contoso.test"),
+]
+
+
+@pytest.fixture
+def counted(config_file):
+    """A user in the ledger; who is there now."""
+    row = Usage("a@contoso.test", "alice@contoso.test", 1.0, 2.0, 1, 0, "", "", "")
+    in_store(config_file, lambda operator: operator.store.add_usage([row]))
+    return lambda: in_store(config_file, lambda operator: operator.store.usage())
+
+
+@pytest.mark.parametrize("line", FORGET)
+def test_none_but_an_admin_has_a_user_forgotten(type_as, counted, config_file, line):
+    for role, needs in (("viewer", "operator"), ("operator", "admin")):
+        code, _, err = type_as(role, *line)  # none but an operator posts
+        assert code == 1
+        assert f"has the role {role}, and this needs {needs}" in err
+    part = {"name": "part", "domains": ["contoso.test"]}
+    code, _, err = type_as("admin", *line, **part)
+    assert code == 1
+    assert "leaves out what belongs to the whole service" in err
+    assert len(counted()) == 1
+
+
+@pytest.mark.parametrize("line", FORGET)
+def test_a_user_is_forgotten_by_post_and_that_stands_in_the_history(
+    type_as, counted, config_file, line
+):
+    code, out, err = type_as("admin", *line, name="boss")
+    assert code == 0, err
+    assert "1 row" in out or '"rows": 1' in out
+    assert counted() == []
+    row, *_ = in_store(config_file, lambda operator: operator.store.history())
+    assert (row.verb, row.key, row.actor.name) == ("usage.forget", "1 row", "boss")
+    code, out, _ = type_as("admin", "endpoint", "history")
+    assert "usage.forget" in out
+    assert "alice" not in out
+
+
+@pytest.mark.parametrize("line", FORGET)
+def test_nobody_is_forgotten_by_get(url, config_file, counted, line):
+    with caller(url, new_token(config_file, "admin")) as admin:
+        answer = admin.get("/lines", params={"argument": list(line)})
+        assert "send it with POST" in answer.text
+    assert len(counted()) == 1
+
+
+def test_by_get_an_admin_is_a_viewer_whatever_the_line_turns_out_to_be(
+    url, config_file, counted, monkeypatch
+):
+    # As before the table of roles knew it.
+    monkeypatch.setattr("proxy.cli.hosting.roles.VERBS", {})
+    with caller(url, new_token(config_file, "admin")) as admin:
+        answer = admin.get("/lines", params={"argument": list(FORGET[0])})
+        assert "has the role viewer, and this needs admin" in answer.text
+    assert len(counted()) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [(), ("--reset",), ("--done", "deploy"), ("--report",)]
+)
+def test_a_scope_has_nothing_to_do_with_the_runbook(type_as, config_file, line):
+    in_store(config_file, lambda op: op.store.set_note("runbook", '{"done":{}}'))
+    code, _, err = type_as("operator", "runbook", *line, domains=["contoso.test"])
+    assert code == 1
+    assert "leaves out what belongs to the whole service" in err
+    note = in_store(config_file, lambda op: op.store.note("runbook"))
+    assert note == '{"done":{}}'
+
+
 def test_a_change_is_never_made_by_get(url, config_file):
     with caller(url, new_token(config_file, "admin")) as admin:
         answer = admin.get("/lines", params={"argument": list(CHAT)})
@@ -120,6 +201,66 @@ def test_no_line_reads_a_file_of_the_console(url, config_file, line, file):
         assert last.startswith("event: want")
         assert json.loads(last.partition("data: ")[2]) == {"kind": "file", "what": file}
         assert "root:" not in answer.text
+
+
+def _words_for_files():
+    """Each command that may be typed elsewhere, and each word that names a file."""
+    for node in command_tree(get_command(app)).walk():
+        if node.path[1:] not in ROLES:
+            continue
+        if "FILE" in node.arguments:
+            yield node.path[1:], ""
+        for option in node.options:
+            if option.metavar == "FILE":
+                yield node.path[1:], option.names[0]
+
+
+FILES = list(_words_for_files())
+NEEDED = {
+    ("explain",): ["sip:a@contoso.test", "--plan", "plan.toml"],
+    ("trace",): ["--failed"],
+    ("facts", "check"): ["facts.json"],
+    ("cutover", "plan"): ["plan.toml"],
+    ("cutover", "apply"): ["plan.toml"],
+}
+PLAN = """
+[[change]]
+sip_address = "a@contoso.test"
+pool_fqdn = "p.contoso.test"
+create = true
+"""
+
+
+def test_the_words_for_files_are_found():
+    known = {*FILES}
+    assert {(("doctor",), "--certificate"), (("doctor",), "--key")} <= known
+    assert {(("facts", "show"), ""), (("trace",), "--pcap")} <= known
+    assert len(known) > 14
+
+
+@pytest.mark.parametrize(("path", "option"), FILES)
+def test_every_file_that_a_line_names_is_of_the_other_end(
+    url, config_file, tmp_path, path, option
+):
+    """It asks for the file, has it written there, or refuses the option."""
+    secret = tmp_path / "secret.pem"
+    secret.write_text("of the console")
+    needed = NEEDED.get(path, []) if option else []
+    words = [*path, *needed, *([option] if option else []), str(secret)]
+    with caller(url, new_token(config_file, "admin")) as admin:
+        held = {"plan.toml": PLAN, "facts.json": json.dumps(right_a())}
+        files = {
+            name: {"data": base64.b64encode(text.encode()).decode()}
+            for name, text in held.items()
+        }
+        body = {"arguments": words, "files": files}
+        told = admin.post("/lines", json=body).text
+    asks = json.dumps({"kind": "file", "what": str(secret)})
+    ways = [asks, "event: file", "a private key stays on its machine"]
+    if option == "--pcap":
+        ways = ["no service answers"]  # the service is asked before anything is written
+    assert any(way in told for way in ways), told
+    assert secret.read_text() == "of the console"
 
 
 def test_no_line_writes_a_file_of_the_console(url, config_file, tmp_path):
@@ -184,6 +325,83 @@ def test_a_token_that_nobody_has_is_refused(url, tmp_path, capsys):
     options = ("--server", url, "--token-file", str(tmp_path / "token"))
     assert main([*options, "endpoint", "get"]) == 1
     assert "nobody has this token" in capsys.readouterr().err
+
+
+WATCH = {"argument": ["usage", "--watch"], "is_output_terminal": True}
+
+
+@contextlib.contextmanager
+def following(url, token):
+    """A line that goes on until its reader leaves."""
+    with (
+        caller(url, token) as reader,
+        reader.stream("GET", "/lines", params=WATCH) as answer,
+    ):
+        words = answer.iter_text()
+        text = next(words)
+        while "event: " not in text:
+            text += next(words)
+        yield text
+
+
+def test_who_follows_leaves_threads_to_others(url, config_file):
+    tokens = [new_token(config_file, "viewer", f"v{n}") for n in range(3)]
+    with contextlib.ExitStack() as stack:
+        for token in (tokens[0], tokens[0], tokens[1], tokens[1]):
+            told = stack.enter_context(following(url, token))
+            assert "event: out" in told
+        with caller(url, tokens[0]) as viewer:
+            refused = viewer.get("/lines", params=WATCH).text
+            assert 'the token \\"v0\\" follows 2 lines already' in refused
+            assert "event: exit\ndata: 1" in refused
+            look = viewer.get("/lines", params={"argument": ["usage"]}).text
+            assert "event: exit\ndata: 0" in look
+        with caller(url, tokens[2]) as viewer:
+            refused = viewer.get("/lines", params=WATCH).text
+            assert "4 lines are followed over this console already" in refused
+    # Each ends with the next thing that it prints, once its reader has gone.
+    short = {"argument": ["usage", "--watch", "--seconds", "0"]}
+    deadline = time.monotonic() + 10
+    with caller(url, tokens[2]) as viewer:
+        while "exit\ndata: 0" not in viewer.get("/lines", params=short).text:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert "exit\ndata: 0" in viewer.get("/lines", params=short).text
+
+
+def test_who_follows_something_quiet_learns_that_nobody_reads_any_more(url, console):
+    """Nothing is printed: a flush is enough."""
+    ended = threading.Event()
+
+    def quiet(config, operate, tell, admit, stay, **line):
+        stay()
+        printed = printed_over(tell)
+        printed.write("begun")
+        try:
+            while True:
+                printed.flush()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    console.desk.run_line = quiet
+    token = new_token(console.desk.config.path, "viewer")
+    with following(url, token) as told:
+        assert "begun" in told
+        assert not ended.wait(0.1)
+    assert ended.wait(5)
+
+
+def printed_over(tell):
+    return _Printed("out", Line([]), tell)
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--key"])
+def test_no_key_of_the_console_is_opened(type_as, tmp_path, option):
+    code, _, err = type_as("operator", "doctor", option, str(tmp_path / "no.pem"))
+    assert code == 1
+    assert "a private key stays on its machine" in err
+    assert "no.pem" not in err
 
 
 def test_a_session_types_no_line_without_its_second_secret(url, config_file):

@@ -2,10 +2,11 @@
 
 from proxy.endpoints.pool_usage import NO_TIMES, PoolUsage, UserDays
 from proxy.endpoints.usage import OTHERS, Usage
-from proxy.store import open_store
+from proxy.store import Actor, open_store
 from proxy.store.sqlite.store import SqliteStore
 
 KEY = "ocschat@contoso.test"
+ANNA = Actor("anna", "cli on box")
 
 
 def row(aor, first, last, count=1, failed=0, agent="x"):
@@ -82,8 +83,28 @@ async def test_a_user_can_be_forgotten(store):
     await store.add_usage([row("a", 1.0, 1.0), row("b", 1.0, 1.0)])
     days = [UserDays(KEY, "old.test", who, (1,)) for who in ("a", "b", "aa")]
     await store.add_usage([], [pool_row()], days)
-    assert await store.forget_user("a") == 2
+    assert await store.forget_user("a", ANNA, 7.5) == 2
     assert [x.aor for x in await store.usage()] == ["b"]
     assert [x.aor for x in await store.user_days()] == ["aa", "b"]
     assert len(await store.pool_usage()) == 1
-    assert await store.forget_user("a") == 0
+    assert await store.forget_user("a", ANNA, 8.5) == 0
+
+
+async def test_that_somebody_was_forgotten_stands_in_the_history_without_a_name(store):
+    version = await store.table_version()
+    names = ["KEY", 'a"b\\@contoso.test', "c"]
+    await store.add_usage([row(each, 1.0, 1.0) for each in names])
+    await store.add_usage([], [], [UserDays(KEY, "old.test", "c", (1,))])
+    for name, count in zip(names, (1, 1, 2), strict=True):
+        actor = Actor(f'KEY "{name}', "cli on KEY")
+        assert await store.forget_user(name, actor, 7.5) == count
+        first = (await store.history())[0]
+        assert (first.verb, first.kind) == ("usage.forget", "usage")
+        assert first.key == {1: "1 row", 2: "2 rows"}[count]
+        assert (first.actor, first.at) == (actor, 7.5)
+        assert (first.before, first.after) == (None, None)
+        assert await store.audit_row(first.number) == first
+    assert await store.forget_user("nobody", ANNA, 7.5) == 0
+    assert len(await store.history()) == 3
+    assert len(await store.history("1 row")) == 2
+    assert await store.table_version() == version

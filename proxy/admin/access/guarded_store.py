@@ -70,9 +70,26 @@ class GuardedStore:
         return await self._store.remove_user(name, actor, now)
 
     async def set_note(self, name: str, body: str) -> None:
-        """See LedgerStore; a runbook that a viewer looks at remembers nothing."""
+        """See LedgerStore; a runbook that a viewer looks at remembers nothing.
+
+        A note is everybody's: who sees a part would note that all is well.
+        """
+        require_unscoped(self._access)
         if self._access.may("operator"):
             await self._store.set_note(name, body)
+
+    async def forget_user(self, aor: str, actor: Actor, now: float) -> int:
+        """See LedgerStore; it takes from the ledger of every endpoint."""
+        require_everything(self._access)
+        return await self._store.forget_user(aor, actor, now)
+
+    async def note_look(
+        self, actor: Actor, verb: str, call_id: str, now: float
+    ) -> None:
+        """See AccessStore; calls are of everybody."""
+        require(self._access, "operator")
+        require_unscoped(self._access)
+        await self._store.note_look(actor, verb, call_id, now)
 
     async def set_access(
         self, access: Access, verb: str, actor: Actor, now: float, *, is_new: bool
@@ -191,8 +208,8 @@ def require(access: Access, role: Role, key: str = "") -> None:
 
 
 def require_everything(access: Access) -> None:
-    """Refuse a caller that is not an admin over everything: tokens and people have no
-    scope."""
+    """Refuse a caller that is not an admin over everything: tokens, people and the
+    ledger have no scope."""
     require(access, "admin")
     require_unscoped(access)
 

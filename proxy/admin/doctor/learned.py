@@ -13,7 +13,7 @@ from proxy.config import Config
 from proxy.endpoints.model import Endpoint, LearnedUri
 from proxy.endpoints.table import MOST_LEARNED, EndpointTable
 
-Judged = tuple[Literal["ok", "warning"], str, str]
+Judged = tuple[Literal["ok", "warning", "unknown"], str, str]
 """Verdict, what is so, and what to do about it."""
 
 
@@ -44,6 +44,13 @@ async def judge_learned(
             f"{len(learned)} service URIs learned, the most that are kept",
             "find out why the pool hands out so many; name the real ones with "
             f'"waypost endpoint set {endpoint.sip_address} --service-uri"',
+        )
+    if not all(operator.sees(uri.key) for uri in learned):
+        return (
+            "unknown",
+            f"{len(learned)} service URIs learned; whether somebody else has one of "
+            f'them is not shown to "{operator.actor.name}"',
+            "have it looked at with a token that is for their domain",
         )
     return ("ok", f"{len(learned)} service URIs learned", "")
 

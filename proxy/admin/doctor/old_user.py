@@ -68,8 +68,16 @@ class OldUsers:
             for each in self.findings
             if each.name == ACCOUNT and each.of.removeprefix("sip:") == key
         ]
-        if found:
+        is_seen = self.operator.sees(key)
+        if found and (is_seen or found[0].verdict != "ok"):
             return _by_facts(found[0])
+        if not is_seen:
+            return (
+                "unknown",
+                "who is registered as this address is not shown to "
+                f'"{self.operator.actor.name}", which is for other addresses',
+                "have it looked at with a token that is for it, or for everything",
+            )
         if not self.config.registrar.enabled:
             return (
                 "unknown",

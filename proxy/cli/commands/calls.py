@@ -80,6 +80,7 @@ def calls(
             query[name] = str(instant(text, f"--{name}"))
     found = _ask(session, query)
     if watch:
+        session.stay()
         _watch(session, query, found, seconds, as_csv)
     elif session.json:
         render.print_json(found)

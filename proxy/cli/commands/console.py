@@ -24,7 +24,9 @@ def console(context: typer.Context) -> None:
         ) from None
     root = context.find_root().command
 
-    def lines(config: Config, operate: Any, tell: Any, admit: Any, **line: Any) -> None:
-        run_line(root, config, operate, tell, admit, Line(**line))
+    def lines(
+        config: Config, operate: Any, tell: Any, admit: Any, stay: Any, **line: Any
+    ) -> None:
+        run_line(root, config, operate, tell, admit, stay, Line(**line))
 
     raise typer.Exit(run(config, lines))

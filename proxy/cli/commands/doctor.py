@@ -17,6 +17,7 @@ from proxy.admin.facts import about
 from proxy.admin.in_force import is_in_force
 from proxy.cli.commands.endpoint import Identity
 from proxy.cli.commands.judged import FactsFile, Strict, end, findings_of, read
+from proxy.cli.hosting.host import HOST
 from proxy.cli.screen import render
 from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
@@ -60,6 +61,7 @@ def doctor(
 ) -> None:
     """Examine one endpoint, or all: service, listeners, conflict, DNS, TLS, OPTIONS."""
     session: Session = context.obj
+    _refuse_keys_of_elsewhere(certificate, key)
     planned = None if plan is None else read_plan(plan)
     if planned is not None and identity is not None:
         raise ControlError("examine an endpoint or a plan, not both at once")
@@ -93,6 +95,15 @@ def doctor(
     else:
         print_summary(summary(steps))
     end(steps, strict)
+
+
+def _refuse_keys_of_elsewhere(*files: Path | None) -> None:
+    """Raises ControlError: OpenSSL reads paths, and those would be the console's."""
+    if HOST.get() is not None and any(files):
+        raise ControlError(
+            "a private key stays on its machine: type --certificate and --key on the "
+            "machine of the service, without --server"
+        )
 
 
 async def _our_side(operator: Operator, config: Config) -> AsyncIterator[Step]:

@@ -83,6 +83,8 @@ def trace(
     asked = (*named, ("source", source), ("pool", pool))
     wanted = {name: text for name, text in asked if text}
     _check(call, wanted, failed=failed, lasts=lasts, follow=follow)
+    if follow:
+        session.stay()
     if bodies:
         _note_bodies(session, call or json.dumps(wanted or {"failed": True}))
     if lasts is not None:

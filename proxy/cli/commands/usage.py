@@ -84,6 +84,7 @@ def usage(
         )
 
     if watch:
+        session.stay()
         _watch(look, identity is not None, seconds)
         return
     views = look()

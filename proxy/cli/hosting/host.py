@@ -19,6 +19,10 @@ class Host(Protocol):
     async def operate(self, work: Callable[..., Awaitable[Any]]) -> Any:
         """Run a verb on the store as far as the caller may use it."""
 
+    @property
+    def stay(self) -> Callable[[], None]:
+        """To be called before following something; raises ControlError: too many do."""
+
     def ask(self, kind: str, text: str) -> str:
         """What the person at the other end answers: ``confirm`` or ``password``."""
 

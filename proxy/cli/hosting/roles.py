@@ -55,7 +55,11 @@ ROLES: Final[dict[tuple[str, ...], str]] = {
     ("config", "check"): ADMIN,
     ("drain",): ADMIN,
 }
-WHOLE: Final = frozenset({("trace",), ("calls",), ("explain",)})
+VERBS: Final[dict[tuple[str, ...], str]] = {("usage", "forget"): ADMIN}
+"""Words that make another thing of a command: who may type it with them."""
+WHOLE: Final = frozenset(
+    {("trace",), ("calls",), ("explain",), ("runbook",), ("usage", "forget")}
+)
 """What is not divided by addresses: not for a token with a scope."""
 ANYWHERE: Final = frozenset(
     {("man",), ("completion",), ("config", "default"), ("facts", "script")}
@@ -65,8 +69,19 @@ HERE: Final = frozenset({("serve",), ("console",), ("lab",), ("store", "migrate"
 """What is of one machine."""
 
 
+def role_of(path: tuple[str, ...]) -> str | None:
+    """Who may type a command at another machine; None: nobody."""
+    return VERBS.get(path) or ROLES.get(path)
+
+
 def path_of(rest: Sequence[str]) -> tuple[str, ...]:
-    """The command that a line names, its words in order."""
+    """The command that a line names, its words in order.
+
+    A word of VERBS counts wherever it stands: options may come before it.
+    """
     first = tuple(rest[:1])
+    for path in VERBS:
+        if path[:1] == first and path[1] in rest:
+            return path
     known = first in ROLES or first in HERE or first in ANYWHERE
     return first if known else tuple(rest[:2])

@@ -17,7 +17,7 @@ from typing import Any, Final
 from proxy.admin.control import ControlError
 from proxy.admin.files import READER, WRITER
 from proxy.cli.hosting.host import HOST
-from proxy.cli.hosting.roles import ROLES, WHOLE, path_of
+from proxy.cli.hosting.roles import WHOLE, path_of, role_of
 from proxy.cli.line import Complaints, run_app, say
 from proxy.cli.screen.output import OutputFailed, tell_of_changes
 from proxy.config import Config
@@ -56,9 +56,15 @@ class _Run:
     """One line; see Host."""
 
     def __init__(
-        self, config: Config, line: Line, operate: Operate, tell: Tell
+        self,
+        config: Config,
+        line: Line,
+        operate: Operate,
+        tell: Tell,
+        stay: Callable[[], None],
     ) -> None:
         self.config = config
+        self.stay = stay
         self.is_terminal = line.is_input_terminal
         self._line = line
         self._operate = operate
@@ -109,7 +115,11 @@ class _Printed:
         return len(text)
 
     def flush(self) -> None:
-        """Everything has gone already."""
+        """Everything has gone already.
+
+        Who follows something that is quiet learns here that nobody reads any more.
+        """
+        self._tell(self._name, "")
 
     def isatty(self) -> bool:
         return self._is_terminal
@@ -184,14 +194,15 @@ def run_line(
     operate: Operate,
     tell: Tell,
     admit: Callable[[str, bool], None],
+    stay: Callable[[], None],
     line: Line,
 ) -> None:
     """Run a line in this thread and tell what becomes of it, ``exit`` or ``want`` last.
 
     ``root`` is the tree of commands.  ``tell`` raises OutputFailed when the other end
-    has gone, ``admit`` ControlError for who may not.
+    has gone, ``admit`` ControlError for who may not, ``stay`` when too many follow.
     """
-    run = _Run(config, line, operate, tell)
+    run = _Run(config, line, operate, tell, stay)
     streams = {
         "stdin": _Typed(line),
         "stdout": _Printed("out", line, tell),
@@ -200,7 +211,7 @@ def run_line(
 
     def dispatch(front: list[str], rest: list[str], said: Complaints) -> int:
         path = path_of(rest)
-        role = ROLES.get(path)
+        role = role_of(path)
         if role is None and _is_command(root, rest):
             raise ControlError(
                 f'"waypost {" ".join(path)}" works on the machine of the service '

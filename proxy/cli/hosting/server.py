@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 from proxy.admin.control import ControlError
 from proxy.admin.files import write_whole
-from proxy.cli.hosting.roles import ANYWHERE, HERE, ROLES, VIEWER, path_of
+from proxy.cli.hosting.roles import ANYWHERE, HERE, VIEWER, path_of, role_of
 from proxy.cli.screen import output
 from proxy.cli.typed.arguments import Elsewhere, split_options
 from proxy.cli.typed.cmdlets import UsageError, translate
@@ -240,7 +240,7 @@ class _Console:
 
 def _only_looks(arguments: Sequence[str]) -> bool:
     _, rest = split_options(arguments)
-    return ROLES.get(path_of(translate(rest))) == VIEWER
+    return role_of(path_of(translate(rest))) == VIEWER
 
 
 def _terminal() -> dict[str, Any]:

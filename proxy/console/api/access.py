@@ -74,7 +74,7 @@ async def get_people(operator: Reader) -> Response:
 
 @api.post("/people", AccessView, also={201: AccessView}, role="admin")
 async def new_person(
-    body: NewPerson, operator: Op, desk: TheDesk, what_if: WhatIf = False
+    body: NewPerson, operator: Op, what_if: WhatIf = False
 ) -> Response:
     """Let somebody sign in with a name and a password."""
     made = await people.new_person(

@@ -10,6 +10,7 @@ import errno
 import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import structlog
@@ -21,9 +22,10 @@ from proxy.admin.access.guarded_store import require, require_unscoped
 from proxy.admin.control import ControlError
 from proxy.console.api.routing import Api, TheCaller, TheDesk
 from proxy.console.desk import Caller, Desk
-from proxy.console.jobs import EVENT_STREAM, QUIET, event
+from proxy.console.jobs import EVENT_STREAM, Told, told_events
 from proxy.console.problems import Problem
 from proxy.console.schemas.common import Taken, Text
+from proxy.console.watchers import Watchers
 from proxy.store import open_store
 
 log = structlog.get_logger()
@@ -126,6 +128,7 @@ def _decoded(text: str) -> bytes:
 
 
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="waypost-line")
+_watchers = Watchers(each=2, most=AT_ONCE // 2)
 
 
 class _Run:
@@ -136,22 +139,16 @@ class _Run:
         self._caller = caller
         self._only_looks = only_looks
         self._loop = asyncio.get_running_loop()
-        self._told: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue(QUEUED)
+        self._told: Told = asyncio.Queue(QUEUED)
         self._is_gone = False
+        self._stays = False
 
     async def events(self, words: dict[str, Any]) -> AsyncIterator[bytes]:
         """What the other end reads; when it goes, the command ends as it prints."""
         work = self._loop.run_in_executor(_threads, self._work, words)
         try:
-            while True:
-                try:
-                    item = await asyncio.wait_for(self._told.get(), QUIET)
-                except TimeoutError:
-                    yield b": still at it\n\n"
-                    continue
-                if item is None:
-                    return
-                yield event(*item)
+            async for each in told_events(self._told):
+                yield each
         finally:
             self._is_gone = True
             while not self._told.empty():
@@ -162,7 +159,8 @@ class _Run:
         desk = self._desk
         assert desk.run_line is not None
         try:
-            desk.run_line(desk.config, self._operate, self._tell, self._admit, **words)
+            console = self._operate, self._tell, self._admit, self._stay
+            desk.run_line(desk.config, *console, **words)
         except OSError as error:
             if not self._is_gone:
                 log.error("console.failed", path="line", exc_info=error)
@@ -171,6 +169,8 @@ class _Run:
             self._tell("err", "waypost: a fault of ours; it is in the console's log\n")
             self._tell("exit", 1)
         finally:
+            if self._stays:
+                _watchers.end(self._caller.access)
             self._put(None)
 
     def _tell(self, name: str, value: Any) -> None:
@@ -178,7 +178,8 @@ class _Run:
             value = {**value, "data": base64.b64encode(value["data"]).decode()}
         if self._is_gone:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        self._put((name, value))
+        if value != "":
+            self._put((name, value))
 
     def _put(self, item: tuple[str, Any] | None) -> None:
         put = asyncio.run_coroutine_threadsafe(self._told.put(item), self._loop)
@@ -192,10 +193,19 @@ class _Run:
         if is_whole or role == "admin":
             require_unscoped(self._caller.access)
 
+    def _stay(self) -> None:
+        if not self._stays:
+            _watchers.begin(self._caller.access)
+            self._stays = True
+
     async def _operate(self, work: Any) -> Any:
         """A store of its own: ours belongs to another thread."""
         store = await open_store(self._desk.config.store_url)
+        caller = self._caller
+        if self._only_looks:
+            # Whatever the line turns out to be: by GET nobody does more than look.
+            caller = replace(caller, access=replace(caller.access, role="viewer"))
         try:
-            return await work(await self._desk.operator(self._caller, store=store))
+            return await work(await self._desk.operator(caller, store=store))
         finally:
             await store.close()

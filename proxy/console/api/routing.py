@@ -1,6 +1,6 @@
 """What every route of the API is made of: role, caller, operator, answer.
 
-A route is a function and a line: ``@api.get("/pools", Many[PoolView])``.  Who may ask
+A route is a function and a line: ``@api.get("/pools", list[PoolView])``.  Who may ask
 follows from the method (GET: a viewer, everything else: an operator) unless the line
 says otherwise, and is decided before anything of the request is read.
 """
@@ -18,13 +18,13 @@ from proxy.admin.control import Operator
 from proxy.config import Config
 from proxy.console.desk import SAFE, Caller, Desk
 from proxy.console.problems import MEDIA_TYPE
-from proxy.console.schemas.common import ProblemDocument
 from proxy.store.access import Role
 
 F = TypeVar("F", bound=Callable[..., Any])
 OPEN: Final = "open"
 """In place of a role: whoever asks."""
 _ROLE: Final = "x-waypost-role"
+_WHOLE: Final = "x-waypost-unscoped"
 
 
 def role_of(route: APIRoute) -> str:
@@ -41,11 +41,12 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Any:
         """See APIRoute."""
         answer, role = super().get_route_handler(), role_of(self)
+        is_whole = _WHOLE in (self.openapi_extra or {})
 
         async def admit_and_answer(request: Request) -> Response:
             if role != OPEN:
                 desk: Desk = request.app.state.desk
-                await desk.admit(request, role)  # type: ignore[arg-type]
+                await desk.admit(request, role, is_whole=is_whole)  # type: ignore[arg-type]
             # Here, so that a body that is too large or too slow is told as such.
             await request.body()
             response: Response = await answer(request)
@@ -134,12 +135,16 @@ class Api:
         role: Role | str | None = None,
         also: Mapping[int, Any] | None = None,
         media: Sequence[str] = (),
+        is_whole: bool = False,
     ) -> Callable[[F], F]:
         """``also`` are other statuses with their models, ``media`` other types of the
-        answer than JSON."""
+        answer than JSON.  ``is_whole``: not divided by addresses, so not for a scope.
+        """
 
         def add(function: F) -> F:
-            extra = {} if role is None else {_ROLE: role}
+            extra: dict[str, Any] = {} if role is None else {_ROLE: role}
+            if is_whole:
+                extra[_WHOLE] = True
             answers: dict[int | str, dict[str, Any]] = {
                 "4XX": _PROBLEM,
                 503: {**_PROBLEM, "description": "The store does not work just now."},
@@ -178,7 +183,6 @@ _PROBLEM: Final[dict[str, Any]] = {
         MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
     },
 }
-PROBLEM_MODEL: Final = ProblemDocument
 
 
 class Answer(JSONResponse):

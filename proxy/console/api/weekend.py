@@ -140,14 +140,14 @@ def _facts(text: str) -> Facts:
 # -- runbook -------------------------------------------------------------------------
 
 
-@api.get("/runbook", list[ItemView])
+@api.get("/runbook", list[ItemView], is_whole=True)
 async def get_runbook(operator: Reader, config: Conf) -> Response:
     """The migration as a checklist, looked at just now."""
     items = await runbook.walk(operator, config)
     return Answer([asdict(item) for item in items])
 
 
-@api.put("/runbook", list[ItemView])
+@api.put("/runbook", list[ItemView], is_whole=True)
 async def begin_runbook(
     body: RunbookPlan, operator: Op, config: Conf, what_if: WhatIf = False
 ) -> Response:
@@ -159,7 +159,7 @@ async def begin_runbook(
     return Answer([asdict(item) for item in items])
 
 
-@api.delete("/runbook", list[ItemView])
+@api.delete("/runbook", list[ItemView], is_whole=True)
 async def reset_runbook(operator: Op, what_if: WhatIf = False) -> Response:
     """Begin anew."""
     if not what_if:
@@ -167,13 +167,13 @@ async def reset_runbook(operator: Op, what_if: WhatIf = False) -> Response:
     return Answer([])
 
 
-@api.get("/runbook/report", ReportView)
+@api.get("/runbook/report", ReportView, is_whole=True)
 async def runbook_report(operator: Reader, config: Conf) -> Response:
     """What was done, to hand over."""
     return Answer(report_to_json(await runbook.report(operator, config)))
 
 
-@api.put("/runbook/steps/{step}", Ticked)
+@api.put("/runbook/steps/{step}", Ticked, is_whole=True)
 async def tick_step(
     step: StepName, body: Tick, operator: Op, what_if: WhatIf = False
 ) -> Response:
@@ -182,7 +182,7 @@ async def tick_step(
     return Answer({"name": name, "state": "done"})
 
 
-@api.delete("/runbook/steps/{step}", Ticked)
+@api.delete("/runbook/steps/{step}", Ticked, is_whole=True)
 async def untick_step(
     step: StepName, operator: Op, what_if: WhatIf = False
 ) -> Response:

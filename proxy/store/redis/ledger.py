@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.endpoints.pool_usage import PoolUsage, UserDays, added
 from proxy.endpoints.usage import OTHERS, Usage
-from proxy.store.ledger import MAX_USERS
+from proxy.store.actor import Actor
+from proxy.store.ledger import FORGOTTEN, MAX_USERS, rows_text
 from proxy.store.redis import scripts
 from proxy.store.redis.connection import RedisConnection, redis_key
+from proxy.store.redis.registrar import audit_text
+
+_KEY: Final = "KEY"
 
 
 class RedisLedger:
@@ -62,9 +67,14 @@ class RedisLedger:
         """See LedgerStore."""
         return int(await self._redis.script(scripts.FORGET_DAYS, before))
 
-    async def forget_user(self, aor: str) -> int:
+    async def forget_user(self, aor: str, actor: Actor, now: float) -> int:
         """See LedgerStore."""
-        return int(await self._redis.script(scripts.FORGET_USER, aor))
+        verb, kind = FORGOTTEN
+        # How many rows go is known when they are gone: the script puts that in.
+        row = audit_text(actor, verb, kind, _KEY, now)
+        head, _, tail = row.rpartition(_KEY)
+        words = aor, head, tail, rows_text(1), rows_text(0).removeprefix("0")
+        return int(await self._redis.change(scripts.FORGET_USER, *words))
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """See LedgerStore."""

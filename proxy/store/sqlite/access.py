@@ -13,7 +13,7 @@ from proxy.store.access import (
     access_to_json,
 )
 from proxy.store.actor import Actor
-from proxy.store.sqlite.registrar import Transaction
+from proxy.store.sqlite.registrar import Transaction, write_audit
 
 
 class SqliteAccess:
@@ -47,7 +47,7 @@ class SqliteAccess:
             self._db.execute(
                 "INSERT OR REPLACE INTO access VALUES (?, ?, ?)", (*key, body)
             )
-            self._audit(actor, verb, key, now)
+            write_audit(self._db, actor, verb, key, now)
         return True
 
     def remove_access(
@@ -60,7 +60,7 @@ class SqliteAccess:
                 return False
             self._db.execute("DELETE FROM access WHERE kind = ? AND name = ?", key)
             self._forget_use(key)
-            self._audit(actor, verb, key, now)
+            write_audit(self._db, actor, verb, key, now)
         return True
 
     def note_access_use(
@@ -77,7 +77,7 @@ class SqliteAccess:
     def note_look(self, actor: Actor, verb: str, call_id: str, now: float) -> None:
         """A row of the history alone."""
         with self._transaction():
-            self._audit(actor, verb, ("call", call_id), now)
+            write_audit(self._db, actor, verb, ("call", call_id), now)
 
     def _is_there(self, key: tuple[str, str]) -> bool:
         found = self._db.execute(
@@ -87,10 +87,3 @@ class SqliteAccess:
 
     def _forget_use(self, key: tuple[str, str]) -> None:
         self._db.execute("DELETE FROM access_used WHERE kind = ? AND name = ?", key)
-
-    def _audit(self, actor: Actor, verb: str, key: tuple[str, str], at: float) -> None:
-        self._db.execute(
-            "INSERT INTO audit (version, at, actor, origin, verb, kind, key)"
-            " SELECT value, ?, ?, ?, ?, ?, ? FROM meta WHERE key = 'table_version'",
-            (at, actor.name, actor.origin, verb, *key),
-        )

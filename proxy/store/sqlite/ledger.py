@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from proxy.endpoints.pool_usage import PoolUsage, UserDays, added
 from proxy.endpoints.usage import OTHERS, Usage, merged
-from proxy.store.ledger import MAX_USERS
-from proxy.store.sqlite.registrar import Transaction
+from proxy.store.actor import Actor
+from proxy.store.ledger import FORGOTTEN, MAX_USERS, rows_text
+from proxy.store.sqlite.registrar import Transaction, write_audit
 
 _COLUMNS: Final = (
     "endpoint_key, aor, first_at, last_at, count, failed, user_agent, epid, source"
@@ -135,13 +136,17 @@ class SqliteLedger:
                     )
         return gone
 
-    def forget_user(self, aor: str) -> int:
+    def forget_user(self, aor: str, actor: Actor, now: float) -> int:
         """See LedgerStore."""
+        verb, kind = FORGOTTEN
         with self._transaction():
-            return sum(
+            gone = sum(
                 self._db.execute(f"DELETE FROM {table} WHERE aor = ?", (aor,)).rowcount
                 for table in ("usage", "usage_days")
             )
+            if gone:
+                write_audit(self._db, actor, verb, (kind, rows_text(gone)), now)
+        return gone
 
     def _within_limit(self, rows: Sequence[Usage]) -> Sequence[Usage]:
         """Names that are new when the ledger is full are counted under one."""

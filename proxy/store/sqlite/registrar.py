@@ -26,6 +26,17 @@ MAX_CHANGES: Final = 20_000
 Transaction = Callable[[], AbstractContextManager[None]]
 
 
+def write_audit(
+    db: sqlite3.Connection, actor: Actor, verb: str, key: tuple[str, str], at: float
+) -> None:
+    """That something happened to what is no row of the table; ``key`` has its kind."""
+    db.execute(
+        "INSERT INTO audit (version, at, actor, origin, verb, kind, key)"
+        " SELECT value, ?, ?, ?, ?, ?, ? FROM meta WHERE key = 'table_version'",
+        (at, actor.name, actor.origin, verb, *key),
+    )
+
+
 class SqliteRegistrar:
     """The registrar's tables of an open file."""
 
@@ -67,7 +78,7 @@ class SqliteRegistrar:
             self._db.execute("DELETE FROM bindings WHERE aor = ?", (aor,))
             if gone:
                 self._tell("", [(each.aor, each.key) for each in gone])
-                self._audit(actor, "binding.remove", "binding", aor, now)
+                write_audit(self._db, actor, "binding.remove", ("binding", aor), now)
                 self._move_version()
         return gone
 
@@ -101,7 +112,8 @@ class SqliteRegistrar:
         with self._transaction():
             self._db.execute("DELETE FROM users WHERE name = ?", (user.name,))
             self._db.executemany("INSERT INTO users VALUES (?, ?, ?, ?, ?)", rows)
-            self._audit(actor, verb, "user", user.name, user.changed_at)
+            key = ("user", user.name)
+            write_audit(self._db, actor, verb, key, user.changed_at)
             self._move_version()
 
     def remove_user(self, name: str, actor: Actor, now: float) -> bool:
@@ -111,7 +123,7 @@ class SqliteRegistrar:
                 "DELETE FROM users WHERE name = ?", (name,)
             ).rowcount
             if gone:
-                self._audit(actor, "user.remove", "user", name, now)
+                write_audit(self._db, actor, "user.remove", ("user", name), now)
                 self._move_version()
         return bool(gone)
 
@@ -166,11 +178,3 @@ class SqliteRegistrar:
             "UPDATE meta SET value = value + 1 WHERE key = 'registrar_version'"
         )
         self._data_version = -1  # our own commit does not move it
-
-    def _audit(self, actor: Actor, verb: str, kind: str, key: str, at: float) -> None:
-        """What a user or binding was is no row of the table: only that it happened."""
-        self._db.execute(
-            "INSERT INTO audit (version, at, actor, origin, verb, kind, key)"
-            " SELECT value, ?, ?, ?, ?, ?, ? FROM meta WHERE key = 'table_version'",
-            (at, actor.name, actor.origin, verb, kind, key),
-        )

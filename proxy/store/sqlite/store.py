@@ -188,9 +188,9 @@ class SqliteStore:
         """See LedgerStore."""
         return await self._run(self._file.ledger.forget_days, before)
 
-    async def forget_user(self, aor: str) -> int:
+    async def forget_user(self, aor: str, actor: Actor, now: float) -> int:
         """See LedgerStore."""
-        return await self._run(self._file.ledger.forget_user, aor)
+        return await self._run(self._file.ledger.forget_user, aor, actor, now)
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """See LedgerStore."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.admin import control, cutover, registrar
+from proxy.admin import control, cutover, registrar, usage
 from proxy.admin.access import tokens
 from proxy.admin.access.guarded_store import READS, GuardedStore, allow
 from proxy.admin.control import ControlError, Operator
@@ -23,7 +23,7 @@ ONE = Access("token", "one", "operator", "", endpoints=("mine@contoso.test",))
 SERVICES = frozenset(
     "hmac_key learn touch_learned forget_learned try_write save_bindings news look_up"
     " forget_bindings note_conflict add_usage announce_node note_access_use"
-    " hold_lease add_guarded note_look forget_days forget_user".split()
+    " hold_lease add_guarded forget_days".split()
 )
 """What only a running service, the command line, or the console for itself, does."""
 
@@ -97,6 +97,44 @@ async def test_a_viewer_changes_nothing(full):
     await operator.store.set_note("runbook", "x")
     assert await full.note("runbook") == ""
     assert await full.history() == before
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        replace(ADMIN, role="viewer"), replace(ADMIN, role="operator"),
+        replace(SCOPED, role="admin"), replace(ONE, role="admin"),
+    ],
+)  # fmt: skip
+async def test_none_but_an_admin_of_everything_has_a_user_forgotten(full, access):
+    before = await full.history()
+    with pytest.raises(ControlError) as refusal:
+        await usage.forget_user(as_operator(full, access), "a@x")
+    assert refusal.value.kind == "forbidden"
+    assert len(await full.usage()) == 2
+    assert await full.history() == before
+    assert await usage.forget_user(as_operator(full, ADMIN), "sip:A@x") == 2
+    row = (await full.history())[0]
+    assert (row.verb, row.key, row.actor.name) == ("usage.forget", "2 rows", "all")
+
+
+async def test_who_looks_at_bodies_is_an_operator_of_everything_and_is_noted(full):
+    look = "trace.bodies", "call-1", 7.5
+    for access in (replace(ADMIN, role="viewer"), SCOPED, replace(ONE, role="admin")):
+        with pytest.raises(ControlError):
+            await GuardedStore(full, access).note_look(Actor("a", "b"), *look)
+    may = GuardedStore(full, replace(ADMIN, role="operator"))
+    await may.note_look(Actor("desk", "token"), *look)
+    (row,) = await full.history("call-1")
+    assert (row.verb, row.actor.name) == ("trace.bodies", "desk")
+
+
+async def test_a_scope_writes_no_note_for_everybody(full):
+    await full.set_note("runbook", "all")
+    for access in (SCOPED, ONE, replace(SCOPED, role="viewer")):
+        with pytest.raises(ControlError, match="leaves out"):
+            await GuardedStore(full, access).set_note("runbook", "")
+    assert await full.note("runbook") == "all"
 
 
 async def test_an_operator_makes_no_tokens(store):

@@ -1,4 +1,5 @@
--- AOR.
+-- AOR, audit row before and after its key, key for one row, end of it for more.
+-- Answers how many rows went.
 local gone, tail = 0, '\n' .. ARGV[2]
 for _, endpoint in ipairs(redis.call('SMEMBERS', P .. 'usage')) do
   local count = redis.call('HDEL', P .. 'usage:' .. endpoint, ARGV[2])
@@ -9,5 +10,9 @@ for _, field in ipairs(redis.call('HKEYS', P .. 'usage_days')) do
   if string.sub(field, -#tail) == tail then
     gone = gone + redis.call('HDEL', P .. 'usage_days', field)
   end
+end
+if gone > 0 then
+  local key = gone == 1 and ARGV[5] or gone .. ARGV[6]
+  audit(key, ARGV[3] .. key .. ARGV[4])
 end
 return gone
