@@ -15,7 +15,7 @@ from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Ends, Flow
 from proxy.sip.grammar import unfold
-from proxy.sip.masking import masked_uri
+from proxy.sip.masking import masked_start, masked_uri
 from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
 
@@ -161,7 +161,7 @@ class Line:
 
     def _why(self) -> str:
         """What our answer said, and which rule refused."""
-        said = _text(self.reason)
+        said = _said(self.reason)
         rule = ""
         if self.status >= 400 and not self.attempts and self.rule in RULES:
             rule = f"rule {self.rule}: {RULES[self.rule]}"
@@ -244,7 +244,9 @@ class Book:
             return
         if status in _NO_FAILURE or not sight.call_id:
             return
-        failure = Failure(at, status, _text(method), _text(reason))
+        if line is not None and len(line.failures or ()) >= MOST_FAILURES:
+            return
+        failure = Failure(at, status, _text(method), _said(reason))
         if line is None:
             # Its dialog began before this book, or before this process.
             sender = header_of(sight.data, b"from", b"f")
@@ -270,9 +272,8 @@ class Book:
             return
         if line.failures is None:
             line.failures = []
-        if len(line.failures) < MOST_FAILURES:
-            line.failures.append(failure)
-            self._grow(line, failure.size)
+        line.failures.append(failure)
+        self._grow(line, failure.size)
 
     def _write(self, line: Line) -> Line:
         self._serial += 1
@@ -321,12 +322,14 @@ class Book:
 
 
 def reason_of(data: bytes) -> bytes:
-    """What an answer says about why it failed, as it may be kept.
-
-    Masked before it is cut: without its "@" no password is known as one.
-    """
+    """What an answer says about why it failed, as far as we keep it."""
     found = header_of(data, b"ms-diagnostics") or header_of(data, b"warning")
-    return masked_uri(found)[:MOST_REASON] if found else found
+    return found[:MOST_REASON]
+
+
+def _said(reason: bytes) -> str:
+    """As it may be shown; one of full length is most likely cut."""
+    return _text(masked_start(reason, MOST_REASON - 1))
 
 
 def header_of(data: bytes, *names: bytes) -> bytes:

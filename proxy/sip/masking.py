@@ -29,6 +29,16 @@ def masked_uri(uri: bytes) -> bytes:
     return masked_text(uri)
 
 
+def masked_start(text: bytes, most: int) -> bytes:
+    """The first ``most`` bytes of it, without password and tokens.
+
+    The cut may take the "@" by which a password is known: one stands in for it.
+    """
+    if len(text) <= most:
+        return masked_text(text)
+    return masked_text(text[:most] + b"@").removesuffix(b"@")
+
+
 def masked_text(text: bytes, is_route: bool = False) -> bytes:
     """The same; of a route the whole user goes.
 

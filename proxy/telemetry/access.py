@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, Protocol, TextIO
 
 from proxy.sip.display import visible
-from proxy.sip.masking import masked_uri
+from proxy.sip.masking import masked_start
 from proxy.telemetry.outlet import outlet_of
 from proxy.telemetry.record import AccessRecord
 from proxy.telemetry.tally import AccessTally
@@ -22,6 +22,9 @@ MAX_PENDING = 20_000
 
 READ_AT_ONCE: Final = 16 * 1024
 """Bytes of one write where we are the only writer."""
+MOST_URI: Final = 1024
+"""Bytes of a Request-URI: no longer one is served (``sip.limits``), and to look for
+secrets in what a stranger made longer would cost more than to refuse it."""
 SOON: Final = 32
 """Lines that are written without waiting for the next regular flush."""
 
@@ -68,7 +71,7 @@ def access_fields(record: AccessRecord, at: float) -> dict[str, object]:
         "timestamp": f"{_second(int(at))}.{int(at % 1 * 1000):03d}+00:00",
         "event": "request.finished",
         "method": text(request.method),
-        "request_uri": text(masked_uri(request.uri)),
+        "request_uri": text(masked_start(request.uri, MOST_URI)),
         "status": record.status,
         "ms": round(record.seconds * 1000, 1),
         "source": f"{record.source.transport}:{record.source.host}:"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.sip.masking import masked_text, masked_uri
+from proxy.sip.masking import masked_start, masked_text, masked_uri
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,19 @@ def test_passwords_and_tokens_go(written: bytes, shown: bytes) -> None:
 )
 def test_the_rest_stays(uri: bytes) -> None:
     assert masked_uri(uri) == uri
+
+
+@pytest.mark.parametrize("most", range(11, 40))
+def test_the_beginning_of_a_secret_is_one(most: int) -> None:
+    shown = masked_start(b"sip:alice:hunter2hunter2@contoso.test", most)
+    assert b"hunter"[: most - 10] not in shown
+    assert shown.startswith(b"sip:alice:***")
+
+
+def test_what_is_short_enough_is_whole() -> None:
+    uri = b"sip:alice@contoso.test"
+    assert masked_start(uri, len(uri)) == uri
+    assert masked_start(uri, len(uri) - 1) == uri[:-1]
 
 
 def test_of_a_route_the_user_goes() -> None:

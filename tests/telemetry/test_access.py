@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.commands import LogAccess
 from proxy.sip.flow import Flow, Listener
-from proxy.telemetry.access import AccessLog, describe_attempts
+from proxy.telemetry.access import MOST_URI, AccessLog, describe_attempts
 from tests.support.messages import read, request
 
 FLOW = Flow(Listener("udp", "10.0.0.5", 5060), "10.1.0.9", 40000)
@@ -63,6 +63,13 @@ def test_a_password_in_a_uri_is_not_written(console: bool) -> None:
     line = line_of(data, console=console)
     assert "sip:bob:***@contoso.test;transport=tcp;token=***" in line
     assert "hunter" not in line
+
+
+def test_a_uri_that_is_too_long_to_be_served_is_cut() -> None:
+    data = request("INVITE sip:bob:" + "hunter2" * 1000 + "@contoso.test")
+    assert json.loads(line_of(data))["request_uri"] == "sip:bob:***"
+    data = request("INVITE sip:" + "b" * 2000 + "@contoso.test")
+    assert len(json.loads(line_of(data))["request_uri"]) == MOST_URI
 
 
 @pytest.mark.parametrize("console", [False, True])
