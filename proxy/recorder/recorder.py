@@ -23,6 +23,9 @@ from proxy.sip.message import Request
 MEGABYTE: Final = 1024 * 1024
 MOST_A_LOOK: Final = 50
 """Calls that are taken off the tape in one look: an outage must not cost the rest."""
+MOST_TAKEN: Final = 500
+"""Messages that are masked and kept in one look, of all calls together; a call that
+there is no room for any more is not kept, and counted."""
 MOST_FAILED: Final = 400
 """Failures of calls that the book knows, read in one look; of calls that it does not
 know so few as above.  A flood of what cannot be read is refused by the thousand: to
@@ -202,13 +205,18 @@ class Recorder:
         if new:
             for taped in self.tape.find(new):
                 found[taped.call_id].append(taped)
+        room = MOST_TAKEN
         for call_id, each in wanted.items():
+            taped = found.get(call_id, [])[:MOST_TAKEN]
             if each.is_cancel and any(
-                x.is_in and x.data.startswith(b"CANCEL ")
-                for x in found.get(call_id, ())
+                x.is_in and x.data.startswith(b"CANCEL ") for x in taped
             ):
                 continue
-            self._keep(call_id, each, found.get(call_id, []), now)
+            if room <= 0:
+                self.skipped += 1
+                continue
+            room -= len(taped)
+            self._keep(call_id, each, taped, now)
 
     def _keep(
         self, call_id: bytes, wanted: _Wanted, found: list[Taped], now: float
@@ -240,7 +248,7 @@ class Recorder:
     def _follow(self, now: float, wanted: dict[bytes, _Wanted]) -> None:
         """What has come since for calls that are kept already."""
         offset = self._offset()
-        for taped in self.tape.find(set(self._watched), fresh=True):
+        for taped in self.tape.find(set(self._watched), fresh=True)[:MOST_TAKEN]:
             self.kept.add(taped, offset)
         over = [
             call_id

@@ -235,6 +235,19 @@ def test_an_outage_costs_a_bounded_amount_a_look() -> None:
     assert world.recorder.skipped == 451
 
 
+def test_a_call_of_thousands_of_messages_is_taken_in_part() -> None:
+    world = settled(World())
+    for _ in range(2 * module.MOST_TAKEN):
+        asked = world.heard(request(call_id="flood"))
+        world.sent(response(asked, 400))
+    world.look()
+    (call,) = world.recorder.call("flood")
+    assert len(call["messages"]) == module.MOST_TAKEN
+    world.call("call-1", 503)
+    world.look()
+    assert world.kept()["call-1"] == ["failed"]
+
+
 def test_a_flood_of_answers_to_nobody_is_read_in_part_and_counted() -> None:
     world = settled(World())
     world.call("call-1", 503)
