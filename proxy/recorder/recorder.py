@@ -207,16 +207,16 @@ class Recorder:
                 found[taped.call_id].append(taped)
         room = MOST_TAKEN
         for call_id, each in wanted.items():
-            taped = found.get(call_id, [])[:MOST_TAKEN]
+            some = found.get(call_id, [])[:MOST_TAKEN]
             if each.is_cancel and any(
-                x.is_in and x.data.startswith(b"CANCEL ") for x in taped
+                x.is_in and x.data.startswith(b"CANCEL ") for x in some
             ):
                 continue
             if room <= 0:
                 self.skipped += 1
                 continue
-            room -= len(taped)
-            self._keep(call_id, each, taped, now)
+            room -= len(some)
+            self._keep(call_id, each, some, now)
 
     def _keep(
         self, call_id: bytes, wanted: _Wanted, found: list[Taped], now: float
