@@ -29,8 +29,6 @@ from proxy.endpoints.model import (
 from proxy.endpoints.plan import Plan, PlannedChange, place
 from proxy.endpoints.table import EndpointTable
 
-NOBODY: Final[Mapping[str, Sequence[str]]] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Share:

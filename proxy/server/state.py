@@ -58,10 +58,6 @@ class GuardShown:
         }
 
 
-def _number(cutover: Cutover | None) -> int:
-    return 0 if cutover is None else cutover.number
-
-
 class ServiceState:
     """Phase, age, and whether the store answers.
 

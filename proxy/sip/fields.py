@@ -27,7 +27,6 @@ from proxy.sip.host import canonical_host
 from proxy.sip.kept import keep
 
 MAX_CSEQ: Final = 2**31 - 1
-MAGIC_COOKIE: Final = b"z9hG4bK"
 
 # An underscore is in no host name of the RFC, but in names of Windows machines.
 _VIA: Final = re.compile(

@@ -25,7 +25,6 @@ SPACE: Final = 0x20
 QUOTE: Final = 0x22
 PERCENT: Final = 0x25
 COMMA: Final = 0x2C
-DOT: Final = 0x2E
 COLON: Final = 0x3A
 SEMICOLON: Final = 0x3B
 LESS_THAN: Final = 0x3C

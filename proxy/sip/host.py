@@ -6,6 +6,10 @@ comparisons after it are plain ones.
 """
 
 from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a listener on all addresses is reached from its own machine."""
 
 
 def canonical_host(text: str) -> str:

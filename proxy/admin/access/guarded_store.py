@@ -11,7 +11,7 @@ from typing import Any, Final
 from proxy.admin.control import ControlError
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import Decide, RowChange
-from proxy.endpoints.model import Cutover, Endpoint
+from proxy.endpoints.model import Cutover
 from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
@@ -121,13 +121,13 @@ class GuardedStore:
         if not access.is_scoped:
             return table
         endpoints = [x for x in table.endpoints.values() if access.covers(x.key)]
-        used = {fqdn for each in endpoints for fqdn in _pools_of(each)}
+        used = {fqdn for each in endpoints for fqdn in each.pools}
         cutover = table.cutover
         if cutover and not all(access.covers(x.after.key) for x in cutover.switches):
             cutover = None
         return EndpointTable(
             endpoints,
-            [pool for pool in table.pools.values() if pool.fqdn in used],
+            [pool for pool in table.pools.values() if pool.fqdn.lower() in used],
             [x for x in table.learned_uris() if access.covers(x.endpoint_key)],
             table.version,
             cutover,
@@ -188,11 +188,6 @@ class GuardedStore:
 
 SEARCHED: Final = 10_000
 """Rows of the history that are looked through for those of a scope."""
-
-
-def _pools_of(endpoint: Endpoint) -> list[str]:
-    canary = endpoint.canary
-    return [endpoint.pool_fqdn, *([canary.pool_fqdn] if canary else [])]
 
 
 def require(access: Access, role: Role, key: str = "") -> None:

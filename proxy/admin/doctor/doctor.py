@@ -97,15 +97,14 @@ class Doctor:
                 yield Step(endpoint.sip_address, "learned", *learned)
         pools: dict[str, Pool] = {}
         for endpoint in wanted:
-            for fqdn in _pools_of(endpoint):
+            for fqdn in endpoint.pools:
                 pools[fqdn] = table.pool(fqdn) or Pool(fqdn)
         front_ends: list[FrontEnd] = []
         for pool in pools.values():
             async for step in self.pool(pool, front_ends):
                 yield step
         for endpoint in wanted if journeys else ():
-            named = [fqdn.lower() for fqdn in _pools_of(endpoint)]
-            of_it = [each for each in front_ends if each.pool.lower() in named]
+            of_it = [x for x in front_ends if x.pool.lower() in endpoint.pools]
             assert journeys is not None
             for step in await journeys.play(endpoint, of_it):
                 yield step
@@ -207,11 +206,6 @@ def _planned(plan: Plan) -> list[Endpoint]:
             )
             for change in plan.changes
         ]
-
-
-def _pools_of(endpoint: Endpoint) -> list[str]:
-    canary = endpoint.canary
-    return [endpoint.pool_fqdn, *([canary.pool_fqdn] if canary else [])]
 
 
 def _domain(endpoint: Endpoint, config: Config) -> Step:

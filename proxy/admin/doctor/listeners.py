@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from proxy.admin.control import ControlError
 from proxy.admin.doctor.serving import start_command
@@ -22,9 +21,7 @@ from proxy.net.errors import NetError
 from proxy.net.tls import TlsFiles, client_context
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.prober import Probe, probe
-from proxy.sip.host import host_port
-
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+from proxy.sip.host import LOOPBACK, host_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ async def look(
 async def _look_at(
     config: Config, listen: ListenSection, certificate: TlsFiles | None
 ) -> Listener:
-    host = _LOOPBACK.get(listen.host, listen.host)
+    host = LOOPBACK.get(listen.host, listen.host)
     name = (config.advertised_host or "").strip("[]")
     at = FrontEnd(listen.transport, host, listen.port, name or host, name or host)
     context = None

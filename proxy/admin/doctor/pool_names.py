@@ -28,14 +28,14 @@ def named_by(changes: Iterable[RowChange]) -> list[str]:
     for change in changes:
         before, after = change.before, change.after
         if isinstance(after, Endpoint):
-            known = _pools_of(before) if isinstance(before, Endpoint) else ()
-            found.update(dict.fromkeys(x for x in _pools_of(after) if x not in known))
+            known = before.pools if isinstance(before, Endpoint) else ()
+            found.update(dict.fromkeys(x for x in after.pools if x not in known))
     return list(found)
 
 
 def in_use(config: Config, table: EndpointTable) -> set[str]:
     """The names that may have been meant."""
-    used = {fqdn for each in table.endpoints.values() for fqdn in _pools_of(each)}
+    used = {fqdn for each in table.endpoints.values() for fqdn in each.pools}
     return used | {pool.fqdn.lower() for pool in config.pool}
 
 
@@ -98,9 +98,3 @@ def _doubt(name: str, reason: str, others: Collection[str]) -> str:
         f"no call can reach {name} yet: {reason}: {question}"
         f'"waypost pool show {name}" shows every answer of DNS'
     )
-
-
-def _pools_of(endpoint: Endpoint) -> list[str]:
-    canary = endpoint.canary
-    found = [endpoint.pool_fqdn, *([canary.pool_fqdn] if canary else [])]
-    return [name.lower() for name in found]

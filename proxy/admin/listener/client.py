@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from proxy.admin.listener.token import TokenError, read_token
 from proxy.config.model import Config
+from proxy.sip.host import LOOPBACK
 
 TIMEOUT: Final = 5.0
 
@@ -22,7 +23,7 @@ def call(config: Config, method: str, path: str) -> tuple[int, bytes]:
             'the service has no admin listener: write listen = "127.0.0.1:8060" in '
             "[admin] and start it again"
         )
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
+    host = LOOPBACK.get(address.host, address.host)
     connection = http.client.HTTPConnection(host, address.port, timeout=TIMEOUT)
     try:
         connection.request(method, path, headers=_credentials(config, method))

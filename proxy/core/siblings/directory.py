@@ -15,7 +15,6 @@ from typing import Final
 
 from proxy.core.forwarding.branches import OWN_MARK
 
-MOST_WORKERS: Final = 64
 WAYS: Final = 4
 """Entries per bucket: one is lost only when four newer ones meet in its bucket."""
 TRANSACTION_BUCKETS: Final = 1 << 18

@@ -26,7 +26,7 @@ from proxy.pools.selection import PREFERENCE, in_use
 from proxy.server.chat_probe.results import ChatResults, Place, Result
 from proxy.server.runtime import Runtime
 from proxy.sip.flow import Listener, Transport
-from proxy.sip.host import host_port
+from proxy.sip.host import LOOPBACK, host_port
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
 
@@ -42,7 +42,6 @@ TOKEN_SECONDS: Final = 90.0
 """More than a journey can take whose every step just arrives in time."""
 AT_ONCE: Final = 8
 NAME: Final = "waypost-probe"
-_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _BY_CHOICE: Final[tuple[Transport, ...]] = ("tcp", "tls", "udp")
 
 
@@ -226,7 +225,7 @@ class ChatProber:
             goal.pool, front_end.transport, front_end.host, front_end.port, until
         )
         route = f"<sip:{token.decode()}@{listener.sent_by.decode()};lr>"
-        host = _WILDCARDS.get(listener.host, listener.host)
+        host = LOOPBACK.get(listener.host, listener.host)
         context = None
         if listener.transport == "tls" and self._tls is not None:
             context = self._tls(listener)
