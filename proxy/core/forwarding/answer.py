@@ -21,6 +21,7 @@ from proxy.core.forwarding.best_response import (
 from proxy.core.forwarding.candidates import Candidates
 from proxy.core.forwarding.forwarder import Forwarder
 from proxy.core.validation import SILENT, Refusal
+from proxy.endpoints.guard import CALLERS
 from proxy.sip.message import Request, Response
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
@@ -161,7 +162,7 @@ class Answer:
             server.respond(status, data, now)
             if not self._candidates.is_in_dialog:
                 self._log(request, status, attempts, now - started)
-            elif status >= 500 or status in _LOST:
+            elif (status >= 500 and status not in CALLERS) or status in _LOST:
                 self._note_failure(request, status)
         self._best = self.failure = None
         self._challenges = ()

@@ -22,7 +22,7 @@ def test_a_pool_that_fails_is_to_blame(call, status):
     call.play.sees(f"client < {seen}", f"blame {POOL} {seen}")
 
 
-@pytest.mark.parametrize("status", [200, 202, 403, 404, 415, 487])
+@pytest.mark.parametrize("status", [200, 202, 403, 404, 415, 487, 501, 505, 513])
 def test_a_pool_that_answers_is_not(call, status):
     assert call.up("INFO").startswith("fe1 < INFO")
     call.play.answer("fe1", status, to_tag=None)
