@@ -58,6 +58,10 @@ class GuardView:
             "refused": self.tally.refused,
             "bad_percent": round(self.tally.share, 2),
             "causes": dict(self.tally.causes),
+            "probe_rounds": {
+                pool: {"tried": tried, "nothing_to_try": without}
+                for pool, (tried, without) in self.tally.rounds.items()
+            },
         }
 
 

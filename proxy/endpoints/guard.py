@@ -8,11 +8,11 @@ sent to the new pool; the counts of all are added up in the store.  Pure.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from proxy.endpoints.address import Refused
-from proxy.endpoints.model import Cutover, Endpoint, Guard, Uptime
+from proxy.endpoints.model import Cutover, Guard, Uptime
 from proxy.endpoints.usage import COUNTED, DOCTOR
 from proxy.sip.message import Request
 
@@ -21,10 +21,14 @@ FAILED: Final = "failed "
 REFUSED: Final = "refused "
 DIALOG: Final = "in-dialog "
 PROBE: Final = "probe "
+PROBED: Final = "probed "
+UNPROBED: Final = "unprobed "
+"""Rounds of chat probes that tried a front end of a new pool, and that found none."""
 MOST_DIALOGS: Final = 10_000
+_ROUNDS: Final = (PROBED, UNPROBED)
 _CHALLENGES: Final = frozenset({401, 407})
-_CALLERS: Final = frozenset({501, 505, 513})
-"""5xx that speak of what the caller sent."""
+CALLERS: Final = frozenset({501, 505, 513})
+"""5xx that speak of what the caller sent, outside dialogs and inside."""
 _LIMIT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%?")
 _SPAN: Final = re.compile(r"(\d{1,6})\s*([smhd]?)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "": 60}
@@ -94,7 +98,7 @@ def verdict_on(record: Counted, patience: float) -> str:
         return ""
     if status == 487:
         return f"{FAILED}given-up" if record.seconds >= patience else ""
-    if status == 408 or (500 <= status < 600 and status not in _CALLERS):
+    if status == 408 or (500 <= status < 600 and status not in CALLERS):
         outcome = record.attempts[-1][1] if record.attempts else str(status)
         return FAILED + (outcome.replace(" ", "-")[:32] or str(status))
     return f"{REFUSED}{status}"
@@ -129,7 +133,8 @@ class GuardBook:
         self._counts.clear()
         self._dialogs.clear()
         switches = () if cutover is None else cutover.switches
-        self._pools = {each.after.key: _new_pool(each.after) for each in switches}
+        # The last is the canary's, where there is one.
+        self._pools = {each.after.key: each.after.pools[-1] for each in switches}
 
     def count(self, record: Counted, at: float) -> None:
         """Take a finished request outside dialogs into account."""
@@ -162,6 +167,15 @@ class GuardBook:
         if self._number:
             self._counts[f"{FAILED}{PROBE}{step}" if step else SERVED] += 1
 
+    def count_round(self, pool: str, is_tried: bool) -> None:
+        """A round of chat probes, and whether it had a front end of a new pool to try.
+
+        None to try is no call: nothing is known of the pool then, good or bad.
+        """
+        self.turn()
+        if self._number:
+            self._counts[f"{PROBED if is_tried else UNPROBED}{pool}"] += 1
+
     @property
     def pools(self) -> frozenset[str]:
         """The new pools."""
@@ -173,10 +187,6 @@ class GuardBook:
         return self._number, counts
 
 
-def _new_pool(after: Endpoint) -> str:
-    return (after.canary.pool_fqdn if after.canary else after.pool_fqdn).lower()
-
-
 # -- when it is too much -------------------------------------------------------------
 
 
@@ -186,13 +196,15 @@ class Tally:
 
     ``refused`` are answers such as 403 and 404: as long as others are served they are
     the caller's matter, and when nobody is served they are the pool's.  ``causes``
-    says how often which failure.
+    says how often which failure.  ``rounds`` are those of chat probes by new pool: how
+    many tried a front end of it, and how many found none to try.
     """
 
     served: int
     failed: int
     refused: int
     causes: Mapping[str, int]
+    rounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> "Tally":
@@ -201,7 +213,8 @@ class Tally:
         failed = {k[len(FAILED) :]: n for k, n in counts.items() if k[:7] == FAILED}
         refused = {k[len(REFUSED) :]: n for k, n in counts.items() if k[:8] == REFUSED}
         causes = {**failed, **refused} if not served else failed
-        return cls(served, sum(failed.values()), sum(refused.values()), causes)
+        bad = sum(failed.values()), sum(refused.values())
+        return cls(served, *bad, causes, _rounds(counts))
 
     @property
     def calls(self) -> int:
@@ -227,6 +240,15 @@ class Tally:
         why = ", ".join(f"{cause} ({count})" for cause, count in most)
         text = f"{self.bad} of {self.calls} calls failed ({self.share:.1f} %)"
         return f"{text}: {why}" if self.bad else text
+
+
+def _rounds(counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Rounds of chat probes by pool: with a front end to try, and without."""
+    pools = {what.partition(" ")[2] for what in counts if what.startswith(_ROUNDS)}
+    return {
+        pool: (counts.get(PROBED + pool, 0), counts.get(UNPROBED + pool, 0))
+        for pool in sorted(pools)
+    }
 
 
 def reason_for(tally: Tally, guard: Guard, since: str = "") -> str:

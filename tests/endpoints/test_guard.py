@@ -233,3 +233,11 @@ def test_refusals_of_late_are_nobodys_fault():
     recent.note(1, {"served": 100}, 0.0)
     lately = recent.note(1, {"served": 100, "refused 403": 50}, 10.0)
     assert not recent.is_too_much(lately, GUARD)
+
+
+def test_a_round_without_anything_to_try_is_no_call():
+    book = GuardBook(cutover)
+    for is_tried in (True, False, False):
+        book.count_round(NEW, is_tried)
+    tally = Tally.of(book.take()[1])
+    assert (tally.calls, tally.rounds) == (0, {NEW: (1, 2)})

@@ -302,6 +302,21 @@ async def test_with_probe_nobody_has_to_call(tmp_path: Path) -> None:
         assert "no front end of newpool.contoso.test" in (await it.status())["reason"]
 
 
+async def test_probes_of_a_pool_without_a_front_end_know_nothing(
+    tmp_path: Path,
+) -> None:
+    """DNS does not know the new pool: no round of probes finds anything to try."""
+    async with guarded(tmp_path) as it:
+        it.plan.write_text(PLAN.replace(NEW, "nowhere.contoso.test"))
+        await it.arm("--probe", "--force")
+        async with asyncio.timeout(PATIENCE):
+            while not (guard := (await it.status())["guard"])["probe_rounds"]:
+                await asyncio.sleep(0.1)
+        rounds = guard["probe_rounds"]["nowhere.contoso.test"]
+        assert rounds["tried"] == 0 and rounds["nothing_to_try"] >= 1
+        assert (guard["state"], guard["calls"]) == ("armed", 0)
+
+
 async def test_a_channel_that_never_joins_is_found_by_probes_alone(
     tmp_path: Path,
 ) -> None:

@@ -61,11 +61,26 @@ def _guard_rows(view: CutoverView, keeper: Keeper | None) -> list[tuple[str, str
         ("Terms", terms(cutover.guard)),
         ("So far", str(guard.tally) if guard.tally.calls else "no calls yet"),
     ]
+    if cutover.guard.probes:
+        rows += [("Probes", doubt) for doubt in _unprobed(guard)]
     if cutover.reason:
         rows.append(("Because", cutover.reason))
         if cutover.plan_text:
             rows.append(("Another try", "waypost cutover apply --again"))
     return rows
+
+
+def _unprobed(guard: GuardView) -> list[str]:
+    """What chat probes do not know of the new pools; nothing when they were tried."""
+    rounds = guard.tally.rounds
+    if not rounds:
+        return ["unknown: no round yet"]
+    return [
+        f"unknown in {without} of {render.count(tried + without, 'round')}: "
+        f"no front end of {pool} to try"
+        for pool, (tried, without) in rounds.items()
+        if without
+    ]
 
 
 def _guard_state(guard: GuardView, keeper: Keeper | None) -> str:

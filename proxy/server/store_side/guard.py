@@ -37,7 +37,8 @@ TELL_EVERY: Final = 60.0
 PROBE_EVERY: Final = 2.0
 """Seconds between two rounds of chat probes that count."""
 IN_A_ROW: Final = 2
-"""Rounds in which no front end of a new pool served chat, to be believed."""
+"""Rounds in which no front end of a new pool served chat, or in which there was none to
+try, to be believed: in the first one DNS may still be asked."""
 
 
 class GuardWatch:
@@ -51,6 +52,7 @@ class GuardWatch:
         self._unsaved: dict[str, int] = {}
         self._number = 0
         self._red: dict[str, int] = {}
+        self._without: dict[str, int] = {}
         self._recent = Recent()
         self._next_try = self._told_at = float("-inf")
 
@@ -165,16 +167,23 @@ class GuardWatch:
         armed = self.armed
         if armed is None or armed.guard is None or not armed.guard.probes:
             self._red.clear()
+            self._without.clear()
             return
         self.book.turn()
         for pool in self.book.pools:
             there = [each for each in found if each.pool == pool]
+            self._count_round(pool, bool(there))
             for each in there:
                 self.book.count_probe(each.step)
             is_red = bool(there) and not any(each.is_good for each in there)
             self._red[pool] = self._red.get(pool, 0) + 1 if is_red else 0
             if self._red[pool] >= IN_A_ROW:
                 await self._roll_back(armed, _red_reason(pool, there))
+
+    def _count_round(self, pool: str, is_tried: bool) -> None:
+        self._without[pool] = 0 if is_tried else self._without.get(pool, 0) + 1
+        if is_tried or self._without[pool] >= IN_A_ROW:
+            self.book.count_round(pool, is_tried)
 
 
 def _red_reason(pool: str, found: Sequence[Result]) -> str:
