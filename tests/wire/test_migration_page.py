@@ -54,6 +54,10 @@ def plain(text: str, directory: Path | None = None, *, narrow: bool = True) -> s
     text = re.sub(r"(127\.0\.0\.\d+):\d+", r"\1:5060", text)
     text = re.sub(r"\b[0-9a-f]{10}\b", "4f0c1d2e3b", text)
     text = re.sub(r"Rolled back in : .*", "Rolled back in : 30 min", text)
+    # The first round of chat probes may still be under way.
+    text = re.sub(r"\nProbes\s*: unknown: no round yet", "", text)
+    none = "0 of 4 calls failed (0.0 %)"
+    text = re.sub(r"So far(\s*): no calls yet", rf"So far\1: {none}", text)
     text = re.sub(r"So far(\s*): 0 of \d+ calls", r"So far\1: 0 of 4 calls", text)
     text = re.sub(r"armed, \d+ min left", "armed, 30 min left", text)
     if narrow:
