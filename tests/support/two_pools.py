@@ -3,7 +3,9 @@
 For the weekend and everything about a cutover.  The front ends belong to the caller.
 """
 
+import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,25 @@ class TwoPools:
     config: Path
     service: Service
     dns: ZoneServer
+
+    async def follows(self, within: float = 10.0) -> None:
+        """Return when the service routes by the table that the store has now.
+
+        A command returns when the store has its change, the service looks at the store
+        four times a second: who calls at once may still meet the table of before.
+        """
+        async with self.operator() as operator:
+            wanted = await operator.store.table_version()
+        end = asyncio.get_running_loop().time() + within
+        while self._followed() < wanted:
+            assert asyncio.get_running_loop().time() < end, "the table is not followed"
+            await asyncio.sleep(0.02)
+
+    def _followed(self) -> int:
+        """The last version that the service's log says it took over."""
+        lines = self.service.log.read_text().rpartition("\n")[0].splitlines()
+        versions = (json.loads(x)["version"] for x in lines if "table.changed" in x)
+        return max(versions, default=0)
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[Operator]:

@@ -15,7 +15,7 @@ from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import Service, waypost
 from proxy.lab.setting import free_address
 from tests.support.redis import RedisServer
-from tests.support.two_pools import NEW, OLD, two_pools
+from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
 
 ALIAS = "sip:ocschat@contoso.test"
 HOSTS = "127.0.0.33", "127.0.0.34"
@@ -37,12 +37,14 @@ async def ends():
         await each.stop()
 
 
-async def begin_canary(config: Path) -> None:
+async def begin_canary(scene: TwoPools) -> None:
+    config = scene.config
     words = "endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", OLD
     await waypost(config, *words)
     plan = config.with_name("plan.toml")
     plan.write_text(PLAN)
     await waypost(config, "cutover", "apply", str(plan), "--percent", str(PERCENT))
+    await scene.follows()
 
 
 async def crowd(ends, proxies, users=USERS) -> None:
@@ -95,7 +97,7 @@ async def test_nobody_crosses_over_under_load_and_after_a_restart(
     addresses = [(x.host, x.port) for x in ends]
     extra = f"\n[server]\nworkers = {workers}\n"
     async with two_pools(tmp_path, *addresses, extra=extra) as scene:
-        await begin_canary(scene.config)
+        await begin_canary(scene)
         await crowd(ends, [scene.proxy])
         await scene.service.stop()
         await scene.service.start(scene.proxy)
@@ -124,7 +126,7 @@ async def test_nor_between_two_nodes_on_one_redis(tmp_path, ends, monkeypatch) -
             node = Service(config, folder / "serve.log")
             await node.start(other)
             try:
-                await begin_canary(scene.config)
+                await begin_canary(scene)
                 await asyncio.sleep(1.0)  # a change counts within a second
                 # What one node learns of a pool the other has not heard yet.
                 await crowd(ends, [scene.proxy, other])

@@ -45,6 +45,7 @@ async def printed(scene: TwoPools, *words: str) -> str:
 async def new_endpoint(scene: TwoPools) -> None:
     words = "endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", OLD
     await waypost(scene.config, *words)
+    await scene.follows()
 
 
 @pytest.mark.parametrize("extra", ["", WORKERS], ids=["one", "workers"])
@@ -69,6 +70,7 @@ async def test_the_service_says_what_then_happens(tmp_path: Path, ends, extra) -
         arrived = old.requests("INVITE")[0]
         assert arrived.uri == before["ways"][0]["request_uri"]
         await waypost(scene.config, "cutover", "apply", str(plan), "--force")
+        await scene.follows()
         now = await waypost(scene.config, "explain", ALIAS, "--from", ALICE)
         assert now["ways"] == after["ways"]
         print(await printed(scene, ALIAS, "--plan", str(plan)))
@@ -86,7 +88,8 @@ async def test_health_is_the_running_services_and_else_unknown(
         await old.stop()
         for _ in range(3):
             client = LegacyClient(scene.proxy, user=ALICE, transport="tcp")
-            await Journey(client, ALIAS).play()
+            (_, tried) = await Journey(client, ALIAS).play()
+            assert tried.status == 503, tried
         words = ALIAS, "--from", ALICE, "--listener", "tcp"
         told = await waypost(scene.config, "explain", *words)
         (end,) = told["ways"][0]["candidates"][:1]

@@ -221,7 +221,7 @@ async def test_pilots_reach_the_new_pool_and_others_the_old(tmp_path: Path) -> N
         assert (await Journey(bob, ALIAS).play())[1].ok
         assert len(it.old.requests("INVITE")) > seen
         await it.type("cutover", "apply", str(it.plan))
-        await asyncio.sleep(0.5)
+        await it.scene.follows()
         seen = len(it.new.requests("INVITE"))
         bob = LegacyClient(it.scene.proxy, user="sip:bob@contoso.test")
         await Journey(bob, ALIAS).play()
