@@ -89,7 +89,7 @@ async def test_health_is_the_running_services_and_else_unknown(
         for _ in range(3):
             client = LegacyClient(scene.proxy, user=ALICE, transport="tcp")
             (_, tried) = await Journey(client, ALIAS).play()
-            assert tried.status == 503, tried
+            assert tried.status == 504, tried
         words = ALIAS, "--from", ALICE, "--listener", "tcp"
         told = await waypost(scene.config, "explain", *words)
         (end,) = told["ways"][0]["candidates"][:1]
