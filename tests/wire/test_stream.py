@@ -16,7 +16,7 @@ from proxy.net.stream import StreamConnection
 from proxy.pools.front_end import FrontEnd
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
-from tests.wire.conftest import QUICK, OpenNetwork
+from tests.wire.conftest import PATIENT, QUICK, OpenNetwork
 
 
 def sip(name: str = "INFO", body: bytes = b"") -> bytes:
@@ -37,7 +37,7 @@ class Peer:
     async def receive(self, size: int) -> bytes:
         """Exactly ``size`` bytes, or fewer when the connection ends."""
         data = b""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while len(data) < size:
                 more = await self.loop.sock_recv(self.socket, size - len(data))
                 if not more:
@@ -218,7 +218,7 @@ async def test_a_peer_that_never_reads_is_shed_and_others_go_on(
 async def test_an_idle_opener_is_closed_after_the_first_byte_deadline(
     open_network: OpenNetwork, recorder: Recorder, dial
 ):
-    peer = await dial(await open_network())
+    peer = await dial(await open_network(streams=QUICK))
     assert await peer.is_closed()
     assert [why for _, why in await recorder.wait("flow_closed")] == [
         "first-byte-timeout"
@@ -228,7 +228,8 @@ async def test_an_idle_opener_is_closed_after_the_first_byte_deadline(
 async def test_a_slow_message_is_cut_off_however_busy_its_bytes_are(
     open_network: OpenNetwork, recorder: Recorder, dial
 ):
-    peer = await dial(await open_network())
+    streams = replace(PATIENT, whole_message=QUICK.whole_message)
+    peer = await dial(await open_network(streams=streams))
     await peer.send(sip())
     with pytest.raises(ConnectionError):
         for _ in range(300):
@@ -240,7 +241,8 @@ async def test_a_slow_message_is_cut_off_however_busy_its_bytes_are(
 async def test_keep_alives_alone_do_not_hold_a_new_connection(
     open_network: OpenNetwork, recorder: Recorder, dial
 ):
-    peer = await dial(await open_network())
+    streams = replace(PATIENT, idle_new=QUICK.idle_new)
+    peer = await dial(await open_network(streams=streams))
     with pytest.raises(ConnectionError):
         for _ in range(300):
             await peer.send(b"\r\n\r\n")
@@ -251,14 +253,15 @@ async def test_keep_alives_alone_do_not_hold_a_new_connection(
 async def test_keep_alives_hold_an_established_connection_and_silence_does_not(
     open_network: OpenNetwork, recorder: Recorder, dial
 ):
-    network = await open_network(streams=replace(QUICK, idle_established=0.25))
+    network = await open_network(streams=replace(PATIENT, idle_established=1.0))
     pinging, silent = await dial(network), await dial(network)
     await pinging.send(sip("PING"))
     await silent.send(sip("SILENT"))
     flows = {data[:4]: flow for flow, data in await recorder.wait("message", 2)}
-    for _ in range(10):
-        await pinging.send(b"\r\n\r\n")
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while not recorder.of("flow_closed"):
+            await pinging.send(b"\r\n\r\n")
+            await asyncio.sleep(0.05)
     assert recorder.of("flow_closed") == [(flows[b"SILE"], "idle")]
 
 
@@ -320,7 +323,8 @@ async def test_our_own_close_lets_the_last_answer_out(
 async def test_a_close_does_not_wait_long_for_a_peer_that_never_reads(
     open_network: OpenNetwork, recorder: Recorder, dial
 ):
-    network = await open_network(streams=replace(QUICK, write_queue=1 << 24))
+    streams = replace(PATIENT, close=QUICK.close, write_queue=1 << 24)
+    network = await open_network(streams=streams)
     mute = await dial(network, receive_buffer=4096)
     await mute.send(sip())
     [(flow, _)] = await recorder.wait("message")
@@ -329,7 +333,7 @@ async def test_a_close_does_not_wait_long_for_a_peer_that_never_reads(
     network.close_flow(flow, "retired")
     assert await recorder.wait("flow_closed") == [(flow, "retired")]
     assert network.streams.connections  # its bytes are still queued
-    async with asyncio.timeout(10 * QUICK.close):
+    async with asyncio.timeout(10):
         while network.streams.connections:
             await asyncio.sleep(0.02)
     assert len(recorder.of("flow_closed")) == 1
@@ -427,7 +431,7 @@ async def test_without_descriptors_accepting_pauses_and_goes_on_later(
 @pytest.fixture
 def front_end_socket():
     with socket.create_server(("127.0.0.2", 0)) as listening:
-        listening.settimeout(3)
+        listening.settimeout(10)
         yield listening
 
 
@@ -439,7 +443,8 @@ def front_end_at(listening: socket.socket, **fields: str) -> FrontEnd:
 async def test_concurrent_connects_share_one_connection(
     open_network: OpenNetwork, recorder: Recorder, front_end_socket
 ):
-    network = await open_network()
+    streams = replace(PATIENT, first_byte=QUICK.first_byte)
+    network = await open_network(streams=streams)
     listener = network.flows.listeners[0]
     asked = [front_end_at(front_end_socket, name=name) for name in ("fe1", "alias")]
     for front_end in asked:
@@ -454,7 +459,7 @@ async def test_concurrent_connects_share_one_connection(
     with accepted:
         assert source[0] == listener.host  # our address, some other port
         network.send(flow, sip())
-        accepted.settimeout(3)
+        accepted.settimeout(10)
         await asyncio.sleep(0.01)
         assert accepted.recv(1000) == sip()
         accepted.sendall(sip("BYE"))

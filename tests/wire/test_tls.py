@@ -16,7 +16,7 @@ from proxy.pools.front_end import FrontEnd
 from tests.support.certificates import Authority
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
-from tests.wire.conftest import OpenNetwork
+from tests.wire.conftest import QUICK, OpenNetwork
 from tests.wire.test_stream import sip
 
 POOL = "pcpool.contoso.test"
@@ -29,9 +29,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def open_tls(open_network: OpenNetwork, authority: Authority):
-    async def open_it(files: TlsFiles):
+    async def open_it(files: TlsFiles, **more: object):
         return await open_network(
             "tls",
+            **more,
             options={0: ListenOptions(tls=server_end(files))},
             client_tls=client_end(TlsFiles(ca=authority.ca)),
         )
@@ -78,10 +79,10 @@ async def test_a_certificate_that_does_not_fit_fails_the_connect(
 async def test_a_stalled_handshake_gives_its_place_back(
     open_tls, authority: Authority, recorder: Recorder
 ):
-    network = await open_tls(authority.issue(POOL))
+    network = await open_tls(authority.issue(POOL), streams=QUICK)
     listener = network.flows.listeners[0]
     with socket.create_connection((listener.host, listener.port)):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while not network.acceptors[0].handshakes_failed:
                 await asyncio.sleep(0.02)
     assert network.admission.total == 0
@@ -107,13 +108,13 @@ async def test_an_ended_connection_frees_its_buffers_at_once(
     [(_, flow)] = await recorder.wait("flow_opened")
     gc.disable()
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while len(network.streams.connections) < 2:  # the other end stands as well
                 await asyncio.sleep(0.02)
         before = _count_of_tls()
         network.close_flow(flow, "done")
         await recorder.wait("flow_closed", 2)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while _count_of_tls() > before - 2:
                 await asyncio.sleep(0.02)
     finally:

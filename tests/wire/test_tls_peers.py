@@ -15,7 +15,7 @@ from proxy.net.tls import server_end
 from tests.support.certificates import Authority
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
-from tests.wire.conftest import QUICK, OpenNetwork
+from tests.wire.conftest import PATIENT, OpenNetwork
 from tests.wire.test_stream import sip
 
 NAME = "proxy.contoso.test"
@@ -32,7 +32,7 @@ async def network(
         "tls",
         options={0: ListenOptions(tls=server_end(authority.issue(NAME)))},
         # Who behaves may be slow where all share one busy machine.
-        streams=replace(QUICK, idle_established=60.0),
+        streams=replace(PATIENT, tls_handshake=1.0),
     )
 
     recorder.on_message = network.send
@@ -88,15 +88,20 @@ async def test_a_bad_peer_costs_nobody_else_anything(
     network: Network, how: str
 ) -> None:
     reader, writer = await connect(network)
-    before = await p99(reader, writer)
-    with contextlib.ExitStack() as bad:
-        for _ in range(5):
-            bad.push(await misbehave(network, how))
-        during = await p99(reader, writer)
-    writer.close()
     # Bad peers, good peer and proxy share one thread here: five of them stop the clock
-    # for a moment, but nobody waits for them.
-    assert during < 10 * before + 0.3
+    # for a moment, but nobody waits for them.  Who waits does so every time; a machine
+    # that is busy elsewhere stops us once.
+    for _ in range(3):
+        before = await p99(reader, writer)
+        with contextlib.ExitStack() as bad:
+            for _ in range(5):
+                bad.push(await misbehave(network, how))
+            during = await p99(reader, writer)
+        if during < 10 * before + 0.3:
+            break
+    else:
+        raise AssertionError(f"{before} s without bad peers, {during} s beside them")
+    writer.close()
 
 
 async def p99(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float:
@@ -115,13 +120,13 @@ async def p99(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> flo
 @pytest.mark.parametrize("how", ["stalls", "garbage", "resets", "half-closes"])
 async def test_a_bad_peer_s_place_is_free_again(network: Network, how: str) -> None:
     with await misbehave(network, how):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while network.admission.total or network.streams.connections:
                 await asyncio.sleep(0.02)
 
 
 async def test_a_peer_that_does_not_read_is_given_up(network: Network) -> None:
     with await misbehave(network, "never-reads"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while not network.streams.shed or network.admission.total:
                 await asyncio.sleep(0.02)

@@ -65,7 +65,7 @@ async def test_of_valid_certificates_only_those_of_trusted_peers_are_let_in(
         assert reason == "untrusted"
         assert recorder.of("message") == []
         assert network.streams.untrusted == 1
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while network.admission.total:  # its place is free again
                 await asyncio.sleep(0.01)
     writer.close()
