@@ -23,7 +23,7 @@ from setuptools.command.build_py import build_py
 
 _NET = (
     *("direct_transport", "plain_transport", "tls_transport"),
-    *("backlog", "outbox", "stream_flow", "turns", "udp"),
+    *("datagrams/backlog", "datagrams/udp", "outbox", "stream_flow", "turns"),
 )
 HOT = [
     *glob("proxy/sip/*.py"),

@@ -12,8 +12,9 @@ from typing import Final
 
 from proxy.net.acceptor import Acceptor
 from proxy.net.admission import Admission
-from proxy.net.backlog import Pressure
 from proxy.net.connector import Connector
+from proxy.net.datagrams.backlog import Pressure
+from proxy.net.datagrams.udp import UdpListener
 from proxy.net.outbox import Outbox
 from proxy.net.settings import (
     DEFAULT_ADMISSION,
@@ -25,7 +26,6 @@ from proxy.net.sink import Sink
 from proxy.net.stream import Streams
 from proxy.net.stream_flow import Sender, StreamFlow
 from proxy.net.tls import TlsEnd
-from proxy.net.udp import UdpListener
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Flow, FlowTable, Listener
 

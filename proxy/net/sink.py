@@ -38,7 +38,7 @@ class Sink(Protocol):
         """A stream has ended; ``flow`` is no longer in the flow table."""
 
     def overloaded(self, is_overloaded: bool) -> None:
-        """More comes in than is served (``net/backlog``), or that is over."""
+        """More comes in than is served (``net/datagrams/backlog``), or that is over."""
 
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
         """A stream cannot be read on; it closes after what is sent from here."""

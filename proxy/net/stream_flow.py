@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from proxy.net.udp import UdpListener
+from proxy.net.datagrams.udp import UdpListener
 from proxy.sip.flow import Flow, Listener
 
 

@@ -117,6 +117,7 @@ def _network(runtime: Runtime) -> Iterator[_Row]:
     yield "messages_dropped_total", dropped, "send-queue-full"
     yield "messages_dropped_total", streams.messages_dropped, "flow-closed"
     yield "datagrams_refused_total", sum(each.datagrams_refused for each in udp)
+    yield "datagrams_unread_total", sum(each.unread for each in udp)
     keepalives = sum(each.keepalives for each in udp) + streams.keepalives
     yield "keepalives_received_total", keepalives
     yield "connections_accepted_total", sum(each.accepted for each in acceptors)

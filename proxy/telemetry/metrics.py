@@ -72,6 +72,12 @@ _COUNTERS: Final = (
         "",
         "Datagrams that ICMP or the kernel gave back",
     ),
+    (
+        "datagrams_unread_total",
+        "",
+        "Datagrams that the kernel dropped: its queue was full, or an overload let no"
+        " more in",
+    ),
     ("keepalives_received_total", "", "Keep-alives, datagrams and streams together"),
     ("connections_accepted_total", "", "Connections accepted"),
     (

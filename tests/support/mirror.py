@@ -117,7 +117,7 @@ ELSEWHERE: dict[str, str] = {
     # on real sockets
     "net/acceptor": "wire/test_places.py",
     "net/connector": "wire/test_tls.py",
-    "net/datagram_socket": "wire/test_udp.py",
+    "net/datagrams/kernel_socket": "wire/test_udp.py",
     "net/direct_transport": "wire/test_tls_transport.py",
     "net/plain_transport": "wire/test_stream.py",
     "net/tls_transport": "wire/test_tls_transport.py",

@@ -9,10 +9,10 @@ from ipaddress import ip_address
 
 import pytest
 
+from proxy.net.datagrams.udp import DATAGRAMS_A_TURN, QUEUE
 from proxy.net.errors import NetError, bind_error
 from proxy.net.network import ListenOptions, Network
 from proxy.net.selector import DirectEventLoop
-from proxy.net.udp import DATAGRAMS_A_TURN, QUEUE
 from proxy.sip.flow import Flow, FlowTable, Listener
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
@@ -250,7 +250,7 @@ async def test_a_socket_that_stays_broken_is_opened_again(
     peer: socket.socket,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("proxy.net.udp._REOPEN_AFTER", 0.04)
+    monkeypatch.setattr("proxy.net.datagrams.udp._REOPEN_AFTER", 0.04)
     udp = network.udp[0]
     udp._socket = Broken(udp._socket)
     where = address_of(network)

@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import structlog
 
-from proxy.net.backlog import Backlog, Pressure
 from proxy.net.bound_socket import open_socket
-from proxy.net.datagram_socket import MSG_ERRQUEUE, icmp_error, tune
+from proxy.net.datagrams.backlog import Backlog, Pressure
+from proxy.net.datagrams.kernel_socket import MSG_ERRQUEUE, drops, icmp_error, tune
+from proxy.net.datagrams.sieve import Sieve
 from proxy.net.errors import NetError
 from proxy.net.outbox import Outbox
 from proxy.net.selector import DirectEventLoop
@@ -68,6 +69,7 @@ class UdpListener:
         "_queued",
         "_resumed",
         "_sendto",
+        "_sieve",
         "_sink",
         "_socket",
         "_whole_reads",
@@ -88,6 +90,7 @@ class UdpListener:
     ) -> None:
         self.listener = listener
         self._backlog = Backlog(pressure)
+        self._sieve = Sieve(self._backlog)
         self._flows = flows
         self._sink = sink
         self._outbox = outbox
@@ -124,6 +127,11 @@ class UdpListener:
             self._direct = self._loop.turns
         self._serve()
 
+    @property
+    def unread(self) -> int:
+        """Datagrams that the kernel dropped before we could read them."""
+        return drops(self._socket)
+
     def close(self) -> None:
         """Stop reading and sending; what is queued is lost, as UDP may.
 
@@ -139,6 +147,7 @@ class UdpListener:
         self._queue.clear()
         self._queued = 0
         self._backlog.emptied()
+        self._sieve.end()
         self._socket.close()
 
     def _take(self, opened: socket.socket) -> None:
@@ -203,7 +212,8 @@ class UdpListener:
                     errors += 1
                     if errors < _ERRORS_A_TURN:
                         continue
-                    self._cannot_read(error)
+                    if error.errno not in _REASONS:
+                        self._cannot_read(error)
                     break
                 received += 1
                 if data[0:1] <= b"\r":
@@ -258,6 +268,8 @@ class UdpListener:
                 self._expected = min(self._expected * 2, DATAGRAMS_A_TURN)
             else:
                 self._backlog.waits()
+                if self._backlog.is_behind:
+                    self._sieve.begin(self._loop, self._socket)
 
     def _read_errors(self) -> None:
         """Empty the error queue; it keeps the socket readable until it is."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from proxy.net import backlog
-from proxy.net.backlog import PATIENCE, Backlog, Pressure
+from proxy.net.datagrams import backlog
+from proxy.net.datagrams.backlog import PATIENCE, Backlog, Pressure
 
 
 @pytest.fixture

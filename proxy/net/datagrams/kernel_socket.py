@@ -15,6 +15,9 @@ _IPV6_RECVERR: Final = 25
 MSG_ERRQUEUE: Final = 0x2000
 _SO_RCVBUFFORCE: Final = 33
 _SO_SNDBUFFORCE: Final = 32
+_SO_MEMINFO: Final = 55  # asm-generic/socket.h; its words: linux/sock_diag.h
+_MEMINFO_WORDS: Final = 16
+_DROPS: Final = 8
 _EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
 _ORIGIN_ICMP: Final = (2, 3)
 
@@ -38,6 +41,19 @@ def _set(opened: socket.socket, level: int, option: int, value: int) -> None:
         opened.setsockopt(level, option, value)
     except OSError:
         return  # slower or later news, nothing worse
+
+
+def drops(opened: socket.socket) -> int:
+    """Datagrams that the kernel has dropped instead of giving them to us: its queue was
+    full, or a filter of ours let them not pass; 0 where it does not tell."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        told = opened.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _MEMINFO_WORDS)
+    except OSError:
+        return 0
+    words = struct.unpack(f"={len(told) // 4}I", told)
+    return int(words[_DROPS]) if len(words) > _DROPS else 0
 
 
 def icmp_error(ancillary: list[tuple[int, int, bytes]]) -> int:

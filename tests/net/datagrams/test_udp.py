@@ -4,9 +4,9 @@ import errno
 
 import pytest
 
-from proxy.net.backlog import Pressure
+from proxy.net.datagrams.backlog import Pressure
+from proxy.net.datagrams.udp import QUEUE, UdpListener
 from proxy.net.outbox import Outbox
-from proxy.net.udp import QUEUE, UdpListener
 from proxy.sip.flow import Flow, FlowTable, Listener
 from tests.support.fake_net import FakeLoop
 from tests.support.recorder import Recorder
@@ -125,3 +125,31 @@ def test_it_reads_as_many_at_once_as_there_were(udp):
     assert udp._expected == 3
     udp._was_emptied(0)
     assert udp._expected == 1
+
+
+class Bombarded:
+    """A socket that tells of an ICMP error with each read, as many as there are."""
+
+    def __init__(self, number: int, count: int):
+        self.number, self.count = number, count
+        self.messages = [(b"OPTIONS sip:a SIP/2.0\r\n", ("10.1.0.9", 40000))]
+
+    def recvfrom(self, size):
+        if self.count:
+            self.count -= 1
+            raise OSError(self.number, "about a datagram of before")
+        if not self.messages:
+            raise BlockingIOError
+        return self.messages.pop()
+
+    def recvmsg(self, *arguments):
+        raise BlockingIOError
+
+
+def test_many_errors_about_other_datagrams_do_not_stop_the_listener(udp, loop, sink):
+    """Whoever sends from ports that he closes makes as many as he likes."""
+    udp._socket, udp._loop = Bombarded(errno.ECONNREFUSED, 100), loop
+    for _ in range(100):
+        udp._readable()
+    assert udp._resumed is None and not udp._pause
+    assert udp.datagrams_received == 1 and len(sink.of("datagram")) == 1
