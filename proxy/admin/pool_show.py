@@ -5,6 +5,7 @@ DNS is asked afresh; health comes from the service, because only it makes calls.
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from proxy.admin.control import ControlError, PoolView
 from proxy.admin.listener import client
@@ -21,15 +22,17 @@ UNKNOWN = "unknown"
 class ServiceView:
     """A pool as the running service sees it; ``problem`` is why nothing is known.
 
-    ``front_ends`` are its rows: name, transport, address, port, state, reason,
-    state_for.  ``error`` is why it has none, ``dns_stale_for`` seconds of failing DNS.
-    ``chat_probe`` is that of ``/status``, with the front ends of this pool alone.
+    ``front_ends`` are the rows of its page ``/pool`` (``server/front_ends/seen.py``),
+    with calls and failures of the last ``minutes``.  ``error`` is why it has none,
+    ``dns_stale_for`` seconds of failing DNS.  ``chat_probe`` is that of ``/status``,
+    with the front ends of this pool alone.
     """
 
     problem: str = ""
     error: str = ""
     dns_age: float | None = None
     dns_stale_for: float | None = None
+    minutes: int = 0
     front_ends: tuple[dict[str, Any], ...] = ()
     chat_probe: dict[str, Any] | None = None
 
@@ -64,34 +67,26 @@ def ask_service(config: Config, fqdn: str) -> ServiceView:
     address = config.admin.address
     if address is None:
         return ServiceView("the service has no admin listener ([admin] listen)")
+    path = f"/pool?{urlencode({'fqdn': fqdn})}"
     try:
-        status = client.call_json(config, "GET", "/status")
-        pools = status["pools"]
+        found = client.call_json(config, "GET", path)
+        if not found["known"]:
+            return ServiceView("the service has no endpoint that leads to this pool")
+        return ServiceView(
+            error=found["error"],
+            dns_age=found["dns_age"],
+            dns_stale_for=found["dns_stale_for"],
+            minutes=found["minutes"],
+            front_ends=tuple(found["front_ends"]),
+            chat_probe=found["chat_probe"],
+        )
     except client.AdminError as error:
         text = str(error)
         if text.startswith("no service answers"):
             text = f"no service answers at {address}"
         return ServiceView(text)
     except (KeyError, TypeError, ValueError):
-        return ServiceView(f"what answers at {address} is no Waypost")
-    found = pools.get(fqdn)
-    if found is None:
-        return ServiceView("the service has no endpoint that leads to this pool")
-    return ServiceView(
-        error=found["error"],
-        dns_age=found.get("dns_age"),
-        dns_stale_for=found.get("dns_stale_for"),
-        front_ends=tuple(found["front_ends"]),
-        chat_probe=_of_pool(status.get("chat_probe"), fqdn.lower()),
-    )
-
-
-def _of_pool(found: dict[str, Any] | None, pool: str) -> dict[str, Any] | None:
-    """The chat probes of one pool."""
-    if found is None:
-        return None
-    rows = [each for each in found["front_ends"] if each["pool"] == pool]
-    return {**found, "front_ends": rows}
+        return ServiceView(f"what answers at {address} is no Waypost of this version")
 
 
 def with_health(description: PoolDescription, service: ServiceView) -> PoolDescription:

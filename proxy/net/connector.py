@@ -35,6 +35,9 @@ SILENCE: Final = 200.0
 """Seconds that a connection opened for a stranger may be silent: longer than any
 request of ours waits for its answer (timer C)."""
 
+MOST_CERTIFICATES: Final = 4_096
+"""Front ends whose certificates are remembered: addresses come and go with DNS."""
+
 _Key = tuple[str, str, int, str]
 
 
@@ -46,6 +49,7 @@ class Connector:
 
     __slots__ = (
         "_admission",
+        "_certificates",
         "_limit",
         "_loop",
         "_strangers",
@@ -76,6 +80,7 @@ class Connector:
         self._tls = tls
         self._waiting: dict[_Key, list[FrontEnd]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._certificates: dict[_Key, float] = {}
         self.opened = 0
         self.failed = 0
         self.held = 0  # connections opened by us that exist now
@@ -101,6 +106,19 @@ class Connector:
     def tls_end(self, name: str) -> TlsEnd | None:
         """Our end of TLS towards the pool of this name; None without any."""
         return self._tls_of_pools.get(name.lower(), self._tls)
+
+    def certificate_end(self, key: tuple[str, str, int], name: str) -> float | None:
+        """When the certificate ends (epoch seconds) that a front end has shown for
+        ``name``, as far as we have seen it; None without TLS."""
+        return self._certificates.get((*key, name))
+
+    def note_certificate(
+        self, key: tuple[str, str, int], name: str, ends_at: float
+    ) -> None:
+        """A front end has shown a certificate that ends then."""
+        if len(self._certificates) >= MOST_CERTIFICATES:
+            self._certificates.clear()
+        self._certificates[*key, name.lower()] = ends_at
 
     def close(self) -> None:
         """Give up all attempts, without reports."""
@@ -131,6 +149,8 @@ class Connector:
             if not connection.is_made:
                 self._strangers.pop(connection, None)
         self.opened += 1
+        if connection.certificate_end:
+            self.note_certificate(key[:3], key[3], connection.certificate_end)
         for front_end in waiting:
             self._streams.outbox.report(
                 self._streams.sink.flow_opened, front_end, connection.flow
@@ -210,7 +230,7 @@ class Connector:
 class OpenedConnection(StreamConnection):
     """A connection that we opened; counted while it lives."""
 
-    __slots__ = ("_connector", "is_for_stranger")
+    __slots__ = ("_connector", "certificate_end", "is_for_stranger")
 
     def __init__(
         self,
@@ -223,6 +243,7 @@ class OpenedConnection(StreamConnection):
         super().__init__(streams, listener, host, port, was_opened_by_us=True)
         self._connector = connector
         self.is_for_stranger = False
+        self.certificate_end = 0.0  # of the peer, epoch seconds; 0: none was seen
         self.flow.first_hop = False
 
     @property
@@ -237,6 +258,11 @@ class OpenedConnection(StreamConnection):
 
     def connection_made(self, transport: Any) -> None:
         self._connector.held += 1
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            ends = (tls.getpeercert() or {}).get("notAfter")
+            if isinstance(ends, str):
+                self.certificate_end = ssl.cert_time_to_seconds(ends)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

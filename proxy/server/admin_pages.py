@@ -1,5 +1,5 @@
-"""The pages of the admin listener: /health, /ready, /metrics, /status, /explain,
-/drain.
+"""The pages of the admin listener: /health, /ready, /metrics, /status, /pool,
+/explain, /drain.
 
 ``/health`` says that the process works and stays 200 while it drains, so that no
 orchestrator kills it then; ``/ready`` says that new requests are welcome.
@@ -20,6 +20,7 @@ from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.chat_probe.results import ChatResults
 from proxy.server.drain import Drain, open_transactions
+from proxy.server.front_ends.seen import answer_pool, pool_at_a_glance, pool_page
 from proxy.server.readings import read_all
 from proxy.server.recording import calls, live, trace
 from proxy.server.runtime import Runtime
@@ -96,6 +97,10 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
         "/metrics": Page(scrape),
         "/status": Page(_status_page(runtime, state)),
         "/explain": Page(_explain_page(runtime), takes_query=True),
+        "/pool": Page(
+            lambda query: answer_pool(pool_page(runtime, state, query)),
+            takes_query=True,
+        ),
         "/drain": Page(begin_drain, "POST"),
         "/calls": private(lambda query: calls(runtime, query)),
         "/trace/live": Page(
@@ -240,7 +245,9 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         "connections": len(runtime.network.streams.connections),
         "errors": runtime.errors,
         "other_nodes": core.router.nodes.uris(),
-        "pools": {fqdn: _pool(runtime, fqdn) for fqdn in runtime.pool_lookups()},
+        "pools": {
+            fqdn: pool_at_a_glance(runtime, fqdn) for fqdn in runtime.pool_lookups()
+        },
         "chat_probe": state.chat_probes.to_json(runtime.loop.time()),
     }
 
@@ -262,28 +269,4 @@ def _store_writes(state: ServiceState) -> dict[str, Any]:
         "store_writable": lasts is None,
         "store_unwritable_since": None if lasts is None else state.unwritable_since,
         "store_unwritable_seconds": None if lasts is None else round(lasts, 1),
-    }
-
-
-def _pool(runtime: Runtime, fqdn: str) -> dict[str, Any]:
-    lookup = runtime.pool_lookups()[fqdn]
-    found = runtime.resolver.describe(lookup, health=runtime.core.health)
-    if found is None:
-        return {"error": "not resolved yet", "front_ends": []}
-    return {
-        "error": found.reason if found.error else "",
-        "dns_age": round(found.age, 1),
-        "dns_stale_for": found.stale_for,
-        "front_ends": [
-            {
-                "name": row.name,
-                "transport": row.transport,
-                "address": row.host,
-                "port": row.port,
-                "state": row.state,
-                "reason": row.reason,
-                "state_for": round(row.state_for, 1),
-            }
-            for row in found.front_ends
-        ],
     }

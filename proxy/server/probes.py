@@ -137,6 +137,10 @@ class FrontEndProber:
                 return Outcome(False, False, "tls")
             context = end.context
         result = await probe(front_end, context, source, timeout, reads_names=False)
+        if result.certificate is not None:
+            self._runtime.network.connector.note_certificate(
+                front_end.key, front_end.server_name, result.certificate.ends_at
+            )
         codes = self._runtime.core.settings.attempts.failover_codes
         return outcome_of(result, codes)
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TextIO
 from proxy.sip.display import visible
 from proxy.sip.masking import masked_start
 from proxy.telemetry.outlet import outlet_of
+from proxy.telemetry.recent import RecentCalls
 from proxy.telemetry.record import AccessRecord
 from proxy.telemetry.tally import AccessTally
 
@@ -102,9 +103,9 @@ def _text(value: bytes) -> str:
 class AccessLog:
     """Collects records and writes them, as JSON or ``key=value`` lines.
 
-    ``tally``, ``ledger`` and ``recorder`` get every record, whether ``writes`` is on or
-    off.  ``piece`` is the most bytes of one write: several processes that write into
-    one pipe would tear longer ones apart.
+    ``tally``, ``recent``, ``ledger`` and ``recorder`` get every record, whether
+    ``writes`` is on or off.  ``piece`` is the most bytes of one write: several
+    processes that write into one pipe would tear longer ones apart.
     """
 
     __slots__ = (
@@ -115,6 +116,7 @@ class AccessLog:
         "ledger",
         "outlet",
         "piece",
+        "recent",
         "recorder",
         "tally",
         "writes",
@@ -130,6 +132,7 @@ class AccessLog:
         self.ledger: Ledger | None = None
         self.guard: Guarding | None = None
         self.recorder: Ledger | None = None
+        self.recent = RecentCalls()
         self.writes = True
         self.piece = 0
         self._pending: list[tuple[AccessRecord, float]] = []
@@ -165,6 +168,8 @@ class AccessLog:
         if self.tally is not None:
             for record, _ in pending:
                 self.tally.count(record)
+        for record, at in pending:
+            self.recent.count(record, at)
         if self.ledger is not None:
             for record, at in pending:
                 self.ledger.count(record, at)

@@ -138,6 +138,7 @@ ELSEWHERE: dict[str, str] = {
     "server/host/descriptors": "wire/test_service.py",
     "server/host/event_loop": "net/test_selector.py",
     "server/lifecycle": "wire/test_service.py",
+    "server/front_ends/seen": "wire/test_pool_show.py",
     "server/probes": "wire/test_probes.py",
     "server/runtime": "wire/test_transports.py",
     "server/store_side/conflict_book": "wire/test_registrar.py",

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.journey.journey import Journey
@@ -43,10 +44,34 @@ async def test_a_dead_front_end_is_shown_with_the_reason(
             await Journey(client, ALIAS).play()
         text = await shown(config)
         assert "1 of 2 front ends in use by the running service" in text
-        (row,) = [line for line in text.splitlines() if "ejected" in line]
+        row, change = [line for line in text.splitlines() if "ejected" in line]
         assert FRONT_END_HOSTS[0] in row and "refused" in row
+        assert "fe1" in change and "refused" in change
         assert max(map(len, text.splitlines())) <= 80
         found = await waypost(config, "pool", "show", POOL)
         states = {x["host"]: x["state"] for x in found["dns"]["front_ends"]}
         assert states == {FRONT_END_HOSTS[0]: "ejected", FRONT_END_HOSTS[1]: "healthy"}
         assert found["service"]["problem"] == ""
+        out, well = sorted(found["service"]["front_ends"], key=lambda x: x["address"])
+        assert (out["state"], out["reason"]) == ("ejected", "refused")
+        assert out["calls"] == out["failed"] >= 3
+        assert well["calls"] >= 3 and well["failed"] == 0
+        assert [x["state"] for x in out["transitions"]][-3:] == [
+            *("suspect", "suspect", "ejected")
+        ]
+        since = datetime.fromisoformat(out["since"])
+        assert abs((datetime.now(UTC) - since).total_seconds()) < 60
+        assert 0 <= out["next_probe_in"] <= 12
+        assert out["certificate_ends"] is None and well["since"] is None
+
+
+async def test_a_pool_that_no_endpoint_leads_to_is_dns_alone(tmp_path: Path) -> None:
+    async with waypost_scene(tmp_path, [(FRONT_END_HOSTS[0], 5060)]):
+        config = next(tmp_path.rglob("waypost.toml"))
+        line = command("--config", str(config), "pool", "show", "no.contoso.test")
+        child = await asyncio.create_subprocess_exec(
+            *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, _ = await child.communicate()
+        assert "the service has no endpoint that leads to this pool" in out.decode()
+        assert child.returncode == 1

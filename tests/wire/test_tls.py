@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from proxy import clock
 from proxy.net.errors import NetError
 from proxy.net.network import ListenOptions
 from proxy.net.tls import TlsFiles, client_end, server_context, server_end
@@ -60,6 +61,19 @@ async def test_messages_pass_both_ways_and_the_pool_name_is_verified(
     assert [data[-1:] for _, data in got] == [b"0", b"1", b"2"]
     network.send(got[0][0], sip("BYE", b"x" * 60_000))
     assert (await recorder.wait("message", 4))[3] == (flow, sip("BYE", b"x" * 60_000))
+
+
+async def test_the_end_of_the_certificate_that_a_front_end_shows_is_known(
+    open_tls, authority: Authority, recorder: Recorder
+):
+    network = await open_tls(authority.issue(POOL, valid_for=timedelta(days=9)))
+    front_end, *rest = itself(network, POOL.upper())
+    assert network.connector.certificate_end(front_end.key, POOL) is None
+    network.connect(front_end, *rest)
+    await recorder.wait("flow_opened")
+    end = network.connector.certificate_end(front_end.key, POOL)
+    assert 8.9 < (end - clock.wall()) / 86_400 < 9.1
+    assert network.connector.certificate_end(front_end.key, "other.test") is None
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,19 @@
 their health."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
+from proxy import clock
 from proxy.admin.control import PoolView
 from proxy.admin.pool_show import ServiceView, gone
 from proxy.cli.screen import render
 from proxy.cli.screen.chat_probe import chat_probe_rows
 from proxy.pools.description import FrontEndRow, PoolDescription, RecordRow
 from proxy.sip.host import host_port
+
+TRANSITIONS: Final = 20
+"""So many of the last changes are shown."""
 
 
 def print_pool(
@@ -93,6 +99,63 @@ def _print_health(description: PoolDescription, service: ServiceView) -> None:
             for name, place, state, since, why in rows
         ],
     )
+    _print_calls(service)
+    _print_transitions(service)
+
+
+def _print_calls(service: ServiceView) -> None:
+    """What each front end was asked lately, and what will be looked at when."""
+    print()
+    render.print_table(
+        ("Front end", "Address", "Calls", "Failed", "Next probe", "Certificate"),
+        [
+            (
+                *_place(row["name"], row["address"], row["port"]),
+                str(row["calls"]),
+                str(row["failed"]),
+                _in(row["next_probe_in"]),
+                _ends(row["certificate_ends"]),
+            )
+            for row in service.front_ends
+        ],
+        f"Calls of the last {service.minutes} min, and what comes next",
+    )
+
+
+def _print_transitions(service: ServiceView) -> None:
+    """What happened to the front ends, the newest first."""
+    found = [
+        (each["at"], row["name"] or row["address"], each["state"], each["reason"])
+        for row in service.front_ends
+        for each in row["transitions"]
+    ]
+    newest = sorted(found, key=lambda each: each[0], reverse=True)[:TRANSITIONS]
+    if not newest:
+        return
+    print()
+    render.print_table(
+        ("When", "Front end", "Became", "Because"),
+        [
+            (render.instant(_seconds(at)), name, state, reason or "-")
+            for at, name, state, reason in newest
+        ],
+    )
+
+
+def _in(seconds: float | None) -> str:
+    return "-" if seconds is None else f"in {render.duration(seconds)}"
+
+
+def _ends(at: str | None) -> str:
+    """Until when the certificate is good that the service was shown."""
+    if at is None:
+        return "-"
+    left = _seconds(at) - clock.wall()
+    return f"ends in {render.duration(left)}" if left > 0 else "has ended"
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()
 
 
 def _place(name: str, host: str, port: int) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from proxy.recorder.joined import join_calls, join_traces
 from proxy.server import wiring
 from proxy.server.admin_door import AdminDoor
 from proxy.server.admin_pages import open_pages
+from proxy.server.front_ends.seen import answer_pool
 from proxy.server.host.account import object_to_root
 from proxy.server.host.activation import passed_sockets
 from proxy.server.host.notify import Notifier
@@ -33,6 +34,7 @@ from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
 from proxy.server.workers.crew import Crew
 from proxy.server.workers.explained_once import joined
+from proxy.server.workers.pools_once import joined_pool, joined_pools
 from proxy.server.workers.sockets import NodeSockets, open_sockets
 from proxy.server.workers.totals import Snapshot
 from proxy.telemetry.logs import set_up_logs
@@ -247,6 +249,10 @@ class Supervisor:
             found = await self.crew.ask("explain", words=dict(words))
             return joined([answer for _, answer in found])
 
+        async def pool(query: dict[str, str]) -> Reply:
+            found = await self.crew.ask("pool", query=query)
+            return answer_pool(joined_pool([each for _, each in found]))
+
         async def begin_drain() -> Reply:
             return Reply.json({"phase": "draining", "open": await self.drain()}, 202)
 
@@ -255,6 +261,7 @@ class Supervisor:
             "/metrics": Page(scrape),
             "/status": Page(status),
             "/explain": Page(explain, takes_query=True),
+            "/pool": Page(pool, takes_query=True),
             "/drain": Page(begin_drain, "POST"),
             "/calls": Page(calls, is_private=True, takes_query=True),
             "/trace/live": Page(live, "POST", is_private=True, takes_query=True),
@@ -297,6 +304,7 @@ class Supervisor:
         for _, each in found:
             if each["chat_probe"]["front_ends"]:
                 first["chat_probe"] = each["chat_probe"]
+        first["pools"] = joined_pools([each["pools"] for _, each in found])
         for name in _SUMMED:
             first[name] = sum(each[name] for _, each in found)
         return {

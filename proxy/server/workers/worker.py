@@ -21,6 +21,7 @@ from proxy.core import events
 from proxy.net.selector import new_event_loop
 from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
+from proxy.server.front_ends.seen import pool_page
 from proxy.server.garbage import settle_memory
 from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
@@ -227,6 +228,8 @@ def _answer(
             return _snapshot(runtime, state).to_json()
         case "status":
             return {"pid": os.getpid(), **status(runtime, state)}
+        case "pool":
+            return pool_page(runtime, state, message["query"])
         case "calls":
             return calls(runtime, message["query"])
         case "live":

@@ -1,0 +1,1 @@
+"""Front ends as the running service sees them, for pages."""

@@ -1,0 +1,113 @@
+"""A pool as the running service sees it: the page ``/pool`` and the pools of
+``/status``.
+
+Durations are seconds; instants are ISO 8601 in UTC.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from proxy.admin.listener.http import Reply
+from proxy.pools.description import FrontEndRow, PoolDescription
+from proxy.pools.health import Transition
+from proxy.server.runtime import Runtime
+from proxy.server.state import ServiceState
+from proxy.telemetry.recent import MINUTES
+
+
+def pool_page(
+    runtime: Runtime, state: ServiceState, query: Mapping[str, str]
+) -> dict[str, Any]:
+    """All that is known of the pool ``fqdn``; ``known`` is False for one that no
+    endpoint leads to."""
+    fqdn = query.get("fqdn", "").lower().rstrip(".")
+    lookup = runtime.pool_lookups().get(fqdn)
+    chat = state.chat_probes.to_json(runtime.loop.time())
+    rows = [row for row in chat["front_ends"] if row["pool"] == fqdn]
+    found: dict[str, Any] = {
+        "pool": fqdn,
+        "known": lookup is not None,
+        "error": "",
+        "dns_age": None,
+        "dns_stale_for": None,
+        "minutes": MINUTES,
+        "front_ends": [],
+        "chat_probe": {**chat, "front_ends": rows},
+    }
+    if lookup is None:
+        return found
+    runtime.access.flush()
+    described = runtime.resolver.describe(lookup, health=runtime.core.health)
+    found.update(_dns(described))
+    if described is not None:
+        found["front_ends"] = [
+            {**_row(row), **_details(runtime, fqdn, row)}
+            for row in described.front_ends
+        ]
+    return found
+
+
+def answer_pool(found: Mapping[str, Any] | None) -> Reply:
+    """The page as HTTP; None when no process could answer."""
+    if found is None:
+        return Reply.text(503, "no worker answers: see the log")
+    return Reply.json(found)
+
+
+def pool_at_a_glance(runtime: Runtime, fqdn: str) -> dict[str, Any]:
+    """For ``/status``: how its front ends are, and why."""
+    lookup = runtime.pool_lookups()[fqdn]
+    found = runtime.resolver.describe(lookup, health=runtime.core.health)
+    rows = [] if found is None else [_row(row) for row in found.front_ends]
+    return {**_dns(found), "front_ends": rows}
+
+
+def _dns(found: PoolDescription | None) -> dict[str, Any]:
+    if found is None:
+        return {"error": "not resolved yet", "dns_age": None, "dns_stale_for": None}
+    return {
+        "error": found.reason if found.error else "",
+        "dns_age": round(found.age, 1),
+        "dns_stale_for": found.stale_for,
+    }
+
+
+def _row(row: FrontEndRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "transport": row.transport,
+        "address": row.host,
+        "port": row.port,
+        "state": row.state,
+        "reason": row.reason,
+        "state_for": round(row.state_for, 1),
+    }
+
+
+def _details(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
+    """What only ``pool show`` asks for."""
+    now, wall = runtime.loop.time(), runtime.wall.offset
+    key = row.transport, row.host, row.port
+    health = runtime.core.health.health(key, now)
+    recent = runtime.access.recent.of(fqdn, (row.name or row.host,), now + wall)
+    probe = runtime.asking.next_probe(key)
+    ends_at = runtime.network.connector.certificate_end(key, fqdn)
+    return {
+        "since": _instant(health.since + wall) if health.transitions else None,
+        "ejected_for": round(row.ejected_for, 1),
+        "next_probe_in": None if probe is None else round(probe, 1),
+        "certificate_ends": None if ends_at is None else _instant(ends_at),
+        "calls": recent.calls,
+        "failed": recent.failed,
+        "transitions": [_transition(each, wall) for each in health.transitions],
+    }
+
+
+def _transition(each: Transition, wall: float) -> dict[str, str]:
+    at = _instant(each.at + wall)
+    return {"at": at, "state": each.state, "reason": each.reason}
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat("T", "milliseconds")
