@@ -25,9 +25,10 @@ PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules k
             dnsmasq baresip-core sipsak sipvicious tshark redis-server openssl \
             iproute2 util-linux faketime
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
+COUNT_PACKAGES := dnsmasq valgrind strace  # for `make bench-count` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check map bench bench-capacity bench-store promises soak format clean packages
+.PHONY: help run test test-built check map bench bench-capacity bench-count bench-store promises soak format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -83,11 +84,15 @@ format: $(DEV) ## let ruff put the code in order
 	@$(BIN)/ruff format .
 
 bench: PACKAGES += $(BENCH_PACKAGES)
+bench-count: PACKAGES := $(COUNT_PACKAGES)
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-capacity: packages $(DEV) $(STAMP) ## calls/s of one and of two processes, each held to the same part of a core (root)
 	@$(BIN)/python -m tests.bench.capacity $(ARGS)
+
+bench-count: packages $(DEV) $(STAMP) ## instructions and system calls of a call, counted and not timed (ARGS='--build PATH')
+	@$(BIN)/python -m tests.bench.counted $(ARGS)
 
 bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
 	@$(BIN)/python -m tests.bench.store $(ARGS)

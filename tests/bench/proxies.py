@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,20 +37,26 @@ BUILT = Path(__file__).parents[2] / ".venv-built" / "bin" / "waypost"
 
 @contextmanager
 def running(
-    name: str, world: World, scenario: str, transport: str, more: str = ""
+    name: str,
+    world: World,
+    scenario: str,
+    transport: str,
+    more: str = "",
+    under: Sequence[str] = (),
 ) -> Iterator[int]:
     """Start the proxy of that name for a scenario; its process id.
 
-    ``more`` is added to Waypost's configuration.
+    ``name`` may be ``waypost=PATH``, too: another build's command.  ``more`` is added
+    to Waypost's configuration, and ``under`` is a tool that it runs under.
     """
     is_secure = transport == "tls"
     if name.startswith("waypost"):
-        line = command() if name == "waypost-pure" else _built()
+        line = command() if name == "waypost-pure" else _built(name)
         extra = registrar.WAYPOST if scenario == "register" else ""
-        extra += "" if name == "waypost-default" else SAME_WORK
+        extra += "" if name == "waypost-default" or "=" in name else SAME_WORK
         extra += "[server]\nworkers = 2\n" if name == "waypost-2" else ""
         extra += tunnel.waypost(world) if is_secure else ""
-        yield from _waypost(world, line, extra + more, is_secure)
+        yield from _waypost(world, line, extra + more, is_secure, under)
         return
     allocator, _, children = name.removeprefix("kamailio-").partition("-")
     if scenario == "register":
@@ -74,15 +80,22 @@ def running(
         kamailio.stop()
 
 
-def _built() -> list[str]:
-    """The installed command, made by `make bench`."""
-    if not BUILT.exists():
-        raise RuntimeError(f"{BUILT} is missing: run `make bench`, which builds it")
-    return [str(BUILT)]
+def _built(name: str) -> list[str]:
+    """The installed command, made by `make bench`; or the one that is named."""
+    _, _, other = name.partition("=")
+    path = Path(other) if other else BUILT
+    if not path.exists():
+        raise RuntimeError(f"{path} is missing: run `make bench`, which builds ours")
+    # Its interpreter by name: a tool to run it under knows no "#!".
+    return [str(path.parent / "python"), str(path)]
 
 
 def _waypost(
-    world: World, waypost: list[str], extra: str, is_secure: bool
+    world: World,
+    waypost: list[str],
+    extra: str,
+    is_secure: bool,
+    under: Sequence[str] = (),
 ) -> Iterator[int]:
     config = world.directory / "waypost.toml"
     store = world.directory / "waypost.db"
@@ -110,10 +123,12 @@ def _waypost(
     log = world.directory / "waypost.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*waypost, "--config", str(config), "serve"], stdout=output, stderr=output
+            [*under, *waypost, "--config", str(config), "serve"],
+            stdout=output,
+            stderr=output,
         )
     try:
-        end = time.monotonic() + 15
+        end = time.monotonic() + (180 if under else 15)
         while not answers_options(PROXY):
             if time.monotonic() > end or process.poll() is not None:
                 raise RuntimeError(f"waypost did not start:\n{log.read_text()[-2000:]}")
@@ -121,7 +136,7 @@ def _waypost(
     finally:
         process.send_signal(signal.SIGINT)  # no drain
         try:
-            process.wait(10)
+            process.wait(60 if under else 10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
