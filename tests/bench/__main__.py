@@ -25,7 +25,8 @@ from tests.bench.measure import (
     tree,
     wait_for_quiet,
 )
-from tests.bench.proxies import NAMES, USUAL, running
+from tests.bench.peers import checked, kind_of
+from tests.bench.proxies import NAMES, USUAL, running, title
 from tests.bench.world import World, enter
 
 SCENARIOS = ["invite", "subscribe", "register"]
@@ -91,8 +92,14 @@ def runs(options: argparse.Namespace) -> Iterator[Figure]:
         for transport in options.transport:
             for scenario in options.scenario:
                 for _ in range(options.repeat):
-                    for name in options.proxy:
+                    for name in able(options.proxy, scenario, transport):
                         yield measure(world, name, scenario, transport, options)
+
+
+def able(proxies: list[str], scenario: str, transport: str) -> list[str]:
+    """Those that can do it here: a peer by its path does no TLS and no REGISTER."""
+    is_plain = transport != "tls" and scenario != "register"
+    return [name for name in proxies if is_plain or not kind_of(name)]
 
 
 def table(figures: list[Figure]) -> str:
@@ -127,7 +134,7 @@ def rows(proxies: dict[str, list[Figure]]) -> Iterator[str]:
         costs = [figure.cpu_per_1000 for figure in group]
         unsound = sum(not figure.is_sound for figure in group)
         yield (
-            f"  {NAMES[name]:<32}{median(name, 'cpu_per_1000'):>11.3f}"
+            f"  {title(name):<32}{median(name, 'cpu_per_1000'):>11.3f}"
             f"{min(costs):>8.3f} -{max(costs):.3f}"
             f"{ratio(name, 'cpu_per_1000', 'kamailio-qm'):>7}"
             f"{ratio(name, 'cpu_per_1000', 'kamailio-fm'):>7}"
@@ -152,13 +159,29 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     parser.add_argument("--transport", action="append", choices=list(TRANSPORT))
     parser.add_argument("--proxy", action="append", choices=list(NAMES))
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="KIND=PATH",
+        type=peer,
+        help="a build of opensips or repro as well (udp and tcp, no register)",
+    )
     parser.add_argument("--clients", type=int, default=1, help="sockets that call")
     parser.add_argument("--json", metavar="FILE", help="append every run, a line each")
     options = parser.parse_args(arguments)
     options.scenario = options.scenario or SCENARIOS[:2]
     options.transport = options.transport or list(TRANSPORT)
-    options.proxy = options.proxy or USUAL
+    options.proxy = [*(options.proxy or USUAL), *options.peer]
     return options
+
+
+def peer(name: str) -> str:
+    """``--peer``, with the reason when it is not one."""
+    try:
+        return checked(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from proxy.lab.service import command
 from proxy.lab.setting import ALIAS, CONFIG
 from tests.bench import registrar, tunnel
+from tests.bench.peers import kind_of, running_peer
 from tests.bench.world import DOMAIN, POOL, PROXY, World
 from tests.support.kamailio import Kamailio
 from tests.support.sip_probe import answers_options
@@ -25,6 +26,13 @@ NAMES = {
     "kamailio-fm-2": "Kamailio, prod. allocator, 2 ch.",
 }
 USUAL = list(NAMES)[:4]
+
+
+def title(name: str) -> str:
+    """How a proxy is called in a table; one given by its path, by its kind."""
+    return NAMES.get(name) or f"{name.partition('=')[0]}, the build given"
+
+
 # Kamailio's configuration here logs no calls and counts no users.
 SAME_WORK = """
 [log]
@@ -50,6 +58,9 @@ def running(
     to Waypost's configuration, and ``under`` is a tool that it runs under.
     """
     is_secure = transport == "tls"
+    if kind_of(name):
+        yield from running_peer(name, world, scenario, transport)
+        return
     if name.startswith("waypost"):
         line = command() if name == "waypost-pure" else _built(name)
         extra = registrar.WAYPOST if scenario == "register" else ""
