@@ -207,12 +207,13 @@ class UdpListener:
                     self._was_emptied(received)
                     break
                 except OSError as error:
-                    # Not about what we read: an ICMP error is pending.
-                    self._read_errors()
+                    # Not about what we read: an ICMP error is pending.  Any number of
+                    # them may be, as peers like; epoll comes back to us.
+                    is_told = self._read_errors()
                     errors += 1
                     if errors < _ERRORS_A_TURN:
                         continue
-                    if error.errno not in _REASONS:
+                    if not is_told:
                         self._cannot_read(error)
                     break
                 received += 1
@@ -271,15 +272,16 @@ class UdpListener:
                 if self._backlog.is_behind:
                     self._sieve.begin(self._loop, self._socket)
 
-    def _read_errors(self) -> None:
-        """Empty the error queue; it keeps the socket readable until it is."""
-        for _ in range(DATAGRAMS_A_TURN):
+    def _read_errors(self) -> bool:
+        """Empty the error queue, which keeps the socket readable until it is; whether
+        there was anything in it."""
+        for count in range(DATAGRAMS_A_TURN):
             try:
                 data, ancillary, _, address = self._socket.recvmsg(
                     65_535, 512, MSG_ERRQUEUE
                 )
             except OSError:
-                return
+                return count > 0
             number = icmp_error(ancillary)
             # "Fragmentation needed" is news for the kernel: it sends the
             # retransmission in pieces.
@@ -288,6 +290,7 @@ class UdpListener:
                 flow = self._flows.udp(self.listener, address[0], address[1])
                 reason = _REASONS.get(number, "unreachable")
                 self._sink.datagram_refused(flow, data, reason)
+        return True
 
     def _cannot_read(self, error: OSError) -> None:
         """The socket is readable and cannot be read: come back later, and less often

@@ -1,6 +1,8 @@
 """A UDP listener whose kernel takes nothing, or something strange: order and bounds."""
 
 import errno
+import socket
+import struct
 
 import pytest
 
@@ -131,19 +133,24 @@ class Bombarded:
     """A socket that tells of an ICMP error with each read, as many as there are."""
 
     def __init__(self, number: int, count: int):
-        self.number, self.count = number, count
+        self.number, self.count, self.queued = number, count, 0
         self.messages = [(b"OPTIONS sip:a SIP/2.0\r\n", ("10.1.0.9", 40000))]
 
     def recvfrom(self, size):
         if self.count:
-            self.count -= 1
+            self.count, self.queued = self.count - 1, 1
             raise OSError(self.number, "about a datagram of before")
         if not self.messages:
             raise BlockingIOError
         return self.messages.pop()
 
     def recvmsg(self, *arguments):
-        raise BlockingIOError
+        """The error queue (ip(7), IP_RECVERR): of ICMP, "port unreachable"."""
+        if not self.queued:
+            raise BlockingIOError
+        self.queued = 0
+        told = struct.pack("=IBBBxII", self.number, 2, 3, 3, 0, 0)
+        return b"x", [(socket.IPPROTO_IP, 11, told)], 0, ("10.1.0.9", 40000)
 
 
 def test_many_errors_about_other_datagrams_do_not_stop_the_listener(udp, loop, sink):
@@ -153,3 +160,4 @@ def test_many_errors_about_other_datagrams_do_not_stop_the_listener(udp, loop, s
         udp._readable()
     assert udp._resumed is None and not udp._pause
     assert udp.datagrams_received == 1 and len(sink.of("datagram")) == 1
+    assert len(sink.of("datagram_refused")) == 100
