@@ -12,6 +12,7 @@ from proxy.admin.doctor.verdicts import Step, summary, worst
 from proxy.admin.history import HistoryLine
 from proxy.admin.in_force import Keeper
 from proxy.admin.runbook.runbook import Report
+from proxy.admin.unknown import UnknownAddress
 from proxy.admin.usage import COUNTED_HERE, UsageView
 from proxy.endpoints.changes import RowChange
 from proxy.endpoints.codec import (
@@ -174,6 +175,30 @@ def usage_view_to_json(view: UsageView) -> dict[str, Any]:
             for (_, pool, day), count in sorted(view.days.items())
         ],
         "clients": [asdict(row) for row in view.rows],
+    }
+
+
+def unknown_to_json(view: UnknownAddress) -> dict[str, Any]:
+    """An address that nobody serves; ``(others)`` are requests without a name."""
+    return {
+        "sip_address": view.sip_address,
+        "users": view.users,
+        "requests": view.requests,
+        "first_at": min(row.first_at for row in view.rows),
+        "last_at": view.last.last_at,
+        "last_by": view.last.aor,
+        "clients": [
+            {
+                "aor": row.aor,
+                "first_at": row.first_at,
+                "last_at": row.last_at,
+                "count": row.count,
+                "user_agent": row.user_agent,
+                "epid": row.epid,
+                "source": row.source,
+            }
+            for row in view.rows
+        ],
     }
 
 

@@ -92,15 +92,15 @@ class UsageBook:
             return
         if record.rule not in ("endpoint", "learned"):
             return
-        aor = _short(record.request.from_aor())
-        if record.pool and record.endpoint and not aor.startswith(f"{DOCTOR}@"):
+        aor = shortened(record.request.from_aor())
+        if record.pool and record.endpoint and not is_of_doctor(aor):
             self._pools.count(record, aor, at, self.cutover())
         if record.rule == "learned":
             return
         key = record.endpoint, aor
         found = self._counts.get(key)
         if found is None:
-            if aor.startswith(f"{DOCTOR}@"):
+            if is_of_doctor(aor):
                 return
             if len(self._counts) >= MAX_NAMES:
                 key = record.endpoint, OTHERS
@@ -122,22 +122,33 @@ class UsageBook:
 
 
 def _usage(endpoint: str, aor: str, count: _Count) -> Usage:
-    request, source = count.record.request, count.record.source
+    row = row_of(endpoint, aor, count.record, count.last_at)
+    return replace(row, first_at=count.first_at, count=count.count, failed=count.failed)
+
+
+def row_of(address: str, aor: str, record: UsageRecord, at: float) -> Usage:
+    """The row of one request."""
+    request, source = record.request, record.source
     agent = (request.value("user-agent") or b"").decode("utf-8", "replace")
     return Usage(
-        endpoint,
+        address,
         aor,
-        count.first_at,
-        count.last_at,
-        count.count,
-        count.failed,
-        _short(visible(agent)),
-        _short(visible(_epid(request))),
+        at,
+        at,
+        1,
+        int(record.status >= 300),
+        shortened(visible(agent)),
+        shortened(visible(_epid(request))),
         f"{source.transport}:{source.host}",
     )
 
 
-def _short(text: str) -> str:
+def is_of_doctor(aor: str) -> bool:
+    """Whether a request is one of our own probes."""
+    return aor.startswith(f"{DOCTOR}@")
+
+
+def shortened(text: str) -> str:
     """At most ``_LONGEST`` bytes of it; two names that begin so are counted as one."""
     if len(text) * 4 <= _LONGEST:
         return text

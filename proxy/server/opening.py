@@ -102,8 +102,9 @@ async def start_service(
         runtime = await _new_runtime(setting, store, node, opened)
         opened.push_async_callback(runtime.close)
         if config.usage.ledger:
-            runtime.access.ledger = ledger.book
+            runtime.access.ledger = ledger
             ledger.book.cutover = lambda: newest_cutover(runtime)
+            ledger.unknown.domains = frozenset(config.domains)
         begin_recording(config, runtime, setting.workers)
         runtime.asking.store = store.look_up
         await start_registrar(store, runtime, sweeps_store=setting.is_first)

@@ -25,6 +25,7 @@ SECTIONS: Final[Mapping[str, int]] = {
     "usage": 2,
     "usage_pools": 4,
     "usage_days": 3,
+    "unknown": 2,
     "notes": 1,
     "access": 2,
     "access_used": 2,

@@ -25,6 +25,18 @@ class LedgerStore(Protocol):
         """Add counts to what is known of each endpoint and client, and of each pool;
         all or none."""
 
+    async def add_unknown(self, rows: Sequence[Usage]) -> None:
+        """Add counts of addresses that nobody serves (``endpoints.unknown``).
+
+        At most so many rows stay; the rest is counted without a name.
+        """
+
+    async def unknown(self) -> list[Usage]:
+        """Every address that nobody serves with each caller, the latest first.
+
+        The address is the ``endpoint_key`` of a row.
+        """
+
     async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
         """What pools made of the calls to one endpoint or to all."""
 
@@ -32,10 +44,13 @@ class LedgerStore(Protocol):
         """Who was where on which days."""
 
     async def forget_days(self, before: int) -> int:
-        """Forget days before this one; how many rows went."""
+        """Forget days before this one, and unknown addresses that were dialled last
+        before it; how many rows went."""
 
     async def forget_user(self, aor: str, actor: Actor, now: float) -> int:
         """Forget who this was, everywhere in the ledger; how many rows went.
+
+        Also as an address that nobody serves, which others dialled.
 
         Totals of pools stay: they name nobody.  So does the history, which has who did
         it and ``rows_text`` of how many went.

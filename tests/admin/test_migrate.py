@@ -8,6 +8,7 @@ from proxy.admin.control import ControlError
 from proxy.admin.migrate import migrate
 from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint, set_pool
 from proxy.endpoints.pool_usage import BOUNDS, PoolUsage, UserDays
+from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, StoreError, User, open_store
@@ -70,6 +71,12 @@ async def full(tmp_path):
             UserDays(KEY, POOL, "a@x", (20_700, 20_701)),
             UserDays(KEY, "other.contoso.test", "b@x", (20_701,)),
         ],
+    )
+    await store.add_unknown(
+        [
+            Usage("chat@x", "a@x", 1.5, 2.5, 9, 9, "ua", "e", "tcp:10.0.0.1"),
+            Usage(*NOBODY, 1.5, 2.5, 4, 4, "", "", ""),
+        ]
     )
     await store.set_note("runbook", "ticked")
     token = Access("token", "ci", "viewer", "ab", ("x.test",), (), 1.5, "anna", 9.5)

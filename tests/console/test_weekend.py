@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.endpoints.usage import Usage
 from tests.support.console import TEXT, in_store, running_console, write_config
 
 MINE, OTHER = "ocschat@contoso.test", "ocschat@contoso.com"
@@ -30,6 +31,22 @@ def config_file(tmp_path):
 def console(config_file):
     with running_console(config_file) as running:
         yield running
+
+
+def test_who_dials_what_nobody_serves_is_told_within_the_scope(call, config_file):
+    rows = [
+        Usage(each, "a@x", 1e9, 2e9, 3, 3, "ua", "", "tcp:10.1.1.1")
+        for each in (MINE, OTHER)
+    ]
+    in_store(config_file, lambda op: op.store.add_unknown(rows))
+    views = call("viewer").get("/usage/unknown").json()
+    assert {x["sip_address"] for x in views} == {f"sip:{MINE}", f"sip:{OTHER}"}
+    part = call("viewer", name="part", domains=["contoso.test"])
+    (view,) = part.get("/usage/unknown").json()
+    assert (view["sip_address"], view["users"], view["requests"]) == (
+        *(f"sip:{MINE}", 1, 3),
+    )
+    assert view["last_at"].startswith("2033-")
 
 
 def conflicts(caller):

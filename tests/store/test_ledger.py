@@ -1,6 +1,7 @@
 """The ledger and the notes in a store."""
 
 from proxy.endpoints.pool_usage import NO_TIMES, PoolUsage, UserDays
+from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import OTHERS, Usage
 from proxy.store import Actor, open_store
 from proxy.store.sqlite.store import SqliteStore
@@ -108,3 +109,63 @@ async def test_that_somebody_was_forgotten_stands_in_the_history_without_a_name(
     assert len(await store.history()) == 3
     assert len(await store.history("1 row")) == 2
     assert await store.table_version() == version
+
+
+def dialled(address, last, count=1, aor="a@x", agent="ua"):
+    return Usage(address, aor, last, last, count, count, agent, "e", "tcp:10.1.1.1")
+
+
+async def test_what_nobody_serves_adds_up_and_outlives_the_store(store, store_url):
+    first = [dialled("chat@x", 5.25, 2), dialled("chat@x", 6.0, 1, "b@x")]
+    await store.add_unknown(first)
+    second = [dialled("chat@x", 7.5, 3, agent="new"), dialled("c@x", 9.0)]
+    await store.add_unknown(second)
+    await store.add_unknown([])
+    await store.close()
+    again = await open_store(store_url)
+    c, a, b = await again.unknown()
+    assert (c.endpoint_key, b.aor) == ("c@x", "b@x")
+    assert (a.first_at, a.last_at, a.count, a.failed) == (5.25, 7.5, 5, 5)
+    assert (a.user_agent, a.epid, a.source) == ("new", "e", "tcp:10.1.1.1")
+    await again.close()
+
+
+async def test_what_nobody_serves_is_bounded_and_the_rest_is_counted(store):
+    part = store._file.unknown if isinstance(store, SqliteStore) else store
+    part._most = 3
+    await store.add_unknown([dialled("daily@x", 1000.0, 20)])
+    for number in range(5):
+        await store.add_unknown([dialled(f"{number}@x", 2000.0 + number)])
+    rows = await store.unknown()
+    assert {row.endpoint_key for row in rows} == {"daily@x", "4@x", "3@x", OTHERS}
+    (nobody,) = [row for row in rows if (row.endpoint_key, row.aor) == NOBODY]
+    assert (nobody.count, nobody.first_at, nobody.last_at) == (3, 2000.0, 2002.0)
+    assert (nobody.user_agent, nobody.source) == ("", "")
+    await store.add_unknown([dialled(f"x{n}@x", 3000.0 + n) for n in range(9)])
+    rows = await store.unknown()
+    assert len(rows) == 4 and sum(row.count for row in rows) == 34
+    assert rows[-1].endpoint_key == "daily@x"
+
+
+async def test_who_is_forgotten_is_neither_a_caller_nor_an_address(store):
+    await store.add_unknown(
+        [
+            dialled("chat@x", 1.0, aor="gone@x"),
+            dialled("chat@x", 1.0, aor="agone@x"),
+            dialled("gone@x", 2.0),
+            dialled("gone@xy", 2.0),
+        ]
+    )
+    assert await store.forget_user("gone@x", ANNA, 7.5) == 2
+    left = {(row.endpoint_key, row.aor) for row in await store.unknown()}
+    assert left == {("chat@x", "agone@x"), ("gone@xy", "a@x")}
+    assert (await store.history())[0].key == "2 rows"
+
+
+async def test_what_was_dialled_long_ago_is_forgotten(store):
+    day = 86_400.0
+    await store.add_unknown([dialled("a@x", 2 * day - 1, 500), dialled("b@x", 2 * day)])
+    assert await store.forget_days(2) == 1
+    assert [row.endpoint_key for row in await store.unknown()] == ["b@x"]
+    await store.add_unknown([dialled("c@x", 3 * day)])
+    assert len(await store.unknown()) == 2

@@ -172,6 +172,11 @@ class GuardedStore:
         found = await self._store.usage(endpoint_key)
         return [each for each in found if self._access.covers(each.endpoint_key)]
 
+    async def unknown(self) -> list[Usage]:
+        """See LedgerStore; what has no name is of no scope."""
+        found = await self._store.unknown()
+        return [each for each in found if self._access.covers(each.endpoint_key)]
+
     async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
         """See LedgerStore."""
         found = await self._store.pool_usage(endpoint_key)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -22,6 +23,7 @@ from proxy.cli.commands.endpoint import (
     required,
     run_change,
 )
+from proxy.cli.commands.unknown import show_unknown
 from proxy.cli.screen import render
 from proxy.cli.screen.layout import lay_out
 from proxy.cli.screen.output import made
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 WATCH: Final = 1.0
 WATCHED_ROWS: Final = 30
 SEVERAL: Final = 10
+_TOGETHER: Final = (
+    "--as-plan and --pool-fqdn go with --unknown, --watch and --daily do not: "
+    "waypost usage --unknown --as-plan FILE"
+)
 _CSV: Final = (
     *("endpoint", "client", "first_seen", "last_seen", "count", "failed"),
     *("user_agent", "epid", "source"),
@@ -66,6 +72,18 @@ def usage(
     seconds: Annotated[
         float | None, typer.Option(min=0, help="With --watch: end after this time.")
     ] = None,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="What is dialled and nobody serves.")
+    ] = False,
+    as_plan: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --unknown: a plan of them; - is the screen."
+        ),
+    ] = None,
+    pool_fqdn: Annotated[
+        str | None, typer.Option(help="With --as-plan: where all of them shall lead.")
+    ] = None,
 ) -> None:
     """Who still dials a legacy address: how many, how often, who was last.
 
@@ -75,8 +93,12 @@ def usage(
     if identity == "forget" or user is not None:
         _forget(session, identity, user)
         return
-
     is_counted = session.config().usage.ledger
+    if unknown or as_plan or pool_fqdn:
+        if watch or daily or not unknown:
+            raise ControlError(_TOGETHER)
+        show_unknown(session, identity, as_csv, as_plan, pool_fqdn)
+        return
 
     def look() -> list[UsageView]:
         return session.operate(
@@ -87,18 +109,24 @@ def usage(
         session.stay()
         _watch(look, identity is not None, seconds)
         return
-    views = look()
+    _show(session, look(), identity is not None, as_csv, days if daily else 0)
+
+
+def _show(
+    session: Session, views: list[UsageView], is_one: bool, as_csv: bool, days: int
+) -> None:
+    """``days`` is 0 unless users are wanted by day."""
     if session.json:
         render.print_json([usage_view_to_json(view) for view in views])
-    elif as_csv and daily:
+    elif as_csv and days:
         _print_days_csv(views)
     elif as_csv:
         _print_csv(views)
-    elif daily:
+    elif days:
         _print_days(views, days)
     elif not views:
         print("no endpoints")
-    elif identity is not None:
+    elif is_one:
         _print_one(views[0])
     else:
         _print_all(views)

@@ -7,11 +7,12 @@ from fastapi import Path, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from proxy.admin import facts as facts_verbs
-from proxy.admin import usage
+from proxy.admin import unknown, usage
 from proxy.admin.as_json import (
     facts_to_json,
     report_to_json,
     steps_to_json,
+    unknown_to_json,
     usage_view_to_json,
 )
 from proxy.admin.control import ControlError, refusals
@@ -26,7 +27,7 @@ from proxy.admin.runbook.memory import forget
 from proxy.console.api.endpoints import Identity
 from proxy.console.api.routing import Answer, Api, Conf, Op, Reader, TheDesk, WhatIf
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
-from proxy.console.schemas.table import UsageView
+from proxy.console.schemas.table import UnknownView, UsageView
 from proxy.console.schemas.weekend import (
     DoctorOrder,
     DoctorView,
@@ -58,6 +59,13 @@ async def get_usage(
     is_counted = config.usage.ledger
     views = await usage.get_usage(operator, None, days, is_counted=is_counted)
     return Answer([usage_view_to_json(view) for view in views])
+
+
+@api.get("/usage/unknown", list[UnknownView])
+async def get_unknown(operator: Reader) -> Response:
+    """What is dialled in our domains and nobody serves."""
+    views = await unknown.get_unknown(operator)
+    return Answer([unknown_to_json(view) for view in views])
 
 
 @api.get("/usage/{identity}", UsageView)

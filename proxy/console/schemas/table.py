@@ -185,3 +185,15 @@ class UsageView(Given):
     is_quiet: bool
     sentence: str
     clients: list[dict[str, Any]]
+
+
+class UnknownView(Given):
+    """What is dialled and nobody serves; ``(others)`` are requests without a name."""
+
+    sip_address: str
+    users: int
+    requests: int
+    first_at: Instant
+    last_at: Instant
+    last_by: str
+    clients: list[dict[str, Any]]

@@ -17,6 +17,7 @@ from proxy.core.answers.replies import (
     to_tag_for,
 )
 from proxy.core.forwarding.line_edits import stamp_via
+from proxy.core.routing.rule_order import NOWHERE
 from proxy.core.settings import CoreSettings
 from proxy.core.strangers.scans import Scans
 from proxy.core.strangers.suspects import Suspects
@@ -98,7 +99,8 @@ class Refusals:
         else:
             server.respond(refusal.status, data, now)
         endpoint = refusal.endpoint
-        if endpoint or self._settings.log_access:
+        # Ledgers count without access lines: who dials an endpoint, or what is none.
+        if endpoint or rule == NOWHERE or self._settings.log_access:
             self._note(request, flow, refusal.status, endpoint, rule)
 
     def _is_scan(self, request: Request, flow: Flow, now: float) -> bool:

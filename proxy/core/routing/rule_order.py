@@ -16,6 +16,8 @@ RULES: Final = (
     *("dialog", "route", "ourselves", "endpoint", "pool", "learned"),
     *("contact", "binding", "store", "default", "nowhere"),
 )
+NOWHERE: Final = RULES[-1]
+"""Nobody serves the address."""
 ASKED: Final = RULES[:-1]
 """In this order; the last one has an answer for every request."""
 BEFORE_OURSELVES: Final = RULES[: RULES.index("ourselves")]

@@ -11,7 +11,8 @@ import structlog
 
 from proxy import clock
 from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
-from proxy.endpoints.usage import Usage, UsageBook, bounded, merged
+from proxy.endpoints.unknown import MOST_FRESH, UnknownBook, bounded_unknown
+from proxy.endpoints.usage import Usage, UsageBook, UsageRecord, bounded, merged
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
@@ -22,10 +23,11 @@ SAVE: Final = 0.5
 FORGET: Final = 3600.0
 MOST_UNSAVED: Final = 10_000
 """Clients that wait for a store that takes no changes."""
+_NOT_FOUND: Final = 404
 
 
 class LedgerWriter:
-    """Takes counts out of ``book`` and adds them to the store.
+    """Takes counts out of ``book`` and ``unknown`` and adds them to the store.
 
     What waits is bounded: the clients that have been silent for longest lose their
     names first, and are counted together.
@@ -33,15 +35,23 @@ class LedgerWriter:
 
     def __init__(self, store: Store, writes: StoreWrites | None = None) -> None:
         self.book = UsageBook()
+        self.unknown = UnknownBook()
         self._store = store
         self._writes = writes or StoreWrites()
         self._unsaved: list[Usage] = []
         self._pools: list[PoolUsage] = []
         self._users: list[UserDays] = []
+        self._unknown: list[Usage] = []
         self._saving: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._unsaved)
+
+    def count(self, record: UsageRecord, at: float) -> None:
+        """Take a finished request into account; ``at`` is wall-clock seconds."""
+        if record.status == _NOT_FOUND:
+            self.unknown.count(record, at)
+        self.book.count(record, at)
 
     async def run(self) -> None:
         """Save for ever; what could not be saved is kept and tried again."""
@@ -52,7 +62,7 @@ class LedgerWriter:
                 self._begin()
 
     def _has_any(self) -> bool:
-        return bool(self._unsaved or self._pools or self._users)
+        return bool(self._unsaved or self._pools or self._users or self._unknown)
 
     def _take(self) -> None:
         """Empty the book, which holds whole requests, also while a save goes on."""
@@ -61,6 +71,7 @@ class LedgerWriter:
         waiting = merged(self._unsaved, fresh) if self._unsaved else fresh
         self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
         self._writes.dropped["usage"] += dropped
+        self._unknown = _joined(self._unknown, self.unknown.take())
 
     def _keep(self, pools: list[PoolUsage], users: list[UserDays]) -> None:
         """What pools did waits in as many rows as there are pools and days."""
@@ -72,19 +83,27 @@ class LedgerWriter:
         rows, self._unsaved = self._unsaved, []
         pools, self._pools = self._pools, []
         users, self._users = self._users, []
-        writing = self._write(rows, pools, users)
+        unknown, self._unknown = self._unknown, []
+        writing = self._write(rows, pools, users, unknown)
         self._saving = asyncio.get_running_loop().create_task(writing)
         return self._saving
 
     async def _write(
-        self, rows: list[Usage], pools: list[PoolUsage], users: list[UserDays]
+        self,
+        rows: list[Usage],
+        pools: list[PoolUsage],
+        users: list[UserDays],
+        unknown: list[Usage],
     ) -> None:
         try:
             await self._store.add_usage(rows, pools, users)
+            rows, pools, users = [], [], []
+            await self._store.add_unknown(unknown)
         except StoreError as error:
             self._writes.failed(error)
             log.warning("usage.not_saved", clients=len(rows), reason=str(error))
             self._keep(pools, users)
+            self._unknown = _joined(unknown, self._unknown)
             waiting = merged(rows, self._unsaved)
             self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
             self._writes.dropped["usage"] += dropped
@@ -98,6 +117,13 @@ class LedgerWriter:
         self._take()
         if self._has_any():
             await self._begin()
+
+
+def _joined(older: list[Usage], newer: list[Usage]) -> list[Usage]:
+    """What waits of addresses that nobody serves: most of the time nothing."""
+    if not older or not newer:
+        return older or newer
+    return bounded_unknown(merged(older, newer), MOST_FRESH)
 
 
 async def forget_days(store: Store, writes: StoreWrites, keep_days: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from proxy.endpoints.unknown import NOBODY, worth_of
 from proxy.location.binding import FIELDS
 from proxy.store.copying import META, Rows, Values, keyed
 from proxy.store.redis import scripts
@@ -12,6 +13,7 @@ from proxy.store.redis.connection import RedisConnection, Word, redis_key
 from proxy.store.redis.learned import rows_of, value_of
 from proxy.store.redis.ledger import pool_usage_of, user_days_of
 from proxy.store.redis.registrar import binding_from_json, binding_to_json
+from proxy.store.redis.unknown import field_of, unknown_of
 
 Words = tuple[Any, ...]
 
@@ -238,6 +240,24 @@ def _days_commands(endpoint: str, pool: str, aor: str, days: str) -> list[Words]
     return [("HSET", redis_key("usage_days"), f"{endpoint}\n{pool}\n{aor}", days)]
 
 
+def _unknown_row(name: bytes, value: bytes) -> list[Values]:
+    row = unknown_of(name, value)
+    head = row.endpoint_key, row.aor, row.first_at, row.last_at, row.count
+    return [(*head, row.user_agent, row.epid, row.source)]
+
+
+def _unknown_commands(
+    address: str, aor: str, first: float, last: float, count: int, *rest: str
+) -> list[Words]:
+    field = field_of(address, aor)
+    value = f"{first!r} {last!r} {count}\n{json.dumps(rest)}"
+    commands: list[Words] = [("HSET", redis_key("unknown"), field, value)]
+    if (address, aor) != NOBODY:
+        worth = f"{worth_of(last, count):.3f}"
+        commands.append(("ZADD", redis_key("unknown:worth"), worth, field))
+    return commands
+
+
 _READ: Final[dict[str, Callable[[bytes, bytes], list[Values]]]] = {
     "cutovers": _cutover,
     "audit": _audit,
@@ -246,6 +266,7 @@ _READ: Final[dict[str, Callable[[bytes, bytes], list[Values]]]] = {
     "conflicts": _conflict,
     "usage_pools": _pool_row,
     "usage_days": _days_row,
+    "unknown": _unknown_row,
     "access": _access,
     "access_used": _access_used,
 }
@@ -256,6 +277,7 @@ _WRITE: Final[dict[str, Callable[..., list[Words]]]] = {
     "usage": _usage_commands,
     "usage_pools": _pool_commands,
     "usage_days": _days_commands,
+    "unknown": _unknown_commands,
     "access": _access_commands,
     "access_used": _access_used_commands,
 }

@@ -34,6 +34,7 @@ from proxy.store.redis.ledger import RedisLedger
 from proxy.store.redis.news import RedisNews
 from proxy.store.redis.nodes import RedisNodes
 from proxy.store.redis.registrar import RedisRegistrar, audit_text, new_origin
+from proxy.store.redis.unknown import RedisUnknown
 from proxy.store.redis.watch import RedisWatch
 
 TRIES: Final = 50
@@ -42,7 +43,13 @@ _TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"
 
 
 class RedisStore(
-    RedisRegistrar, RedisLedger, RedisAccess, RedisNews, RedisNodes, RedisWatch
+    RedisRegistrar,
+    RedisLedger,
+    RedisUnknown,
+    RedisAccess,
+    RedisNews,
+    RedisNodes,
+    RedisWatch,
 ):
     """A Store in a Redis."""
 

@@ -38,6 +38,7 @@ from proxy.store.sqlite.migrations import NEWEST, SchemaTooNew, migrate, schema_
 from proxy.store.sqlite.news import SqliteNews
 from proxy.store.sqlite.place import REPLACED, SECRET, Identity, prepare, secret_of
 from proxy.store.sqlite.registrar import SqliteRegistrar
+from proxy.store.sqlite.unknown import SqliteUnknown
 from proxy.store.sqlite.watch import SqliteWatch
 
 BUSY_SECONDS: Final = 5.0
@@ -97,6 +98,7 @@ class SqliteFile:
         self.registrar = SqliteRegistrar(self._db, self._transaction)
         self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
+        self.unknown = SqliteUnknown(self._db, self._transaction)
         self.access = SqliteAccess(self._db, self._transaction)
         self.watch = SqliteWatch(self._db, self._transaction)
 

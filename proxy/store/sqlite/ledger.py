@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from proxy.endpoints.pool_usage import PoolUsage, UserDays, added
+from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
 from proxy.endpoints.usage import OTHERS, Usage, merged
 from proxy.store.actor import Actor
 from proxy.store.ledger import FORGOTTEN, MAX_USERS, rows_text
@@ -117,6 +117,9 @@ class SqliteLedger:
             gone = self._db.execute(
                 "DELETE FROM usage_pools WHERE day < ?", (before,)
             ).rowcount
+            gone += self._db.execute(
+                "DELETE FROM unknown WHERE last_at < ?", (before * DAY,)
+            ).rowcount
             rows = self._db.execute("SELECT * FROM usage_days").fetchall()
             for *who, text in rows:
                 days = _days(text)
@@ -142,8 +145,12 @@ class SqliteLedger:
         with self._transaction():
             gone = sum(
                 self._db.execute(f"DELETE FROM {table} WHERE aor = ?", (aor,)).rowcount
-                for table in ("usage", "usage_days")
+                for table in ("usage", "usage_days", "unknown")
             )
+            # Somebody who has left is dialled by others.
+            gone += self._db.execute(
+                "DELETE FROM unknown WHERE address = ?", (aor,)
+            ).rowcount
             if gone:
                 write_audit(self._db, actor, verb, (kind, rows_text(gone)), now)
         return gone

@@ -101,6 +101,13 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         " aor TEXT NOT NULL, days TEXT NOT NULL,"
         " PRIMARY KEY (endpoint_key, pool_fqdn, aor)) WITHOUT ROWID",
     ),
+    (
+        # Who dialled what nobody serves: endpoints/unknown.py.
+        "CREATE TABLE unknown (address TEXT NOT NULL, aor TEXT NOT NULL,"
+        " first_at REAL NOT NULL, last_at REAL NOT NULL, count INTEGER NOT NULL,"
+        " user_agent TEXT NOT NULL, epid TEXT NOT NULL, source TEXT NOT NULL,"
+        " PRIMARY KEY (address, aor)) WITHOUT ROWID",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

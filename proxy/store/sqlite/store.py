@@ -176,6 +176,15 @@ class SqliteStore:
         if rows or pools or users:
             await self._run(self._file.ledger.add_usage, rows, pools, users)
 
+    async def add_unknown(self, rows: Sequence[Usage]) -> None:
+        """See LedgerStore."""
+        if rows:
+            await self._run(self._file.unknown.add_unknown, rows)
+
+    async def unknown(self) -> list[Usage]:
+        """See LedgerStore."""
+        return await self._run(self._file.unknown.unknown)
+
     async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
         """See LedgerStore."""
         return await self._run(self._file.ledger.pool_usage, endpoint_key)

@@ -8,8 +8,10 @@ from proxy.admin import control, cutover, registrar, usage
 from proxy.admin.access import tokens
 from proxy.admin.access.guarded_store import READS, GuardedStore, allow
 from proxy.admin.control import ControlError, Operator
+from proxy.admin.unknown import get_unknown
 from proxy.endpoints.changes import EndpointFields, Rules
 from proxy.endpoints.plan import parse_plan
+from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import Usage
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, Store, User, open_store
@@ -23,7 +25,7 @@ ONE = Access("token", "one", "operator", "", endpoints=("mine@contoso.test",))
 SERVICES = frozenset(
     "hmac_key learn touch_learned forget_learned try_write save_bindings news look_up"
     " forget_bindings note_conflict add_usage announce_node note_access_use"
-    " hold_lease add_guarded forget_days".split()
+    " hold_lease add_guarded forget_days add_unknown".split()
 )
 """What only a running service, the command line, or the console for itself, does."""
 
@@ -55,6 +57,8 @@ async def full(store):
     for key in ("mine@contoso.test", "chat@other.test"):
         await new(store, key)
         await store.add_usage([Usage(key, "a@x", 1.0, 2.0, 1, 0, "", "", "")])
+        dialled = f"new{key}"
+        await store.add_unknown([Usage(dialled, "b@x", 1.0, 2.0, 1, 1, "", "", "")])
         made = Binding(key, b"k", b"u", b"v", 1.0, 1e9, 1.0, b"c", 1)
         await store.save_bindings([BindingChange(key, b"k", made)])
         await store.note_conflict(Conflict(key, "udp:1", "", "", 1.0, 2.0))
@@ -116,6 +120,18 @@ async def test_none_but_an_admin_of_everything_has_a_user_forgotten(full, access
     assert await usage.forget_user(as_operator(full, ADMIN), "sip:A@x") == 2
     row = (await full.history())[0]
     assert (row.verb, row.key, row.actor.name) == ("usage.forget", "2 rows", "all")
+
+
+async def test_what_nobody_serves_is_shown_within_the_scope(full):
+    await full.add_unknown([Usage(*NOBODY, 1.0, 2.0, 9, 9, "", "", "")])
+
+    async def seen(access):
+        found = await get_unknown(as_operator(full, access))
+        return [each.key for each in found]
+
+    assert await seen(SCOPED) == ["newchat@other.test"]
+    assert await seen(ONE) == []
+    assert len(await seen(replace(ADMIN, role="viewer"))) == 3
 
 
 async def test_who_looks_at_bodies_is_an_operator_of_everything_and_is_noted(full):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
+from proxy.endpoints.unknown import MOST_FRESH
 from proxy.endpoints.usage import OTHERS, Usage, bounded
 from proxy.server.store_side import ledger
 from proxy.server.store_side.learned import MOST_USES, keep_uses
@@ -79,6 +80,41 @@ async def test_unsaved_names_are_bounded_and_counted(tmp_path, monkeypatch) -> N
             assert len(writer) <= 101
     assert writes.dropped["usage"] == 20 * 50 - 100
     assert sum(each.count for each in writer._unsaved) == 20 * 50 * 2
+
+
+async def test_unsaved_unknown_addresses_are_bounded_and_counted(tmp_path) -> None:
+    async with gone(tmp_path) as store:
+        writer = LedgerWriter(store)
+        for batch in range(4):
+            rows = [row(n, f"{batch}.{n}@b.test") for n in range(MOST_FRESH // 2)]
+            writer.unknown = Book(rows)  # type: ignore[assignment]
+            writer._take()
+            await writer._begin()
+            assert len(writer._unknown) <= MOST_FRESH + 1
+    assert sum(each.count for each in writer._unknown) == 4 * MOST_FRESH
+
+
+async def test_what_was_saved_is_not_saved_again_with_what_was_not(tmp_path) -> None:
+    store = await open_store(f"sqlite:///{tmp_path}/waypost.db")
+
+    class Refusing:
+        add_usage = store.add_usage
+
+        async def add_unknown(self, rows) -> None:
+            raise StoreError("full")
+
+    writer = LedgerWriter(Refusing())  # type: ignore[arg-type]
+    writer.book = Book([row(1)])  # type: ignore[assignment]
+    writer.unknown = Book([row(2)])  # type: ignore[assignment]
+    writer._take()
+    await writer._begin()
+    assert (writer._unsaved, len(writer._unknown)) == ([], 1)
+    writer.book, writer._store = Book([]), store  # type: ignore[assignment]
+    writer.unknown = Book([])  # type: ignore[assignment]
+    await writer.close()
+    assert [x.count for x in await store.usage()] == [2]
+    assert [x.count for x in await store.unknown()] == [2]
+    await store.close()
 
 
 async def test_a_failed_save_leaves_no_cycle(tmp_path) -> None:

@@ -17,4 +17,11 @@ for i = 1, #all, 2 do
     if left ~= ' ' then redis.call('HSET', P .. 'usage_days', all[i], left) end
   end
 end
+local book = redis.call('HGETALL', P .. 'unknown')
+for i = 1, #book, 2 do
+  if tonumber(string.match(book[i + 1], '^%S+ (%S+)')) < first * 86400 then
+    gone = gone + redis.call('HDEL', P .. 'unknown', book[i])
+    redis.call('ZREM', P .. 'unknown:worth', book[i])
+  end
+end
 return gone

@@ -11,6 +11,13 @@ for _, field in ipairs(redis.call('HKEYS', P .. 'usage_days')) do
     gone = gone + redis.call('HDEL', P .. 'usage_days', field)
   end
 end
+local address = ARGV[2] .. '\n'
+for _, field in ipairs(redis.call('HKEYS', P .. 'unknown')) do
+  if string.sub(field, -#tail) == tail or string.sub(field, 1, #address) == address then
+    gone = gone + redis.call('HDEL', P .. 'unknown', field)
+    redis.call('ZREM', P .. 'unknown:worth', field)
+  end
+end
 if gone > 0 then
   local key = gone == 1 and ARGV[5] or gone .. ARGV[6]
   audit(key, ARGV[3] .. key .. ARGV[4])
