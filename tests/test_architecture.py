@@ -42,11 +42,11 @@ ARROWS: dict[str, set[str]] = {
     "journey": set(),
     "admin": {
         *("endpoints", "store", "location", "net", "pools", "telemetry", "sip"),
-        *("facts", "journey"),
+        *("facts", "journey", "recorder"),
     },
     "console": {
         *("admin", "endpoints", "store", "location", "net", "pools", "telemetry"),
-        *("facts", "sip"),
+        *("facts", "recorder", "sip"),
     },
     "cli": {"admin", "endpoints", "location", "pools", "store", "telemetry", "sip"},
     "lab": {"sip", "cli", "admin", "server", "journey"},

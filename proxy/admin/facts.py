@@ -8,6 +8,7 @@ from proxy.admin.control import ControlError, Operator, refusals
 from proxy.admin.files import read_whole
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
+from proxy.endpoints.changes import find_endpoint
 from proxy.endpoints.plan import Plan
 from proxy.endpoints.table import EndpointTable
 from proxy.facts.check import check
@@ -29,6 +30,14 @@ def read_facts_file(path: Path) -> Facts:
         raise ControlError(f"{path}: {error}", UNUSABLE) from None
 
 
+def parse_facts(text: str) -> Facts:
+    """The same of a text that was sent here; raises ControlError."""
+    try:
+        return read_facts(text.encode("utf-8", "surrogatepass"))
+    except FactsError as error:
+        raise ControlError(f"facts: {error}", UNUSABLE) from None
+
+
 def about(findings: Iterable[Finding], address: str | None) -> list[Finding]:
     """Those that concern one endpoint: its own, and those of no endpoint.
 
@@ -39,6 +48,15 @@ def about(findings: Iterable[Finding], address: str | None) -> list[Finding]:
         for each in findings
         if address is None or not each.of.startswith("sip:") or each.of == address
     ]
+
+
+async def address_of(operator: Operator, identity: str | None) -> str | None:
+    """The endpoint that was named, as ``sip:user@host``; raises ControlError."""
+    if identity is None:
+        return None
+    with refusals():
+        table = await operator.store.load_table()
+        return f"sip:{find_endpoint(table, identity).key}"
 
 
 async def examine(
@@ -52,6 +70,15 @@ async def examine(
     table = await operator.store.load_table()
     wanted = wanted_of(config, table, plan, topology)
     return check(facts, wanted, operator.clock())
+
+
+async def findings_of(
+    operator: Operator, config: Config, facts: Facts | None, plan: Plan | None = None
+) -> list[Finding]:
+    """What the facts say of the endpoints that there are and those of a plan."""
+    if facts is None:
+        return []
+    return await examine(operator, config, facts, plan)
 
 
 def wanted_of(

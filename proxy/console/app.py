@@ -14,6 +14,7 @@ from proxy.console.api import (
     cutovers,
     endpoints,
     lines,
+    observed,
     pools,
     registrations,
     service,
@@ -29,7 +30,7 @@ APIS: Final = tuple(
     each.api
     for each in (
         *(endpoints, pools, cutovers, weekend, registrations, service),
-        *(access, lines),
+        *(observed, access, lines),
     )
 )
 """Each noun of the API; a new one is a module and a word here."""

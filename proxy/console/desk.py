@@ -7,7 +7,8 @@ the store as far as that one may use it.
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address, ip_network
@@ -26,11 +27,13 @@ from proxy.admin.access.people import check_password
 from proxy.admin.access.tokens import token_holder
 from proxy.admin.control import Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
+from proxy.admin.observed.explaining import Here
 from proxy.config import Config
 from proxy.console.hosts import OwnHosts, is_same_origin
 from proxy.console.limiter import Limiter
 from proxy.console.problems import Problem
 from proxy.console.sessions import COOKIE, CSRF_HEADER, Session, Sessions, is_csrf
+from proxy.console.watchers import Watchers
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import RowChange
 from proxy.endpoints.codec import Row, row_to_json
@@ -63,10 +66,13 @@ class Desk:
         config: Config,
         store: Store,
         run_line: RunLine | None = None,
+        explain_here: Here | None = None,
     ) -> None:
         self.config = config
         self.store = store
         self.run_line = run_line
+        self.explain_here = explain_here
+        self._watchers = Watchers(each=2, most=6)
         self.hosts = OwnHosts(config)
         self.sessions = Sessions()
         self.limiter = Limiter()
@@ -265,6 +271,15 @@ class Desk:
             allow=judge,
             sees=access.covers,
         )
+
+    @contextmanager
+    def following(self, caller: Caller) -> Iterator[None]:
+        """Somebody who stays for what comes; raises ControlError for one too many."""
+        self._watchers.begin(caller.access)
+        try:
+            yield
+        finally:
+            self._watchers.end(caller.access)
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         """What asks the running service, and blocks."""

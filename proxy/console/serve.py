@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from proxy.admin.control import ControlError
+from proxy.admin.observed.explaining import Here
 from proxy.config import Config
 from proxy.console.app import build
 from proxy.console.desk import Desk, RunLine
@@ -41,18 +42,20 @@ class Console:
     server: WebServer
 
 
-def run(config: Config, run_line: RunLine | None) -> int:
+def run(config: Config, run_line: RunLine | None, explain_here: Here | None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
     Raises ControlError for what cannot be, and StoreError.
     """
     set_up_logs(config.log.format, config.log.level, sys.stderr)
-    asyncio.run(_serve(config, run_line))
+    asyncio.run(_serve(config, run_line, explain_here))
     return 0
 
 
-async def _serve(config: Config, run_line: RunLine | None) -> None:
-    async with console(config, run_line) as found:
+async def _serve(
+    config: Config, run_line: RunLine | None, explain_here: Here | None
+) -> None:
+    async with console(config, run_line, explain_here) as found:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,6 +71,7 @@ async def _serve(config: Config, run_line: RunLine | None) -> None:
 async def console(
     config: Config,
     run_line: RunLine | None = None,
+    explain_here: Here | None = None,
 ) -> AsyncIterator[Console]:
     """A console that serves meanwhile; raises ControlError, StoreError."""
     context = tls_context(config)
@@ -77,7 +81,7 @@ async def console(
     except BaseException:
         sock.close()
         raise
-    desk = Desk(config, store, run_line)
+    desk = Desk(config, store, run_line, explain_here)
     server = WebServer(build(desk, is_tls=context is not None), sock, context)
     host, port = sock.getsockname()[:2]
     url = f"{'https' if context else 'http'}://{host_port(host, port)}"

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from proxy.admin.as_json import iso, timed
-from proxy.admin.control import ControlError
-from proxy.cli.commands.live_trace import ask
+from proxy.admin.observed.calls import Line, last_calls
+from proxy.cli.commands.live_trace import asked
 from proxy.cli.screen import render
 from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session
@@ -22,10 +22,6 @@ from proxy.cli.typed.instants import instant
 WATCH: Final = 1.0
 _OVERLAP: Final = 3.0
 """Seconds that are asked for again: a worker may be late with a line."""
-_OFF: Final = (
-    "the service keeps no list of calls: write megabytes = 16 and calls = 10000 in "
-    "[recorder] and start it again"
-)
 _COLUMNS: Final = (
     *("When", "Who", "What", "Answer", "Took", "To", "Ended", "Where", "Why"),
     "Call-ID",
@@ -35,8 +31,6 @@ _CSV: Final = (
     *("endpoint", "pool", "attempts", "ended", "ended_at", "failures", "reason"),
     "call_id",
 )
-
-Line = dict[str, Any]
 
 
 def calls(
@@ -94,11 +88,8 @@ def calls(
 
 def _ask(session: Session, query: dict[str, str]) -> list[Line]:
     """The oldest of them first."""
-    answer = ask(session, "/calls", query)
-    if not answer["is_on"]:
-        raise ControlError(_OFF)
-    lines: list[Line] = answer["calls"][: int(query["limit"])]
-    return lines[::-1]
+    with asked():
+        return last_calls(session.config(), query)[::-1]
 
 
 def _watch(

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 
 from proxy.admin.control import ControlError
+from proxy.cli.commands.explain import explain_here
 from proxy.cli.hosting.run_line import Line, run_line
 from proxy.cli.session import Session
 from proxy.config import Config
@@ -29,4 +30,4 @@ def console(context: typer.Context) -> None:
     ) -> None:
         run_line(root, config, operate, tell, admit, stay, Line(**line))
 
-    raise typer.Exit(run(config, lines))
+    raise typer.Exit(run(config, lines, explain_here))

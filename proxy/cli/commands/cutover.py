@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -16,17 +16,11 @@ from proxy.admin.as_json import (
 )
 from proxy.admin.control import ControlError, Operator, Outcome, refusals
 from proxy.admin.cutover import Again
-from proxy.admin.doctor.before_switch import (
-    as_steps,
-    examine_pools,
-    look_at_plan,
-    pools_of,
-    refuse_when_failed,
-)
 from proxy.admin.doctor.verdicts import Step, summary
 from proxy.admin.in_force import Keeper, is_in_force, rollback_keeper, sentence
+from proxy.admin.switching import DEFAULT_LEAST, Order, look, switch
 from proxy.cli.commands.endpoint import WhatIf
-from proxy.cli.commands.judged import FactsFile, Force, Strict, end, findings_of, read
+from proxy.cli.commands.judged import FactsFile, Force, Strict, end, read
 from proxy.cli.commands.pool_doubts import pool_doubts, warn
 from proxy.cli.screen import render
 from proxy.cli.screen.cutover_view import SHOWN, print_cutover, terms
@@ -43,8 +37,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Switch many endpoints to new pools at once, and back.",
 )
-
-DEFAULT_LEAST: Final = 20
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The plan, TOML.")]
 Percent = Annotated[
@@ -105,13 +97,8 @@ def plan(
     share = share_of(percent, pilots)
     known = read(facts)
 
-    async def work(operator: Operator) -> tuple[Outcome, list[Step]]:
-        outcome = await verbs.apply(operator, planned, share=share, what_if=True)
-        found = await findings_of(operator, config, known, planned)
-        changes = outcome.changes
-        return outcome, await look_at_plan(operator, config, planned, changes, found)
-
-    outcome, steps = session.operate(work)
+    order = Order(planned, share, facts=known)
+    outcome, steps = session.operate(lambda operator: look(operator, config, order))
     doubts = [x.text for x in steps if (x.name, x.verdict) == ("dns", "warning")]
     if session.json:
         about = {**cutover_outcome_to_json(outcome), **warnings(doubts)}
@@ -144,37 +131,20 @@ def apply(
     session: Session = context.obj
     config = session.config()
     wanted = _wanted(session, file, again)
-    planned = wanted.plan
     share = share_of(percent, pilots) if percent is not None or pilots else wanted.share
     armed, lasts = _guard(guard, min_, for_, probe) or (wanted.guard, wanted.guard_for)
     within = None if confirm_within is None else confirm_within * 60
-    known = read(facts)
-    promised = within is not None or planned.confirm_within or armed
-    keeper = rollback_keeper(config, armed) if promised and not what_if else Keeper()
+    order = Order(wanted.plan, share, armed, lasts, within, force, read(facts))
 
-    async def work(operator: Operator) -> tuple[list[Step], Outcome, int]:
-        # First whether it can be done at all: the doctor may take a while.
-        outcome = await verbs.apply(operator, planned, share=share, what_if=True)
-        if what_if or not outcome.changes:
-            return [], outcome, 0
-        steps = as_steps(await findings_of(operator, config, known, planned))
-        steps += await examine_pools(operator, config, pools_of(planned))
+    def examined(steps: list[Step], outcome: Outcome) -> None:
         if not session.json:
             _print_examined(steps, outcome)
-        forced = refuse_when_failed(steps, force)
-        keeper.refuse_unless(force)
-        outcome = await verbs.apply(
-            operator,
-            planned,
-            share=share,
-            confirm_within=within,
-            guard=armed,
-            guard_for=lasts,
-            forced=forced,
-        )
-        return steps, outcome, await operator.store.table_version()
 
-    steps, outcome, version = session.operate(work)
+    done = session.operate(
+        lambda operator: switch(operator, config, order, examined, what_if=what_if)
+    )
+    steps, outcome, version = done.steps, done.outcome, done.version
+    keeper = done.keeper
     doubts = pool_doubts(session, outcome) if what_if else []  # else the doctor has
     if version:
         made(_applied(_cutover_of(outcome))[0])

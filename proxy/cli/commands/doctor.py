@@ -7,22 +7,21 @@ from typing import Annotated
 import typer
 
 from proxy.admin.as_json import steps_to_json
-from proxy.admin.control import ControlError, Operator, refusals
+from proxy.admin.control import ControlError, Operator
 from proxy.admin.cutover import read_plan
 from proxy.admin.doctor.before_switch import as_steps
 from proxy.admin.doctor.doctor import Doctor
 from proxy.admin.doctor.serving import service_step
 from proxy.admin.doctor.verdicts import Step, summary
-from proxy.admin.facts import about
+from proxy.admin.facts import about, address_of, findings_of
 from proxy.admin.in_force import is_in_force
 from proxy.cli.commands.endpoint import Identity
-from proxy.cli.commands.judged import FactsFile, Strict, end, findings_of, read
+from proxy.cli.commands.judged import FactsFile, Strict, end, read
 from proxy.cli.hosting.host import HOST
 from proxy.cli.screen import render
 from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.config import Config
-from proxy.endpoints.changes import find_endpoint
 
 Certificate = Annotated[
     Path | None,
@@ -77,7 +76,7 @@ def doctor(
         async for step in _our_side(operator, config):
             _tell(session, steps, step)
         ours = await listeners.look(config, certificate, key)
-        address = await _address(operator, identity)
+        address = await address_of(operator, identity)
         found = about(await findings_of(operator, config, known, planned), address)
         for step in [*listeners.steps_of(ours), *as_steps(found)]:
             _tell(session, steps, step)
@@ -110,15 +109,6 @@ async def _our_side(operator: Operator, config: Config) -> AsyncIterator[Step]:
     version = await operator.store.table_version()
     is_in_force(config, version)  # it may be about to take a change over
     yield service_step(config, version)
-
-
-async def _address(operator: Operator, identity: str | None) -> str | None:
-    """The endpoint that was named, as ``sip:user@host``; raises ControlError."""
-    if identity is None:
-        return None
-    with refusals():
-        table = await operator.store.load_table()
-        return f"sip:{find_endpoint(table, identity).key}"
 
 
 def _tell(session: Session, steps: list[Step], step: Step) -> None:

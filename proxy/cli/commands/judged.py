@@ -7,11 +7,8 @@ from typing import Annotated
 import typer
 
 from proxy.admin import facts as verbs
-from proxy.admin.control import Operator
 from proxy.admin.doctor.verdicts import Judged, exit_code
-from proxy.config import Config
-from proxy.endpoints.plan import Plan
-from proxy.facts.model import Facts, Finding
+from proxy.facts.model import Facts
 
 Strict = Annotated[
     bool,
@@ -33,15 +30,6 @@ Force = Annotated[
 def read(path: Path | None) -> Facts | None:
     """The file, before anything else is done; raises ControlError."""
     return None if path is None else verbs.read_facts_file(path)
-
-
-async def findings_of(
-    operator: Operator, config: Config, facts: Facts | None, plan: Plan | None = None
-) -> list[Finding]:
-    """What the facts say of the endpoints that there are and those of a plan."""
-    if facts is None:
-        return []
-    return await verbs.examine(operator, config, facts, plan)
 
 
 def end(steps: Sequence[Judged], is_strict: bool) -> None:

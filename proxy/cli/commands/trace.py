@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from proxy.admin.as_json import iso
-from proxy.admin.control import ControlError, Operator
+from proxy.admin.control import ControlError
 from proxy.admin.files import write_whole
-from proxy.cli.commands.live_trace import OFF, ask, live_trace
+from proxy.admin.observed.calls import note_bodies, traces
+from proxy.cli.commands.live_trace import asked, live_trace
 from proxy.cli.screen import render
 from proxy.cli.screen.call_ladder import ladder
 from proxy.cli.screen.output import made
@@ -80,8 +81,8 @@ def trace(
     """A call as a ladder, hop by hop, with our reason where it broke."""
     session: Session = context.obj
     named = (("from", sender), ("call_id", call_id), ("endpoint", endpoint))
-    asked = (*named, ("source", source), ("pool", pool))
-    wanted = {name: text for name, text in asked if text}
+    choices = (*named, ("source", source), ("pool", pool))
+    wanted = {name: text for name, text in choices if text}
     _check(call, wanted, failed=failed, lasts=lasts, follow=follow)
     if follow:
         session.stay()
@@ -99,10 +100,8 @@ def trace(
         query["since"] = str(instant(since, "--since"))
     if bodies:
         query |= {"bodies": "1", "by": current_actor().name}
-    found = ask(session, "/trace", query)
-    if not found["is_on"]:
-        raise ControlError(OFF)
-    calls = found["calls"][::-1]
+    with asked():
+        calls = traces(session.config(), query)[::-1]
     if session.json and pcap is None:
         render.print_json(calls)
     elif not calls:
@@ -151,18 +150,8 @@ def _check(
 
 def _note_bodies(session: Session, what: str) -> None:
     """Whoever reads what people wrote stands in the audit, before anything is shown."""
-    if not session.config().recorder.bodies:
-        raise ControlError(
-            "bodies are not kept: write bodies = true in [recorder] and start the "
-            "service again; it counts from then on"
-        )
-
-    async def note(operator: Operator) -> None:
-        await operator.store.note_look(
-            operator.actor, "trace.bodies", what[:200], operator.clock()
-        )
-
-    session.operate(note)
+    config = session.config()
+    session.operate(lambda operator: note_bodies(operator, config, what))
 
 
 def _write_capture(path: Path, calls: list[dict[str, Any]]) -> None:

@@ -1,20 +1,23 @@
 """Cutovers: what ``waypost cutover`` does."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 
 from proxy.admin import cutover as verbs
-from proxy.admin.as_json import cutover_outcome_to_json, cutover_view_to_json, warnings
-from proxy.admin.control import ControlError, Operator, Outcome, refusals
-from proxy.admin.doctor.before_switch import (
-    examine_pools,
-    pools_of,
-    refuse_when_failed,
+from proxy.admin import facts as facts_verbs
+from proxy.admin import switching
+from proxy.admin.as_json import (
+    cutover_outcome_to_json,
+    cutover_view_to_json,
+    steps_to_json,
+    warnings,
 )
-from proxy.admin.in_force import Keeper, is_in_force, rollback_keeper
+from proxy.admin.control import ControlError, Operator, Outcome, refusals
+from proxy.admin.doctor.verdicts import Step
+from proxy.admin.in_force import is_in_force, rollback_keeper
 from proxy.config import Config
 from proxy.console.api.routing import (
     Answer,
@@ -29,9 +32,16 @@ from proxy.console.api.routing import (
 from proxy.console.desk import Desk, row_tag
 from proxy.console.doubts import doubts_of
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
-from proxy.console.schemas.table import CutoverOutcome, CutoverView, NewCutover
+from proxy.console.schemas.table import (
+    CutoverLook,
+    CutoverOutcome,
+    CutoverView,
+    NewCutover,
+)
 from proxy.endpoints.cutover import Share
-from proxy.endpoints.plan import Plan, parse_pilots, read_plan
+from proxy.endpoints.model import Guard
+from proxy.endpoints.plan import parse_pilots, read_plan
+from proxy.facts.model import Facts
 
 api = Api("cutovers")
 
@@ -51,6 +61,16 @@ async def cutover_status(operator: Reader, desk: TheDesk) -> Response:
     return Answer(found, headers={"ETag": row_tag(view.cutover)})
 
 
+@api.post("/cutovers/plan", CutoverLook)
+async def look_at_cutover(body: NewCutover, operator: Op, config: Conf) -> Response:
+    """What a plan would change, and what the doctor says of it; asks no pool."""
+    outcome, steps = await switching.look(
+        operator, config, await _order(operator, body)
+    )
+    judged = steps_to_json(steps)
+    return Answer({**cutover_outcome_to_json(outcome), **judged})
+
+
 @api.post("/cutovers", CutoverOutcome, media=(EVENT_STREAM,))
 async def apply_cutover(
     request: Request,
@@ -62,56 +82,57 @@ async def apply_cutover(
     force: Force = False,
 ) -> Response:
     """Examine the new pools, then switch everything in the plan at once."""
-    with refusals():
-        plan = read_plan(body.plan, body.name)
-    share = _share(body)
+    order = replace(await _order(operator, body), force=force)
 
     async def job(tell: Tell) -> Any:
-        outcome = await verbs.apply(operator, plan, share=share, what_if=True)
-        if what_if or not outcome.changes:
-            doubts = await doubts_of(operator, config, outcome)
-            return {**cutover_outcome_to_json(outcome), **warnings(doubts)}
-        return await _switch(operator, desk, body, plan, share, force, tell)
+        def examined(steps: list[Step], outcome: Outcome) -> None:
+            for step in steps:
+                tell("step", asdict(step))
+
+        done = await switching.switch(
+            operator, config, order, examined, what_if=what_if
+        )
+        if not done.version:
+            doubts = await doubts_of(operator, config, done.outcome)
+            return {**cutover_outcome_to_json(done.outcome), **warnings(doubts)}
+        about = await _in_force(operator, desk, done.outcome)
+        steps = [asdict(step) for step in done.steps]
+        return {**about, "doctor": steps, "rollback": asdict(done.keeper)}
 
     return await answer_job(request, job)
 
 
-def _share(body: NewCutover) -> Share:
-    pilots: frozenset[str] = frozenset()
-    if body.pilots:
+async def _order(operator: Operator, body: NewCutover) -> switching.Order:
+    """What was asked for, or what was rolled back last."""
+    if body.again:
+        order = switching.Order.again(await verbs.again(operator))
+    else:
         with refusals():
-            pilots = parse_pilots("\n".join(body.pilots), "pilots")
-    if body.percent is None:
-        return Share(0, pilots) if pilots else Share()
-    return Share(body.percent, pilots)
-
-
-async def _switch(
-    operator: Operator,
-    desk: Desk,
-    body: NewCutover,
-    plan: Plan,
-    share: Share,
-    force: bool,
-    tell: Tell,
-) -> dict[str, Any]:
-    """The doctor first; then the switch, and whether it is in force."""
-    config = desk.config
+            order = switching.Order(read_plan(body.plan, body.name))
+    if body.percent is not None or body.pilots:
+        order = replace(order, share=share_of(body.percent, body.pilots))
+    if body.guard is not None:
+        guard = body.guard
+        armed = Guard(guard.limit_percent, guard.min, probes=guard.probe)
+        order = replace(order, guard=armed, guard_for=guard.seconds)
     within = None if body.confirm_within is None else body.confirm_within * 60
-    keeper = Keeper()
-    if within is not None or plan.confirm_within is not None:
-        keeper = await desk.in_thread(rollback_keeper, config)
-    steps = await examine_pools(operator, config, pools_of(plan))
-    for step in steps:
-        tell("step", asdict(step))
-    forced = refuse_when_failed(steps, force)
-    keeper.refuse_unless(force)
-    outcome = await verbs.apply(
-        operator, plan, share=share, confirm_within=within, forced=forced
-    )
-    about = await _in_force(operator, desk, outcome)
-    about |= {"doctor": [asdict(step) for step in steps], "rollback": asdict(keeper)}
-    return about
+    return replace(order, confirm_within=within, facts=facts_of(body.facts))
+
+
+def share_of(percent: int | None, named: list[str] | None) -> Share:
+    """The users that are switched; all when nothing is said."""
+    pilots: frozenset[str] = frozenset()
+    if named:
+        with refusals():
+            pilots = parse_pilots("\n".join(named), "pilots")
+    if percent is None:
+        return Share(0, pilots) if pilots else Share()
+    return Share(percent, pilots)
+
+
+def facts_of(text: str | None) -> Facts | None:
+    """A file of Get-WaypostFacts.ps1; raises ControlError."""
+    return None if text is None else facts_verbs.parse_facts(text)
 
 
 async def _in_force(operator: Operator, desk: Desk, outcome: Outcome) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from proxy.admin.as_json import (
 )
 from proxy.admin.control import ControlError, refusals
 from proxy.admin.doctor import listeners
+from proxy.admin.doctor.before_switch import as_steps
 from proxy.admin.doctor.doctor import Doctor
 from proxy.admin.doctor.journeys import Journeys
 from proxy.admin.doctor.serving import service_step
@@ -34,6 +35,7 @@ from proxy.console.schemas.weekend import (
     FactsFile,
     FactsOrder,
     FactsView,
+    Forgotten,
     ItemView,
     Judgement,
     ReportView,
@@ -42,8 +44,6 @@ from proxy.console.schemas.weekend import (
     Ticked,
 )
 from proxy.endpoints.plan import Plan, parse_plan
-from proxy.facts.document import FactsError, read_facts
-from proxy.facts.model import Facts
 
 api = Api("weekend")
 
@@ -78,6 +78,14 @@ async def get_usage_of(
     return Answer(usage_view_to_json(view))
 
 
+@api.delete("/usage/users/{user}", Forgotten, role="admin")
+async def forget_user(
+    user: Annotated[str, Path(min_length=3, max_length=1024)], operator: Op
+) -> Response:
+    """Forget a user everywhere in the ledger, for good; the history says how many."""
+    return Answer({"rows": await usage.forget_user(operator, user)})
+
+
 @api.post("/doctor", DoctorView, media=(EVENT_STREAM,))
 async def ask_doctor(
     request: Request, body: DoctorOrder, operator: Op, config: Conf, desk: TheDesk
@@ -86,6 +94,7 @@ async def ask_doctor(
     if body.plan is not None and body.identity is not None:
         raise ControlError("examine an endpoint or a plan, not both at once")
     plan = _plan(body.plan)
+    facts = None if body.facts is None else facts_verbs.parse_facts(body.facts)
 
     async def job(tell: Tell) -> Any:
         steps: list[Step] = []
@@ -98,10 +107,14 @@ async def ask_doctor(
         await desk.in_thread(is_in_force, config, version)
         found(await desk.in_thread(service_step, config, version))
         ours = await listeners.look(config)
-        for step in listeners.steps_of(ours):
+        address = await facts_verbs.address_of(operator, body.identity)
+        said = await facts_verbs.findings_of(operator, config, facts, plan)
+        said = facts_verbs.about(said, address)
+        for step in [*listeners.steps_of(ours), *as_steps(said)]:
             found(step)
         journeys = Journeys(config, ours, plan is not None) if body.journey else None
-        async for step in Doctor(operator, config).all(body.identity, plan, journeys):
+        examiner = Doctor(operator, config, said)
+        async for step in examiner.all(body.identity, plan, journeys):
             found(step)
         return steps_to_json(steps)
 
@@ -127,22 +140,15 @@ async def facts_script() -> Response:
 @api.post("/facts/show", FactsView)
 async def show_facts(body: FactsFile) -> Response:
     """What was read, section by section, and what could not be."""
-    return Answer(facts_to_json(_facts(body.facts)))
+    return Answer(facts_to_json(facts_verbs.parse_facts(body.facts)))
 
 
 @api.post("/facts/check", Judgement)
 async def check_facts(body: FactsOrder, operator: Op, config: Conf) -> Response:
     """Whether Lync leads every endpoint here: a step for each rule."""
-    facts, plan = _facts(body.facts), _plan(body.plan)
+    facts, plan = facts_verbs.parse_facts(body.facts), _plan(body.plan)
     findings = await facts_verbs.examine(operator, config, facts, plan, body.topology)
     return Answer(steps_to_json(findings))
-
-
-def _facts(text: str) -> Facts:
-    try:
-        return read_facts(text.encode("utf-8", "surrogatepass"))
-    except FactsError as error:
-        raise ControlError(f"facts: {error}", facts_verbs.UNUSABLE) from None
 
 
 # -- runbook -------------------------------------------------------------------------

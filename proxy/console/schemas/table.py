@@ -1,10 +1,12 @@
 """Endpoints, pools and cutovers, as the API takes and gives them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from proxy.console.schemas.common import Given, Instant, Taken, Text
+from proxy.admin.switching import DEFAULT_GUARD_SECONDS, DEFAULT_LEAST
+from proxy.console.schemas.common import Given, Instant, Taken, Text, Verdict
+from proxy.endpoints.guard import LONGEST
 
 
 class NewEndpoint(Taken):
@@ -132,14 +134,92 @@ class PoolSeen(PoolView):
     service: dict[str, Any]
 
 
-class NewCutover(Taken):
-    """A plan (TOML), and what ``cutover apply`` takes beside it."""
+class PoolCount(Given):
+    """What one pool made of the calls of an endpoint."""
 
-    plan: Annotated[str, Field(max_length=4 * 1024 * 1024)]
+    pool_fqdn: str
+    calls: int
+    failed: int
+    journeys: int
+    p50_seconds: float | None
+    p99_seconds: float | None
+
+
+class ComparedView(Given):
+    """The old and the new pool of an endpoint side by side."""
+
+    sip_address: str
+    old: PoolCount
+    new: PoolCount
+    note: str
+    verdict: str
+    sentence: str
+    test: str
+
+
+class UsersOfDay(Given):
+    """How many users a pool had on a day."""
+
+    day: str
+    pool_fqdn: str
+    users: int
+
+
+class GuardOrder(Taken):
+    """The guard of a cutover: it is rolled back when more of the calls fail."""
+
+    limit_percent: Annotated[float, Field(ge=0, lt=100)]
+    min: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_LEAST
+    seconds: Annotated[float, Field(gt=0, le=LONGEST)] = DEFAULT_GUARD_SECONDS
+    probe: bool = False
+
+
+class NewCutover(Taken):
+    """A plan (TOML), and what ``cutover apply`` takes beside it.
+
+    ``again`` in place of a plan is the one that was rolled back last; ``facts`` is a
+    file of Get-WaypostFacts.ps1 as text, ``confirm_within`` is in minutes.
+    """
+
+    plan: Annotated[str, Field(max_length=4 * 1024 * 1024)] = ""
     name: Text = "plan.toml"
+    again: bool = False
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
     pilots: Annotated[list[Text], Field(max_length=100_000)] | None = None
     confirm_within: Annotated[float, Field(ge=0, le=525_600)] | None = None
+    guard: GuardOrder | None = None
+    facts: Annotated[str, Field(max_length=8 * 1024 * 1024)] | None = None
+
+    @model_validator(mode="after")
+    def _one_plan(self) -> Self:
+        if bool(self.plan) == self.again:
+            raise ValueError(
+                "write the plan, or again = true for the one that was rolled back last"
+            )
+        return self
+
+
+class CutoverLook(CutoverOutcome):
+    """What a cutover would do, and what the doctor says before."""
+
+    verdict: Verdict
+    summary: dict[str, int]
+    steps: list[dict[str, Any]]
+
+
+class GuardSeen(Given):
+    """What a guard was told, and what it has counted."""
+
+    state: str
+    limit_percent: float
+    min: int
+    probe: bool
+    seconds_left: float
+    calls: int
+    served: int
+    failed: int
+    bad_percent: float
+    causes: dict[str, int]
 
 
 class CutoverView(Given):
@@ -155,6 +235,8 @@ class CutoverView(Given):
     changed_since: list[str]
     rollback_problem: str
     switches: list[dict[str, Any]]
+    guard: GuardSeen | None
+    comparison: list[ComparedView]
 
 
 class HistoryView(Given):
@@ -183,7 +265,12 @@ class UsageView(Given):
     days: int
     quiet_seconds: float
     is_quiet: bool
+    is_counted: bool
     sentence: str
+    counted: str
+    pools: list[PoolCount]
+    comparison: list[ComparedView]
+    users_by_day: list[UsersOfDay]
     clients: list[dict[str, Any]]
 
 

@@ -20,6 +20,7 @@ class DoctorOrder(Taken):
     identity: Text | None = None
     plan: Annotated[str, Field(max_length=4 * 1024 * 1024)] | None = None
     journey: bool = False
+    facts: Annotated[str, Field(max_length=8 * 1024 * 1024)] | None = None
 
 
 class DoctorView(Given):
@@ -28,6 +29,12 @@ class DoctorView(Given):
     verdict: Verdict
     summary: dict[str, int]
     steps: list[StepView]
+
+
+class Forgotten(Given):
+    """How many rows of the ledger went."""
+
+    rows: int
 
 
 class FactsOrder(Taken):
@@ -109,6 +116,14 @@ class StatusView(Given):
 
     version: str
     phase: str
+    up_seconds: float
+    listeners: list[dict[str, Any]]
+    store: str
+    endpoints: int
+    bindings: int
+    conflicts: int
+    pools: dict[str, dict[str, Any]]
+    guard: dict[str, Any] | None
 
 
 class CheckStep(Given):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.cli.screen.call_ladder import label_of, ladder, our_reason
+from proxy.cli.screen.call_ladder import ladder
+from proxy.recorder.ladder import label_of, our_reason
 from tests.recorder.world import World
 from tests.support.messages import request, response
 
