@@ -88,4 +88,8 @@ def test_the_document_says_what_is_not_divided(admin):
         for path, item in paths.items()
         if all(each.get("x-waypost-unscoped") for each in item.values())
     }
-    assert whole == {"/runbook", "/runbook/report", "/runbook/steps/{step}"}
+    assert whole == {
+        *("/runbook", "/runbook/report", "/runbook/steps/{step}"),
+        *("/calls", "/traces", "/traces/call", "/traces/capture"),
+        *("/traces/live", "/traces/bodies", "/explain"),
+    }

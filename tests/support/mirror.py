@@ -24,6 +24,8 @@ WIRES = frozenset(
 
 ELSEWHERE: dict[str, str] = {
     # folders whose rooms are tested together
+    "admin/observed/": "wire/test_console_observed.py",
+    "admin/switching": "cli/commands/test_cutover.py",
     "admin/doctor/": "cli/commands/test_doctor.py",
     "admin/runbook/": "cli/commands/test_runbook.py",
     "console/": "console",
@@ -104,6 +106,7 @@ ELSEWHERE: dict[str, str] = {
     "endpoints/table": "endpoints/test_changes.py",
     "endpoints/undo": "cli/commands/test_history.py",
     "recorder/joined": "recorder/test_recorder.py",
+    "recorder/ladder": "cli/screen/test_call_ladder.py",
     "recorder/kept": "recorder/test_recorder.py",
     "recorder/tape": "recorder/test_recorder.py",
     "sip/flow": "core/test_tokens.py",
