@@ -23,12 +23,12 @@ SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '
 # What `make test` and `make bench` need besides Python.
 PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
             dnsmasq baresip-core sipsak sipvicious tshark redis-server openssl \
-            iproute2 util-linux faketime
+            iproute2 util-linux faketime chromium
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 COUNT_PACKAGES := dnsmasq valgrind strace  # for `make bench-count` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check map bench bench-capacity bench-count bench-store promises soak format clean packages
+.PHONY: help run test test-built check map bench bench-capacity bench-count bench-store promises soak words format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -78,6 +78,13 @@ check: $(DEV) ## ruff, ruff format, mypy strict
 
 map: $(DEV) ## packages, the arrows between them, circles, what is longest (ARGS=--json)
 	@$(BIN)/python -m tests.architecture $(ARGS)
+
+words: $(DEV) ## take new texts of the pages into the catalogues of their languages
+	@cd proxy/console/pages && for file in catalogues/*.po; do \
+	  $(CURDIR)/$(BIN)/pybabel -q extract -F $(CURDIR)/pyproject.toml -k N_ --no-location \
+	    --omit-header -o .pot . && \
+	  $(CURDIR)/$(BIN)/pybabel -q update -i .pot -o $$file -l $$(basename $$file .po) --no-fuzzy-matching \
+	    --ignore-obsolete -w 88; rm -f .pot; done
 
 format: $(DEV) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -23,6 +23,7 @@ from proxy.console.api import (
 from proxy.console.api.routing import role_of
 from proxy.console.desk import Desk
 from proxy.console.gate import Gate
+from proxy.console.pages import installed
 from proxy.console.schemas.common import ProblemDocument
 
 ROOT: Final = "/api/v1"
@@ -51,6 +52,7 @@ def build(desk: Desk, *, is_tls: bool) -> Gate:
         return JSONResponse(document)
 
     app.add_route(f"{ROOT}/openapi.json", get_openapi_document, methods=["GET"])
+    installed.install(app)
     return Gate(app, desk.hosts, is_tls=is_tls)
 
 

@@ -32,6 +32,7 @@ from proxy.config import Config
 from proxy.console.hosts import OwnHosts, is_same_origin
 from proxy.console.limiter import Limiter
 from proxy.console.problems import Problem
+from proxy.console.pulse import Pulse
 from proxy.console.sessions import COOKIE, CSRF_HEADER, Session, Sessions, is_csrf
 from proxy.console.watchers import Watchers
 from proxy.endpoints.address import Refused
@@ -74,6 +75,7 @@ class Desk:
         self.explain_here = explain_here
         self._watchers = Watchers(each=2, most=6)
         self.hosts = OwnHosts(config)
+        self.pulse = Pulse(config)
         self.sessions = Sessions()
         self.limiter = Limiter()
         self.clock: Callable[[], float] = clock.wall

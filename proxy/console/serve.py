@@ -86,6 +86,7 @@ async def console(
     host, port = sock.getsockname()[:2]
     url = f"{'https' if context else 'http'}://{host_port(host, port)}"
     tasks = [asyncio.ensure_future(server.serve())]
+    tasks.append(asyncio.ensure_future(desk.pulse.run()))
     if context is not None:
         tasks.append(asyncio.ensure_future(_watch(config, server)))
     try:

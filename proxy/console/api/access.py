@@ -131,7 +131,7 @@ async def sign_in(body: SignIn, request: Request, desk: TheDesk) -> Response:
     cookie = desk.sessions.begin(access.kind, access.name, access.proof, desk.clock())
     session = desk.sessions.find(cookie, desk.clock())
     answer = Answer(_signed(Caller(access, source, session)))
-    _set_cookie(answer, request, cookie)
+    set_cookie(answer, request, cookie)
     return answer
 
 
@@ -152,7 +152,8 @@ def _signed(caller: Caller) -> dict[str, Any]:
     return {"kind": access.kind, "csrf": csrf, **access_to_json(access)}
 
 
-def _set_cookie(answer: Response, request: Request, cookie: str) -> None:
+def set_cookie(answer: Response, request: Request, cookie: str) -> None:
+    """Hand the cookie of a session to a browser."""
     # Without Secure on plain HTTP over loopback alone: a browser would not keep it.
     host = request.client.host if request.client else ""
     desk_is_plain = request.url.scheme == "http" and host in ("127.0.0.1", "::1")

@@ -1,0 +1,34 @@
+"""The sections of the console, in the order in which a migration needs them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.console.pages.words import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One line of the navigation.
+
+    ``is_whole`` is not divided by addresses, so not for a scope; ``role`` may open it.
+    """
+
+    path: str
+    title: str
+    icon: str
+    role: str = "viewer"
+    is_whole: bool = False
+
+
+SECTIONS: Final = (Section("/now", N_("Now"), "now"),)
+HOME: Final = "/now"
+
+
+def inside(path: str) -> str:
+    """An address of ours to go on to; home for what is none.
+
+    What stands in an address was perhaps written by a stranger: only the path of a
+    section is believed.
+    """
+    known = {each.path for each in SECTIONS}
+    return path if path in known else HOME

@@ -1,0 +1,77 @@
+"""Pages that stay up to date: parts of one as server-sent events.
+
+A part is sent when it has changed, so that nothing moves under a hand or a screen
+reader that did not change.  Who follows is asked for again every few seconds: a stream
+ends with its session, its token or its person.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from proxy import clock
+from proxy.console.api.routing import desk_of
+from proxy.console.problems import problem_of
+from proxy.store.access import Role
+
+log = structlog.get_logger()
+
+PAUSE: Final = 1.0
+QUIET: Final = 10.0
+ADMIT_EVERY: Final = 5.0
+
+Parts = Callable[[], Awaitable[dict[str, str]]]
+"""Makes every part of a page, by the name of its event."""
+
+
+def stream(
+    request: Request, parts: Parts, role: Role = "viewer", *, is_whole: bool = False
+) -> StreamingResponse:
+    """The parts as they change, until the reader goes or may not look any more."""
+    found = _events(request, parts, role, is_whole)
+    return StreamingResponse(found, media_type="text/event-stream")
+
+
+async def _events(
+    request: Request, parts: Parts, role: Role, is_whole: bool
+) -> AsyncIterator[bytes]:
+    desk = desk_of(request)
+    sent: dict[str, str] = {}
+    told_at = admitted_at = clock.boottime()
+    yield b"retry: 2000\n\n"
+    while True:
+        now = clock.boottime()
+        try:
+            if now - admitted_at >= ADMIT_EVERY:
+                await desk.admit(request, role, is_whole=is_whole)
+                admitted_at = now
+            made = await parts()
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                log.error("console.failed", path=request.url.path, exc_info=error)
+                return
+            if problem.status in (401, 403):
+                yield event("over", "")
+                return
+            # The store is away just now: what was shown stays, the service goes on.
+            made = {}
+        for name, text in made.items():
+            if sent.get(name) != text:
+                sent[name] = text
+                told_at = now
+                yield event(name, text)
+        if now - told_at > QUIET:
+            told_at = now
+            yield b": still here\n\n"
+        await asyncio.sleep(PAUSE)
+
+
+def event(name: str, text: str) -> bytes:
+    """One server-sent event; a text of several lines arrives as it was."""
+    lines = "".join(f"data: {line}\n" for line in (text.splitlines() or [""]))
+    return f"event: {name}\n{lines}\n".encode("utf-8", "backslashreplace")
