@@ -21,9 +21,9 @@ _IN: Final = 0x001  # EPOLLIN
 _OUT: Final = 0x004  # EPOLLOUT
 _EVENTS: Final = 64  # taken from the kernel at once ...
 _MANY_EVENTS: Final = 256  # ... and when that was not all
-_QUIET: Final = 16
+_QUIET: Final = 8
 """So many sockets are served in a row whoever is at the other end ..."""
-_FAIR: Final = 2
+_FAIR: Final = 1
 """... and of each source so many, whatever the others do."""
 _monotonic: Final = time.monotonic
 

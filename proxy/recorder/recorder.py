@@ -6,6 +6,7 @@ that is no challenge and no answer to the caller's own CANCEL), when somebody el
 to be tried, when something inside its dialog failed, or when it is among the slowest.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
@@ -21,15 +22,21 @@ from proxy.sip.masking import masked_uri
 from proxy.sip.message import Request
 
 MEGABYTE: Final = 1024 * 1024
+LOOK: Final = 0.25
+"""Seconds between two looks, or less; then each may do so much less."""
 MOST_A_LOOK: Final = 50
 """Calls that are taken off the tape in one look: an outage must not cost the rest."""
 MOST_TAKEN: Final = 500
 """Messages that are masked and kept in one look, of all calls together; a call that
 there is no room for any more is not kept, and counted."""
 MOST_FAILED: Final = 400
-"""Failures of calls that the book knows, read in one look; of calls that it does not
-know so few as above.  A flood of what cannot be read is refused by the thousand: to
-read each answer again held up the calls of others for 60 ms, four times a second."""
+"""Failures of calls that the book knows, read in one look; of others so few as above.
+A flood of what cannot be read is refused by the thousand, and held up others' calls."""
+BEFORE: Final = 5.0
+BEFORE_REFUSED: Final = 0.3
+IN_DIALOG: Final = 60.0
+"""Seconds read before a call (a challenge is part of it), before one that went nowhere,
+and of a dialog in which something failed."""
 WATCHED: Final = 32.0
 """Seconds for which what follows is kept too: as long as a transaction lives."""
 MOST_WATCHED: Final = 10_000
@@ -62,6 +69,8 @@ class _Wanted:
     why: list[str]
     facts: list[Fact]
     is_refused: bool
+    since: float
+    """The loop's time from which on its messages are looked for."""
     is_cancel: bool
     """487 alone: only worth keeping when the caller did not ask for it."""
 
@@ -95,6 +104,8 @@ class Recorder:
         self.skipped = 0
         """Calls that were worth keeping, and too many at a time."""
         self._offset = offset
+        self._looked_at = -LOOK
+        self._part = 1.0
         self._wanted: dict[bytes, _Wanted] = {}
         self._slowest: list[tuple[float, float]] = []  # seconds, at
         self._watched: dict[bytes, float] = {}
@@ -130,7 +141,9 @@ class Recorder:
     def look(self, now: float) -> None:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
         offset = self._offset()
-        room = [MOST_A_LOOK, MOST_FAILED]
+        self._part = part = min(max(now - self._looked_at, 0.0) / LOOK, 1.0)
+        self._looked_at = now
+        room = [math.ceil(MOST_A_LOOK * part), math.ceil(MOST_FAILED * part)]
         for sight in self.tape.look(now):
             if not sight.is_in:
                 is_known = self.book.knows(sight.call_id)
@@ -159,12 +172,15 @@ class Recorder:
             if len(self._wanted) >= MOST_A_LOOK and not record.attempts:
                 self.skipped += 1
                 return
-            wanted = self._wanted[call_id] = _Wanted([], [], True, True)
+            wanted = self._wanted[call_id] = _Wanted([], [], True, math.inf, True)
         if why not in wanted.why:
             wanted.why.append(why)
         if len(wanted.facts) < MOST_FACTS:
             wanted.facts.append(_fact(record, at))
         wanted.is_refused &= not record.attempts
+        before = BEFORE if record.attempts else BEFORE_REFUSED
+        began = at - self._offset() - record.seconds - before
+        wanted.since = min(wanted.since, began)
         wanted.is_cancel &= record.status == _CANCELLED and len(record.attempts) < 2
 
     def _failed_inside(self, sight: Taped) -> None:
@@ -175,7 +191,7 @@ class Recorder:
         if len(self._wanted) >= MOST_A_LOOK:
             return  # most of them have been counted already
         self._wanted[sight.call_id] = _Wanted(
-            ["failed"], [], False, status == _CANCELLED
+            ["failed"], [], False, sight.at - IN_DIALOG, status == _CANCELLED
         )
 
     def _is_slow(self, seconds: float, at: float) -> bool:
@@ -196,16 +212,18 @@ class Recorder:
 
     def _take(self, wanted: dict[bytes, _Wanted], now: float) -> None:
         """One walk along the tape for all of them."""
-        if len(wanted) > MOST_A_LOOK:
-            self.skipped += len(wanted) - MOST_A_LOOK
-            chosen = sorted(wanted, key=lambda x: wanted[x].is_refused)[:MOST_A_LOOK]
+        most = math.ceil(MOST_A_LOOK * self._part)
+        if len(wanted) > most:
+            self.skipped += len(wanted) - most
+            chosen = sorted(wanted, key=lambda x: wanted[x].is_refused)[:most]
             wanted = {call_id: wanted[call_id] for call_id in chosen}
         new = {x for x in wanted if x not in self._watched}
         found: dict[bytes, list[Taped]] = {call_id: [] for call_id in new}
         if new:
-            for taped in self.tape.find(new):
+            since = min(wanted[x].since for x in new)
+            for taped in self.tape.find(new, since=since):
                 found[taped.call_id].append(taped)
-        room = MOST_TAKEN
+        room = math.ceil(MOST_TAKEN * self._part)
         for call_id, each in wanted.items():
             some = found.get(call_id, [])[:MOST_TAKEN]
             if each.is_cancel and any(
@@ -250,11 +268,7 @@ class Recorder:
         offset = self._offset()
         for taped in self.tape.find(set(self._watched), fresh=True)[:MOST_TAKEN]:
             self.kept.add(taped, offset)
-        over = [
-            call_id
-            for call_id, until in self._watched.items()
-            if until < now and call_id not in wanted
-        ]
+        over = [x for x, t in self._watched.items() if t < now and x not in wanted]
         for call_id in over:
             del self._watched[call_id]
 

@@ -179,15 +179,24 @@ class Tape:
         self._fresh = []
 
     def find(
-        self, wanted: set[bytes], *, fresh: bool = False, stale: bool = False
+        self,
+        wanted: set[bytes],
+        *,
+        fresh: bool = False,
+        stale: bool = False,
+        since: float = 0.0,
     ) -> list[Taped]:
         """Every message of these calls, in order; ``fresh``: since the last look,
-        ``stale``: before that."""
+        ``stale``: before that.  What is before ``since`` need not be looked for."""
         found: list[Taped] = []
         if self._carried and not fresh:
             for call_id in wanted:
                 found += self._carried.get(call_id, [])
-        for chunk in self._fresh if fresh else self._chunks:
+        chunks = self._fresh if fresh else self._chunks
+        first = 0
+        while first + 1 < len(chunks) and chunks[first + 1].began <= since:
+            first += 1
+        for chunk in chunks[first:]:
             if not (stale and chunk in self._fresh):
                 _find_in(chunk.items, wanted, found)
         return found

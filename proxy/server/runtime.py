@@ -27,7 +27,7 @@ from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.pools.srv import numeric_resolution
-from proxy.recorder.recorder import Recorder
+from proxy.recorder.recorder import LOOK, Recorder
 from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
@@ -53,6 +53,10 @@ _OVERLOAD: Final = (
 )
 
 Told = commands.LearnUri | commands.RefuseUri
+_LONG: Final = 0.002
+"""Seconds for which records may be written and looked at in one go ..."""
+_OFTEN: Final = LOOK / 16
+"""... before that is done after a shorter time, but after so much."""
 _BUG: Final = "internal error, see the log"
 _ADVICE = {
     "guessing": "wrong passwords: from now on one try in six seconds is looked at; "
@@ -139,6 +143,7 @@ class Runtime:
         self._told_offset = self.wall.offset
         self.on_clock_set: Callable[[BindingChanges], None] = lambda _: None
         self._flusher: asyncio.TimerHandle | None = None
+        self._pause = LOOK
         self.dns_news = DnsNews()
         resolver.on_change = self._resolution_changed
         resolver.on_servers = self.dns_news.servers
@@ -361,11 +366,18 @@ class Runtime:
 
     def _flush_access(self) -> None:
         # First: whatever goes wrong with one batch, there is a next one.
-        self._flusher = self.loop.call_later(0.25, self._flush_access)
+        self._flusher = self.loop.call_later(self._pause, self._flush_access)
+        began = self.loop.time()
         self._look_at_clock()
         self.access.flush()
         if self.recorder is not None:
             self.recorder.look(self.loop.time())
+        # Little and often when there is much: nobody's message comes in meanwhile.
+        took = self.loop.time() - began
+        if took > _LONG:
+            self._pause = max(self._pause / 2, _OFTEN)
+        elif took < _LONG / 4:
+            self._pause = min(self._pause * 2, LOOK)
 
     def _look_at_clock(self) -> None:
         """Follow the wall clock; what expires keeps its time when that was set."""

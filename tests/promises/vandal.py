@@ -1,6 +1,7 @@
 """A peer that behaves badly, as a process of its own: KIND HOST PORT SECONDS."""
 
 import contextlib
+import os
 import selectors
 import socket
 import sys
@@ -18,7 +19,12 @@ OPTIONS = (
 
 
 def main(kind: str, host: str, port: int, seconds: float) -> None:
-    """Behave badly for so long."""
+    """Behave badly for so long.
+
+    A bad peer has a machine of its own; here it takes what the callers, the front end
+    and the proxy leave of the processor.
+    """
+    os.nice(19)
     end = time.monotonic() + seconds
     if kind in ("malformed flood", "large blanks"):
         flood(kind, (host, port), end)

@@ -235,6 +235,38 @@ def test_an_outage_costs_a_bounded_amount_a_look() -> None:
     assert world.recorder.skipped == 451
 
 
+def test_a_look_that_comes_sooner_takes_less() -> None:
+    world = World()
+    world.look(1.0)
+    for number in range(100):
+        world.call(f"door-{number}", 404, "INVITE", ())
+    world.now = world.recorder._looked_at + module.LOOK / 10
+    world.recorder.look(world.now)
+    assert len(world.kept()) == module.MOST_A_LOOK / 10
+
+
+def test_what_is_older_than_a_call_is_not_read_for_it() -> None:
+    """The whole tape is megabytes, and nobody is served while it is read."""
+    world = settled(World())
+    world.heard(request(call_id="call-1"))  # as old as no call is: it is another
+    world.look()
+    world.heard(request(call_id="between"))
+    world.look(10.0)
+    world.heard(request(call_id="call-1"))
+    world.look(module.BEFORE / 2)
+    world.call("call-1", 503)
+    world.look()
+    (call,) = world.recorder.call("call-1")
+    assert len(call["messages"]) == 3
+    world.call("call-2")
+    world.look(module.IN_DIALOG / 2)
+    bye = world.heard(request("BYE sip:x@10.0.0.5", call_id="call-2", cseq=2))
+    world.sent(response(bye, 481))
+    world.look()
+    (call,) = world.recorder.call("call-2")
+    assert len(call["messages"]) == 4, "of a dialog more is read"
+
+
 def test_a_call_of_thousands_of_messages_is_taken_in_part() -> None:
     world = settled(World())
     for _ in range(2 * module.MOST_TAKEN):
