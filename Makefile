@@ -39,7 +39,7 @@ $(BIN)/python:
 
 $(RUN): pyproject.toml | $(BIN)/python
 	@echo "set-up: Python packages into $(VENV) (once)"
-	@WAYPOST_PURE=1 $(PIP) -e .
+	@WAYPOST_PURE=1 $(PIP) -e '.[console]'
 	@touch $@
 
 $(DEV): pyproject.toml | $(BIN)/python

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
@@ -25,12 +25,13 @@ from proxy.admin.access.guarded_store import (
 )
 from proxy.admin.access.people import check_password
 from proxy.admin.access.tokens import token_holder
-from proxy.admin.control import Operator, rules_of
+from proxy.admin.control import ControlError, Operator, rules_of
 from proxy.admin.cutover import roll_back_overdue
 from proxy.admin.observed.explaining import Here
 from proxy.config import Config
 from proxy.console.hosts import OwnHosts, is_same_origin
 from proxy.console.limiter import Limiter
+from proxy.console.once import ONCE, Links
 from proxy.console.problems import Problem
 from proxy.console.pulse import Pulse
 from proxy.console.sessions import COOKIE, CSRF_HEADER, Session, Sessions, is_csrf
@@ -77,6 +78,7 @@ class Desk:
         self.hosts = OwnHosts(config)
         self.pulse = Pulse(config)
         self.sessions = Sessions()
+        self.links = Links()
         self.limiter = Limiter()
         self.clock: Callable[[], float] = clock.wall
         self._noted: dict[tuple[str, str], float] = {}
@@ -217,8 +219,37 @@ class Desk:
         await self._note_use(found, source)
         return found
 
+    async def link_for(self, name: str) -> str:
+        """A link that signs in once as a person or token; raises ControlError."""
+        for each in await self.store.accesses():
+            if each.name == name and not each.has_ended(self.clock()):
+                each = replace(each, used_at=0.0, used_from="")
+                return f"/sign-in#{self.links.make(each, self.clock())}"
+        raise ControlError(
+            f'nobody is called "{name}": waypost token new {name} --role operator',
+            kind="missing",
+        )
+
+    async def _linked(self, secret: str, source: str) -> Access:
+        """Whom a link of ours signs in; raises Problem."""
+        self.may_try(source)
+        address = _address(source)
+        if address is not None and address.is_loopback:
+            found = self.links.use(secret, self.clock())
+            if found is not None and found in await self._known():
+                return found
+        self.limiter.failed(source, self.clock())
+        raise _unknown("this link was used, is too old, or of another machine")
+
+    async def _known(self) -> list[Access]:
+        """Everybody, as they were before any use."""
+        found = await self.store.accesses()
+        return [replace(each, used_at=0.0, used_from="") for each in found]
+
     async def token_access(self, token: str, source: str) -> Access:
         """Whose token this is, for signing in on a page; raises Problem."""
+        if token.startswith(ONCE):
+            return await self._linked(token, source)
         access = (await self._bearer(f"Bearer {token}", source)).access
         if access.has_ended(self.clock()):
             raise _unknown(f'the token "{access.name}" has ended')

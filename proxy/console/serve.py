@@ -42,18 +42,30 @@ class Console:
     server: WebServer
 
 
-def run(config: Config, run_line: RunLine | None, explain_here: Here | None) -> int:
+def run(
+    config: Config,
+    run_line: RunLine | None,
+    explain_here: Here | None,
+    sign_in: str = "",
+) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
-    Raises ControlError for what cannot be, and StoreError.
+    ``sign_in`` is who gets a link that signs in once.  Raises ControlError for what
+    cannot be, and StoreError.
     """
+    if sign_in and not config.console.is_loopback:
+        raise ControlError(
+            f"--sign-in makes a link for this machine, and {config.console.listen} can "
+            "be reached from others: sign in with the token or the password",
+            UNUSABLE,
+        )
     set_up_logs(config.log.format, config.log.level, sys.stderr)
-    asyncio.run(_serve(config, run_line, explain_here))
+    asyncio.run(_serve(config, run_line, explain_here, sign_in))
     return 0
 
 
 async def _serve(
-    config: Config, run_line: RunLine | None, explain_here: Here | None
+    config: Config, run_line: RunLine | None, explain_here: Here | None, sign_in: str
 ) -> None:
     async with console(config, run_line, explain_here) as found:
         loop = asyncio.get_running_loop()
@@ -62,6 +74,9 @@ async def _serve(
             loop.add_signal_handler(number, ended.set)
         # Whoever started us reads the address here.
         print(f"console at {found.url}", flush=True)
+        if sign_in:
+            link = found.url + await found.desk.link_for(sign_in)
+            print(f"signs in once, within 10 minutes: {link}", flush=True)
         log.info("console.started", url=found.url)
         await ended.wait()
         log.info("console.stopping")

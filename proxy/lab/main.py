@@ -22,6 +22,7 @@ from proxy.cli.screen.output import is_unicode
 from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab import ladder
+from proxy.lab.console import start_console
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import Service, ServiceError, waypost
@@ -77,11 +78,12 @@ class _Lab:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        async with self._world():
+        async with contextlib.AsyncExitStack() as self._stack, self._world():
             journey = Journey(LegacyClient(self.setting.proxy), ALIAS)
             await journey.play()
             self._report(journey)
             if not once:
+                await self._open_console()
                 self._next_commands()
                 return await self._stay(stop)
         return 0 if journey.ok else 1
@@ -115,6 +117,19 @@ class _Lab:
             host, port = setting.proxy
             say(f"[bold]proxy[/bold]      {host}:{port}, udp and tcp\n")
             yield
+
+    async def _open_console(self) -> None:
+        """The console in front of all this, with a way in."""
+        found = await start_console(self.setting)
+        if found is None:
+            text = "not installed: pip install 'waypost[console]'"
+            self.console.print(f"\n[bold]console[/bold]    {text}")
+            return
+        self._stack.push_async_callback(found.stop)
+        say = self.console.print
+        say(f"\n[bold]console[/bold]    {found.url}")
+        say("           sign in once, within 10 minutes:")
+        say(f"           {found.link}", markup=False, soft_wrap=True)
 
     def _report(self, journey: Journey) -> None:
         if self.json_output:

@@ -35,6 +35,11 @@ url = "sqlite:///{store}"
 nameservers = ["{dns_host}:{dns_port}"]
 """
 
+CONSOLE = """
+[console]
+listen = "{host}:{port}"
+"""
+
 REGISTRAR = """
 # A client on this machine needs no password to register: make load SCENARIO=register
 [registrar]
@@ -51,11 +56,17 @@ class Setting:
     proxy: Address
     dns: Address
     front_ends: tuple[Address, ...]
+    console: Address | None = None
 
     @property
     def config(self) -> Path:
         """The configuration file of the lab's proxy."""
         return self.directory / "waypost.toml"
+
+    @property
+    def console_log(self) -> Path:
+        """Where the console's log goes."""
+        return self.directory / "console.log"
 
     @property
     def log(self) -> Path:
@@ -64,6 +75,9 @@ class Setting:
 
     def write_config(self, more: str = "") -> None:
         """Write the configuration file; ``more`` are further sections."""
+        if self.console is not None:
+            host, port = self.console
+            more += CONSOLE.format(host=host, port=port)
         self.config.write_text(
             CONFIG.format(
                 domain=DOMAIN,
@@ -88,6 +102,7 @@ def choose(directory: Path) -> Setting:
             free_address("127.0.0.21", 5081),
             free_address("127.0.0.22", 5082),
         ),
+        console=free_address("127.0.0.1", 8443),
     )
 
 

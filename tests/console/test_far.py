@@ -219,6 +219,7 @@ FILES = list(_words_for_files())
 NEEDED = {
     ("explain",): ["sip:a@contoso.test", "--plan", "plan.toml"],
     ("trace",): ["--failed"],
+    ("usage",): ["--unknown", "--pool-fqdn", "p.contoso.test"],
     ("facts", "check"): ["facts.json"],
     ("cutover", "plan"): ["plan.toml"],
     ("cutover", "apply"): ["plan.toml"],
@@ -247,6 +248,8 @@ def test_every_file_that_a_line_names_is_of_the_other_end(
     secret.write_text("of the console")
     needed = NEEDED.get(path, []) if option else []
     words = [*path, *needed, *([option] if option else []), str(secret)]
+    row = Usage("nobody@contoso.test", "a@contoso.test", 1.0, 2.0, 1, 0, "", "", "")
+    in_store(config_file, lambda operator: operator.store.add_unknown([row]))
     with caller(url, new_token(config_file, "admin")) as admin:
         held = {"plan.toml": PLAN, "facts.json": json.dumps(right_a())}
         files = {

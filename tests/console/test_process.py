@@ -1,16 +1,28 @@
 """``waypost console`` as a process, and what the proxy's process has of it: nothing."""
 
+import asyncio
+import contextlib
 import re
 import signal
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from proxy.admin.access import tokens
+from proxy.console.once import LASTS
+from proxy.console.problems import Problem
 from tests.support.certificates import Authority
-from tests.support.console import caller, free_port, new_token, write_config
+from tests.support.console import (
+    caller,
+    free_port,
+    in_store,
+    new_token,
+    write_config,
+)
 
 WAYPOST = str(Path(sys.executable).with_name("waypost"))
 FOREIGN = ("fastapi", "starlette", "uvicorn", "pydantic", "jinja2", "babel", "h11")
@@ -26,9 +38,9 @@ def test_the_proxys_process_imports_nothing_of_the_console():
     assert found.stdout == "[]\n", found.stderr
 
 
-def start(path):
+def start(path, *words):
     process = subprocess.Popen(
-        [WAYPOST, "--config", str(path), "console"],
+        [WAYPOST, "--config", str(path), "console", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     line = process.stdout.readline()
@@ -73,6 +85,72 @@ def test_it_speaks_https_with_a_certificate(tmp_path):
             assert "max-age" in answer.headers["strict-transport-security"]
     finally:
         assert end(process)[0] == 0
+
+
+def test_a_link_signs_in_once_and_is_nowhere_logged(tmp_path):
+    path = write_config(tmp_path)
+    new_token(path, "operator", "anna")
+    process, url = start(path, "--sign-in", "anna")
+    try:
+        said = process.stdout.readline()
+        link = said.split(": ")[1].strip()
+        page, _, secret = link.partition("#")
+        assert page == f"{url}/sign-in"
+        with caller(url) as client:
+            # In an address it would stand in logs: refused, and good for nothing else.
+            assert client.get("/session", params={"x": secret}).status_code == 400
+            shown = {"Authorization": f"Bearer {secret}"}
+            assert client.get("/session", headers=shown).status_code == 401
+            answer = client.post("/session", json={"token": secret})
+            assert (answer.status_code, answer.json()["name"]) == (200, "anna")
+            assert client.get("/endpoints").status_code == 200
+        with caller(url) as client:
+            again = client.post("/session", json={"token": secret})
+            assert again.status_code == 401
+            assert "this link was used" in again.text
+            assert client.get("/endpoints").status_code == 401
+    finally:
+        code, told = end(process)
+    assert code == 0
+    assert secret not in told
+
+
+def test_a_link_ends_with_its_time_and_with_its_token(config_file, console):
+    secrets = []
+    for name in ("late", "gone", "far"):
+        new_token(config_file, "viewer", name)
+        made = in_store(config_file, lambda _, name=name: console.desk.link_for(name))
+        secrets.append(made.partition("#")[2])
+    late, gone, far = secrets
+    desk = console.desk
+
+    def use(secret, source="127.0.0.1"):
+        with contextlib.suppress(Problem):
+            return asyncio.run(desk.token_access(secret, source)).name
+        return None
+
+    in_store(config_file, lambda op: tokens.revoke_token(op, "gone"))
+    assert use(gone) is None
+    assert use(far, "192.0.2.7") is None
+    assert use(far) == "far"
+    desk.clock = lambda: time.time() + LASTS + 1  # noqa: TID251
+    assert use(late) is None
+
+
+def test_a_link_is_for_somebody_on_this_machine(tmp_path):
+    path = write_config(tmp_path)
+    line = [WAYPOST, "--config", str(path), "console", "--sign-in", "nobody"]
+    found = subprocess.run(line, capture_output=True, text=True, timeout=20)
+    assert found.returncode == 1
+    assert 'nobody is called "nobody": waypost token new' in found.stderr
+    text = path.read_text().replace("127.0.0.1:", "0.0.0.0:", 1)
+    path.write_text(
+        text.partition("[console]")[0]
+        + f'[console]\nlisten = "0.0.0.0:{free_port()}"\nbehind = ["127.0.0.1/32"]\n'
+    )
+    found = subprocess.run(line, capture_output=True, text=True, timeout=20)
+    assert found.returncode == 3
+    assert "makes a link for this machine" in found.stderr
 
 
 @pytest.mark.parametrize(

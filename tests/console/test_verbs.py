@@ -28,7 +28,7 @@ ROUTES = {
     ("cutover", "apply"): ("apply_cutover",),
     ("cutover", "confirm"): ("confirm_cutover",),
     ("cutover", "rollback"): ("roll_cutover_back",),
-    ("usage",): ("get_usage", "get_usage_of"),
+    ("usage",): ("get_usage", "get_usage_of", "get_unknown"),
     ("usage", "forget"): ("forget_user",),
     ("status",): ("get_status",),
     ("trace",): (

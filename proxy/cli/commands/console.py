@@ -1,6 +1,6 @@
 """``waypost console``: the API and the pages, in a process of its own."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,16 @@ from proxy.cli.session import Session
 from proxy.config import Config
 
 
-def console(context: typer.Context) -> None:
+def console(
+    context: typer.Context,
+    sign_in: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Print a link that signs in once as this token or person, here.",
+        ),
+    ] = "",
+) -> None:
     """Serve the console over HTTPS until SIGTERM or SIGINT."""
     session: Session = context.obj
     config = session.config()
@@ -30,4 +39,4 @@ def console(context: typer.Context) -> None:
     ) -> None:
         run_line(root, config, operate, tell, admit, stay, Line(**line))
 
-    raise typer.Exit(run(config, lines, explain_here))
+    raise typer.Exit(run(config, lines, explain_here, sign_in))
