@@ -3,6 +3,15 @@
 (() => {
   const by = (id) => document.getElementById(id);
 
+  // A link that signs in once carries its secret behind "#", which nobody is sent.
+  const form = document.querySelector('form[action="/sign-in"]');
+  const secret = location.hash.slice(1);
+  if (form && secret.startsWith("waypost_once_")) {
+    history.replaceState(null, "", location.pathname);
+    form.elements.token.value = secret;
+    form.submit();
+  }
+
   // Ask once before what cannot be taken back lightly (hx-confirm).
   document.addEventListener("htmx:confirm", (event) => {
     const question = event.detail.question, dialog = by("ask");
