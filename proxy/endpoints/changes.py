@@ -8,6 +8,7 @@ on a loaded table.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal
 
 from proxy.endpoints.address import (
@@ -19,12 +20,12 @@ from proxy.endpoints.address import (
     normalise_service_uri,
 )
 from proxy.endpoints.codec import Row, row_to_json
-from proxy.endpoints.model import Cutover, Endpoint, Pool
+from proxy.endpoints.model import Cutover, Drain, Endpoint, Pool
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.flow import Transport
 from proxy.sip.pasted import pasted_note
 
-Kind = Literal["endpoint", "pool", "cutover"]
+Kind = Literal["endpoint", "pool", "cutover", "drain"]
 _INSTANTS: Final = ("created_at", "changed_at")
 _UNSAID: Final = {"transport": "auto", "port": "by SRV"}
 
@@ -53,10 +54,13 @@ class RowChange:
                 return "pool"
             case Cutover():
                 return "cutover"
+            case Drain():
+                return "drain"
 
     @property
     def key(self) -> str:
-        """The identity: ``user@host``, the pool's FQDN or the cutover's number."""
+        """The identity: ``user@host``, the pool's FQDN, the cutover's number, or the
+        drained front end."""
         match self.row:
             case Endpoint(key=key):
                 return key
@@ -64,6 +68,8 @@ class RowChange:
                 return fqdn
             case Cutover(number=number):
                 return str(number)
+            case Drain():
+                return self.row.key
 
 
 Decide = Callable[[EndpointTable], Sequence[RowChange]]
@@ -311,6 +317,8 @@ def _describe(change: RowChange) -> list[str]:
     if isinstance(row, Cutover):
         why = f" ({row.reason})" if row.reason else ""
         return [f"cutover {row.number}: {row.state}{why}"]
+    if isinstance(row, Drain):
+        return [_drained(row, change.after is not None)]
     name = row.sip_address if isinstance(row, Endpoint) else row.fqdn
     before, after = row_to_json(change.before) or {}, row_to_json(change.after) or {}
     if not after:
@@ -330,6 +338,19 @@ def _describe(change: RowChange) -> list[str]:
         elif not before and value:
             lines.append(f"  {field}: {_show(field, value)}")
     return lines
+
+
+def _drained(row: Drain, is_drained: bool) -> str:
+    where = f"{row.place} of {row.pool}" if row.pool else row.place
+    if not is_drained:
+        return f"undrain front end {where}"
+    until = f" until {_local(row.ends_at)}" if row.ends_at else ""
+    return f"drain front end {where}{until}" + (f": {row.reason}" if row.reason else "")
+
+
+def _local(seconds: float) -> str:
+    then = datetime.fromtimestamp(seconds).astimezone()
+    return then.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def _show(field: str, value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from proxy.endpoints.model import (
     Canary,
     Cutover,
+    Drain,
     Endpoint,
     Guard,
     LearnedUri,
@@ -18,7 +19,7 @@ from proxy.endpoints.model import (
     Switch,
 )
 
-Row = Endpoint | Pool | Cutover
+Row = Endpoint | Pool | Cutover | Drain
 
 
 def endpoint_to_json(endpoint: Endpoint) -> dict[str, Any]:
@@ -76,6 +77,16 @@ def pool_to_json(pool: Pool) -> dict[str, Any]:
 def pool_from_json(values: Mapping[str, Any]) -> Pool:
     """The pool that ``pool_to_json`` wrote."""
     return Pool(values["fqdn"], values.get("transport"), values.get("port"))
+
+
+def drain_to_json(drain: Drain) -> dict[str, Any]:
+    """A drained front end as JSON values."""
+    return asdict(drain)
+
+
+def drain_from_json(values: Mapping[str, Any]) -> Drain:
+    """The drain that ``drain_to_json`` wrote; keys of a newer version are left out."""
+    return Drain(**{k: v for k, v in values.items() if k in Drain.__slots__})
 
 
 def learned_to_json(learned: LearnedUri) -> dict[str, Any]:
@@ -165,6 +176,8 @@ def row_to_json(row: Row | None) -> dict[str, Any] | None:
             return pool_to_json(row)
         case Cutover():
             return cutover_to_json(row)
+        case Drain():
+            return drain_to_json(row)
 
 
 def audit_json(row: Row | None) -> dict[str, Any] | None:
@@ -187,4 +200,6 @@ def row_from_json(values: Mapping[str, Any] | None) -> Row | None:
         return endpoint_from_json(values)
     if "cutover" in values:
         return cutover_from_json(values)
+    if "front_end" in values:
+        return drain_from_json(values)
     return pool_from_json(values)

@@ -75,6 +75,49 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """A front end that gets no new dialogs; those in progress stay.
+
+    ``front_end`` is its name or its numeric address in lower case; ``port`` None is
+    every port, ``pool`` empty every pool of the table.  At ``ends_at`` it comes back by
+    itself; 0: when somebody says so.
+    """
+
+    front_end: str
+    port: int | None = None
+    pool: str = ""
+    reason: str = ""
+    drained_by: str = ""
+    drained_at: float = 0.0
+    ends_at: float = 0.0
+
+    @property
+    def place(self) -> str:
+        """The front end as it is typed: ``fe1.contoso.com:5060``."""
+        if self.port is None:
+            return self.front_end
+        host = f"[{self.front_end}]" if ":" in self.front_end else self.front_end
+        return f"{host}:{self.port}"
+
+    @property
+    def key(self) -> str:
+        """The identity of the row."""
+        return f"{self.place}@{self.pool}" if self.pool else self.place
+
+    def has_ended(self, now: float) -> bool:
+        """It has come back by itself; ``now`` is wall-clock."""
+        return 0.0 < self.ends_at <= now
+
+    def covers(self, name: str, host: str, port: int, pool: str) -> bool:
+        """Whether it is about this front end of a pool (in lower case)."""
+        return (
+            (self.port is None or self.port == port)
+            and (not self.pool or self.pool == pool)
+            and self.front_end in (name.lower(), host)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedUri:
     """A service URI that a pool handed out in ``rpl:requri``.
 

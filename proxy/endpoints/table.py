@@ -11,7 +11,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import Final
 
-from proxy.endpoints.model import Cutover, Endpoint, LearnedUri, Pool
+from proxy.endpoints.model import Cutover, Drain, Endpoint, LearnedUri, Pool
 
 MOST_LEARNED: Final = 200
 """Service URIs of one endpoint and pool, which has one for each channel server."""
@@ -25,6 +25,7 @@ class EndpointTable:
 
     ``version`` grows with every change in the store; ``cutover`` is the newest one.
     ``learned`` has a row for each pool that handed out an address, the newest first.
+    ``drains`` are front ends that get no new dialogs, those that have ended among them.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class EndpointTable:
         learned: Iterable[LearnedUri] = (),
         version: int = 0,
         cutover: Cutover | None = None,
+        drains: Iterable[Drain] = (),
     ) -> None:
+        self.drains: tuple[Drain, ...] = tuple(drains)
         self.version = version
         self.cutover = cutover
         self.endpoints: dict[str, Endpoint] = {e.key: e for e in endpoints}
@@ -59,6 +62,10 @@ class EndpointTable:
     def pool(self, fqdn: str) -> Pool | None:
         """The pool with this FQDN, in any case; None when no row names it."""
         return self.pools.get(fqdn.lower())
+
+    def drain(self, key: str) -> Drain | None:
+        """The drain with this key; None when there is none."""
+        return next((each for each in self.drains if each.key == key), None)
 
     def learned_uris(self) -> Iterator[LearnedUri]:
         """Every row of every learned service URI."""

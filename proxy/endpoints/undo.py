@@ -9,7 +9,7 @@ from dataclasses import replace
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.codec import Row
-from proxy.endpoints.model import Cutover, Endpoint, Pool
+from proxy.endpoints.model import Cutover, Drain, Endpoint, Pool
 from proxy.endpoints.table import EndpointTable
 
 
@@ -30,7 +30,7 @@ def undo_change(
             '"waypost cutover rollback"',
             "conflict",
         )
-    key = row.key if isinstance(row, Endpoint) else row.fqdn
+    key = row.fqdn if isinstance(row, Pool) else row.key
 
     def decide(table: EndpointTable) -> list[RowChange]:
         current = _current(table, row, key)
@@ -49,6 +49,8 @@ def undo_change(
 def _current(table: EndpointTable, row: Row, key: str) -> Row | None:
     if isinstance(row, Endpoint):
         return table.endpoints.get(key)
+    if isinstance(row, Drain):
+        return table.drain(key)
     return table.pools.get(key)
 
 

@@ -6,7 +6,7 @@ Pure, and run for every out-of-dialog request: what does not change between two 
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, cast
 
 from proxy.pools.front_end import FrontEnd, Resolution
@@ -27,6 +27,9 @@ PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
     "tls": ("tls", "tcp", "udp"),
 }
 """By the transport that a request came over: which one it goes on over."""
+
+
+Skip = Callable[[FrontEnd], bool]
 
 
 class _Target(NamedTuple):
@@ -62,18 +65,19 @@ def order(
     rng: random.Random,
     health: HealthBook | None = None,
     now: float = 0.0,
+    skip: Skip | None = None,
 ) -> tuple[FrontEnd, ...]:
     """The front ends to try, best first; empty when the Resolution has none.
 
     One transport is chosen: the first of NAPTR's order, else the first of
     ``preference`` that has front ends, else any.  Inside it: priorities in order,
     a weighted draw among the targets of one priority, all addresses of a target
-    together; ejected front ends last.
+    together; ejected front ends last, and those left out that ``skip`` is true of.
     """
     plan = resolution.plans.get(preference)
     if plan is None:
         plan = _plan(resolution, preference, _transport(resolution, preference))
-    return _draw(cast(_Plan, plan), rng, health, now)
+    return _draw(cast(_Plan, plan), rng, health, now, skip)
 
 
 def order_for(
@@ -82,6 +86,7 @@ def order_for(
     rng: random.Random,
     health: HealthBook | None = None,
     now: float = 0.0,
+    skip: Skip | None = None,
 ) -> tuple[FrontEnd, ...]:
     """The front ends of one transport; empty when the name does not offer it.
 
@@ -90,7 +95,7 @@ def order_for(
     plan = resolution.plans.get(transport)
     if plan is None:
         plan = _plan(resolution, transport, transport)
-    return _draw(cast(_Plan, plan), rng, health, now)
+    return _draw(cast(_Plan, plan), rng, health, now, skip)
 
 
 def in_use(
@@ -116,7 +121,11 @@ def _plan(resolution: Resolution, key: object, transport: Transport | None) -> _
 
 
 def _draw(
-    plan: _Plan, rng: random.Random, health: HealthBook | None, now: float
+    plan: _Plan,
+    rng: random.Random,
+    health: HealthBook | None,
+    now: float,
+    skip: Skip | None,
 ) -> tuple[FrontEnd, ...]:
     drawn = plan.fixed
     if drawn is None:
@@ -126,6 +135,8 @@ def _draw(
                 for addresses in target.addresses:
                     found += _shuffled(addresses, rng)
         drawn = tuple(found)
+    if skip is not None:
+        drawn = tuple(each for each in drawn if not skip(each))
     if health is not None and health.ejected:
         return _ejected_last(drawn, health, now)
     return drawn

@@ -20,7 +20,12 @@ from proxy.config.model import Config
 from proxy.net.errors import NetError, bind_error
 from proxy.server.chat_probe.results import ChatResults
 from proxy.server.drain import Drain, open_transactions
-from proxy.server.front_ends.seen import answer_pool, pool_at_a_glance, pool_page
+from proxy.server.front_ends.seen import (
+    answer_pool,
+    drained,
+    pool_at_a_glance,
+    pool_page,
+)
 from proxy.server.readings import read_all
 from proxy.server.recording import calls, live, trace
 from proxy.server.runtime import Runtime
@@ -166,6 +171,7 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
         "connections": 0,
         "errors": 0,
         "other_nodes": [],
+        "drained": [],
         "pools": {},
         "chat_probe": ChatResults().to_json(0.0),
     }
@@ -245,6 +251,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         "connections": len(runtime.network.streams.connections),
         "errors": runtime.errors,
         "other_nodes": core.router.nodes.uris(),
+        "drained": drained(runtime),
         "pools": {
             fqdn: pool_at_a_glance(runtime, fqdn) for fqdn in runtime.pool_lookups()
         },

@@ -27,6 +27,7 @@ from proxy.server.recording import begin_recording
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.server.store_side.cutover import Rollback, watch_cutover
+from proxy.server.store_side.drains import watch_drains
 from proxy.server.store_side.follow import StoreFollower
 from proxy.server.store_side.guard import GuardWatch
 from proxy.server.store_side.learned import forget_learned, save_learned, save_uses
@@ -209,6 +210,7 @@ def _run_beside(
     keep(lambda: runtime.writes.watch(store, is_first), "watch-writes")
     if is_first:
         ttl = config.learned.ttl
+        keep(lambda: watch_drains(store, runtime), "watch-drains")
         keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
         days = config.usage.keep_days
         keep(lambda: forget_days(store, runtime.writes, days), "forget-days")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from proxy import __version__, clock
 from proxy.pools.front_end import FrontEnd
+from proxy.server.front_ends.seen import drain_of
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
 from proxy.sip.host import host_port
@@ -186,7 +187,10 @@ def _pools(runtime: Runtime) -> Iterator[_Row]:
         addresses = {each.key for each in found}
         ejected = {x for x in addresses if runtime.core.health.is_ejected(x, now)}
         yield "pool_front_ends", len(addresses), pool
-        yield "pool_front_ends_available", len(addresses - ejected), pool
+        out = ejected | {
+            x.key for x in found if drain_of(runtime, pool, x.name, x.host, x.port)
+        }
+        yield "pool_front_ends_available", len(addresses - out), pool
         if resolution is not None:
             since = resolution.stale_since
             if resolution.error == "timeout":
@@ -203,8 +207,11 @@ def _front_end(
     current = runtime.core.health.health(front_end.key, now).state
     transport, host, port = front_end.key
     address = host_port(host, port)
+    name = front_end.name or host
+    is_drained = drain_of(runtime, pool, front_end.name, host, port) is not None
+    yield "front_end_drained", is_drained, pool, name, address, transport
     for each in _STATES:
-        labels = (pool, front_end.name or host, address, transport, each)
+        labels = (pool, name, address, transport, each)
         yield "front_end_state", current == each, *labels
 
 

@@ -16,6 +16,7 @@ Rows = dict[Values, Values]
 SECTIONS: Final[Mapping[str, int]] = {
     "endpoints": 1,
     "pools": 1,
+    "drains": 1,
     "cutovers": 1,
     "learned_by_pool": 2,
     "audit": 1,

@@ -206,11 +206,16 @@ _GAUGES: Final = (
         "Seconds until the first of our certificate and its chain ends",
     ),
     ("pool_front_ends", "pool", "Front ends that DNS names for a pool"),
-    ("pool_front_ends_available", "pool", "Those of them that are not ejected"),
+    ("pool_front_ends_available", "pool", "Those that are neither ejected nor drained"),
     (
         "front_end_state",
         "pool front_end address transport state",
         "1 for the state a front end is in: healthy, suspect or ejected",
+    ),
+    (
+        "front_end_drained",
+        "pool front_end address transport",
+        "1 while an operator keeps new dialogs from it",
     ),
     (
         "chat_probe_success",

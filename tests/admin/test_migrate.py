@@ -6,7 +6,14 @@ import pytest
 
 from proxy.admin.control import ControlError
 from proxy.admin.migrate import migrate
-from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint, set_pool
+from proxy.endpoints.changes import (
+    EndpointFields,
+    RowChange,
+    Rules,
+    new_endpoint,
+    set_pool,
+)
+from proxy.endpoints.model import Drain
 from proxy.endpoints.pool_usage import BOUNDS, PoolUsage, UserDays
 from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import Usage
@@ -47,6 +54,8 @@ async def full(tmp_path):
     await store.change(ANNA, "endpoint.new", decide, 1.25)
     decide = set_pool(POOL, RULES, transport="tls", port=5061)
     await store.change(ANNA, "pool.set", decide, 2.0)
+    row = [RowChange(None, Drain("fe1.test", 5060, POOL, "patch", "anna", 1.5, 9e9))]
+    await store.change(ANNA, "pool.drain", lambda table: row, 2.5)
     await store.learn("sip:GC-1@contoso.test", POOL, KEY, 3.1)
     await store.touch_learned({"gc-1@contoso.test": 4.7})
     for number in range(1200):
@@ -91,6 +100,7 @@ async def everything(url):
     table = await store.load_table()
     found = (
         *(table.version, table.endpoints, table.pools, table.learned, table.cutover),
+        table.drains,
         *(await store.history(), await store.history(KEY), await store.users()),
         sorted(each.row() for each in await store.bindings(None, 0.0)),
         *(await store.conflicts(), await store.usage(), await store.note("runbook")),
@@ -104,7 +114,7 @@ async def everything(url):
 async def test_there_and_back_everything_is_the_same(full, redis_url, tmp_path):
     moved = {each.section: each for each in await migrate(full, redis_url)}
     assert (moved["bindings"].rows, moved["bindings"].written) == (1200, 1200)
-    assert moved["audit"].rows == 4
+    assert moved["audit"].rows == 5
     assert (moved["usage_pools"].written, moved["usage_days"].written) == (3, 2)
     wanted = await everything(full)
     assert await everything(redis_url) == wanted
@@ -137,7 +147,7 @@ async def test_the_history_goes_on_after_a_move(full, redis_url):
     store = await open_store(redis_url)
     decide = new_endpoint("b@contoso.test", EndpointFields(pool_fqdn=POOL), RULES, 9.0)
     await store.change(ANNA, "endpoint.new", decide, 9.0)
-    assert [row.number for row in await store.history()] == [5, 4, 3, 2, 1]
+    assert [row.number for row in await store.history()] == [6, 5, 4, 3, 2, 1]
     assert len(await store.remove_bindings("u7@contoso.test", ANNA, 10.0)) == 1
     await store.close()
 

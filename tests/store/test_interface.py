@@ -14,7 +14,7 @@ from proxy.endpoints.changes import (
     set_endpoint,
     set_pool,
 )
-from proxy.endpoints.model import Endpoint, Pool
+from proxy.endpoints.model import Drain, Endpoint, Pool
 from proxy.sip.errors import MalformedMessage
 from proxy.store import Actor, StoreError, open_store
 
@@ -209,3 +209,23 @@ async def test_a_closed_store_says_so_and_closing_twice_is_allowed(store_url):
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.load_table()
+
+
+async def test_a_drained_front_end_is_kept_told_and_can_go_again(store_url, store):
+    other = await open_store(store_url)
+    mark = (await other.news("")).mark
+    drain = Drain("fe1.test", 5060, POOL, "patch", "alice", 1.25, 9e9 + 0.5)
+    row = [RowChange(None, drain)]
+    await store.change(ALICE, "pool.drain", lambda table: row, 1.0)
+    news = await other.news(mark)
+    assert news.is_table
+    assert (await other.load_table()).drains == (drain,)
+    back = [RowChange(drain, None)]
+    await other.change(ALICE, "pool.undrain", lambda table: back, 2.0)
+    assert (await store.load_table()).drains == ()
+    rows = await store.history("fe1.test:5060@" + POOL)
+    assert [(x.verb, x.kind, x.before, x.after) for x in rows] == [
+        ("pool.undrain", "drain", drain, None),
+        ("pool.drain", "drain", None, drain),
+    ]
+    await other.close()

@@ -25,7 +25,7 @@ from difflib import ndiff
 from proxy.core import commands, events
 from proxy.core.proxy import ProxyCore
 from proxy.core.settings import CoreSettings
-from proxy.endpoints.model import Endpoint, LearnedUri, Pool
+from proxy.endpoints.model import Drain, Endpoint, LearnedUri, Pool
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
@@ -67,6 +67,7 @@ class Playbook:
         endpoints: tuple[Endpoint, ...] | None = None,
         pools: tuple[Pool, ...] = (),
         learned: tuple[LearnedUri, ...] = (),
+        drains: tuple[Drain, ...] = (),
         unresolved: bool = False,
         listeners: tuple[Listener, ...] | None = None,
         **settings,
@@ -84,7 +85,10 @@ class Playbook:
         self.flows.is_friend = lambda host: host != HOSTS["stranger"]
         self.cached: dict[Lookup, Resolution] = {}
         self.table = EndpointTable(
-            (endpoint(),) if endpoints is None else endpoints, pools, learned
+            (endpoint(),) if endpoints is None else endpoints,
+            pools,
+            learned,
+            drains=drains,
         )
         defaults = CoreSettings(
             domains=frozenset({DOMAIN}), source="waypost.test", keys=(b"key",)

@@ -131,6 +131,8 @@ class GuardedStore:
             [x for x in table.learned_uris() if access.covers(x.endpoint_key)],
             table.version,
             cutover,
+            # A row for every pool names no pool of theirs or of others: none is shown.
+            [drain for drain in table.drains if drain.pool in used],
         )
 
     async def history(self, key: str | None = None, limit: int = 100) -> list[AuditRow]:

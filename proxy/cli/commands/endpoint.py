@@ -265,7 +265,10 @@ def _done(outcome: Outcome) -> list[str]:
     return [line for change in outcome.changes for line in _done_line(change)]
 
 
-_PAST: Final = {"create": "created", "change": "changed"}  # "reset" is its own past
+_PAST: Final = {
+    **{"create": "created", "change": "changed"},
+    **{"drain": "drained", "undrain": "undrained"},
+}  # "reset" is its own past
 
 
 def _done_line(change: RowChange) -> list[str]:

@@ -11,6 +11,7 @@ from proxy.admin.control import Operator, Outcome
 from proxy.cli.commands.endpoint import Quiet, WhatIf, run_change
 from proxy.cli.screen import render
 from proxy.cli.session import Session
+from proxy.cli.typed.instants import span
 
 if TYPE_CHECKING:
     from proxy.pools.description import PoolDescription
@@ -20,6 +21,15 @@ app = typer.Typer(
 )
 
 Fqdn = Annotated[str, typer.Argument(metavar="FQDN", help="The pool's full name.")]
+FrontEnd = Annotated[
+    str,
+    typer.Argument(
+        metavar="FRONT-END", help="Its name or its address, with :port if need be."
+    ),
+]
+OfPool = Annotated[
+    str | None, typer.Option(help="For this pool alone; without it for every pool.")
+]
 
 
 @app.command("set")
@@ -42,6 +52,66 @@ def set_(
     async def work(operator: Operator, what_if: bool) -> Outcome:
         return await control.set_pool(
             operator, fqdn, transport=transport, port=port, what_if=what_if
+        )
+
+    run_change(context, work, what_if, False, False, quiet)
+
+
+@app.command()
+def drain(
+    context: typer.Context,
+    front_end: FrontEnd,
+    lasts: Annotated[
+        str | None,
+        typer.Option("--for", help="It comes back by itself after 30m or 2h."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; status and history show it.")] = "",
+    pool: OfPool = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even the last one, or one DNS lacks.")
+    ] = False,
+    what_if: WhatIf = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send no new dialogs to a front end; those in progress stay there."""
+    from proxy.admin import draining
+
+    session: Session = context.obj
+    config = session.config()
+    seconds = None if lasts is None else span(lasts, "--for")
+
+    async def work(operator: Operator, what_if: bool) -> Outcome:
+        return await draining.drain(
+            operator,
+            config,
+            front_end,
+            pool=pool,
+            seconds=seconds,
+            reason=reason,
+            force=force,
+            what_if=what_if,
+        )
+
+    run_change(context, work, what_if, False, False, quiet)
+
+
+@app.command()
+def undrain(
+    context: typer.Context,
+    front_end: FrontEnd,
+    pool: OfPool = None,
+    what_if: WhatIf = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send new dialogs to a front end again."""
+    from proxy.admin import draining
+
+    session: Session = context.obj
+    config = session.config()
+
+    async def work(operator: Operator, what_if: bool) -> Outcome:
+        return await draining.undrain(
+            operator, config, front_end, pool=pool, what_if=what_if
         )
 
     run_change(context, work, what_if, False, False, quiet)

@@ -1,5 +1,6 @@
 """``waypost status`` and ``waypost drain``: a running service, through its listener."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from proxy.admin.control import ControlError
 from proxy.admin.listener import client
 from proxy.cli.screen import render
 from proxy.cli.screen.chat_probe import chat_probe_rows
+from proxy.cli.screen.drained import drain_line
 from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.sip.host import host_port
@@ -82,6 +84,7 @@ def _print_status(found: dict[str, Any]) -> None:
             ("Endpoints", str(found["endpoints"])),
             ("Bindings", str(found["bindings"])),
             *_conflicts(found["conflicts"]),
+            *_drained(found.get("drained", ())),
             ("Open", f"{found['open_transactions']} transactions, "
                      f"{found['connections']} connections"),
             *_workers(found),
@@ -93,7 +96,7 @@ def _print_status(found: dict[str, Any]) -> None:
             pool,
             each["name"],
             _address(each),
-            each["state"],
+            _state(each),
             each["reason"] or "-",
         )
         for pool, about in found["pools"].items()
@@ -105,6 +108,12 @@ def _print_status(found: dict[str, Any]) -> None:
     for pool, about in found["pools"].items():
         if not about["front_ends"]:
             print(f"\n{pool}: no front end ({about['error']})")
+
+
+def _state(row: dict[str, Any]) -> str:
+    """That of a front end in one word; what is drained stands above, too."""
+    is_drained = row.get("drained") and row["state"] == "healthy"
+    return "drained" if is_drained else str(row["state"])
 
 
 def _waits(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -187,6 +196,11 @@ def _conflicts(count: int) -> list[tuple[str, str]]:
         return []
     text = f"{count} REGISTERs for endpoints refused: an old service is still alive"
     return [("Conflicts", f'{text}; "waypost endpoint get" says where')]
+
+
+def _drained(rows: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Front ends that get no new dialogs."""
+    return [("Drained", drain_line(each)) for each in rows]
 
 
 def _address(row: dict[str, Any]) -> str:

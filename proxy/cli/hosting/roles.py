@@ -24,6 +24,8 @@ ROLES: Final[dict[tuple[str, ...], str]] = {
     ("pool", "list"): VIEWER,
     ("pool", "show"): VIEWER,
     ("pool", "set"): OPERATOR,
+    ("pool", "drain"): OPERATOR,
+    ("pool", "undrain"): OPERATOR,
     ("binding", "list"): VIEWER,
     ("binding", "remove"): OPERATOR,
     ("user", "list"): VIEWER,

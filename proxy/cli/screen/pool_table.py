@@ -10,6 +10,7 @@ from proxy.admin.control import PoolView
 from proxy.admin.pool_show import ServiceView, gone
 from proxy.cli.screen import render
 from proxy.cli.screen.chat_probe import chat_probe_rows
+from proxy.cli.screen.drained import drain_line
 from proxy.pools.description import FrontEndRow, PoolDescription, RecordRow
 from proxy.sip.host import host_port
 
@@ -67,12 +68,16 @@ def _health(service: ServiceView) -> str:
         return f"unknown: {service.problem}, so this is DNS alone"
     if not service.front_ends:
         return f"the running service has no front end: {service.error}"
-    out = sum(row["state"] == "ejected" for row in service.front_ends)
+    out = sum(
+        row["state"] == "ejected" or row["drained"] is not None
+        for row in service.front_ends
+    )
     count = len(service.front_ends)
     said = f"{count - out} of {count} front ends in use by the running service"
     if service.dns_stale_for is not None:
         said += f"; DNS has failed it for {render.duration(service.dns_stale_for)}"
-    return said
+    drained = sum(row["drained"] is not None for row in service.front_ends)
+    return said + (f"; {drained} drained" if drained else "")
 
 
 def _print_health(description: PoolDescription, service: ServiceView) -> None:
@@ -99,8 +104,19 @@ def _print_health(description: PoolDescription, service: ServiceView) -> None:
             for name, place, state, since, why in rows
         ],
     )
+    render.print_lines(drain_lines(service))
     _print_calls(service)
     _print_transitions(service)
+
+
+def drain_lines(service: ServiceView) -> list[str]:
+    """Who keeps new dialogs from which front end, and until when."""
+    found = {
+        f"{each['front_end']}{each['port'] or ''}{each['pool']}": each
+        for each in (row["drained"] for row in service.front_ends)
+        if each is not None
+    }
+    return [drain_line(each) for each in found.values()]
 
 
 def _print_calls(service: ServiceView) -> None:

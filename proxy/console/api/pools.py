@@ -3,16 +3,33 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from starlette.responses import Response
 
-from proxy.admin import control
+from proxy.admin import control, draining
 from proxy.admin.as_json import pool_view_to_json
 from proxy.admin.pool_show import ask_service, resolve_pool, with_health
 from proxy.console.api.endpoints import answer_change
-from proxy.console.api.routing import Answer, Api, Conf, Op, Reader, TheDesk, WhatIf
+from proxy.console.api.routing import (
+    Answer,
+    Api,
+    Conf,
+    Force,
+    Op,
+    Reader,
+    TheDesk,
+    WhatIf,
+)
 from proxy.console.desk import row_tag
-from proxy.console.schemas.table import OutcomeView, PoolPatch, PoolSeen, PoolView
+from proxy.console.schemas.table import (
+    DrainView,
+    NewDrain,
+    OutcomeView,
+    PoolPatch,
+    PoolSeen,
+    PoolView,
+)
+from proxy.endpoints.codec import drain_to_json
 
 api = Api("pools")
 
@@ -47,5 +64,55 @@ async def set_pool(
     """Fix the transport or the port of a pool; port 0 is "by SRV records"."""
     outcome = await control.set_pool(
         operator, fqdn, transport=body.transport, port=body.port, what_if=what_if
+    )
+    return await answer_change(operator, config, outcome)
+
+
+FrontEnd = Annotated[
+    str, Path(description="Name or address, with :port if need be.", max_length=300)
+]
+
+
+@api.get("/drains", list[DrainView])
+async def get_drains(operator: Reader) -> Response:
+    """Front ends that get no new dialogs."""
+    table, now = await operator.store.load_table(), operator.clock()
+    return Answer([drain_to_json(x) for x in table.drains if not x.has_ended(now)])
+
+
+@api.put("/drains/{front_end}", OutcomeView)
+async def drain_front_end(
+    front_end: FrontEnd,
+    body: NewDrain,
+    operator: Op,
+    config: Conf,
+    what_if: WhatIf = False,
+    force: Force = False,
+) -> Response:
+    """Send no new dialogs to a front end; those in progress stay there."""
+    outcome = await draining.drain(
+        operator,
+        config,
+        front_end,
+        pool=body.pool,
+        seconds=body.seconds,
+        reason=body.reason,
+        force=force,
+        what_if=what_if,
+    )
+    return await answer_change(operator, config, outcome)
+
+
+@api.delete("/drains/{front_end}", OutcomeView)
+async def undrain_front_end(
+    front_end: FrontEnd,
+    operator: Op,
+    config: Conf,
+    pool: Annotated[str | None, Query(max_length=1024)] = None,
+    what_if: WhatIf = False,
+) -> Response:
+    """Send new dialogs to a front end again."""
+    outcome = await draining.undrain(
+        operator, config, front_end, pool=pool, what_if=what_if
     )
     return await answer_change(operator, config, outcome)

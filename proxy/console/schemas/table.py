@@ -118,6 +118,26 @@ class PoolPatch(Taken):
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None
 
 
+class NewDrain(Taken):
+    """What ``pool drain`` takes; without ``seconds`` it lasts until ``undrain``."""
+
+    pool: Text | None = None
+    seconds: Annotated[float, Field(gt=0, le=31_622_400)] | None = None
+    reason: Annotated[str, Field(max_length=256)] = ""
+
+
+class DrainView(Given):
+    """A front end that gets no new dialogs; ``pool`` is empty for all of them."""
+
+    front_end: str
+    port: int | None
+    pool: str
+    reason: str
+    drained_by: str
+    drained_at: Instant
+    ends_at: Instant | None
+
+
 class PoolView(Given):
     """A pool; null is "as DNS says"."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from proxy.core.routing.next_hops import is_covered
 from proxy.pools.front_end import FrontEnd, Resolution
 from proxy.pools.health import HealthBook
 
@@ -24,6 +25,7 @@ class Candidate:
     ``patience`` is how long it may stay silent before the next one is tried, None for
     the last one, which gets the rest of the budget.  ``note`` is why it cannot be
     tried, or when it would be.  ``ejected_for`` is how long it still stays behind.
+    ``is_drained`` when an operator keeps new dialogs from it.
     """
 
     transport: str
@@ -39,6 +41,7 @@ class Candidate:
     patience: float | None
     note: str = ""
     can_be_tried: bool = True
+    is_drained: bool = False
 
 
 def candidates_of(
@@ -62,6 +65,7 @@ def candidates_of(
     what = " or ".join(sorted(tried))
     only = f"only if nobody can be reached over {what}"
     told += [_candidate(core, target, flow, x, now, only) for x in rest]
+    told += _left_out(core, target, flow, now, answer)
     last = max((n for n, x in enumerate(told) if x.can_be_tried), default=-1)
     return [x if n != last else _as_last(x) for n, x in enumerate(told)]
 
@@ -104,6 +108,31 @@ def _candidate(
         note,
         listener is not None,
     )
+
+
+def _left_out(
+    core: ProxyCore,
+    target: Target,
+    flow: Flow,
+    now: float,
+    answer: Resolution | None,
+) -> list[Candidate]:
+    """The front ends that an operator has drained, with the reason."""
+    hops, lookup = core.next_hops, target.lookup
+    drains = hops.drains_of(target, now)
+    if not drains or lookup is None:
+        return []
+    resolution = hops.known(lookup, now) or answer
+    found = {x.key: x for x in (resolution.front_ends() if resolution else ())}
+    told = []
+    for front_end in found.values():
+        drain = next((x for x in drains if is_covered(x, front_end, target.pool)), None)
+        if drain is not None:
+            row = _candidate(core, target, flow, front_end, now, "")
+            why = f": {drain.reason}" if drain.reason else ""
+            note = f"skipped: drained by {drain.drained_by}{why}"
+            told.append(replace(row, note=note, can_be_tried=False, is_drained=True))
+    return told
 
 
 def _as_last(candidate: Candidate) -> Candidate:

@@ -206,7 +206,11 @@ def _ask_the_rules(
     for target in targets:
         way, failure = _way(core, request, routes, target, flow, now, answers, told)
         told.ways.append(way)
-    is_open = any(way.candidates or (way.flow and not way.problem) for way in told.ways)
+    is_open = any(
+        any(each.can_be_tried for each in way.candidates)
+        or (way.flow and not way.problem)
+        for way in told.ways
+    )
     if not is_open and not told.needs and failure is not None:
         told.answer = _answered(core, request, failure)
 
@@ -287,9 +291,10 @@ def _way(
         if listed is None:
             told.needs.append(lookup)
         elif not any(each.can_be_tried for each in listed):
-            cause, problem = core.next_hops.why_not(lookup, now)
-            if listed:
-                cause, problem = "unreachable", listed[-1].note
+            cause, problem = core.next_hops.why_not(target, now)
+            others = [each for each in listed if not each.is_drained]
+            if others:
+                cause, problem = "unreachable", others[-1].note
             failure = unreached(target, is_invite, source, cause, problem)
         found = tuple(listed or ())
     host = target.lookup.host if target.lookup is not None else ""

@@ -113,7 +113,7 @@ class Search:
                 # client that is refused now does without chat until it signs in again.
                 forwarder.timers.start("dns", ASK_DNS_AFTER, user, now)
                 return WAITS
-            cause, reason = forwarder.next_hops.why_not(lookup, now)
+            cause, reason = forwarder.next_hops.why_not(candidates.target, now)
             self._answer.failure = self._answer.failure_of(cause, reason)
         return NOTHING_LEFT
 

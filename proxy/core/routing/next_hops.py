@@ -13,9 +13,10 @@ from proxy.core.routing.router import Router
 from proxy.core.routing.routes import Identity
 from proxy.core.routing.secure import can_be_secure
 from proxy.core.routing.target import Target
+from proxy.endpoints.model import Drain
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import HealthBook
-from proxy.pools.selection import PREFERENCE, order, order_for
+from proxy.pools.selection import PREFERENCE, Skip, order, order_for
 from proxy.pools.srv import numeric_resolution
 from proxy.sip.flow import Flow, FlowTable, Transport
 from proxy.sip.message import Request
@@ -23,6 +24,9 @@ from proxy.sip.message import Request
 UDP_LIMIT: Final = 1300
 """Bytes above which a request should not go over UDP (RFC 3261 section 18.1.1)."""
 _OVERHEAD: Final = 250  # what Via and Record-Route usually add
+_BEGINS: Final = frozenset({"endpoint", "pool", "learned"})
+"""Rules by which a request that begins something comes to a pool of the table."""
+_DRAINED: Final = "every front end is drained: waypost pool undrain brings one back"
 _KEPT: Final = 4096  # names, and all go when they are as many
 _NUMERIC: Final = 1024  # addresses, the same
 
@@ -101,8 +105,10 @@ class NextHops:
             return None
         if self._seen.get(lookup) is not resolution:
             self.note(lookup, resolution)
+        skip = self._drained(target, now) if self.router.table.drains else None
+        preference = PREFERENCE[flow.transport]
         found: Sequence[FrontEnd] = order(
-            resolution, PREFERENCE[flow.transport], self.rng, self.health, now
+            resolution, preference, self.rng, self.health, now, skip
         )
         if pinned is not None:
             # Its way into a dialog too, if it is one of the way's front ends.
@@ -116,7 +122,7 @@ class NextHops:
         if target.server_name:
             found = [f._replace(pool=target.server_name) for f in found]
         if request.size > UDP_LIMIT - _OVERHEAD and found:
-            found = self._over_tcp(resolution, found, now)
+            found = self._over_tcp(resolution, found, now, skip)
         return self._without_loops(found, target, request, flow)
 
     def _of_address(self, lookup: Lookup) -> Resolution | None:
@@ -149,10 +155,32 @@ class NextHops:
         if resolution is None:
             return ()
         found: list[FrontEnd] = []
+        skip = self._drained(target, now) if self.router.table.drains else None
         for transport in PREFERENCE[flow.transport]:
             if transport not in tried and transport in resolution.groups:
-                found += order_for(resolution, transport, self.rng, self.health, now)
+                found += order_for(
+                    resolution, transport, self.rng, self.health, now, skip
+                )
         return self._without_loops(found, target, request, flow)
+
+    def drains_of(self, target: Target, now: float) -> tuple[Drain, ...]:
+        """The drains that a request to ``target`` heeds: one that begins something.
+
+        What is inside a dialog, and our own probe of a front end, goes where it must.
+        """
+        if target.rule not in _BEGINS:
+            return ()
+        wall = now + self.router.location.wall_offset
+        return tuple(x for x in self.router.table.drains if not x.has_ended(wall))
+
+    def _drained(self, target: Target, now: float) -> Skip | None:
+        """Which front ends get no new dialogs; None while all do."""
+        drains, pool = self.drains_of(target, now), target.pool
+
+        def is_drained(front_end: FrontEnd) -> bool:
+            return any(is_covered(each, front_end, pool) for each in drains)
+
+        return is_drained if drains else None
 
     def _without_loops(
         self,
@@ -175,16 +203,25 @@ class NextHops:
         known = numeric_resolution(lookup, self._transports) or self._seen.get(lookup)
         return known is not None and any(f.host == host for f in known.front_ends())
 
+    def known(self, lookup: Lookup, now: float) -> Resolution | None:
+        """What is remembered of a look-up."""
+        return self._cached(lookup, now) or self._seen.get(lookup)
+
     def is_unknown(self, lookup: Lookup, now: float) -> bool:
         """True when DNS has failed to tell anything of this name."""
         resolution = self._cached(lookup, now) or self._seen.get(lookup)
         return resolution is not None and resolution.error == "timeout"
 
-    def why_not(self, lookup: Lookup, now: float) -> tuple[str, str]:
+    def why_not(self, target: Target, now: float) -> tuple[str, str]:
         """Why a look-up gave nothing: a key of replies.DIAGNOSTICS and a sentence."""
+        lookup = target.lookup
+        assert lookup is not None
         resolution = self._cached(lookup, now) or self._seen.get(lookup)
         if resolution is None or resolution.error is None:
-            return "unreachable", ""
+            skip = self._drained(target, now)
+            known = [] if resolution is None else resolution.front_ends()
+            is_drained = skip is not None and any(skip(each) for each in known)
+            return "unreachable", _DRAINED if is_drained else ""
         cause = resolution.error if resolution.error != "timeout" else "srv"
         return cause, resolution.reason
 
@@ -206,7 +243,11 @@ class NextHops:
         return list(self._seen.values())
 
     def _over_tcp(
-        self, resolution: Resolution, found: Sequence[FrontEnd], now: float
+        self,
+        resolution: Resolution,
+        found: Sequence[FrontEnd],
+        now: float,
+        skip: Skip | None,
     ) -> Sequence[FrontEnd]:
         """Section 18.1.1: too large for UDP goes over TCP, back to UDP if refused."""
         lookup = resolution.lookup
@@ -216,10 +257,16 @@ class NextHops:
             or lookup.transport == "udp"
         ):
             return found
-        streams = order_for(resolution, "tcp", self.rng, self.health, now)
+        streams = order_for(resolution, "tcp", self.rng, self.health, now, skip)
         if not streams and lookup.port is not None:
             streams = tuple(f._replace(transport="tcp") for f in found)
         return [*streams, *found]
+
+
+def is_covered(drain: Drain, front_end: FrontEnd, pool: str) -> bool:
+    """Whether a drain is about a front end, as one of ``pool``."""
+    found = pool.lower() or front_end.pool
+    return drain.covers(front_end.name, front_end.host, front_end.port, found)
 
 
 def _is_sender(request: Request, flow: Flow, front_end: FrontEnd) -> bool:

@@ -15,6 +15,7 @@ from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
 from proxy.endpoints.model import (
     Canary,
     Cutover,
+    Drain,
     Endpoint,
     Guard,
     LearnedUri,
@@ -82,7 +83,7 @@ COMMANDS: Final[dict[type, str]] = {
 
 _DATA: Final = (
     *(Attempts, CoreSettings, RegistrarSettings, MessageLimits),
-    *(Canary, Cutover, Endpoint, Guard, LearnedUri, Pool, Switch),
+    *(Canary, Cutover, Drain, Endpoint, Guard, LearnedUri, Pool, Switch),
 )
 _TUPLES: Final = (Ejection, FrontEnd, Lookup)
 
@@ -216,6 +217,7 @@ class Codec:
             "learned": [self.write(x) for x in table.learned_uris()],
             "version": table.version,
             "cutover": self.write(table.cutover),
+            "drains": [self.write(x) for x in table.drains],
         }
 
     # -- reading -------------------------------------------------------------------

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proxy.admin.listener.http import Reply
+from proxy.endpoints.model import Drain
 from proxy.pools.description import FrontEndRow, PoolDescription
 from proxy.pools.health import Transition
 from proxy.server.runtime import Runtime
@@ -42,7 +43,7 @@ def pool_page(
     found.update(_dns(described))
     if described is not None:
         found["front_ends"] = [
-            {**_row(row), **_details(runtime, fqdn, row)}
+            {**_row(runtime, fqdn, row), **_details(runtime, fqdn, row)}
             for row in described.front_ends
         ]
     return found
@@ -59,7 +60,9 @@ def pool_at_a_glance(runtime: Runtime, fqdn: str) -> dict[str, Any]:
     """For ``/status``: how its front ends are, and why."""
     lookup = runtime.pool_lookups()[fqdn]
     found = runtime.resolver.describe(lookup, health=runtime.core.health)
-    rows = [] if found is None else [_row(row) for row in found.front_ends]
+    rows = (
+        [] if found is None else [_row(runtime, fqdn, row) for row in found.front_ends]
+    )
     return {**_dns(found), "front_ends": rows}
 
 
@@ -73,7 +76,41 @@ def _dns(found: PoolDescription | None) -> dict[str, Any]:
     }
 
 
-def _row(row: FrontEndRow) -> dict[str, Any]:
+def drain_of(
+    runtime: Runtime, pool: str, name: str, host: str, port: int
+) -> Drain | None:
+    """What keeps new dialogs from a front end of a pool; None: nothing does."""
+    wall = runtime.loop.time() + runtime.wall.offset
+    for drain in runtime.core.router.table.drains:
+        if drain.covers(name, host, port, pool) and not drain.has_ended(wall):
+            return drain
+    return None
+
+
+def drained(runtime: Runtime) -> list[dict[str, Any]]:
+    """Every front end that gets no new dialogs, whatever pools it is of."""
+    wall = runtime.loop.time() + runtime.wall.offset
+    return [
+        _drain(each)
+        for each in runtime.core.router.table.drains
+        if not each.has_ended(wall)
+    ]
+
+
+def _drain(drain: Drain) -> dict[str, Any]:
+    return {
+        "front_end": drain.front_end,
+        "port": drain.port,
+        "pool": drain.pool,
+        "reason": drain.reason,
+        "by": drain.drained_by,
+        "since": _instant(drain.drained_at),
+        "until": _instant(drain.ends_at) if drain.ends_at else None,
+    }
+
+
+def _row(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
+    drain = drain_of(runtime, fqdn, row.name, row.host, row.port)
     return {
         "name": row.name,
         "transport": row.transport,
@@ -82,6 +119,7 @@ def _row(row: FrontEndRow) -> dict[str, Any]:
         "state": row.state,
         "reason": row.reason,
         "state_for": round(row.state_for, 1),
+        "drained": None if drain is None else _drain(drain),
     }
 
 

@@ -228,6 +228,7 @@ def _changed_table(table: EndpointTable, rows: Sequence[Endpoint]) -> EndpointTa
         table.learned_uris(),
         table.version,
         table.cutover,
+        table.drains,
     )
 
 

@@ -14,6 +14,7 @@ from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.codec import (
     audit_json,
     cutover_from_json,
+    drain_from_json,
     endpoint_from_json,
     pool_from_json,
     row_from_json,
@@ -39,7 +40,10 @@ from proxy.store.redis.watch import RedisWatch
 
 TRIES: Final = 50
 THOROUGH_BYTES: Final = 32 * 1024
-_TABLE: Final = {"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"}
+_TABLE: Final = {
+    **{"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"},
+    "drain": "drains",
+}
 
 
 class RedisStore(
@@ -84,6 +88,10 @@ class RedisStore(
             _learned(found[5], found[6]),
             version,
             cutover_from_json(json.loads(found[4])) if found[4] else None,
+            sorted(
+                [drain_from_json(json.loads(body)) for body in found[7]],
+                key=lambda each: each.key,
+            ),
         )
         return table, rows_version
 

@@ -17,6 +17,7 @@ from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.codec import (
     audit_json,
     cutover_from_json,
+    drain_from_json,
     endpoint_from_json,
     pool_from_json,
     row_from_json,
@@ -46,6 +47,7 @@ _TABLE: Final = {
     "endpoint": ("endpoints", "key"),
     "pool": ("pools", "fqdn"),
     "cutover": ("cutovers", "number"),
+    "drain": ("drains", "key"),
 }
 _AUDIT: Final = (
     "SELECT number, version, at, actor, origin, verb, kind, key,"
@@ -163,6 +165,10 @@ class SqliteFile:
             self._learned.rows() if with_learned else (),
             self._read_version(),
             self._cutover(),
+            [
+                drain_from_json(json.loads(body))
+                for (body,) in rows("SELECT body FROM drains ORDER BY key")
+            ],
         )
 
     def _cutover(self) -> Cutover | None:

@@ -108,6 +108,10 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         " user_agent TEXT NOT NULL, epid TEXT NOT NULL, source TEXT NOT NULL,"
         " PRIMARY KEY (address, aor)) WITHOUT ROWID",
     ),
+    (
+        # Front ends that get no new dialogs: endpoints/drains.py.
+        "CREATE TABLE drains (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 NEWEST: Final = len(STEPS)
 

@@ -12,6 +12,7 @@ from proxy.core.settings import CoreSettings, RegistrarSettings
 from proxy.endpoints.model import (
     Canary,
     Cutover,
+    Drain,
     Endpoint,
     Guard,
     LearnedUri,
@@ -89,11 +90,15 @@ def test_a_table_comes_back_with_the_order_of_its_rows():
         "sip:B@c", "b@c", "Pool", canary=Canary("other", 5, frozenset({"x@c"}))
     )
     learned = LearnedUri("sip:gc@c", "gc@c", "third", "b@c", 1.0, 2.0)
-    table = EndpointTable([endpoint], [Pool("z", "tcp", 5)], [learned], version=7)
+    drain = Drain("fe1.test", 5060, "z", "patch", "anna", 1.5, 2.5)
+    table = EndpointTable(
+        [endpoint], [Pool("z", "tcp", 5)], [learned], version=7, drains=[drain]
+    )
     found = through(table)
     assert found.endpoints == table.endpoints
     assert list(found.pools.items()) == list(table.pools.items())
     assert (found.learned, found.version) == (table.learned, 7)
+    assert found.drains == (drain,)
 
 
 def test_a_guarded_cutover_comes_back():

@@ -34,6 +34,17 @@ def test_migrating_twice_changes_nothing(connection):
     assert again == key
 
 
+def test_a_file_without_drains_gets_a_table_for_them(connection):
+    before = next(n for n, x in enumerate(STEPS) if "TABLE drains" in x[0])
+    connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
+    for step in STEPS[:before]:
+        for statement in step:
+            connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('schema', ?)", (before,))
+    assert migrate(connection) == before
+    assert connection.execute("SELECT count(*) FROM drains").fetchone() == (0,)
+
+
 def test_a_step_that_fails_leaves_the_old_schema(connection, monkeypatch):
     migrate(connection)
     broken = (*STEPS, ("CREATE TABLE extra (x)", "THIS IS NOT SQL"))

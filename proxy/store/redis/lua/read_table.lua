@@ -17,4 +17,5 @@ return {
   redis.call('HGET', P .. 'cutovers', string.format('%d', newest)),
   learned,
   used,
+  redis.call('HVALS', P .. 'drains'),
 }

@@ -1,0 +1,21 @@
+"""A front end without new dialogs, as one line of ``status`` and ``pool show``."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from proxy import clock
+from proxy.cli.screen import render
+from proxy.sip.host import host_port
+
+
+def drain_line(drain: Mapping[str, Any]) -> str:
+    """One drained front end, for people."""
+    host, port = drain["front_end"], drain["port"]
+    where = host_port(host, port) if port else host
+    where += f" of {drain['pool']}" if drain["pool"] else ""
+    until = drain["until"]
+    left = datetime.fromisoformat(until).timestamp() - clock.wall() if until else 0.0
+    ends = f"{render.duration(left)} left" if until else "until undrained"
+    why = f": {drain['reason']}" if drain["reason"] else ""
+    return f"{where} is drained by {drain['by']}, {ends}{why}"

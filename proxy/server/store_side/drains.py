@@ -1,0 +1,39 @@
+"""Brings drained front ends back whose time has come.
+
+The core has stopped to heed a drain when it ends; here its row goes, so that history,
+log and every other node hear of it.  Several nodes may try: the store's transaction
+lets one of them do it.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from proxy import clock
+from proxy.endpoints.drains import end_drains
+from proxy.server.runtime import Runtime
+from proxy.store.actor import Actor
+from proxy.store.errors import StoreError
+from proxy.store.interface import Store
+
+log = structlog.get_logger()
+
+LOOK: Final = 1.0
+AGAIN: Final = 5.0
+"""Seconds to the next try when the store takes nothing: the row does no harm."""
+_ITSELF: Final = Actor("waypost", "time over")
+
+
+async def watch_drains(store: Store, runtime: Runtime) -> None:
+    """For ever: take away what has ended."""
+    while True:
+        await asyncio.sleep(LOOK)
+        now = clock.wall()
+        if not any(x.has_ended(now) for x in runtime.core.router.table.drains):
+            continue
+        try:
+            await store.change(_ITSELF, "pool.undrain", end_drains(now), now)
+        except StoreError as error:
+            log.warning("pool.not_undrained", reason=str(error))
+            await asyncio.sleep(AGAIN)
