@@ -38,7 +38,11 @@ HOT = [
     "proxy/location/service.py",
 ]
 
-PRINTED = ("config/waypost.toml", "config/powershell/Get-WaypostFacts.ps1")
+PRINTED = (
+    "config/waypost.toml",
+    "config/powershell/Get-WaypostFacts.ps1",
+    "config/powershell/Waypost.psm1",
+)
 
 
 def extensions() -> list[Extension]:

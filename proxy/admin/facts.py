@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.admin.control import ControlError, Operator, refusals
-from proxy.admin.files import read_whole
+from proxy.admin.files import printed, read_whole
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
 from proxy.endpoints.changes import find_endpoint
@@ -117,8 +117,5 @@ def wanted_of(
 
 
 def script_text() -> str:
-    """The script for Lync's side: in the package, or in config/ of a checkout."""
-    here = Path(__file__).parents[1]
-    packed = here / "config/Get-WaypostFacts.ps1"
-    checkout = here.parent / "config/powershell/Get-WaypostFacts.ps1"
-    return (packed if packed.exists() else checkout).read_text("ascii")
+    """The script for Lync's side."""
+    return printed("Get-WaypostFacts.ps1")

@@ -90,3 +90,11 @@ def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)
+
+
+def printed(name: str) -> str:
+    """A file for PowerShell: in the package, or in config/ of a checkout."""
+    here = Path(__file__).parents[1]
+    packed = here / "config" / name
+    checkout = here.parent / "config/powershell" / name
+    return (packed if packed.exists() else checkout).read_text("ascii")

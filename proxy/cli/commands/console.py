@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from proxy.admin.control import ControlError
+from proxy.admin.files import printed
 from proxy.cli.commands.explain import explain_here
 from proxy.cli.hosting.run_line import Line, run_line
 from proxy.cli.session import Session
@@ -40,3 +41,8 @@ def console(
         run_line(root, config, operate, tell, admit, stay, Line(**line))
 
     raise typer.Exit(run(config, lines, explain_here, sign_in))
+
+
+def powershell() -> None:
+    """Print the module for PowerShell: waypost powershell > Waypost.psm1."""
+    print(printed("Waypost.psm1"), end="")

@@ -64,7 +64,10 @@ WHOLE: Final = frozenset(
 )
 """What is not divided by addresses: not for a token with a scope."""
 ANYWHERE: Final = frozenset(
-    {("man",), ("completion",), ("config", "default"), ("facts", "script")}
+    {
+        *(("man",), ("completion",), ("powershell",)),
+        *(("config", "default"), ("facts", "script")),
+    }
 )
 """What needs neither a configuration nor a store."""
 HERE: Final = frozenset({("serve",), ("console",), ("lab",), ("store", "migrate")})
