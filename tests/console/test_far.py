@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import sys
 import threading
 import time
 
@@ -11,14 +12,16 @@ from typer.main import get_command
 
 from proxy.cli.app import app
 from proxy.cli.hosting.roles import ANYWHERE, HERE, ROLES
-from proxy.cli.hosting.run_line import Line, _Printed
+from proxy.cli.hosting.run_line import Line, _Printed, _Switch
 from proxy.cli.main import main
 from proxy.cli.tree import command_tree
+from proxy.console.api.lines import _watchers
 from proxy.console.sessions import CSRF_HEADER
 from proxy.endpoints.usage import Usage
 from tests.facts.world import right_a
 from tests.support.console import caller, in_store, new_token, running_console
 from tests.support.far_command import lines
+from tests.support.until import until
 
 NEW = ("endpoint", "new", "--sip-address", "a@contoso.test")
 CHAT = (*NEW, "--pool-fqdn", "p.contoso.test")
@@ -347,6 +350,14 @@ def following(url, token):
         yield text
 
 
+def all_have_left():
+    """Each line ends with the next thing that it prints, once its reader has gone.
+
+    Later it would print where pytest has put other streams, and never learn of it.
+    """
+    until(lambda: not _watchers._by_access.total())
+
+
 def test_who_follows_leaves_threads_to_others(url, config_file):
     tokens = [new_token(config_file, "viewer", f"v{n}") for n in range(3)]
     with contextlib.ExitStack() as stack:
@@ -370,6 +381,7 @@ def test_who_follows_leaves_threads_to_others(url, config_file):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert "exit\ndata: 0" in viewer.get("/lines", params=short).text
+    all_have_left()
 
 
 def test_who_follows_something_quiet_learns_that_nobody_reads_any_more(url, console):
@@ -393,6 +405,36 @@ def test_who_follows_something_quiet_learns_that_nobody_reads_any_more(url, cons
         assert "begun" in told
         assert not ended.wait(0.1)
     assert ended.wait(5)
+
+
+def test_who_follows_leaves_the_streams_of_the_process_alone(url, config_file):
+    before = sys.stdout, sys.stderr
+    with following(url, new_token(config_file, "viewer")):
+        for stream, was in zip((sys.stdout, sys.stderr), before, strict=True):
+            # Each line has streams of its own, behind the one that all share.
+            assert isinstance(stream, _Switch) or stream is was
+    all_have_left()
+
+
+def test_a_line_that_still_runs_ends_with_the_console(config_file):
+    """Its thread would keep the process, and its last word would be left lying."""
+    ended = threading.Event()
+
+    def talks(config, operate, tell, admit, stay, **line):
+        try:
+            while True:
+                tell("out", "x")
+        finally:
+            ended.set()
+
+    with contextlib.ExitStack() as stack:
+        with running_console(config_file, run_line=talks) as running:
+            token = new_token(config_file, "viewer")
+            reader = stack.enter_context(caller(running.url, token))
+            words = {"argument": ["usage"]}
+            answer = stack.enter_context(reader.stream("GET", "/lines", params=words))
+            next(answer.iter_text())
+        assert ended.wait(10)
 
 
 def printed_over(tell):

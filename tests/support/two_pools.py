@@ -3,9 +3,7 @@
 For the weekend and everything about a cutover.  The front ends belong to the caller.
 """
 
-import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from proxy.lab.dns_server import ZoneServer
 from proxy.lab.service import Service
 from proxy.lab.setting import Setting, free_address
 from proxy.store import Actor, open_store
+from tests.support.until import comes_true, told
 
 Address = tuple[str, int]
 OLD, NEW = "oldpool.contoso.test", "newpool.contoso.test"
@@ -30,24 +29,9 @@ class TwoPools:
     service: Service
     dns: ZoneServer
 
-    async def follows(self, within: float = 10.0) -> None:
-        """Return when the service routes by the table that the store has now.
-
-        A command returns when the store has its change, the service looks at the store
-        four times a second: who calls at once may still meet the table of before.
-        """
-        async with self.operator() as operator:
-            wanted = await operator.store.table_version()
-        end = asyncio.get_running_loop().time() + within
-        while self._followed() < wanted:
-            assert asyncio.get_running_loop().time() < end, "the table is not followed"
-            await asyncio.sleep(0.02)
-
-    def _followed(self) -> int:
-        """The last version that the service's log says it took over."""
-        lines = self.service.log.read_text().rpartition("\n")[0].splitlines()
-        versions = (json.loads(x)["version"] for x in lines if "table.changed" in x)
-        return max(versions, default=0)
+    async def follows(self) -> None:
+        """Return when the service routes by the table that the store has now."""
+        await follows(self.config, self.service)
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[Operator]:
@@ -58,6 +42,25 @@ class TwoPools:
             yield Operator(store, rules_of(config), Actor("tester", "test"))
         finally:
             await store.close()
+
+
+async def follows(config: Path, service: Service) -> None:
+    """Return when a service routes by the table that its store has now.
+
+    A command returns when the store has its change, the service looks at the store
+    four times a second: who calls at once may still meet the table of before.
+    """
+    store = await open_store(load_config(config).store_url)
+    try:
+        wanted = await store.table_version()
+    finally:
+        await store.close()
+
+    def is_followed() -> bool:
+        seen = (line["version"] for line in told(service.log, "table.changed"))
+        return max(seen, default=0) >= wanted
+
+    await comes_true(is_followed)
 
 
 def _records(pool: str, front_end: Address) -> dict[str, list[str]]:

@@ -15,7 +15,8 @@ from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import Service, waypost
 from proxy.lab.setting import free_address
 from tests.support.redis import RedisServer
-from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
+from tests.support.two_pools import NEW, OLD, TwoPools, follows, two_pools
+from tests.support.until import comes_true
 
 ALIAS = "sip:ocschat@contoso.test"
 HOSTS = "127.0.0.33", "127.0.0.34"
@@ -76,7 +77,16 @@ async def crowd(ends, proxies, users=USERS) -> None:
 async def the_ledger_knows_the_pools(config: Path) -> None:
     """Two crowds: calls, journeys, times and the verdict, pool by pool."""
     new_users = sum(bucket_of(user) < PERCENT for user in USERS)
-    await asyncio.sleep(1.5)  # counts are saved within a second
+
+    async def is_saved() -> bool:
+        (view,) = await waypost(config, "usage", ALIAS)
+        (both,) = view["comparison"]
+        return (both["new"]["calls"], both["old"]["calls"]) == (
+            2 * new_users,
+            2 * (len(USERS) - new_users),
+        )
+
+    await comes_true(is_saved)
     (view,) = await waypost(config, "usage", ALIAS)
     (both,) = view["comparison"]
     for side, users in (("new", new_users), ("old", len(USERS) - new_users)):
@@ -127,7 +137,7 @@ async def test_nor_between_two_nodes_on_one_redis(tmp_path, ends, monkeypatch) -
             await node.start(other)
             try:
                 await begin_canary(scene)
-                await asyncio.sleep(1.0)  # a change counts within a second
+                await follows(config, node)
                 # What one node learns of a pool the other has not heard yet.
                 await crowd(ends, [scene.proxy, other])
                 await crowd(ends, [other, scene.proxy])

@@ -1,6 +1,5 @@
 """A Python whose event loop has changed inside: asyncio's own loop serves as well."""
 
-import json
 import signal
 import socket
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import pytest
 
 from tests.support.service import HOST, new_service, sip_request
+from tests.support.until import told
 from tests.wire.test_service import ask, wait_for_log
 
 # The service, on a Python in which the timers of the loop have another name.
@@ -43,6 +43,5 @@ def test_the_plain_loop_serves_and_the_log_says_so_once(tmp_path, workers) -> No
         assert service.wait() == 0
     finally:
         service.end()
-    lines = [json.loads(each) for each in service.log.splitlines() if each[:1] == "{"]
-    (said,) = [each for each in lines if each["event"] == "loop.plain"]
+    (said,) = told(tmp_path / "log", "loop.plain")
     assert said["missing"] == ["_timers"]

@@ -11,6 +11,7 @@ import pytest
 
 from proxy.lab.service import ServiceError
 from tests.support.redis import RedisServer
+from tests.support.until import comes_true
 from tests.wire.test_registrar import DOMAIN, LOOKUP, Client, Storm, World, status
 
 KILLS = 5
@@ -43,19 +44,9 @@ async def world(tmp_path, redis):
     await world.service.stop()
 
 
-async def until(condition, seconds: float) -> float:
-    """How long it took until it held; fails when it does not in time."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds
-        await asyncio.sleep(0.02)
-    return time.monotonic() - start
-
-
 def reaches(caller: Client, callee: Client, address: str) -> bool:
     """A MESSAGE to an address arrives at that client."""
     caller.request(f"MESSAGE {address}", address)
-    callee.socket.settimeout(0.2)
     try:
         return callee.read().startswith("MESSAGE")
     except TimeoutError:
@@ -68,13 +59,16 @@ async def test_calls_go_on_while_redis_is_away_and_changes_are_refused(world, re
         redis.kill()
         # Bindings and table are those last known.
         assert reaches(caller, lookup, LOOKUP)
-        await until(lambda: "store.unavailable" in world.service.tail(), 3)
-        with Client(world) as late:
-            start = time.monotonic()
-            refused = late.register(f"sip:bob@{DOMAIN}")
-            assert status(refused) == 503
-            assert "\r\nRetry-After: " in refused
-            assert time.monotonic() - start < 1
+        await comes_true(lambda: "store.unavailable" in world.log)
+        took = []
+        for _ in range(3):  # a wait would be there each time, a busy machine is not
+            with Client(world) as late:
+                start = time.monotonic()
+                refused = late.register(f"sip:bob@{DOMAIN}")
+                took.append(time.monotonic() - start)
+                assert status(refused) == 503
+                assert "\r\nRetry-After: " in refused
+        assert min(took) < 1
         words = ("--sip-address", CHAT, "--pool-fqdn", "pcpool.contoso.test")
         with pytest.raises(ServiceError, match=r"cannot be reached .*start Redis"):
             await world.run("endpoint", "new", *words)
@@ -107,16 +101,22 @@ async def test_a_change_reaches_every_proxy_on_one_redis_within_a_second(
     second = SharedWorld(directory, redis)
     await second.start()
     try:
-        words = ("--sip-address", CHAT, "--pool-fqdn", "pcpool.contoso.test")
-        with Client(world) as one, Client(second) as two:
-            for caller in (one, two):
-                caller.request(f"MESSAGE {CHAT}", CHAT)
-                assert status(caller.read()) == 404
+        took = []
+        for number in range(1, 4):  # what is late each time is not a busy machine
+            chat = f"sip:chat{number}@{DOMAIN}"
+            words = ("--sip-address", chat, "--pool-fqdn", "pcpool.contoso.test")
+            with Client(world) as one, Client(second) as two:
+                for caller in (one, two):
+                    caller.request(f"MESSAGE {chat}", chat)
+                    assert status(caller.read()) == 404
             await world.run("endpoint", "new", *words)
             moment = time.monotonic()
             for node in (world, second):
-                await until(lambda at=node: "table.changed" in at.service.tail(), 1)
-            assert time.monotonic() - moment < 1
+                await comes_true(
+                    lambda at=node, n=number: at.log.count("table.changed") >= n
+                )
+            took.append(time.monotonic() - moment)
+        assert min(took) < 1
     finally:
         await second.service.stop()
 

@@ -6,15 +6,38 @@ import io
 import re
 import socket
 import subprocess
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.lab.front_end import Behaviour
-from proxy.lab.service import ServiceError
+from proxy.lab.service import ServiceError, command
 from tests.recorder.test_hep import decode
 from tests.support.capture import AS_SIP, needs_capture
-from tests.support.stage import CLIENT, stage
+from tests.support.stage import CLIENT, Stage, stage
+from tests.support.until import comes_true
+
+
+async def told_of(world: Stage, last: dict[str, str], *words: str) -> Any:
+    """What ``trace`` tells, once it has each call, and the ``last`` request twice.
+
+    In and out: a worker tells of a message a moment after it was sent.
+    """
+    found: Any = []
+
+    async def is_complete() -> bool:
+        nonlocal found
+        found = await world.waypost("trace", *words)
+        return {each["call_id"] for each in found} == set(last) and all(
+            sum(x["data"].startswith(last[call["call_id"]]) for x in call["messages"])
+            >= 2
+            for call in found
+        )
+
+    await comes_true(is_complete)
+    return found
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -27,8 +50,7 @@ async def test_a_failover_is_a_ladder_with_its_reason(
         assert (await world.caller.answer("over-1")).startswith(b"SIP/2.0 200")
         world.caller.hang_up("over-1")
         await world.caller.answer("over-1", "BYE")
-        await asyncio.sleep(0.3)
-        (call,) = await world.waypost("trace", "over-1")
+        (call,) = await told_of(world, {"over-1": "BYE"}, "over-1")
         shown = await world.shown("trace", "--failed")
     assert call["why"] == ["failover"]
     heads = [x["data"].split(" ")[:2] for x in call["messages"]]
@@ -51,10 +73,9 @@ async def test_a_capture_is_what_was_said(tmp_path: Path) -> None:
             kind = "Content-Type: application/sdp"
             world.caller.say("INVITE", f"call-{number}", kind, body=body)
             assert b" %d " % status in await world.caller.answer(f"call-{number}")
-        await asyncio.sleep(0.4)
+        calls = await told_of(world, {"call-1": "ACK", "call-2": "ACK"}, "--failed")
         file = tmp_path / "calls.pcap"
         said = await world.shown("trace", "--failed", "--pcap", str(file))
-        calls = await world.waypost("trace", "--failed")
     assert said.startswith(f"wrote {file}: ") and "of 2 calls" in said
     assert file.stat().st_mode & 0o777 == 0o600
     fields = ("sip.Call-ID", "sip.Method", "sip.Status-Code", "_ws.malformed")
@@ -100,8 +121,16 @@ async def test_the_last_calls_are_listed(tmp_path: Path, workers: int) -> None:
         await world.caller.answer("lost-1")
         world.caller.say("INVITE", "away-1", uri="sip:bob@elsewhere.example")
         await world.caller.answer("away-1")
-        await asyncio.sleep(0.5)
-        good, lost, away = await world.waypost("calls", "--aor", "alice")
+        good = lost = away = {}
+
+        async def are_over() -> bool:
+            nonlocal good, lost, away
+            found = await world.waypost("calls", "--aor", "alice")
+            if len(found) == 3:
+                good, lost, away = found
+            return bool(good and good["ended"] and lost["status"] and away["status"])
+
+        await comes_true(are_over)
         failed = await world.waypost("calls", "--failed")
         one = await world.waypost("calls", "--endpoint", "ocschat", "--since", "1h")
         shown = await world.shown("calls", "--aor", "alice")
@@ -132,22 +161,37 @@ async def test_both_want_the_token_even_here(tmp_path: Path) -> None:
         assert world.get("/status", "") == 200
 
 
+async def ping(world: Stage) -> None:
+    """One OPTIONS of alice after the other, until cancelled."""
+    for number in count():
+        world.caller.say("OPTIONS", "ping", mark=str(number))
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_live_trace_tells_what_fits_as_it_comes(
     tmp_path: Path, workers: int
 ) -> None:
     async with stage(tmp_path, workers=workers) as world:
-        words = ("trace", "--from", "alice", "--for", "3s", "--follow")
-        following = asyncio.ensure_future(world.shown(*words))
         begun = await world.waypost("trace", "--source", CLIENT, "--for", "10m")
-        await asyncio.sleep(1.2)
+        line = ("--config", str(world.config), "trace", "--from", "alice")
+        following = await asyncio.create_subprocess_exec(
+            *command(*line, "--for", "4s", "--follow"), stdout=asyncio.subprocess.PIPE
+        )
+        assert following.stdout is not None
+        pinging = asyncio.ensure_future(ping(world))
+        async with asyncio.timeout(20):  # it follows as soon as it tells of something
+            assert b"  ping" in await following.stdout.readline()
+        pinging.cancel()
         world.caller.say("INVITE", "live-1")
         await world.caller.answer("live-1")
         world.caller.hang_up("live-1")
         await world.caller.answer("live-1", "BYE")
         world.caller.say("OPTIONS", "bob-1", who="sip:bob@contoso.test")
         await world.caller.answer("bob-1", "OPTIONS")
-        told = (await following).splitlines()
+        output, _ = await following.communicate()
+        assert following.returncode == 0
+        told = [x for x in output.decode().splitlines() if not x.endswith("  ping")]
         kept = await world.waypost("trace", "--source", CLIENT)
         alice = await world.shown("trace", "--from", "alice")
     assert len(begun["name"]) == 16
@@ -156,7 +200,7 @@ async def test_a_live_trace_tells_what_fits_as_it_comes(
     assert said.count("INVITE") == 2 and said.count("200 OK (BYE)") == 2, told
     assert any("-> udp fe1.contoso.test  INVITE" in line for line in told)
     assert re.match(r"\d\d:\d\d:\d\d\.\d{3} [+-]\d{4}  <- udp", told[0])
-    assert {x["call_id"] for x in kept} == {"live-1", "bob-1"}
+    assert {x["call_id"] for x in kept} - {"ping"} == {"live-1", "bob-1"}
     assert "BYE" in alice and "bob-1" not in alice
 
 
@@ -164,7 +208,7 @@ async def test_bodies_must_be_allowed_and_stand_in_the_audit(tmp_path: Path) -> 
     async with stage(tmp_path, extra="[recorder]\nbodies = true\n") as world:
         world.caller.say("INVITE", "call-1", uri="sip:no@contoso.test", body="HELLO")
         await world.caller.answer("call-1")
-        await asyncio.sleep(0.4)
+        await comes_true(lambda: world.waypost("trace", "--failed"))
         masked = await world.waypost("trace", "call-1")
         before = await world.waypost("endpoint", "history")
         shown = await world.shown("trace", "call-1", "--bodies")
@@ -192,7 +236,7 @@ async def test_what_is_kept_is_sent_to_a_hep_server(tmp_path: Path) -> None:
             await world.caller.answer("call-1")
             first = await asyncio.to_thread(server.recv, 65_535)
             second = await asyncio.to_thread(server.recv, 65_535)
-            (call,) = await world.waypost("trace", "--failed")
+            (call,) = await told_of(world, {"call-1": ""}, "--failed")
             metrics = world.page("/metrics", world.token())[1]
     packets = [decode(first), decode(second)]
     said = [x["data"].encode("latin-1") for x in call["messages"]]

@@ -324,7 +324,13 @@ def _watch(look: Any, one: bool, seconds: float | None) -> None:
         console.size = console.size._replace(width=120, height=WATCHED_ROWS + 5)
     first = _screen(look(), one, console.width)
     with Live(
-        first, console=console, auto_refresh=False, vertical_overflow="crop"
+        first,
+        console=console,
+        auto_refresh=False,
+        vertical_overflow="crop",
+        # The streams belong to the process: in a console, to others as well.
+        redirect_stdout=False,
+        redirect_stderr=False,
     ) as live:
         while end is None or time.monotonic() < end:
             time.sleep(WATCH if end is None else max(0.0, min(WATCH, seconds or 0)))

@@ -98,8 +98,6 @@ class _Run:
 class _Printed:
     """Standard output or error of a line."""
 
-    is_hosted = True
-
     def __init__(self, name: str, line: Line, tell: Tell) -> None:
         self._name = name
         self._tell = tell

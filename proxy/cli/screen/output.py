@@ -96,7 +96,7 @@ def _text(raw: io.RawIOBase, before: TextIO | None, by_line: bool = False) -> Te
 
 def give_up() -> None:
     """Discard what still waits, so that the interpreter ends without an error."""
-    if getattr(sys.stdout, "is_hosted", False):
+    if _heard.get() is not None:
         return  # of somebody at another machine, who has gone
     before, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
     with contextlib.suppress(io.UnsupportedOperation):

@@ -9,7 +9,8 @@ import base64
 import errno
 import os
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -35,6 +36,8 @@ api = Api("lines")
 AT_ONCE: Final = 8
 QUEUED: Final = 1000
 """Events that wait for a slow reader; then the command waits."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which a thread that waits for room looks whether the loop lives."""
 Arguments = Annotated[
     list[str], Query(max_length=200, description="The words of the line, in order.")
 ]
@@ -127,6 +130,10 @@ def _decoded(text: str) -> bytes:
         raise Problem(422, "a file or the input is not base64") from None
 
 
+def _nobody_reads() -> BrokenPipeError:
+    return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="waypost-line")
 _watchers = Watchers(each=2, most=AT_ONCE // 2)
 
@@ -165,25 +172,44 @@ class _Run:
             if not self._is_gone:
                 log.error("console.failed", path="line", exc_info=error)
         except Exception as error:
+            if self._loop.is_closed():
+                return  # the process ends, and what a line needs of it with it
             log.error("console.failed", path="line", exc_info=error)
             self._tell("err", "waypost: a fault of ours; it is in the console's log\n")
             self._tell("exit", 1)
         finally:
             if self._stays:
                 _watchers.end(self._caller.access)
-            self._put(None)
+            with suppress(BrokenPipeError):
+                self._put(None)
 
     def _tell(self, name: str, value: Any) -> None:
         if isinstance(value, dict) and isinstance(value.get("data"), bytes):
             value = {**value, "data": base64.b64encode(value["data"]).decode()}
         if self._is_gone:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            raise _nobody_reads()
         if value != "":
             self._put((name, value))
 
     def _put(self, item: tuple[str, Any] | None) -> None:
-        put = asyncio.run_coroutine_threadsafe(self._told.put(item), self._loop)
-        put.result()
+        """Wait for room in the queue; raises BrokenPipeError when nobody reads it."""
+        told = self._told.put(item)
+        try:
+            put = asyncio.run_coroutine_threadsafe(told, self._loop)
+            while not self._is_put(put):
+                continue
+        except (RuntimeError, CancelledError):  # the console is at its end
+            told.close()
+            raise _nobody_reads() from None
+
+    def _is_put(self, put: "Future[None]") -> bool:
+        try:
+            put.result(LOOK_AGAIN)
+        except TimeoutError:
+            if self._loop.is_closed():  # it will never be
+                raise CancelledError from None
+            return False
+        return True
 
     def _admit(self, role: str, is_whole: bool) -> None:
         """Looks and changes come by different methods: browsers may be made to GET."""
