@@ -9,14 +9,13 @@ import json
 import os
 import socket
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from proxy.lab.service import command
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service, sip_request
+from tests.support.warm import run_now
 
 SECONDS = float(os.environ.get("WAYPOST_SOAK_AWAY", "4"))
 RATE = 250
@@ -87,12 +86,8 @@ def serving(directory: Path, **environment: str) -> Iterator[ServiceProcess]:
     service = new_service(directory, **environment)
     service.config.write_text(service.config.read_text() + MORE)
     new = ("endpoint", "new", "--sip-address", CHAT, "--pool-fqdn", "pool.contoso.test")
-    subprocess.run(
-        command("--config", str(service.config), *new),
-        env={**os.environ, **environment},
-        capture_output=True,
-        check=True,
-    )
+    line = ("--config", str(service.config), *new)
+    run_now(*line, env={**os.environ, **environment}).check_returncode()
     service.start()
     try:
         yield service

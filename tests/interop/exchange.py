@@ -7,7 +7,6 @@ or a scanner would see of `waypost serve`.
 import asyncio
 import contextlib
 import json
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.service import command, waypost
 from proxy.lab.setting import POOL, free_address
 from tests.support.scene import (
     FRONT_END_HOSTS,
@@ -25,6 +23,7 @@ from tests.support.scene import (
 from tests.support.scene import (
     WAYPOST_HOST as HOST,
 )
+from tests.support.warm import run, waypost
 
 LOBBY = "sip:lobby@localhost"
 Line = dict[str, Any]
@@ -90,11 +89,8 @@ class Exchange:
 async def _let_in(config: Path) -> None:
     for name, password in PASSWORDS.items():
         words = ("--config", str(config), "user", "new", name, "--password-stdin")
-        child = await asyncio.create_subprocess_exec(
-            *command(*words), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
-        await child.communicate(password.encode() + b"\n")
-        assert child.returncode == 0
+        done = await run(*words, given=password.encode() + b"\n")
+        assert done.returncode == 0, done.stderr
 
 
 def short_port() -> int:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.main import zone
-from proxy.lab.service import Service, waypost
+from proxy.lab.service import Service
 from proxy.lab.setting import ALIAS, POOL, Setting, free_address
 from tests.support.kamailio import Kamailio
+from tests.support.warm import waypost
 
 Address = tuple[str, int]
 WAYPOST_HOST, DNS_HOST = "127.0.0.7", "127.0.0.54"

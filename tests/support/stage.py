@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.service import command, waypost
 from proxy.lab.setting import ALIAS
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
 from tests.support.service import HOST
 from tests.support.sip_probe import free_port
+from tests.support.warm import run, waypost
 
 CLIENT = "127.0.0.9"
 
@@ -130,13 +130,9 @@ class Stage:
 
     async def shown(self, *words: str) -> str:
         """The same for people."""
-        line = command("--config", str(self.config), *words)
-        child = await asyncio.create_subprocess_exec(
-            *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        output, errors = await child.communicate()
-        assert child.returncode == 0, errors.decode()
-        return output.decode()
+        done = await run("--config", str(self.config), *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 @asynccontextmanager

@@ -12,11 +12,12 @@ from proxy.endpoints.canary import bucket_of
 from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.service import Service, waypost
+from proxy.lab.service import Service
 from proxy.lab.setting import free_address
 from tests.support.redis import RedisServer
 from tests.support.two_pools import NEW, OLD, TwoPools, follows, two_pools
 from tests.support.until import comes_true
+from tests.support.warm import waypost
 
 ALIAS = "sip:ocschat@contoso.test"
 HOSTS = "127.0.0.33", "127.0.0.34"

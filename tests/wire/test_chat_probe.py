@@ -17,7 +17,6 @@ import pytest
 from proxy.config import load_config
 from proxy.lab.front_end import Behaviour, FrontEndServer
 from proxy.lab.service import Service
-from proxy.lab.service import command as waypost_command
 from proxy.lab.setting import ALIAS, free_address
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.prober import probe
@@ -25,6 +24,7 @@ from proxy.store import open_store
 from tests.support.broken_channels import HangingChannel
 from tests.support.certificates import Authority
 from tests.support.scene import FRONT_END_HOSTS, Scene, waypost_scene
+from tests.support.warm import run
 
 POOL = "pcpool.contoso.test"
 EXTRA = """
@@ -218,10 +218,7 @@ async def test_of_two_services_on_one_store_one_does_it_and_the_other_takes_over
 
 async def command(config: Path, *words: str) -> str:
     """What ``waypost`` says."""
-    line = [*waypost_command(), "--config", str(config), *words]
-    child = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
-    out, _ = await child.communicate()
-    return out.decode()
+    return (await run("--config", str(config), *words)).stdout
 
 
 async def test_over_a_tls_listener_that_wants_certificates(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from glob import glob
 
 import pytest
 
-from proxy.lab.service import waypost
 from tests.support.until import comes_true, told
+from tests.support.warm import waypost
 from tests.wire.test_registrar import DOMAIN, Client, World
 
 LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"

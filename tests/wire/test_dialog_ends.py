@@ -7,7 +7,6 @@ target are what they were sent.
 import asyncio
 import itertools
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from proxy.lab.dns_server import ZoneServer
-from proxy.lab.service import command
 from tests.support.dialogs import routes_of, target_of
 from tests.support.messages import read, response
 from tests.support.service import HOST, ServiceProcess, new_service
+from tests.support.warm import run_now
 
 ALICE, BOB = "<sip:alice@contoso.test>;tag=a1", "<sip:bob@contoso.test>"
 ALIAS, POOL = "sip:ocschat@contoso.test", "pcpool.contoso.test"
@@ -290,9 +289,8 @@ def test_a_dialog_stays_with_the_front_end_that_made_it(tmp_path, contact) -> No
         service = new_service(tmp_path, WAYPOST_SERVER_WORKERS="2")
         with service.config.open("a") as file:
             file.write(f'[dns]\nnameservers = ["{dns}"]\n')
-        new = command("--config", str(service.config), "endpoint", "new")
-        words = ("--sip-address", ALIAS, "--pool-fqdn", POOL)
-        subprocess.run([*new, *words], check=True, capture_output=True, cwd=tmp_path)
+        new = ("--config", str(service.config), "endpoint", "new")
+        run_now(*new, "--sip-address", ALIAS, "--pool-fqdn", POOL).check_returncode()
         stack.callback(service.end)
         service.start()
         proxy = (HOST, service.port)

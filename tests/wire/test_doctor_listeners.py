@@ -1,6 +1,5 @@
 """The doctor at our own listeners: TLS ones that want a certificate included."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.service import command, waypost
 from tests.support.certificates import Authority
 from tests.support.sip_probe import free_port
 from tests.support.two_pools import NEW, TwoPools, two_pools
+from tests.support.warm import run, waypost
 
 HOST = "127.0.0.17"
 NAME = "proxy.contoso.test"
@@ -26,13 +25,9 @@ class World:
     client: Path
 
     async def doctor(self, *more: str) -> dict[str, Any]:
-        line = command("--config", str(self.scene.config), "doctor", "--json", *more)
-        child = await asyncio.create_subprocess_exec(
-            *line, stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await child.communicate()
-        found: dict[str, Any] = json.loads(output)
-        assert child.returncode == (found["verdict"] == "failed")
+        done = await run("--config", str(self.scene.config), "doctor", "--json", *more)
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == (found["verdict"] == "failed")
         return found
 
     async def listeners(self, *more: str) -> dict[str, dict[str, Any]]:

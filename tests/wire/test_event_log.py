@@ -17,11 +17,12 @@ import pytest
 from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.service import Service, ServiceError, command, waypost
+from proxy.lab.service import Service, ServiceError, command
 from proxy.server.event_log.file import EventLogError, read_lines
 from proxy.server.event_log.replay import Replay
 from tests.support.scene import FRONT_END_HOSTS, Scene, waypost_scene
 from tests.support.sip_probe import free_port
+from tests.support.warm import waypost
 
 ALIAS = "sip:ocschat@contoso.test"
 HERE = "127.0.0.45"

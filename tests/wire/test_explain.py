@@ -1,6 +1,5 @@
 """``waypost explain`` beside the real service, and without one."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,9 @@ import pytest
 from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.service import ServiceError, command, waypost
+from proxy.lab.service import ServiceError
 from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
+from tests.support.warm import run, waypost
 
 ALIAS, GC = "sip:ocschat@contoso.test", "sip:GC-9@contoso.test"
 ALICE = "sip:alice@contoso.test"
@@ -35,11 +35,8 @@ def places(ends) -> list[tuple[str, int]]:
 
 async def printed(scene: TwoPools, *words: str) -> str:
     """What people see."""
-    line = command("--config", str(scene.config), "explain", *words)
-    child = await asyncio.create_subprocess_exec(
-        *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    return (await child.communicate())[0].decode()
+    line = ("--config", str(scene.config), "explain", *words)
+    return (await run(*line, together=True)).stdout
 
 
 async def new_endpoint(scene: TwoPools) -> None:

@@ -14,12 +14,13 @@ import pytest
 
 from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.service import Service, waypost
+from proxy.lab.service import Service
 from proxy.lab.setting import free_address
 from tests.support.broken_channels import HangingChannel
 from tests.support.redis import RedisServer
 from tests.support.two_pools import NEW, OLD, TwoPools, follows, two_pools
 from tests.support.until import comes_true
+from tests.support.warm import waypost
 
 ALIAS = "sip:ocschat@contoso.test"
 OLD_HOST, NEW_HOST = "127.0.0.28", "127.0.0.29"

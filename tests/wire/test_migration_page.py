@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from proxy.cli.session import current_actor
-from proxy.lab.service import command
+from tests.support.warm import run
 from tests.wire.test_weekend import Weekend, weekend
 
 PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
@@ -79,19 +79,17 @@ class Reader:
 
     async def run(self, line: str) -> str:
         """What a line prints, with its exit code when that is not 0."""
-        output = b""
+        output, code = "", 0
         for words in line.split(" | "):
-            child = await asyncio.create_subprocess_exec(
-                *command(*shlex.split(words)[1:]),
+            done = await run(
+                *shlex.split(words)[1:],
                 cwd=self.directory,
                 env=self.environment,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                given=output.encode(),
+                together=True,
             )
-            output, _ = await child.communicate(output)
-        text = output.decode().strip("\n")
-        return text + (f"\n[exit code {child.returncode}]" if child.returncode else "")
+            output, code = done.stdout, done.returncode
+        return output.strip("\n") + (f"\n[exit code {code}]" if code else "")
 
     async def meanwhile(self, what: str) -> None:
         """Something that no command does."""

@@ -1,6 +1,5 @@
 """`waypost pool show` asks the running service how its front ends are."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,17 +7,15 @@ from pathlib import Path
 from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.service import command, waypost
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
+from tests.support.warm import run, waypost
 
 ALIAS = "sip:ocschat@contoso.test"
 POOL = "pcpool.contoso.test"
 
 
 async def shown(config: Path) -> str:
-    line = command("--config", str(config), "pool", "show", POOL)
-    child = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
-    return (await child.communicate())[0].decode()
+    return (await run("--config", str(config), "pool", "show", POOL)).stdout
 
 
 async def test_a_dead_front_end_is_shown_with_the_reason(
@@ -68,10 +65,6 @@ async def test_a_dead_front_end_is_shown_with_the_reason(
 async def test_a_pool_that_no_endpoint_leads_to_is_dns_alone(tmp_path: Path) -> None:
     async with waypost_scene(tmp_path, [(FRONT_END_HOSTS[0], 5060)]):
         config = next(tmp_path.rglob("waypost.toml"))
-        line = command("--config", str(config), "pool", "show", "no.contoso.test")
-        child = await asyncio.create_subprocess_exec(
-            *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        out, _ = await child.communicate()
-        assert "the service has no endpoint that leads to this pool" in out.decode()
-        assert child.returncode == 1
+        done = await run("--config", str(config), "pool", "show", "no.contoso.test")
+        assert "the service has no endpoint that leads to this pool" in done.stdout
+        assert done.returncode == 1

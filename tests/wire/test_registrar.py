@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.lab.service import Service, ServiceError, command, waypost
+from proxy.lab.service import Service, ServiceError
 from proxy.sip.digest import _HASHERS, ha1_of, parse_credentials
 from tests.support.sip_probe import free_port
 from tests.support.until import comes_true
+from tests.support.warm import run, waypost
 
 HOST = "127.0.0.43"
 DOMAIN = "contoso.test"
@@ -238,11 +239,8 @@ async def test_a_stranger_needs_a_password_that_the_operator_gave(world):
 
 async def set_password(world, name, password):
     words = ("--config", str(world.config), "user", "new", name, "--password-stdin")
-    child = await asyncio.create_subprocess_exec(
-        *command(*words), stdin=asyncio.subprocess.PIPE
-    )
-    await child.communicate(password.encode() + b"\n")
-    assert child.returncode == 0
+    done = await run(*words, given=password.encode() + b"\n")
+    assert done.returncode == 0, done.stderr
 
 
 def credentials(user, password, nonce, count=1):

@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from proxy.store.sqlite.file import SqliteFile
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service
 from tests.support.small_disk import fill, make_room, needs_root, small_disk
+from tests.support.warm import run_now
 
 ONE: dict[str, str] = {}
 TWO = {"WAYPOST_SERVER_WORKERS": "2"}
@@ -47,8 +47,7 @@ def waits(service: ServiceProcess, word: str) -> None:
     assert service.get("/health")[0] == 200
     found = json.loads(service.get("/status")[1])
     assert found["phase"] == "starting" and word in found["waits_for"]
-    line = command("--config", str(service.config), "status")
-    told = subprocess.run(line, capture_output=True, text=True, timeout=30)
+    told = run_now("--config", str(service.config), "status")
     assert word in " ".join(told.stdout.split())
 
 

@@ -23,6 +23,7 @@ from proxy.lab.service import command
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service
 from tests.support.small_disk import fill, make_room, needs_root, small_disk
+from tests.support.warm import Ended, run_now
 
 REGISTRAR = '[registrar]\nenabled = true\ntrusted_networks = ["127.0.0.0/8"]\n'
 PLAN = """
@@ -82,12 +83,9 @@ def until(condition: Callable[[], bool], seconds: float = 12) -> None:
         time.sleep(0.05)
 
 
-def waypost(service: ServiceProcess, *words: str) -> subprocess.CompletedProcess[str]:
-    line = command("--config", str(service.config), *words)
+def waypost(service: ServiceProcess, *words: str) -> Ended:
     environment = {**os.environ, **service.environment}
-    return subprocess.run(
-        line, capture_output=True, text=True, timeout=60, env=environment, check=False
-    )
+    return run_now("--config", str(service.config), *words, env=environment)
 
 
 def says(service: ServiceProcess, word: str) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from proxy.journey.legacy_client import LegacyClient
-from proxy.lab.service import Service, waypost
+from proxy.lab.service import Service
 from proxy.lab.setting import free_address
 from tests.support.redis import RedisServer
 from tests.support.two_pools import TwoPools, two_pools
+from tests.support.warm import waypost
 
 DIALLED = "persistentchat@contoso.test"
 SOMEWHERE = ("127.0.0.33", 5060)

@@ -19,10 +19,11 @@ from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.old_lookup import OldLookup
-from proxy.lab.service import ServiceError, waypost
+from proxy.lab.service import ServiceError
 from proxy.store.factory import sqlite_path
 from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
 from tests.support.until import comes_true
+from tests.support.warm import waypost
 
 ALIAS = "sip:ocschat@contoso.test"
 ALICE = "sip:alice@contoso.test"

@@ -2,13 +2,12 @@
 
 import json
 import signal
-import subprocess
 import time
 
 import pytest
 
-from proxy.lab.service import command
 from tests.support.service import HOST, new_service
+from tests.support.warm import run_now
 
 
 @pytest.fixture
@@ -20,8 +19,7 @@ def service(tmp_path):
 
 
 def waypost(service, *words):
-    line = command("--config", str(service.config), *words)
-    return subprocess.run(line, capture_output=True, text=True, timeout=20)
+    return run_now("--config", str(service.config), *words)
 
 
 def test_status_shows_the_service(service):
