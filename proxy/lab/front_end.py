@@ -160,7 +160,7 @@ class FrontEndServer:
         ]
 
     async def wait_for(
-        self, method: str, count: int = 1, timeout: float = 5.0
+        self, method: str, count: int = 1, timeout: float = 15.0
     ) -> list[Message]:
         """Wait until ``count`` requests of a method have come; raises TimeoutError."""
         async with asyncio.timeout(timeout):

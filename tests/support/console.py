@@ -74,14 +74,14 @@ def running_console(path, as_path=None, **more):
     structlog.configure(processors=[_silent], cache_logger_on_first_use=False)
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    ready.wait(10)
     try:
+        assert ready.wait(30), "the console did not come up"
         if "error" in found:
             raise found["error"]
         yield found["console"]
     finally:
         end.set()
-        thread.join(10)
+        thread.join(30)
         structlog.configure(**logs)
 
 

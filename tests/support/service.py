@@ -95,7 +95,7 @@ class ServiceProcess:
 
     def get(self, path: str, method: str = "GET", token: str = "") -> tuple[int, str]:
         """Status and body of a page; status 0 when nobody answers."""
-        connection = http.client.HTTPConnection(HOST, self.admin, timeout=3)
+        connection = http.client.HTTPConnection(HOST, self.admin, timeout=10)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             connection.request(method, path, headers=headers)

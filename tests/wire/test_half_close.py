@@ -36,7 +36,7 @@ async def test_the_answer_of_a_forwarded_request_is_written_after_a_half_close(
         asked = await scene.callee.receive(b"MESSAGE ")
         await asyncio.sleep(seconds)
         scene.callee.send(answer(asked, tag="b"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             got = await reader.read()  # to the end: we close, too
         assert got.startswith(b"SIP/2.0 200 OK")
         assert await is_empty(scene.runtime)
@@ -53,7 +53,7 @@ async def test_a_ringing_call_goes_on_after_a_half_close(authority: Authority) -
         asked = await scene.callee.receive(b"INVITE ")
         for status in ("180 Ringing", "200 OK"):
             scene.callee.send(answer(asked, tag="b", status=status))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(15):
                 while status.encode() not in await reader.readline():
                     pass
         writer.close()
@@ -96,7 +96,7 @@ async def test_an_answer_goes_to_the_port_of_the_via_where_somebody_listens(
             asked = await scene.callee.receive(b"MESSAGE ")
         await asyncio.sleep(0.05)
         scene.callee.send(answer(asked, tag="b"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             assert await got.get() == b"SIP/2.0 200 OK\r\n"
         server.close()
 
@@ -116,7 +116,7 @@ async def test_over_tls_as_well(authority: Authority) -> None:
         writer.transport._ssl_protocol._transport.write_eof()
         await asyncio.sleep(0.1)
         scene.callee.send(answer(asked, tag="b"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             assert (await reader.readline()).startswith(b"SIP/2.0 200 OK")
         writer.transport.abort()
 

@@ -21,8 +21,8 @@ class Phone:
 
     def __init__(self, node: Node, name: str) -> None:
         self.name = name
-        self.socket = socket.create_connection(node.address, 3, (PEER, 0))
-        self.socket.settimeout(5)
+        self.socket = socket.create_connection(node.address, 10, (PEER, 0))
+        self.socket.settimeout(10)
         self.me = "{}:{}".format(*self.socket.getsockname())
         self._data = b""
 

@@ -58,7 +58,7 @@ def places(resolution):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -87,6 +87,7 @@ async def test_it_costs_two_seconds_once_and_nothing_afterwards(
         assert silent.requests("INVITE"), "nobody has met it"
         first = [wait for at, wait in caller.waits if at < began + 2.0]
         later = [wait for at, wait in caller.waits if at > began + 2.5]
-        # 2.1 s and 5 ms on a quiet machine; 4 s and 4 s were what it cost before.
-        assert max(first) < 2.6
-        assert later and max(later) < 0.5
+        # 2.1 s and 5 ms on a quiet machine; 4 s and 4 s were what it cost before.  On
+        # a busy one a call or two are late, and none of them by one more attempt.
+        assert sorted(first)[len(first) // 2] < 2.6 and max(first) < 3.5
+        assert sorted(later)[len(later) // 2] < 0.5 and max(later) < 1.5

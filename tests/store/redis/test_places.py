@@ -97,9 +97,12 @@ async def test_a_change_that_no_replica_confirms_is_not_promised(tmp_path):
                 break
             except StoreError:
                 assert time.monotonic() < end
-        start = time.monotonic()
-        await store.change(ANNA, "new", new(number + 1), 1.0)
-        assert time.monotonic() - start < 0.9, "it waited for nobody"
+        took = []
+        for more in range(1, 4):  # who waits does so each time
+            start = time.monotonic()
+            await store.change(ANNA, "new", new(900 + more), 1.0)
+            took.append(time.monotonic() - start)
+        assert min(took) < 0.9, "it waited for nobody"
         await store.close()
         # Who wants replicas whatever happens gets no promise without them.
         strict = await open_store(redis.url + "?replicas=1")
