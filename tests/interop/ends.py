@@ -11,6 +11,7 @@ from proxy.journey.link import Address, DatagramSocket, Link, StreamLink
 from proxy.journey.wire import Header, Message, response, route_set, tag_of, uri_of
 
 PATIENCE = 4.0
+FINAL = "a final response"
 
 
 class FlowBroke(Exception):
@@ -127,6 +128,8 @@ class End:
 
 
 def _is(message: Message, what: str | int) -> bool:
+    if what == FINAL:
+        return not message.is_request and message.status >= 200
     if isinstance(what, int):
         return not message.is_request and message.status == what
     return message.is_request and message.method == what
