@@ -23,7 +23,8 @@ class ServiceView:
     """A pool as the running service sees it; ``problem`` is why nothing is known.
 
     ``front_ends`` are the rows of its page ``/pool`` (``server/front_ends/seen.py``),
-    with calls and failures of the last ``minutes``.  ``error`` is why it has none,
+    with calls and failures of the last ``minutes``.  ``panic``: all are ejected and
+    tried anyway, as ``panics`` requests were.  ``error`` is why it has none,
     ``dns_stale_for`` seconds of failing DNS.  ``chat_probe`` is that of ``/status``,
     with the front ends of this pool alone.
     """
@@ -32,6 +33,8 @@ class ServiceView:
     error: str = ""
     dns_age: float | None = None
     dns_stale_for: float | None = None
+    panic: bool = False
+    panics: int = 0
     minutes: int = 0
     front_ends: tuple[dict[str, Any], ...] = ()
     chat_probe: dict[str, Any] | None = None
@@ -76,6 +79,8 @@ def ask_service(config: Config, fqdn: str) -> ServiceView:
             error=found["error"],
             dns_age=found["dns_age"],
             dns_stale_for=found["dns_stale_for"],
+            panic=found["panic"],
+            panics=found["panics"],
             minutes=found["minutes"],
             front_ends=tuple(found["front_ends"]),
             chat_probe=found["chat_probe"],

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from proxy.config.chat_probe import ChatProbeSection
 from proxy.config.console import ConsoleSection
+from proxy.config.pool import PoolSection, failover_statuses
 from proxy.config.recorder import RecorderSection
 from proxy.config.redis_url import SCHEMES, check_redis_url
 from proxy.config.registrar import RegistrarSection
@@ -63,18 +64,6 @@ class ProxySection(Section):
     trusted_networks: list[str] = setting(
         default=[], example=["10.1.0.0/16"], check=networks
     )
-
-
-def _fqdn(value: str) -> str:
-    return host_name(value, "pcpool.contoso.test")
-
-
-@section
-class PoolSection(TlsSection):
-    """Our certificate towards one pool, and the authorities that may have signed its
-    own."""
-
-    fqdn: str = setting(example="pcpool.contoso.test", check=_fqdn)
 
 
 def _peers(value: list[str]) -> list[str]:
@@ -179,16 +168,6 @@ class RoutesSection(Section):
         return None if self.default is None else parse_route(self.default)
 
 
-def _codes(value: list[int]) -> list[int]:
-    for code in value:
-        if not 400 <= code <= 699 or code in (401, 407, 487):
-            raise ValueError(
-                f"{code} cannot be a reason to try the next front end: write codes "
-                "from 400 to 699 other than 401, 407 and 487"
-            )
-    return value
-
-
 @section
 class AttemptsSection(Section):
     """The one budget of a request, and what makes us try the next front end."""
@@ -197,7 +176,7 @@ class AttemptsSection(Section):
     silence: float = _seconds(default=2.0)
     first_answer: float = _seconds(default=4.0)
     total: float = _seconds(default=12.0)
-    failover_codes: list[int] = setting(default=[503], check=_codes)
+    failover_codes: list[int] = setting(default=[503], check=failover_statuses)
 
     def __post_init__(self) -> None:
         longest = max(self.connect, self.first_answer)

@@ -1,9 +1,19 @@
 """What the core needs to know of the configuration; plain values, no files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCodes:
+    """Statuses of one pool: those after which the next front end is tried, and those of
+    OPTIONS that fail a probe."""
+
+    failover: frozenset[int]
+    probe: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +23,8 @@ class Attempts:
     ``connect``: until a stream connection exists.  ``silence``: until anything at all
     comes back, ``first_answer``: until anything but 100 Trying does, both as long as
     another front end is left.  ``total``: the whole search.  ``failover_codes``: final
-    statuses after which the next front end is tried.
+    statuses after which the next front end is tried; ``of_pools`` has those pools, in
+    lower case, that have codes of their own.
     """
 
     connect: float = 2.0
@@ -21,6 +32,17 @@ class Attempts:
     total: float = 12.0
     failover_codes: frozenset[int] = frozenset({503})
     silence: float = 2.0
+    of_pools: Mapping[str, PoolCodes] = field(default_factory=dict)
+
+    def codes_of(self, pool: str) -> frozenset[int]:
+        """The statuses of a pool after which the next front end is tried."""
+        own = self.of_pools.get(pool.lower()) if self.of_pools else None
+        return self.failover_codes if own is None else own.failover
+
+    def probe_codes_of(self, pool: str) -> frozenset[int]:
+        """The statuses of OPTIONS that fail a probe of a pool's front end."""
+        own = self.of_pools.get(pool.lower()) if self.of_pools else None
+        return self.failover_codes if own is None else own.probe
 
 
 @dataclass(frozen=True, slots=True)

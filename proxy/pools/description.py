@@ -153,7 +153,7 @@ def _front_end_row(
     book: HealthBook,
     now: float,
 ) -> FrontEndRow:
-    health = book.health(front_end.key, now)
+    health = book.state_of(front_end, now)
     total = totals[front_end.priority]
     equals = sum(other.priority == front_end.priority for other in found)
     return FrontEndRow(

@@ -38,8 +38,18 @@ class FrontEnd(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """The key of health: the address, not the record."""
+        """The address, not the record."""
         return (self.transport, self.host, self.port)
+
+    @property
+    def address_key(self) -> tuple[str, str, int, str]:
+        """The key of health for what is true of the address, whatever pool asks."""
+        return (self.transport, self.host, self.port, "")
+
+    @property
+    def pool_key(self) -> tuple[str, str, int, str]:
+        """The key of health for what is true of the address as one of this pool's."""
+        return (self.transport, self.host, self.port, self.server_name.lower())
 
     @property
     def server_name(self) -> str:

@@ -3,9 +3,11 @@
 A front end with three transport failures in a row is *ejected*: tried last, not never,
 and only for a while.  One that says nothing at all is ejected at once, because waiting
 for it costs too much.  After the ejection one call tries it, and the other calls keep
-away until that one is answered.  Kept per address, so that one machine under two names
-is one.  Pure: time is an argument, the order is `selection.py`.  `probe_schedule.py`
-decides what a probe means, and prolongs and ends ejections here.
+away until that one is answered.  Kept per address for what is true of the machine
+(nothing listens, nothing answers), and per address and pool for what is true of a pool
+there (the name in the certificate, the status of an answer).  Pure: time is an
+argument, the order is `selection.py`.  `probe_schedule.py` decides what a probe means,
+and prolongs and ends ejections here.
 
 One request's other failures below the threshold change nothing for any other request.
 """
@@ -14,6 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
+
+from proxy.pools.front_end import FrontEnd
 
 FAILURES_TO_EJECT: Final = 3
 EJECTION_SECONDS: Final = 10.0
@@ -25,7 +29,8 @@ SILENT: Final = "silent"
 HISTORY: Final = 20
 MAX_KNOWN: Final = 4_096
 
-Key = tuple[str, str, int]
+Key = tuple[str, str, int, str]
+"""Transport, host, port, and the pool; no pool: the address, whatever pool asks."""
 HealthState = Literal["healthy", "suspect", "ejected"]
 
 
@@ -67,6 +72,7 @@ class Ejection(NamedTuple):
     reason: str
 
 
+_ORDER: Final = ("healthy", "suspect", "ejected")
 UNKNOWN: Final = Health("healthy", 0.0, "", 0, 0, 0.0, ())
 
 
@@ -104,6 +110,65 @@ class HealthBook:
         self.ejected: set[Key] = set()
         self._histories: dict[Key, deque[Transition]] = {}
         self.on_change: Callable[[Ejection], None] | None = None
+
+    # -- front ends: an address, as one of its pool's ------------------------------
+
+    def succeeded(self, front_end: FrontEnd, now: float) -> None:
+        """It answered: forget the failures of the address, and of it in this pool."""
+        self.record_success(front_end.address_key, now)
+        self.record_success(front_end.pool_key, now)
+
+    def failed(
+        self, front_end: FrontEnd, reason: str, now: float, is_silent: bool = False
+    ) -> bool:
+        """A call failed there; True when that ejected the front end.
+
+        TLS fails for the name that was asked for, and a status is what one pool's
+        service says: neither tells anything of another pool at the same address.
+        """
+        is_of_pool = reason == "tls" or reason.isdigit()
+        key = front_end.pool_key if is_of_pool else front_end.address_key
+        return self.record_failure(key, reason, now, is_silent)
+
+    def is_out(self, front_end: FrontEnd, now: float) -> bool:
+        """True while this front end should be tried last."""
+        return bool(self.ejected) and (
+            self.is_ejected(front_end.address_key, now)
+            or self.is_ejected(front_end.pool_key, now)
+        )
+
+    def out_until(self, front_end: FrontEnd) -> float:
+        """The end of its last ejection; 0 when there was none."""
+        return max(
+            self.ejected_until(front_end.address_key),
+            self.ejected_until(front_end.pool_key),
+        )
+
+    def was_ejected(self, front_end: FrontEnd) -> bool:
+        """It is or was ejected without a success since."""
+        return (
+            front_end.address_key in self.ejected or front_end.pool_key in self.ejected
+        )
+
+    def try_front_end(self, front_end: FrontEnd, now: float) -> None:
+        """A call begins that finds out whether it is back."""
+        self.try_out(front_end.address_key, now)
+        self.try_out(front_end.pool_key, now)
+
+    def state_of(self, front_end: FrontEnd, now: float) -> Health:
+        """How this front end stands, for display: the worse of the two."""
+        found = [
+            self.health(front_end.address_key, now),
+            self.health(front_end.pool_key, now),
+        ]
+        known = [each for each in found if each.transitions]
+        if len(known) < 2:
+            return known[0] if known else UNKNOWN
+        worst = max(known, key=lambda each: (_ORDER.index(each.state), each.since))
+        both = sorted(known[0].transitions + known[1].transitions)
+        return worst._replace(transitions=tuple(both[-HISTORY:]))
+
+    # -- keys ----------------------------------------------------------------------
 
     def record_success(self, key: Key, now: float) -> None:
         """The front end answered: forget its failures."""

@@ -67,13 +67,8 @@ def outcome_of(result: "Probe", failover_codes: Collection[int]) -> Outcome:
 
 
 def best_of(outcomes: Iterable[Outcome]) -> Outcome:
-    """Of the ways to one front end: one that works is enough."""
+    """Of the ways to one front end, or the names it has: one that works is enough."""
     return min(outcomes, key=lambda each: (not each.is_alive, each.is_certain))
-
-
-def worst_of(outcomes: Iterable[Outcome]) -> Outcome:
-    """Of the names that one front end must answer for: it needs all of them."""
-    return max(outcomes, key=lambda each: (not each.is_alive, each.is_certain))
 
 
 def _word(reading: "Reading") -> str:

@@ -178,10 +178,10 @@ def _ejected_last(
     Where more are ejected, those with the shortest ejection stay in their places:
     when everything fails the fault is more likely ours or the network's.
     """
-    out = [fe for fe in front_ends if health.is_ejected(fe.key, now)]
+    out = [fe for fe in front_ends if health.is_out(fe, now)]
     allowed = len(front_ends) // 2
     if len(out) > allowed:
-        out.sort(key=lambda fe: health.ejected_until(fe.key), reverse=True)
+        out.sort(key=lambda fe: health.out_until(fe), reverse=True)
         out = out[:allowed]
     if not out:
         return front_ends

@@ -14,7 +14,7 @@ import structlog
 from proxy.core import events
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.health import Key, Suspect
-from proxy.pools.probe_schedule import Outcome, Probing, best_of, outcome_of, worst_of
+from proxy.pools.probe_schedule import Outcome, Probing, best_of, outcome_of
 from proxy.pools.prober import probe
 from proxy.pools.srv import numeric_resolution
 from proxy.server.runtime import Runtime
@@ -62,9 +62,12 @@ class FrontEndProber:
         self._tick = min(1.0, interval / 5)
         self._said: dict[Key, tuple[str, str, str]] = {}
 
-    def next_probe(self, key: Key) -> float | None:
+    def next_probe(self, front_end: FrontEnd) -> float | None:
         """In how many seconds this front end is probed; None when it is not."""
-        return self._probing.next_in(key, self._runtime.loop.time())
+        now = self._runtime.loop.time()
+        keys = front_end.address_key, front_end.pool_key
+        found = [self._probing.next_in(key, now) for key in keys]
+        return min([each for each in found if each is not None], default=None)
 
     async def run(self) -> None:
         """Never ends."""
@@ -80,7 +83,7 @@ class FrontEndProber:
                 self._runtime.tasks.start(self._probe(key, known[key]), "probe")
 
     def _front_ends(self) -> dict[Key, list[FrontEnd]]:
-        """What the pools and the default route lead to, by address."""
+        """What the pools and the default route lead to, by address and by pool."""
         runtime, found = self._runtime, dict[Key, list[FrontEnd]]()
         now = runtime.loop.time()
         transports = {x.transport for x in runtime.core.flows.listeners}
@@ -89,7 +92,8 @@ class FrontEndProber:
                 lookup, transports
             ) or runtime.resolver.cached(lookup, now)
             for front_end in [] if resolution is None else resolution.front_ends():
-                found.setdefault(front_end.key, []).append(front_end)
+                for key in (front_end.address_key, front_end.pool_key):
+                    found.setdefault(key, []).append(front_end)
         return found
 
     async def _probe(self, key: Key, front_ends: list[FrontEnd]) -> None:
@@ -117,7 +121,8 @@ class FrontEndProber:
     ) -> Outcome | None:
         """None when there is nowhere to send from."""
         names = {x.server_name: x for x in front_ends}
-        chosen = list(names.values()) if key[0] == "tls" else front_ends[:1]
+        by_name = key[0] == "tls" or self._runtime.core.settings.attempts.of_pools
+        chosen = list(names.values()) if by_name else front_ends[:1]
         sources = self._sources(key)
         if not sources:
             return None
@@ -125,7 +130,8 @@ class FrontEndProber:
         for front_end in chosen:
             ways = [self._one(front_end, source, timeout) for source in sources]
             outcomes.append(best_of(await asyncio.gather(*ways)))
-        return worst_of(outcomes)
+        # An address that works for one name is not to blame for another.
+        return best_of(outcomes)
 
     async def _one(
         self, front_end: FrontEnd, source: str | None, timeout: float
@@ -141,12 +147,12 @@ class FrontEndProber:
             self._runtime.network.connector.note_certificate(
                 front_end.key, front_end.server_name, result.certificate.ends_at
             )
-        codes = self._runtime.core.settings.attempts.failover_codes
+        codes = self._runtime.core.settings.attempts.probe_codes_of(front_end.pool)
         return outcome_of(result, codes)
 
     def _sources(self, key: Key) -> list[str | None]:
         """The addresses that calls to this front end are sent from; None: any."""
-        transport, host, _ = key
+        transport, host, _, _ = key
         return list(
             {
                 None if x.host in _WILDCARDS else x.host: None
@@ -163,12 +169,13 @@ class FrontEndProber:
         if self._said.get(key) == said:
             return
         self._said[key] = said
-        transport, host, port = key
+        transport, host, port, pool = key
         log.info(
             "frontend.probed",
             front_end=front_end.name or host,
             address=host_port(host, port),
             transport=transport,
+            pool=pool,
             result=outcome.reason,
             is_alive=outcome.is_alive,
             state=health.state,

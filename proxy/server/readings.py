@@ -185,10 +185,14 @@ def _pools(runtime: Runtime) -> Iterator[_Row]:
         resolution = runtime.resolver.cached(lookup, now)
         found = [] if resolution is None else resolution.front_ends()
         addresses = {each.key for each in found}
-        ejected = {x for x in addresses if runtime.core.health.is_ejected(x, now)}
+        panics = runtime.core.next_hops.panics.get(pool, 0)
+        yield "pool_panics_total", panics, pool
         yield "pool_front_ends", len(addresses), pool
-        out = ejected | {
-            x.key for x in found if drain_of(runtime, pool, x.name, x.host, x.port)
+        out = {
+            x.key
+            for x in found
+            if runtime.core.health.is_out(x, now)
+            or drain_of(runtime, pool, x.name, x.host, x.port)
         }
         yield "pool_front_ends_available", len(addresses - out), pool
         if resolution is not None:
@@ -204,7 +208,7 @@ def _pools(runtime: Runtime) -> Iterator[_Row]:
 def _front_end(
     runtime: Runtime, pool: str, front_end: FrontEnd, now: float
 ) -> Iterator[_Row]:
-    current = runtime.core.health.health(front_end.key, now).state
+    current = runtime.core.health.state_of(front_end, now).state
     transport, host, port = front_end.key
     address = host_port(host, port)
     name = front_end.name or host

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from proxy.config import Config, TlsPaths, TlsSection
 from proxy.config.keys import read_keys
+from proxy.config.pool import PoolSection
 from proxy.config.redis_url import is_redis_url
-from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
+from proxy.core.settings import Attempts, CoreSettings, PoolCodes, RegistrarSettings
 from proxy.net.network import ListenOptions
 from proxy.net.settings import DEFAULT_ADMISSION, AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd, TlsFiles, client_end, server_end
@@ -116,7 +117,16 @@ def attempts_of(config: Config) -> Attempts:
         attempts.total,
         frozenset(attempts.failover_codes),
         attempts.silence,
+        {each.fqdn: _codes(each, attempts.failover_codes) for each in config.pool},
     )
+
+
+def _codes(section: PoolSection, default: list[int]) -> PoolCodes:
+    """The statuses of one pool; without its own, a probe's are those of a call."""
+    failover = section.failover_codes
+    failover = default if failover is None else failover
+    probe = failover if section.probe_codes is None else section.probe_codes
+    return PoolCodes(frozenset(failover), frozenset(probe))
 
 
 def local_addresses(config: Config) -> frozenset[str]:

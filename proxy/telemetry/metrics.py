@@ -56,6 +56,11 @@ _COUNTERS: Final = (
         "Answers not sent to a UDP address that has not shown to hear us",
     ),
     ("attempts_total", "pool outcome", "Attempts at front ends, by how they ended"),
+    (
+        "pool_panics_total",
+        "pool",
+        "Requests that came while all front ends were ejected: tried all the same",
+    ),
     ("failovers_total", "pool", "Further attempts that a request needed"),
     ("transactions_started_total", "side", "Transactions begun"),
     (

@@ -10,7 +10,7 @@ from proxy.pools.health import FAILURES_TO_EJECT, SILENT, Ejection
 from tests.support.playbook import HOSTS, Playbook
 from tests.support.registry import ALICE, Registry
 
-KEY = ("udp", HOSTS["fe1"], 5060)
+KEY = ("udp", HOSTS["fe1"], 5060, "")
 NOW = 1000.0
 
 

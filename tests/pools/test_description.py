@@ -37,7 +37,7 @@ def test_an_ejected_front_end_is_shown_last_with_the_time_left():
     health = HealthBook()
     bad = front_end(1, 10)
     for at in (101.0, 102.0, 103.0):
-        health.record_failure(bad.key, "refused", at)
+        health.record_failure(bad.address_key, "refused", at)
     resolution = made((bad,), (front_end(2, 20),))
     last = describe(POOL, resolution, [], 105.0, health=health).front_ends[-1]
     assert (last.name, last.state, last.reason) == ("fe1.test", "ejected", "refused")

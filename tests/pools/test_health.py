@@ -1,9 +1,10 @@
 """Passive ejection, on a virtual clock."""
 
+from proxy.pools.front_end import FrontEnd
 from proxy.pools.health import HISTORY, MAX_KNOWN, HealthBook
 
-FE1 = ("tcp", "192.0.2.1", 5060)
-FE2 = ("tcp", "192.0.2.2", 5060)
+FE1 = ("tcp", "192.0.2.1", 5060, "")
+FE2 = ("tcp", "192.0.2.2", 5060, "")
 
 
 def fail(book, key, *instants):
@@ -205,3 +206,52 @@ def test_a_sibling_learns_of_silence_as_such():
     book.record_failure(FE1, "timeout", 1.0, is_silent=True)
     assert sibling.suspects[FE1].is_silent
     assert sibling.is_ejected(FE1, 10.9)
+
+
+A = FrontEnd("tls", "192.0.2.1", 5061, "fe1", "a.test")
+B = FrontEnd("tls", "192.0.2.1", 5061, "fe1", "B.test")
+
+
+def test_the_wrong_name_of_one_pool_does_not_eject_the_address_for_another():
+    book = HealthBook()
+    for at in (1.0, 2.0, 3.0):
+        book.failed(A, "tls", at)
+    assert book.is_out(A, 3.0) and not book.is_out(B, 3.0)
+    assert book.state_of(A, 3.0).state == "ejected"
+    assert book.state_of(B, 3.0).state == "healthy"
+    book.succeeded(B, 4.0)
+    assert book.is_out(A, 4.0)
+
+
+def test_a_status_is_of_one_pool_and_what_nobody_answers_is_of_all():
+    book = HealthBook()
+    for at in (1.0, 2.0, 3.0):
+        book.failed(B, "503", at)
+    assert book.is_out(B, 3.0) and not book.is_out(A, 3.0)
+    for at in (4.0, 5.0, 6.0):
+        book.failed(A, "refused", at)
+    assert book.is_out(A, 6.0) and book.state_of(B, 6.0).state == "ejected"
+    assert book.out_until(A) == 16.0 and book.was_ejected(B)
+    book.succeeded(A, 7.0)
+    assert not book.is_out(A, 7.0) and book.is_out(B, 7.0)
+
+
+def test_a_display_has_the_changes_of_both_in_their_order():
+    book = HealthBook()
+    book.failed(A, "refused", 1.0)
+    book.failed(A, "tls", 2.0)
+    book.failed(A, "refused", 3.0)
+    told = book.state_of(A, 4.0)
+    assert [(x.at, x.reason) for x in told.transitions] == [
+        *((1.0, "refused"), (2.0, "tls"), (3.0, "refused"))
+    ]
+    assert told.state == "suspect"
+
+
+def test_one_call_at_a_time_finds_out_whether_it_is_back():
+    book = HealthBook()
+    for at in (1.0, 2.0, 3.0):
+        book.failed(A, "tls", at)
+    assert not book.is_out(A, 14.0)
+    book.try_front_end(A, 14.0)
+    assert book.is_out(A, 14.5) and not book.is_out(B, 14.5)

@@ -13,12 +13,11 @@ from proxy.pools.probe_schedule import (
     Probing,
     best_of,
     outcome_of,
-    worst_of,
 )
 from proxy.pools.prober import Probe, Reading
 
-FE1 = ("tcp", "192.0.2.1", 5060)
-FE2 = ("tcp", "192.0.2.2", 5060)
+FE1 = ("tcp", "192.0.2.1", 5060, "")
+FE2 = ("tcp", "192.0.2.2", 5060, "")
 OK = Outcome(True, False, "200")
 REFUSED = Outcome(False, True, "refused")
 SILENT = Outcome(False, False, "timeout")
@@ -292,5 +291,3 @@ def test_what_a_probe_says(readings, expected):
 def test_one_way_is_enough_but_every_name_is_needed():
     assert best_of([REFUSED, SILENT]) == SILENT
     assert best_of([REFUSED, OK]) == OK
-    assert worst_of([OK, SILENT]) == SILENT
-    assert worst_of([REFUSED, SILENT]) == REFUSED

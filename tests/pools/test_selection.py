@@ -37,7 +37,7 @@ def resolution(*front_ends, naptr_order=()):
 
 def eject(health, fe, now=0.0):
     for n in range(3):
-        health.record_failure(fe.key, "refused", now - 1.0 + n / 10)
+        health.record_failure(fe.address_key, "refused", now - 1.0 + n / 10)
 
 
 def first_picks(made, rounds=6000, seed=1, **more):
@@ -174,7 +174,7 @@ def test_one_failed_request_does_not_reorder_the_others():
     fe1, fe2 = front_end(1, priority=1), front_end(2, priority=2)
     made, health, rng = resolution(fe1, fe2), HealthBook(), random.Random(1)
     others = [order(made, ("tcp",), rng, health, 0.0) for _ in range(3)]
-    health.record_failure(fe1.key, "connect-timeout", 1.0)
+    health.record_failure(fe1.address_key, "connect-timeout", 1.0)
     others += [order(made, ("tcp",), rng, health, 1.0 + n) for n in range(3)]
     assert set(others) == {(fe1, fe2)}
 
@@ -224,6 +224,6 @@ def test_at_most_half_lose_their_place_to_ejection(front_ends, ejected, seed):
 def is_tail_moved(plain, found, health, count):
     """True when the last ``count`` were ejected and the others kept their order."""
     head, tail = found[: len(found) - count], found[len(found) - count :]
-    return all(health.is_ejected(fe.key, 0.0) for fe in tail) and head == tuple(
+    return all(health.is_ejected(fe.address_key, 0.0) for fe in tail) and head == tuple(
         fe for fe in plain if fe not in tail
     )

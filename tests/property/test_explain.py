@@ -95,7 +95,7 @@ class Asked:
     bound: list[str]
     default: bytes | None
     offers: dict[str, tuple[str, ...]]
-    ejected: list[tuple[str, str, int]]
+    ejected: list[tuple[str, str, int, str]]
     seed: int
     transport: str
     data: bytes
@@ -144,7 +144,7 @@ def worlds(draw: st.DrawFn) -> Asked:
         body=draw(st.sampled_from([b"", b"", b"x" * 1500])),
     )
     keys = [
-        (t, h, 5060) for t in ("udp", "tcp", "tls") for p in POOLS for h in HOSTS[p]
+        (t, h, 5060, "") for t in ("udp", "tcp", "tls") for p in POOLS for h in HOSTS[p]
     ]
     return Asked(
         draw(endpoints()),

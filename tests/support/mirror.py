@@ -71,6 +71,7 @@ ELSEWHERE: dict[str, str] = {
     "config/contradictions": "config/test_sentences.py",
     "config/file": "config/test_config.py",
     "config/packed": "config/test_reader.py",
+    "config/pool": "config/test_sentences.py",
     "config/section": "config/test_sentences.py",
     "config/service": "config/test_service_sections.py",
     "config/validation": "config/test_sentences.py",

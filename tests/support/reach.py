@@ -13,7 +13,7 @@ CLASSES = frozenset({"ProxyCore", "HealthBook", "Registrar", "Router"})
 READS = frozenset(
     {
         *("uris", "is_settled", "health", "is_ejected", "live", "holds"),
-        "make_probe",
+        *("make_probe", "is_out", "state_of", "probe_codes_of", "codes_of"),
         *("items", "values", "keys", "get", "copy", "deadline"),
     }
 )

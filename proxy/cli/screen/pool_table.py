@@ -76,6 +76,8 @@ def _health(service: ServiceView) -> str:
     said = f"{count - out} of {count} front ends in use by the running service"
     if service.dns_stale_for is not None:
         said += f"; DNS has failed it for {render.duration(service.dns_stale_for)}"
+    if service.panic:
+        said += f"; all are ejected, and tried anyway ({service.panics} requests)"
     drained = sum(row["drained"] is not None for row in service.front_ends)
     return said + (f"; {drained} drained" if drained else "")
 

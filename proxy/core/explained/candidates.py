@@ -75,7 +75,7 @@ def in_turn(
 ) -> list[FrontEnd]:
     """The order of a search in which nobody answers: after the first choice those
     that are ejected wait until the others have been tried."""
-    rest = sorted(found[1:], key=lambda x: health.is_ejected(x.key, now))
+    rest = sorted(found[1:], key=lambda x: health.is_out(x, now))
     return [*found[:1], *rest]
 
 
@@ -88,8 +88,8 @@ def _candidate(
     note: str,
 ) -> Candidate:
     key, attempts = front_end.key, core.settings.attempts
-    known = core.health.health(key, now)
-    is_out = core.health.is_ejected(key, now)
+    known = core.health.state_of(front_end, now)
+    is_out = core.health.is_out(front_end, now)
     listener = core.flows.listener_for(*key[:2], flow.listener)
     if listener is None:
         note = f"skipped: there is no {front_end.transport} listener to send from"

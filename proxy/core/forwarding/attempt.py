@@ -155,14 +155,14 @@ class Attempt:
         return (
             front_end is not None
             and self.is_unheard
-            and health.silent_for(front_end.key, now) >= _PROOF
+            and health.silent_for(front_end.address_key, now) >= _PROOF
         )
 
     def heard(self, status: int) -> None:
         """A provisional response has come."""
         self.is_reused = False  # somebody is there
         if self._forwarder.health.doubts and self.front_end is not None:
-            self._forwarder.health.heard(self.front_end.key)
+            self._forwarder.health.heard(self.front_end.address_key)
         # A pool that says 100 and then nothing has not answered; a next hop that we
         # only relay to has taken over with it.
         if status > 100 or self._candidates.target.rule in _RELAYED:
@@ -205,14 +205,24 @@ class Attempt:
             return
         health, candidates = forwarder.health, self._candidates
         if health.suspects or health.doubts:
-            health.record_success(front_end.key, now)
+            health.succeeded(self._blamed(front_end), now)
         if candidates.flow.first_hop and candidates.target.rule == "default":
             forwarder.affinity.pin(candidates.flow, front_end)
 
     def failed(self, reason: str, now: float, is_silent: bool = False) -> None:
         """The front end does not."""
-        if self.front_end is not None:
-            self._forwarder.front_end_failed(self.front_end, reason, now, is_silent)
+        front_end = self.front_end
+        if front_end is not None:
+            blamed = self._blamed(front_end)
+            self._forwarder.front_end_failed(blamed, reason, now, is_silent)
+
+    def _blamed(self, front_end: FrontEnd) -> FrontEnd:
+        """The front end as one of its pool's: inside a dialog an address is all that
+        the Route has, but for the name that TLS must verify."""
+        pool = self._candidates.target.pool
+        if pool and not front_end.pool:
+            return front_end._replace(pool=pool)
+        return front_end
 
     @property
     def address(self) -> str:

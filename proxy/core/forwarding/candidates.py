@@ -97,6 +97,8 @@ class Candidates:
         found = self._next_hops.find(self.target, self.request, self.flow, now, answer)
         if found is None:
             return None
+        if self._next_hops.health.ejected:
+            self._next_hops.note_panic(self.target, found, now)
         self._front_ends = found
         self._next = 0
         self.is_refused = bool(found)
@@ -128,17 +130,17 @@ class Candidates:
         ejection is over is tried by one call at a time.
         """
         health, first = self._next_hops.health, self._next
-        key = self._front_ends[first].key
-        if key not in health.ejected:
+        front_end = self._front_ends[first]
+        if not health.was_ejected(front_end):
             return
-        if first == 0 or not health.is_ejected(key, now):
-            health.try_out(key, now)
+        if first == 0 or not health.is_out(front_end, now):
+            health.try_front_end(front_end, now)
             return
         for other in self._front_ends[first + 1 :]:
-            if not health.is_ejected(other.key, now):
+            if not health.is_out(other, now):
                 left = [f for f in self._front_ends[first:] if f is not other]
                 self._front_ends = [*self._front_ends[:first], other, *left]
-                health.try_out(other.key, now)
+                health.try_front_end(other, now)
                 return
 
     # -- targets -----------------------------------------------------------------

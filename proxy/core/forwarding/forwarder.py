@@ -201,7 +201,7 @@ class Forwarder:
         once in an outage, and each would wait for seconds.
         """
         key = front_end.key
-        if self.health.record_failure(key, reason, now, is_silent) and is_silent:
+        if self.health.failed(front_end, reason, now, is_silent) and is_silent:
             for transaction in list(self.transactions.clients.values()):
                 user = transaction.user
                 if user is not None:

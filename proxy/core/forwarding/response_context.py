@@ -199,7 +199,7 @@ class ResponseContext:
         attempt.record(str(status), now)
         attempt.transaction = None
         candidates.is_refused = False
-        if status in self.forwarder.attempts.failover_codes:
+        if status in self.forwarder.attempts.codes_of(candidates.target.pool):
             # The box answers but its service does not: as good as dead.
             attempt.failed(str(status), now)
         else:
@@ -244,7 +244,7 @@ class ResponseContext:
         if transaction is not attempt.transaction or self.is_finished:
             return
         if attempt.is_unheard and attempt.front_end is not None:
-            self.forwarder.health.doubt(attempt.front_end.key, now)
+            self.forwarder.health.doubt(attempt.front_end.address_key, now)
         if not attempt.answered and self.candidates.has_more:
             self._await_answer(now)
         self._arm_total(now)

@@ -45,6 +45,7 @@ class NextHops:
         "_to_us",
         "_transports",
         "health",
+        "panics",
         "rng",
         "router",
     )
@@ -60,6 +61,7 @@ class NextHops:
     ) -> None:
         self._affinity = affinity
         self.health = HealthBook()
+        self.panics: dict[str, int] = {}
         self._transports = frozenset(x.transport for x in flows.listeners)
         self._identity = identity
         self.router = router
@@ -162,6 +164,21 @@ class NextHops:
                     resolution, transport, self.rng, self.health, now, skip
                 )
         return self._without_loops(found, target, request, flow)
+
+    def note_panic(self, target: Target, found: Sequence[FrontEnd], now: float) -> None:
+        """All that is left to try is ejected, and is tried anyway: count it.
+
+        ``panics`` counts requests by pool.
+        """
+        if (
+            found
+            and target.rule in _BEGINS
+            and all(self.health.is_out(each, now) for each in found)
+        ):
+            pool = target.pool.lower()
+            if len(self.panics) >= _KEPT:
+                self.panics.clear()
+            self.panics[pool] = self.panics.get(pool, 0) + 1
 
     def drains_of(self, target: Target, now: float) -> tuple[Drain, ...]:
         """The drains that a request to ``target`` heeds: one that begins something.

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from proxy.core import commands, events
-from proxy.core.settings import Attempts, CoreSettings, RegistrarSettings
+from proxy.core.settings import Attempts, CoreSettings, PoolCodes, RegistrarSettings
 from proxy.endpoints.model import (
     Canary,
     Cutover,
@@ -82,7 +82,7 @@ COMMANDS: Final[dict[type, str]] = {
 """Every command, likewise."""
 
 _DATA: Final = (
-    *(Attempts, CoreSettings, RegistrarSettings, MessageLimits),
+    *(Attempts, CoreSettings, PoolCodes, RegistrarSettings, MessageLimits),
     *(Canary, Cutover, Drain, Endpoint, Guard, LearnedUri, Pool, Switch),
 )
 _TUPLES: Final = (Ejection, FrontEnd, Lookup)

@@ -6,14 +6,16 @@ Durations are seconds; instants are ISO 8601 in UTC.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from proxy.admin.listener.http import Reply
 from proxy.endpoints.model import Drain
 from proxy.pools.description import FrontEndRow, PoolDescription
+from proxy.pools.front_end import FrontEnd
 from proxy.pools.health import Transition
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
+from proxy.sip.flow import Transport
 from proxy.telemetry.recent import MINUTES
 
 
@@ -32,6 +34,8 @@ def pool_page(
         "error": "",
         "dns_age": None,
         "dns_stale_for": None,
+        "panic": False,
+        "panics": 0,
         "minutes": MINUTES,
         "front_ends": [],
         "chat_probe": {**chat, "front_ends": rows},
@@ -42,10 +46,11 @@ def pool_page(
     described = runtime.resolver.describe(lookup, health=runtime.core.health)
     found.update(_dns(described))
     if described is not None:
-        found["front_ends"] = [
+        rows = [
             {**_row(runtime, fqdn, row), **_details(runtime, fqdn, row)}
             for row in described.front_ends
         ]
+        found.update(_panic(runtime, fqdn, rows), front_ends=rows)
     return found
 
 
@@ -63,7 +68,17 @@ def pool_at_a_glance(runtime: Runtime, fqdn: str) -> dict[str, Any]:
     rows = (
         [] if found is None else [_row(runtime, fqdn, row) for row in found.front_ends]
     )
-    return {**_dns(found), "front_ends": rows}
+    return {**_dns(found), **_panic(runtime, fqdn, rows), "front_ends": rows}
+
+
+def _panic(runtime: Runtime, fqdn: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Whether all that may be tried is ejected, and tried anyway; and how often that
+    was so when a request came."""
+    left = [row["state"] for row in rows if row["drained"] is None]
+    return {
+        "panic": bool(left) and all(state == "ejected" for state in left),
+        "panics": runtime.core.next_hops.panics.get(fqdn, 0),
+    }
 
 
 def _dns(found: PoolDescription | None) -> dict[str, Any]:
@@ -126,11 +141,11 @@ def _row(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
 def _details(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
     """What only ``pool show`` asks for."""
     now, wall = runtime.loop.time(), runtime.wall.offset
-    key = row.transport, row.host, row.port
-    health = runtime.core.health.health(key, now)
+    front_end = front_end_of(row, fqdn)
+    health = runtime.core.health.state_of(front_end, now)
     recent = runtime.access.recent.of(fqdn, (row.name or row.host,), now + wall)
-    probe = runtime.asking.next_probe(key)
-    ends_at = runtime.network.connector.certificate_end(key, fqdn)
+    probe = runtime.asking.next_probe(front_end)
+    ends_at = runtime.network.connector.certificate_end(front_end.key, fqdn)
     return {
         "since": _instant(health.since + wall) if health.transitions else None,
         "ejected_for": round(row.ejected_for, 1),
@@ -140,6 +155,11 @@ def _details(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
         "failed": recent.failed,
         "transitions": [_transition(each, wall) for each in health.transitions],
     }
+
+
+def front_end_of(row: FrontEndRow, pool: str) -> FrontEnd:
+    """The front end that a row is about."""
+    return FrontEnd(cast(Transport, row.transport), row.host, row.port, row.name, pool)
 
 
 def _transition(each: Transition, wall: float) -> dict[str, str]:

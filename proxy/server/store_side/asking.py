@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from proxy.pools.health import Key
+from proxy.pools.front_end import FrontEnd
 from proxy.store.news import Known
 
 AskStore = Callable[[Sequence[str], float], Awaitable[Sequence[Known]]]
@@ -13,7 +13,7 @@ class Asking:
 
     def __init__(self) -> None:
         self.store: AskStore = _nobody
-        self.next_probe: Callable[[Key], float | None] = lambda key: None
+        self.next_probe: Callable[[FrontEnd], float | None] = lambda _: None
 
 
 async def _nobody(aors: Sequence[str], now: float) -> Sequence[Known]:

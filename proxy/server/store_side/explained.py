@@ -22,8 +22,7 @@ from proxy.endpoints.codec import endpoint_from_json
 from proxy.endpoints.model import Endpoint
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import Binding
-from proxy.pools.front_end import Lookup, Resolution
-from proxy.pools.health import Key
+from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.resolver import Resolver
 from proxy.server import wiring
 from proxy.server.runtime import Runtime
@@ -102,7 +101,7 @@ class Explainer:
         ask_store: AskStore,
         now: Callable[[], float],
         tell: Callable[[events.Event], None],
-        next_probe: Callable[[Key], float | None] = lambda key: None,
+        next_probe: Callable[[FrontEnd], float | None] = lambda _: None,
         *,
         knows_health: bool = True,
     ) -> None:
@@ -204,8 +203,14 @@ class Explainer:
         values["needs"] = [lookup.host for lookup in told.needs]
         for way in values["ways"]:
             for each in way["candidates"]:
-                key = each["transport"], each["host"], each["port"]
-                each["next_probe_in"] = self._next_probe(key)
+                front_end = FrontEnd(
+                    each["transport"],
+                    each["host"],
+                    each["port"],
+                    each["name"],
+                    way["host"],
+                )
+                each["next_probe_in"] = self._next_probe(front_end)
                 if not self._knows_health:
                     each["state"] = "unknown"
         return values

@@ -84,5 +84,5 @@ def _change(aor: str, key: str, row: list[Any] | None) -> BindingChange:
 def _ejection(
     key: list[Any], at: float, until: float, times: int, reason: str
 ) -> Ejection:
-    transport, host, port = key
-    return Ejection((transport, host, port), at, until, times, reason)
+    transport, host, port, pool = key
+    return Ejection((transport, host, port, pool), at, until, times, reason)

@@ -28,6 +28,8 @@ def joined_pool(views: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     for view in views:
         for row in view["front_ends"]:
             known.setdefault(_key(row), []).append(row)
+    first["panics"] = sum(view["panics"] for view in views)
+    first["panic"] = any(view["panic"] for view in views)
     first["front_ends"] = [_joined(known[_key(row)]) for row in first["front_ends"]]
     return first
 

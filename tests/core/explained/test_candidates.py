@@ -12,7 +12,7 @@ def test_the_first_stays_and_the_ejected_wait():
     health = HealthBook()
     for end in (ENDS[0], ENDS[1]):
         for at in (1.0, 2.0, 3.0):
-            health.record_failure(end.key, "refused", at)
+            health.record_failure(end.address_key, "refused", at)
     found = in_turn(ENDS, health, 4.0)
     assert found == [ENDS[0], ENDS[2], ENDS[3], ENDS[1]]
     assert in_turn(ENDS, health, 1000.0) == ENDS and in_turn([], health, 4.0) == []

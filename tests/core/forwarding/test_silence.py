@@ -6,7 +6,7 @@ from proxy.core.settings import Attempts
 from proxy.pools.health import EJECTION_SECONDS, TRIAL_SECONDS
 from tests.support.messages import request
 
-FE1 = ("udp", "10.0.1.1", 5060)
+FE1 = ("udp", "10.0.1.1", 5060, "")
 
 
 def call(play, number, method="INVITE"):
@@ -221,7 +221,7 @@ def test_a_call_that_fails_over_avoids_who_was_ejected_meanwhile(playbook):
     call(play, "long")
     play.sees("client < 100", "fe1 < INVITE")
     play.answer("fe1", 100)
-    for key in (("udp", "10.0.1.2", 5060),):
+    for key in (("udp", "10.0.1.2", 5060, ""),):
         play.core.health.record_failure(key, "silent", play.now, is_silent=True)
     play.advance(4.0)
     play.sees("4s fe1 < CANCEL", "fe3 < INVITE")

@@ -52,7 +52,7 @@ def test_a_front_end_that_fails_fails_the_probe(play):
 
 
 def test_an_ejected_front_end_is_probed_all_the_same(play):
-    key = ("udp", HOSTS["fe2"], 5060)
+    key = ("udp", HOSTS["fe2"], 5060, "")
     play.core.health.record_failure(key, "silent", play.now, is_silent=True)
     assert play.core.health.is_ejected(key, play.now)
     play.send("ourselves", invite(play))

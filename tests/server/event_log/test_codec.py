@@ -69,7 +69,7 @@ def test_each_is_listed_with_the_arguments_of_its_constructor(union, listed):
         ip_network("10.0.0.0/8"),
         FRONT_END,
         LOOKUP,
-        Ejection(("udp", "10.0.1.1", 5060), 1.0, 2.0, 3, "silent"),
+        Ejection(("udp", "10.0.1.1", 5060, "pool"), 1.0, 2.0, 3, "silent"),
         CoreSettings(
             keys=(b"\x80",),
             trusted_networks=(ip_network("2001:db8::/32"),),

@@ -24,7 +24,7 @@ def row(state="healthy", calls=0, **more):
 
 
 def view(*rows, error=""):
-    return {"error": error, "front_ends": list(rows)}
+    return {"error": error, "panic": False, "panics": 1, "front_ends": list(rows)}
 
 
 def only(*views):
