@@ -1,5 +1,6 @@
 """The system's Chromium over a console beside a real service."""
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator
@@ -116,3 +117,13 @@ async def weight(page: Page) -> int:
       .concat(performance.getEntriesByType("resource"))
       .reduce((all, each) => all + each.decodedBodySize, 0)"""
     return int(await page.evaluate(sizes))
+
+
+async def first_paint(page: Page) -> float:
+    """Milliseconds until something was seen."""
+    paints = "performance.getEntriesByType('paint').map((each) => each.startTime)"
+    # Not with wait_for_function: it evaluates a text, which the page's policy forbids.
+    async with asyncio.timeout(WAIT / 1000):
+        while not (found := await page.evaluate(paints)):
+            await asyncio.sleep(0.05)
+    return float(found[0])

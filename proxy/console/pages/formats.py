@@ -1,9 +1,9 @@
 """Instants and spans of time, as each language writes them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 
 from proxy.console.pages.words import Words
@@ -22,6 +22,12 @@ def instant(words: Words, at: float | None) -> str:
         return "–"
     then = datetime.fromtimestamp(at).astimezone()
     return format_datetime(then, "d MMM y, HH:mm:ss", locale=words.code)
+
+
+def day(words: Words, number: int) -> str:
+    """A day, counted from 1970 on."""
+    then = datetime.fromtimestamp(number * 86_400, UTC)
+    return format_date(then, "d MMM y", locale=words.code)
 
 
 def ago(words: Words, seconds: float) -> str:

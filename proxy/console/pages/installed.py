@@ -7,14 +7,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from proxy.console.pages import assets, now, sign
+from proxy.console.pages import (
+    access,
+    assets,
+    calls,
+    endpoints,
+    now,
+    pools,
+    sign,
+    usage,
+)
 from proxy.console.pages.routing import refused
 from proxy.console.pages.sections import HOME
 from proxy.console.pages.site import Site
 from proxy.console.problems import problem_of
 
 API: Final = "/api/"
-PAGES: Final = tuple(each.pages for each in (sign, now))
+PAGES: Final = tuple(
+    each.pages for each in (sign, now, endpoints, pools, usage, calls, access)
+)
 """Each section; a new one is a module, a word here and a line in ``sections``."""
 
 

@@ -20,7 +20,14 @@ class Section:
     is_whole: bool = False
 
 
-SECTIONS: Final = (Section("/now", N_("Now"), "now"),)
+SECTIONS: Final = (
+    Section("/now", N_("Now"), "now"),
+    Section("/endpoints", N_("Endpoints"), "endpoints"),
+    Section("/pools", N_("Pools"), "pools"),
+    Section("/usage", N_("Usage"), "usage"),
+    Section("/calls", N_("Calls"), "calls", "operator", is_whole=True),
+    Section("/access", N_("Access"), "access", "admin", is_whole=True),
+)
 HOME: Final = "/now"
 
 

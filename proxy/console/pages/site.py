@@ -51,6 +51,7 @@ class Site:
             span=formats.span,
             instant=partial(formats.instant, spoken),
             ago=partial(formats.ago, spoken),
+            day=partial(formats.day, spoken),
             number=partial(formats.number, spoken),
             percent=partial(formats.percent, spoken),
             languages=list(self.languages.values()),

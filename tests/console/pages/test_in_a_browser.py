@@ -1,7 +1,13 @@
 """The pages in the system's Chromium, beside a real service with a pending cutover."""
 
 from proxy.console.pages.sections import SECTIONS
-from tests.support.browser import seat, sticks_out, violations, weight
+from tests.support.browser import (
+    first_paint,
+    seat,
+    sticks_out,
+    violations,
+    weight,
+)
 
 MOST = 150_000
 FIRST_PAINT = 1000.0
@@ -37,14 +43,7 @@ async def test_pages_are_light_and_quick(tmp_path, capsys):
             paints = []
             for _ in range(3):
                 await page.reload()
-                await page.wait_for_function(
-                    "performance.getEntriesByType('paint').length > 0"
-                )
-                paints.append(
-                    await page.evaluate(
-                        "performance.getEntriesByType('paint')[0].startTime"
-                    )
-                )
+                paints.append(await first_paint(page))
             with capsys.disabled():
                 print(f"\n{each.path}: {size} bytes, first paint {min(paints):.0f} ms")
             assert size <= MOST, each.path

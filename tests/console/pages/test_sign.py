@@ -2,14 +2,12 @@
 
 import re
 
-import httpx
 import pytest
 
-from proxy.admin.access import people
 from proxy.console.pages.installed import PAGES
 from proxy.console.pages.sections import SECTIONS
 from proxy.console.sessions import CSRF_HEADER
-from tests.support.console import PASSWORD, in_store, new_token
+from tests.support.console import new_token
 
 HTML = {"Accept": "text/html"}
 ROUTES = sorted(
@@ -19,29 +17,6 @@ ROUTES = sorted(
     for method in route.methods
 )
 OPEN = ("/sign-in", "/look")
-
-
-@pytest.fixture
-def browser(url):
-    with httpx.Client(base_url=url, headers=HTML, timeout=20) as client:
-        yield client
-
-
-@pytest.fixture
-def sign_in(config_file, browser):
-    def sign(role="admin", name="anna", **more):
-        make = people.new_person
-        in_store(config_file, lambda op: make(op, name, role, PASSWORD, **more))
-        form = {"name": name, "password": PASSWORD}
-        answer = browser.post("/sign-in", data=form)
-        assert answer.status_code == 303
-        found = re.search(
-            r"X-Waypost-CSRF&#34;: &#34;([^&]+)", browser.get("/now").text
-        )
-        browser.headers[CSRF_HEADER] = found[1]
-        return browser
-
-    return sign
 
 
 def test_a_page_leads_to_sign_in_and_back(config_file, browser):

@@ -1,0 +1,35 @@
+"""A browser without scripts: what a page sends is what a test reads."""
+
+import re
+
+import httpx
+import pytest
+
+from proxy.admin.access import people
+from proxy.console.sessions import CSRF_HEADER
+from tests.support.console import PASSWORD, in_store
+
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def browser(url):
+    with httpx.Client(base_url=url, headers=HTML, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(config_file, browser):
+    def sign(role="admin", name="anna", **more):
+        make = people.new_person
+        in_store(config_file, lambda op: make(op, name, role, PASSWORD, **more))
+        form = {"name": name, "password": PASSWORD}
+        answer = browser.post("/sign-in", data=form)
+        assert answer.status_code == 303
+        found = re.search(
+            r"X-Waypost-CSRF&#34;: &#34;([^&]+)", browser.get("/now").text
+        )
+        browser.headers[CSRF_HEADER] = found[1]
+        return browser
+
+    return sign
