@@ -26,6 +26,11 @@ DEFAULT_LEAST = 20
 """Calls that a guard waits for."""
 DEFAULT_GUARD_SECONDS = 1800.0
 
+
+def _unheard(step: Step) -> None:
+    """Nobody listens while the doctor looks."""
+
+
 Examined = Callable[[list[Step], Outcome], None]
 """Hears what the doctor has found and what would change, before anything does."""
 
@@ -81,8 +86,13 @@ async def switch(
     examined: Examined,
     *,
     what_if: bool = False,
+    tell: Callable[[Step], None] | None = None,
 ) -> Switched:
-    """Examine the new pools, then switch; raises ControlError."""
+    """Examine the new pools, then switch; raises ControlError.
+
+    ``tell`` hears each step of the doctor when it is known, ``examined`` all of them.
+    """
+    tell = tell or _unheard
     plan, keeper = order.plan, Keeper()
     if order.promises and not what_if:
         keeper = await asyncio.to_thread(rollback_keeper, config, order.guard)
@@ -92,7 +102,9 @@ async def switch(
         return Switched(outcome, [], keeper)
     findings = await facts_verbs.findings_of(operator, config, order.facts, plan)
     steps = as_steps(findings)
-    steps += await examine_pools(operator, config, pools_of(plan))
+    for step in steps:
+        tell(step)
+    steps += await examine_pools(operator, config, pools_of(plan), tell)
     examined(steps, outcome)
     forced = refuse_when_failed(steps, order.force)
     keeper.refuse_unless(order.force)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.support.console import PASSWORD
 from tests.wire.test_guard import Guarded, guarded
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ADVERTISED = "WAYPOST_PROXY_ADVERTISED_HOST"
 WAIT = 15_000
 """Milliseconds that a page may take on a busy machine."""
 
@@ -77,12 +79,23 @@ class Seat:
         return page
 
 
+@contextlib.contextmanager
+def _known_as(name: str) -> Iterator[None]:
+    """Lync knows the proxy by a name: so do the service and the console."""
+    os.environ[ADVERTISED] = name
+    try:
+        yield
+    finally:
+        del os.environ[ADVERTISED]
+
+
 @contextlib.asynccontextmanager
 async def seat(directory: Path, **more: Any) -> AsyncIterator[Seat]:
     """A desk with everything on it; anna is an admin."""
     host, port = free_address("127.0.0.1", 0)
     extra = f'[console]\nlisten = "{host}:{port}"\n'
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_known_as("proxy.contoso.test"))
         it = await stack.enter_async_context(guarded(directory, extra=extra, **more))
         running = await stack.enter_async_context(console(load_config(it.config)))
         driver = await stack.enter_async_context(async_playwright())

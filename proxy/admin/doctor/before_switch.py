@@ -1,6 +1,6 @@
 """The doctor's checks before a switch, and what their outcome means for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from proxy.admin.control import ControlError, Operator
 from proxy.admin.doctor.doctor import Doctor
@@ -38,16 +38,27 @@ async def look_at_plan(
     return steps + await look(config, table, named_by(changes), used)
 
 
+def _unheard(step: Step) -> None:
+    """Nobody listens while it is looked at."""
+
+
 async def examine_pools(
-    operator: Operator, config: Config, fqdns: Iterable[str]
+    operator: Operator,
+    config: Config,
+    fqdns: Iterable[str],
+    tell: Callable[[Step], None] = _unheard,
 ) -> list[Step]:
-    """DNS and front ends of some pools, as ``cutover apply`` asks before it acts."""
+    """DNS and front ends of some pools, as ``cutover apply`` asks before it acts.
+
+    ``tell`` hears each step when it is known.
+    """
     table = await operator.store.load_table()
     steps = []
     examiner = Doctor(operator, config)
     for fqdn in sorted(set(fqdns)):
         async for step in examiner.pool(table.pool(fqdn) or Pool(fqdn)):
             steps.append(step)
+            tell(step)
     return steps
 
 

@@ -79,11 +79,7 @@ async def walk(
             "the runbook needs the plan of the cutover once: waypost runbook --plan "
             "weekend.toml"
         )
-    with refusals():
-        parsed = parse_plan(memory.plan_text, memory.plan_name)
-        for change in parsed.changes:
-            normalise_address(change.sip_address, operator.rules.domains)
-            normalise_fqdn(change.pool_fqdn)
+    parsed = checked_plan(operator, memory.plan_text, memory.plan_name)
     await _look_who_is_here(operator, memory, parsed)
     now = operator.clock()
     table = await operator.store.load_table()
@@ -98,6 +94,16 @@ async def walk(
     if kept != before:  # a command that only reads needs no store that can be written
         await keep(operator, memory)
     return items
+
+
+def checked_plan(operator: Operator, text: str, name: str) -> Plan:
+    """A plan whose addresses and pools can be here at all; raises ControlError."""
+    with refusals():
+        parsed = parse_plan(text, name)
+        for change in parsed.changes:
+            normalise_address(change.sip_address, operator.rules.domains)
+            normalise_fqdn(change.pool_fqdn)
+    return parsed
 
 
 async def findings(operator: Operator, config: Config, facts: Facts) -> list[Finding]:

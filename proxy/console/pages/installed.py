@@ -11,7 +11,9 @@ from proxy.console.pages import (
     access,
     assets,
     calls,
+    cutting_over,
     endpoints,
+    migration,
     now,
     pools,
     sign,
@@ -20,11 +22,23 @@ from proxy.console.pages import (
 from proxy.console.pages.routing import refused
 from proxy.console.pages.sections import HOME
 from proxy.console.pages.site import Site
+from proxy.console.pages.weekend import Weekend
 from proxy.console.problems import problem_of
 
 API: Final = "/api/"
 PAGES: Final = tuple(
-    each.pages for each in (sign, now, endpoints, pools, usage, calls, access)
+    each.pages
+    for each in (
+        sign,
+        now,
+        migration,
+        cutting_over,
+        endpoints,
+        pools,
+        usage,
+        calls,
+        access,
+    )
 )
 """Each section; a new one is a module, a word here and a line in ``sections``."""
 
@@ -32,6 +46,7 @@ PAGES: Final = tuple(
 def install(app: FastAPI) -> None:
     """Add every page."""
     app.state.site = Site()
+    app.state.weekend = Weekend()
     for each in PAGES:
         app.include_router(each.router)
 

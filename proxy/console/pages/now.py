@@ -89,21 +89,31 @@ async def _settled(
     return page(request, "now/cutover.html", 200, headers, **seen)
 
 
+async def cutover_part(request: Request, operator: Operator | None) -> dict[str, Any]:
+    """What the part about the newest cutover shows; with the operator that looked."""
+    if operator is None:
+        operator = await _again(request)
+    view = await verbs.status(operator)
+    return {
+        "operator": operator,
+        "cutover": view,
+        "seen": "" if view is None else row_tag(view.cutover),
+        "deadline": _deadline(view),
+        "now": clock.wall(),
+    }
+
+
 async def _seen(request: Request, operator: Operator) -> dict[str, Any]:
     """Everything that the page shows."""
     pulse = desk_of(request).pulse
     status = await pulse.look()
-    view = await verbs.status(operator)
     pools = await _pools_of(request, operator)
     return {
+        **await cutover_part(request, operator),
         "service": status,
         "alerts": alerts_of(status, pulse.problem, pools),
-        "cutover": view,
-        "seen": "" if view is None else row_tag(view.cutover),
-        "deadline": _deadline(view),
         "pools": _seen_pools(status, pools),
         "hour": _hour(pulse),
-        "now": clock.wall(),
     }
 
 

@@ -22,6 +22,7 @@ class Section:
 
 SECTIONS: Final = (
     Section("/now", N_("Now"), "now"),
+    Section("/migration", N_("Migration"), "migration", is_whole=True),
     Section("/endpoints", N_("Endpoints"), "endpoints"),
     Section("/pools", N_("Pools"), "pools"),
     Section("/usage", N_("Usage"), "usage"),

@@ -29,15 +29,20 @@ Parts = Callable[[], Awaitable[dict[str, str]]]
 
 
 def stream(
-    request: Request, parts: Parts, role: Role = "viewer", *, is_whole: bool = False
+    request: Request,
+    parts: Parts,
+    role: Role = "viewer",
+    *,
+    is_whole: bool = False,
+    pause: float = PAUSE,
 ) -> StreamingResponse:
     """The parts as they change, until the reader goes or may not look any more."""
-    found = _events(request, parts, role, is_whole)
+    found = _events(request, parts, role, is_whole, pause)
     return StreamingResponse(found, media_type="text/event-stream")
 
 
 async def _events(
-    request: Request, parts: Parts, role: Role, is_whole: bool
+    request: Request, parts: Parts, role: Role, is_whole: bool, pause: float
 ) -> AsyncIterator[bytes]:
     desk = desk_of(request)
     sent: dict[str, str] = {}
@@ -68,7 +73,7 @@ async def _events(
         if now - told_at > QUIET:
             told_at = now
             yield b": still here\n\n"
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(pause)
 
 
 def event(name: str, text: str) -> bytes:

@@ -11,6 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
+from proxy.admin.runbook.steps import STEPS
 from proxy.console.pages import borrowed
 from proxy.console.pages.words import choose, languages
 from proxy.store.access import ROLES
@@ -20,7 +21,7 @@ PAGES = ROOT / "proxy/console/pages"
 TEMPLATES = sorted((PAGES / "templates").rglob("*.html"))
 CATALOGUES = sorted((PAGES / "catalogues").glob("*.po"))
 PLACES = re.compile(r"%\((\w+)\)s")
-NAMES = {"Waypost"}
+NAMES = {"Waypost", "pool-host"}
 """What is called the same in every language."""
 
 
@@ -75,7 +76,10 @@ def test_the_walk_over_the_pages_finds_their_texts():
 class Said(HTMLParser):
     """Texts and attributes that people read."""
 
-    SHOWN = ("aria-label", "title", "placeholder", "alt", "data-live", "data-lost")
+    SHOWN = (
+        *("aria-label", "title", "placeholder", "alt"),
+        *("data-live", "data-lost", "data-gone", "data-over", "hx-confirm"),
+    )
 
     def __init__(self):
         super().__init__()
@@ -112,7 +116,9 @@ def beside_the_catalogues(source):
     return [
         each.strip()
         for each in reader.found
-        if re.search(r"[^\W\d_]{2}", each) and each.strip(" \n–") not in NAMES
+        if re.search(r"[^\W\d_]{2}", each)
+        and "@contoso.com" not in each  # an example of an address
+        and each.strip(" \n–") not in NAMES
     ]
 
 
@@ -129,6 +135,7 @@ def test_a_word_beside_the_catalogues_is_found():
 
 def test_borrowed_words_are_those_of_the_rest():
     assert {*ROLES, "person", "token"} == set(borrowed.ACCESS)
+    assert tuple(each.title for each in STEPS) == borrowed.STEPS
 
 
 def test_a_language_is_chosen_by_cookie_then_by_the_browser():

@@ -12,30 +12,42 @@
     form.submit();
   }
 
-  // Ask once before what cannot be taken back lightly (hx-confirm).
+  // Ask once before what cannot be taken back lightly (hx-confirm).  What was asked about
+  // may be shown anew meanwhile: then its new button is meant, if it means the same.
+  let agreed = null;
   document.addEventListener("htmx:confirm", (event) => {
-    const question = event.detail.question, dialog = by("ask");
+    const question = event.detail.question, dialog = by("ask"), button = event.detail.elt;
     if (!question || !dialog) return;
     event.preventDefault();
-    const asked = document.activeElement;
+    if (button === agreed) {
+      agreed = null;
+      event.detail.issueRequest(true);
+      return;
+    }
     by("ask-text").textContent = question;
     dialog.returnValue = "no";
     dialog.addEventListener("close", () => {
-      if (asked && asked.isConnected) asked.focus();
-      if (dialog.returnValue === "yes") event.detail.issueRequest(true);
+      const now = button.isConnected ? button : by(button.id);
+      if (now) now.focus();
+      if (dialog.returnValue !== "yes") return;
+      const means = (each) => each.getAttribute("hx-post") + each.getAttribute("hx-vals");
+      if (now === button) event.detail.issueRequest(true);
+      else if (now && means(now) === means(button)) { agreed = now; now.click(); }
+      else tell(dialog.dataset.gone);
     }, { once: true });
     dialog.showModal();
   });
 
   // What was done, in a line that goes away by itself.
   let telling = 0;
-  document.addEventListener("told", (event) => {
+  const tell = (text) => {
     const line = document.createElement("p");
-    line.textContent = event.detail.text;
+    line.textContent = text;
     by("told").replaceChildren(line);
     clearTimeout(telling);
     telling = setTimeout(() => by("told").replaceChildren(), 8000);
-  });
+  };
+  document.addEventListener("told", (event) => tell(event.detail.text));
 
   // A refusal stands until the next request.
   document.addEventListener("htmx:beforeRequest", (event) => {
@@ -139,6 +151,22 @@
       if (kind === "drop" && event.dataTransfer.files[0]) send(box, event.dataTransfer.files[0]);
     });
   }
+
+  // Rows of the plan's table.
+  document.addEventListener("click", (event) => {
+    const add = event.target.closest("[data-add-row]"), remove = event.target.closest("[data-remove-row]");
+    if (add) {
+      const row = by("row").content.firstElementChild.cloneNode(true);
+      by("plan-rows").append(row);
+      row.querySelector("input").focus();
+    }
+    if (remove) {
+      const row = remove.closest("li"), next = row.nextElementSibling || row.previousElementSibling;
+      row.remove();
+      const place = next ? next.querySelector("input") : document.querySelector("[data-add-row]");
+      if (place) place.focus();
+    }
+  });
 
   const ready = (root) => {
     count();
