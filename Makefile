@@ -28,7 +28,7 @@ BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 COUNT_PACKAGES := dnsmasq valgrind strace  # for `make bench-count` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check map bench bench-capacity bench-count bench-store promises soak words format clean packages
+.PHONY: help run test test-built check map bench bench-capacity bench-count bench-store promises soak screenshots words format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -78,6 +78,9 @@ check: $(DEV) ## ruff, ruff format, mypy strict
 
 map: $(DEV) ## packages, the arrows between them, circles, what is longest (ARGS=--json)
 	@$(BIN)/python -m tests.architecture $(ARGS)
+
+screenshots: packages $(DEV) ## the pictures of docs/console.md, of a real service and a real Chromium
+	@$(BIN)/python -m tests.console.pages.screenshots docs/pictures
 
 words: $(DEV) ## take new texts of the pages into the catalogues of their languages
 	@cd proxy/console/pages && for file in catalogues/*.po; do \

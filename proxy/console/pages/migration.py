@@ -76,7 +76,7 @@ async def migration_events(request: Request, operator: Reader) -> Response:
         }
         return made | {"state": shown["standing"]}
 
-    return stream(request, parts, is_whole=True)
+    return stream(request, parts, is_whole=True, pause=0.5)
 
 
 async def _live(request: Request, operator: Operator | None) -> dict[str, Any]:
