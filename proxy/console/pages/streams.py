@@ -6,6 +6,7 @@ ends with its session, its token or its person.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -15,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from proxy import clock
 from proxy.console.api.routing import desk_of
-from proxy.console.problems import problem_of
+from proxy.console.problems import Problem, problem_of
 from proxy.store.access import Role
 
 log = structlog.get_logger()
@@ -23,6 +24,32 @@ log = structlog.get_logger()
 PAUSE: Final = 1.0
 QUIET: Final = 10.0
 ADMIT_EVERY: Final = 5.0
+
+EACH: Final = 16
+MOST: Final = 160
+"""Streams that one token or person may follow, and all together: each is looked after
+once a second or more often."""
+
+
+class Followed:
+    """How many streams are open, of one console."""
+
+    def __init__(self) -> None:
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    def begin(self, who: tuple[str, str]) -> None:
+        """One more; raises Problem when there are enough."""
+        if self._open[who] >= EACH or self._open.total() >= MOST:
+            text = "too many pages are open at once: close some of them"
+            raise Problem(429, text, headers={"Retry-After": "5"})
+        self._open[who] += 1
+
+    def end(self, who: tuple[str, str]) -> None:
+        """One less."""
+        self._open[who] -= 1
+        if not self._open[who]:
+            del self._open[who]
+
 
 Parts = Callable[[], Awaitable[dict[str, str]]]
 """Makes every part of a page, by the name of its event."""
@@ -36,9 +63,31 @@ def stream(
     is_whole: bool = False,
     pause: float = PAUSE,
 ) -> StreamingResponse:
-    """The parts as they change, until the reader goes or may not look any more."""
-    found = _events(request, parts, role, is_whole, pause)
+    """The parts as they change, until the reader goes or may not look any more.
+
+    Who follows too many already is told to come back later.
+    """
+    found = _counted(request, parts, role, is_whole, pause)
     return StreamingResponse(found, media_type="text/event-stream")
+
+
+async def _counted(
+    request: Request, parts: Parts, role: Role, is_whole: bool, pause: float
+) -> AsyncIterator[bytes]:
+    followed: Followed = request.app.state.followed
+    access = request.state.caller.access
+    who = access.kind, access.name
+    try:
+        followed.begin(who)
+    except Problem as problem:
+        log.info("console.many_streams", who=access.name, reason=str(problem))
+        yield b"retry: 30000\n\n"
+        return
+    try:
+        async for each in _events(request, parts, role, is_whole, pause):
+            yield each
+    finally:
+        followed.end(who)
 
 
 async def _events(

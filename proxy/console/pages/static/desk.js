@@ -58,6 +58,19 @@
     if (event.target.id === "said") event.target.scrollIntoView({ block: "nearest" });
     ready(event.target);
   });
+  // What stands before the pages refuses with a problem document (RFC 9457): too large a
+  // file, say.  It is told like every refusal.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const answer = event.detail.xhr;
+    if (!answer || !(answer.getResponseHeader("Content-Type") || "").includes("problem+json")) return;
+    event.detail.shouldSwap = false;
+    const note = document.createElement("p");
+    note.className = "note failed";
+    note.lang = "en";
+    note.textContent = JSON.parse(answer.responseText).detail;
+    by("said").replaceChildren(note);
+    note.scrollIntoView({ block: "nearest" });
+  });
   document.addEventListener("htmx:sendError", () => live(false));
 
   // Countdowns go by the clock of the console, not that of this machine.
