@@ -12,9 +12,6 @@ from tests.support.browser import (
 MOST = 150_000
 FIRST_PAINT = 1000.0
 """Milliseconds: 200 on a quiet machine, and this one may be busy."""
-PAINTED = """() => new Promise((done) => new PerformanceObserver(
-  (list) => done(list.getEntries()[0].startTime)
-).observe({type: "paint", buffered: true}))"""
 
 
 async def test_every_page_can_be_read_by_all(tmp_path):
