@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -27,15 +27,18 @@ from proxy.server.front_ends.seen import (
     pool_page,
 )
 from proxy.server.readings import read_all
-from proxy.server.recording import calls, live, trace
+from proxy.server.recording import calls, live, recorder_state, trace
 from proxy.server.runtime import Runtime
-from proxy.server.state import ServiceState
+from proxy.server.state import ServiceState, cutover_to_show
 from proxy.server.store_side.explained import QuestionError, explainer_of
 from proxy.server.tasks import ROUTING
 from proxy.server.wiring import listeners_of
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
 
 log = structlog.get_logger()
+
+STATUS_VERSION: Final = 1
+"""Of ``/status``: one more when a key goes or changes its meaning; keys are added."""
 
 
 async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | None:
@@ -146,6 +149,7 @@ def starting_pages(config: Config, state: ServiceState) -> dict[str, Page]:
 def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
     """The service at a glance before it serves anything."""
     return {
+        "status_version": STATUS_VERSION,
         "version": __version__,
         "phase": state.phase,
         "waits_for": state.waits_for,
@@ -161,8 +165,13 @@ def starting_status(config: Config, state: ServiceState) -> dict[str, Any]:
         "store_writable": None,
         "store_unwritable_since": None,
         "store_unwritable_seconds": None,
+        "cutover": None,
         "cutover_problem": "",
         "guard": None,
+        "recorder": None,
+        "needs_restart": state.needs_restart,
+        "certificates": [],
+        "down": {},
         "table_version": 0,
         "endpoints": 0,
         "bindings": 0,
@@ -224,6 +233,7 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
     core = runtime.core
     table = core.router.table
     return {
+        "status_version": STATUS_VERSION,
         "version": __version__,
         "phase": state.phase,
         "up_seconds": round(state.age, 1),
@@ -235,8 +245,10 @@ def status(runtime: Runtime, state: ServiceState) -> dict[str, Any]:
         **state.serves,
         **_store_away(state),
         **_store_writes(state),
+        "cutover": cutover_to_show(table.cutover),
         "cutover_problem": state.cutover_problem,
         "guard": state.guard.to_json(),
+        "recorder": recorder_state(runtime),
         "needs_restart": state.needs_restart,
         "certificates": [
             {"file": file, "ends_in": round(shown.expires - clock.wall())}

@@ -26,6 +26,7 @@ from proxy.server.probes import FrontEndProber
 from proxy.server.recording import begin_recording
 from proxy.server.runtime import Runtime
 from proxy.server.state import ServiceState
+from proxy.server.store_side.change_log import ChangeLog
 from proxy.server.store_side.cutover import Rollback, watch_cutover
 from proxy.server.store_side.drains import watch_drains
 from proxy.server.store_side.follow import StoreFollower
@@ -210,6 +211,7 @@ def _run_beside(
     keep(lambda: runtime.writes.watch(store, is_first), "watch-writes")
     if is_first:
         ttl = config.learned.ttl
+        keep(ChangeLog(store).run, "change-log")
         keep(lambda: watch_drains(store, runtime), "watch-drains")
         keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
         days = config.usage.keep_days

@@ -12,7 +12,7 @@ from proxy import __version__, clock
 from proxy.pools.front_end import FrontEnd
 from proxy.server.front_ends.seen import drain_of
 from proxy.server.runtime import Runtime
-from proxy.server.state import ServiceState
+from proxy.server.state import ServiceState, cutover_left, was_undone
 from proxy.sip.host import host_port
 from proxy.telemetry.logs import repeats
 from proxy.telemetry.metrics import Reading
@@ -166,6 +166,11 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     yield "store_unwritable_seconds", writes.lasts or 0.0
     for kind, count in writes.dropped.items():
         yield "unsaved_dropped_total", count, kind
+    yield "restart_pending", len(state.needs_restart)
+    left = cutover_left(table.cutover)
+    yield "cutover_pending", left is not None
+    yield "cutover_left_seconds", 0.0 if left is None else max(0.0, left)
+    yield "cutover_rolled_back", was_undone(table.cutover)
     yield "cutover_overdue_seconds", state.cutover_overdue
     guard = state.guard
     yield "guard_armed", guard.is_armed

@@ -44,6 +44,20 @@ def begin_recording(config: Config, runtime: Runtime, workers: int = 1) -> None:
         runtime.tasks.keep(sender.run, "hep")
 
 
+def recorder_state(runtime: Runtime) -> dict[str, Any] | None:
+    """What it holds, for ``/status``; None while nothing is remembered."""
+    recorder = runtime.recorder
+    if recorder is None:
+        return None
+    kept = recorder.kept
+    return {
+        "bytes": kept.size,
+        "bytes_limit": kept.limit,
+        "calls_kept": len(kept.calls),
+        "evicted": kept.evicted,
+    }
+
+
 def _names(runtime: Runtime) -> dict[str, str]:
     """The names of front ends, by numeric address."""
     now = runtime.loop.time()

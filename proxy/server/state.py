@@ -1,9 +1,11 @@
 """The state of the service, as HTTP, systemd and metrics show it."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from proxy import clock
+from proxy.admin.cutover import AUTOMATIC
+from proxy.admin.guarding import GUARD
 from proxy.endpoints.guard import Tally
 from proxy.endpoints.model import Cutover
 from proxy.server.chat_probe.results import ChatResults
@@ -56,6 +58,48 @@ class GuardShown:
             "seen": "" if tally is None else str(tally),
             "rolled_back": self.cutover.reason,
         }
+
+
+SETTLED_FOR: Final = 86_400.0
+"""Seconds for which a rollback that nobody asked for is shown."""
+_ITSELF: Final = frozenset(f"{x.name} ({x.origin})" for x in (AUTOMATIC, GUARD))
+
+
+def cutover_left(cutover: Cutover | None) -> float | None:
+    """Seconds until the newest cutover is rolled back by itself; None: it is not."""
+    if cutover is None or cutover.state != "applied":
+        return None
+    return cutover.left(clock.wall(), clock.uptime())
+
+
+def was_undone(cutover: Cutover | None) -> bool:
+    """The newest cutover was rolled back by itself, not long ago."""
+    return (
+        cutover is not None
+        and cutover.state == "rolled-back"
+        and cutover.settled_by in _ITSELF
+        and clock.wall() - cutover.settled_at < SETTLED_FOR
+    )
+
+
+def cutover_to_show(cutover: Cutover | None) -> dict[str, Any] | None:
+    """The newest cutover while it waits to be confirmed, for ``/status``."""
+    left = cutover_left(cutover)
+    if cutover is None or left is None:
+        return None
+    by = cutover.confirm_by
+    return {
+        "cutover": cutover.number,
+        "plan": cutover.plan,
+        "share": cutover.share,
+        "applied_by": cutover.applied_by,
+        "confirm_by": None if by is None else _instant(by),
+        "seconds_left": round(left, 1),
+    }
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat("T", "seconds")
 
 
 class ServiceState:

@@ -184,6 +184,14 @@ _GAUGES: Final = (
         "",
         "Seconds since the store takes no changes; 0 while it does",
     ),
+    ("restart_pending", "", "Keys of the configuration that wait for a restart"),
+    ("cutover_pending", "", "1 while a cutover waits to be confirmed"),
+    ("cutover_left_seconds", "", "Seconds until it is rolled back by itself"),
+    (
+        "cutover_rolled_back",
+        "",
+        "1 for a day after one was rolled back by itself",
+    ),
     (
         "cutover_overdue_seconds",
         "",

@@ -15,8 +15,7 @@ from proxy.cli.screen.output import made
 from proxy.cli.session import Session
 from proxy.sip.host import host_port
 
-ENDS_SOON = 14 * 86_400
-"""Seconds before the end of a certificate from which on it is shown."""
+_MIB = 1024 * 1024
 
 
 def status(
@@ -78,6 +77,7 @@ def _print_status(found: dict[str, Any]) -> None:
             *_needs_restart(found),
             *_certificates(found),
             *_cutover(found),
+            *_pending(found.get("cutover")),
             *_guard(found.get("guard")),
             *chat_probe_rows(found.get("chat_probe")),
             *_down(found),
@@ -87,6 +87,7 @@ def _print_status(found: dict[str, Any]) -> None:
             *_drained(found.get("drained", ())),
             ("Open", f"{found['open_transactions']} transactions, "
                      f"{found['connections']} connections"),
+            *_recorder(found.get("recorder")),
             *_workers(found),
             *_nodes(found),
         ]
@@ -128,6 +129,25 @@ def _cutover(found: dict[str, Any]) -> list[tuple[str, str]]:
     return [("Cutover", problem)] if problem else []
 
 
+def _pending(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """A cutover that waits to be confirmed."""
+    if not found:
+        return []
+    left = render.duration(max(0.0, found["seconds_left"]))
+    share = f", {found['share']} of the users" if found["share"] else ""
+    text = f"{found['cutover']} ({found['plan']}{share}): rolled back in {left}"
+    return [("Pending", f"{text} unless confirmed")]
+
+
+def _recorder(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What ``waypost trace`` can show."""
+    if not found:
+        return []
+    held, limit = found["bytes"] / _MIB, found["bytes_limit"] / _MIB
+    calls = render.count(found["calls_kept"], "call")
+    return [("Recorder", f"{calls} kept, {held:.1f} of {limit:.0f} MiB")]
+
+
 def _guard(found: dict[str, Any] | None) -> list[tuple[str, str]]:
     """What the guard of the newest cutover has seen, or why it rolled back."""
     if not found:
@@ -153,11 +173,10 @@ def _needs_restart(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _certificates(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Those of ours that end soon."""
+    """Ours, each with the first end in its chain."""
     return [
         ("Certificate", f"{each['file']} ends in {render.duration(each['ends_in'])}")
         for each in found.get("certificates", ())
-        if each["ends_in"] < ENDS_SOON
     ]
 
 

@@ -287,6 +287,8 @@ class Supervisor:
             found.append(Reading(f"waypost_{name}", count, (reason,)))
         found.append(Reading("waypost_ready", self.state.is_ready))
         found.append(Reading("waypost_draining", self.state.phase == "draining"))
+        pending = len(self.state.needs_restart)
+        found.append(Reading("waypost_restart_pending", pending))
         found.append(Reading("waypost_worker_restarts_total", self.crew.restarts))
         return found
 
@@ -305,6 +307,11 @@ class Supervisor:
             if each["chat_probe"]["front_ends"]:
                 first["chat_probe"] = each["chat_probe"]
         first["pools"] = joined_pools([each["pools"] for _, each in found])
+        recorders = [each["recorder"] for _, each in found if each["recorder"]]
+        if recorders:
+            first["recorder"] = {
+                name: sum(each[name] for each in recorders) for name in recorders[0]
+            }
         for name in _SUMMED:
             first[name] = sum(each[name] for _, each in found)
         return {

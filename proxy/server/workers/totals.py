@@ -33,6 +33,8 @@ _MOST: Final = frozenset(
         *("draining", "dns_stale_seconds", "bindings", "store_away_seconds"),
         *("store_unwritable_seconds", "cutover_overdue_seconds", "guard_armed"),
         *("guard_rolled_back", "guard_calls"),
+        *("restart_pending", "cutover_pending", "cutover_left_seconds"),
+        *("cutover_rolled_back", "front_end_drained"),
     )
 )
 
