@@ -28,6 +28,7 @@ from proxy.cli.commands import (
     usage,
     user,
 )
+from proxy.cli.first_day import init
 from proxy.cli.serve import serve_command
 from proxy.cli.session import Session
 
@@ -130,6 +131,7 @@ def lab(
     raise typer.Exit(main.run(once, session.json))
 
 
+app.command()(init.init)
 app.command()(usage.usage)
 app.command()(doctor.doctor)
 app.command()(runbook.runbook)

@@ -41,6 +41,8 @@ ELSEWHERE: dict[str, str] = {
     "admin/exchange": "cli/commands/test_exchange.py",
     "admin/facts": "cli/commands/test_facts.py",
     "admin/files": "cli/screen/test_output.py",
+    "admin/first_day/machine": "cli/first_day/test_init.py",
+    "admin/first_day/set_up": "cli/first_day/test_init.py",
     "admin/guarding": "wire/test_guard.py",
     "admin/history": "cli/commands/test_history.py",
     "admin/listener/client": "cli/commands/test_service.py",

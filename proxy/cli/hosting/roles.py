@@ -70,7 +70,9 @@ ANYWHERE: Final = frozenset(
     }
 )
 """What needs neither a configuration nor a store."""
-HERE: Final = frozenset({("serve",), ("console",), ("lab",), ("store", "migrate")})
+HERE: Final = frozenset(
+    {("init",), ("serve",), ("console",), ("lab",), ("store", "migrate")}
+)
 """What is of one machine."""
 
 
