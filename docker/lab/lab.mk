@@ -12,7 +12,7 @@ RATE      ?= 20
 SECONDS   ?= 30
 TRANSPORT ?= udp
 
-.PHONY: load man requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
+.PHONY: load man json requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
         lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
@@ -22,6 +22,9 @@ load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECO
 man: $(RUN) ## write the manual page build/waypost.1
 	@mkdir -p build
 	@$(BIN)/waypost man > build/waypost.1
+
+json: $(DEV) ## write docs/json.schema.json and the tables of docs/json.md
+	@$(BIN)/python -m proxy.console.schemas.page docs
 
 requirements: $(RUN) ## pin what the image installs, with hashes, into docker/requirements*.txt
 	@python3 -m venv build/uv && build/uv/bin/pip install --quiet uv

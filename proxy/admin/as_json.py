@@ -30,7 +30,7 @@ from proxy.location.binding import Binding
 from proxy.store.access import Access
 from proxy.store.registrar import User
 
-_INSTANTS: Final = ("at", "confirm_by")
+_INSTANTS: Final = ("at", "confirm_by", "until")
 
 
 def timed(value: Any, name: str = "") -> Any:

@@ -13,6 +13,7 @@ from proxy.location.binding import Binding, BindingChange
 from proxy.store import open_store
 from tests.support.certificates import Authority
 from tests.support.far_command import FarCommand
+from tests.support.shapes import judge
 
 TEXT = """
 [proxy]
@@ -55,6 +56,7 @@ class Waypost:
         options = self.far.options() if self.far else ()
         self.code = main([*options, *arguments])
         self.out, self.err = self.capsys.readouterr()
+        judge(arguments, self.out, self.err)
         return self.code
 
     @property

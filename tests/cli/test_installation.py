@@ -4,6 +4,7 @@ The wheel is built as users build it, but without compiling: that is `make bench
 the image's business, and takes a minute.
 """
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from proxy import __version__
+from tests.support.shapes import judge_document
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +102,9 @@ def test_the_installed_command_brings_a_commented_configuration(
 
 
 def test_the_installed_lab_plays_the_journey(waypost: Path) -> None:
-    assert '"ok": true' in run(str(waypost), "--json", "lab", "--once")
+    found = json.loads(run(str(waypost), "--json", "lab", "--once"))
+    assert found["ok"] is True
+    judge_document("lab", found)
 
 
 def test_a_python_that_is_too_old_is_told_which_version_is_needed() -> None:

@@ -4,14 +4,13 @@ What is given is documented here and made by ``admin/as_json``; more may be adde
 at any time.  What is taken is read by these classes, and unknown names are refused.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(max_length=1024)]
 Name = Annotated[str, Field(max_length=64)]
-Instant = datetime | None
+Instant = AwareDatetime | None
 Verdict = Literal["ok", "warning", "failed", "unknown"]
 RoleName = Literal["viewer", "operator", "admin"]
 

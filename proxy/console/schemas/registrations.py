@@ -13,6 +13,10 @@ class BindingView(Given):
     aor: str
     contact: str
     q: float
+    instance: str
+    reg_id: int | None
+    epid: str
+    path: list[str]
     source: str
     user_agent: str
     registered_at: Instant

@@ -8,10 +8,17 @@ from proxy.console.schemas.common import Given, Instant, Taken, Text, Verdict
 
 
 class StepView(Given):
-    """One thing that the doctor, or a check, looked at."""
+    """One thing that the doctor, or a check, looked at.
 
+    ``of`` is an address, a pool or this service; ``fix`` is what to do about it.
+    """
+
+    of: str
     name: str
+    verdict: Verdict
     text: str
+    fix: str
+    ms: float | None = None
 
 
 class DoctorOrder(Taken):
@@ -54,6 +61,13 @@ class FactsFile(Taken):
 class FactsView(Given):
     """What was read."""
 
+    script: str
+    at: Instant
+    forest: str
+    computer: str
+    aliases: list[str]
+    waypost_fqdn: str
+    absent: list[str]
     sections: dict[str, Any]
 
 
@@ -107,6 +121,8 @@ class Ticked(Given):
 
 class DrainView(Given):
     """How many transactions have yet to end."""
+
+    phase: str
 
     open: int
 
