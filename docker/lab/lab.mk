@@ -12,7 +12,7 @@ RATE      ?= 20
 SECONDS   ?= 30
 TRANSPORT ?= udp
 
-.PHONY: load man json requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
+.PHONY: load man json deb deb-test requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
         lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
@@ -23,6 +23,22 @@ man: $(RUN) ## write the manual page build/waypost.1
 	@mkdir -p build
 	@$(BIN)/waypost man > build/waypost.1
 
+deb: ## one Debian package in dist/, compiled; VERSION=0.2.0 names another
+	@bash .ci/packages --venv "$(PYTHON)"
+	@PYTHON="$(PYTHON)" bash packaging/deb . dist $(VERSION)
+
+# FROM: the revision to upgrade from; the newest tag, or what was committed last.
+FROM ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
+
+deb-test: PACKAGES := debootstrap iproute2 util-linux
+deb-test: packages $(DEV) ## the package installed, upgraded from FROM=REV, removed in the lab's base image (root)
+	@rm -rf build/deb && mkdir -p build/deb/before
+	@git archive $(FROM) | tar -C build/deb/before -xf -
+	@PYTHON="$(PYTHON)" bash packaging/deb build/deb/before build/deb 0.0.1
+	@PYTHON="$(PYTHON)" bash packaging/deb . build/deb
+	@WAYPOST_DEB="$$(ls build/deb/waypost_0.0.1_*.deb):$$(ls build/deb/waypost_*.deb | grep -v _0.0.1_)" \
+		$(BIN)/python -m pytest -s tests/lab/test_deb.py $(ARGS)
+
 json: $(DEV) ## write docs/json.schema.json and the tables of docs/json.md
 	@$(BIN)/python -m proxy.console.schemas.page docs
 
@@ -32,6 +48,7 @@ requirements: $(RUN) ## pin what the image installs, with hashes, into docker/re
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| build/uv/bin/uv pip compile - \
 		--output-file docker/requirements-build.txt $(PIN)
+	@build/uv/bin/uv pip compile pyproject.toml --extra console --output-file docker/requirements-console.txt $(PIN)
 
 PIN := --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
        --no-annotate --custom-compile-command 'make requirements'

@@ -72,12 +72,16 @@ def test_the_wheel_holds_the_package_and_its_types(wheel: Path) -> None:
     assert not any(name.startswith("tests/") for name in names)
 
 
-@pytest.mark.parametrize("kind", ["", "-build"])
-def test_the_image_pins_every_dependency_with_hashes_and_names_no_index(kind) -> None:
+@pytest.mark.parametrize("kind", ["", "-build", "-console"])
+def test_image_and_package_pin_every_dependency_with_hashes_and_names_no_index(
+    kind,
+) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["build-system"]["requires"]
-    if not kind:
-        wanted = project["project"]["dependencies"]
+    if kind != "-build":
+        wanted = list(project["project"]["dependencies"])
+    if kind == "-console":
+        wanted += project["project"]["optional-dependencies"]["console"]
     pinned = (ROOT / f"docker/requirements{kind}.txt").read_text()
     for dependency in wanted:
         name = re.split(r"[^\w-]", dependency)[0]
