@@ -63,6 +63,8 @@ async def _table(say, folder):
     await say("pool", "set", POOL, "--transport", "udp")
     await say("pool", "list")
     await say("pool", "show", POOL)
+    await say("pool", "drain", "fe2.contoso.test", "--force")
+    await say("pool", "undrain", "fe2.contoso.test")
 
 
 async def _people(say):

@@ -10,7 +10,7 @@ from proxy.admin import preflight
 from proxy.admin.listener import client
 from proxy.console.api.routing import Answer, Api, Conf, TheDesk, WhatIf
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
-from proxy.console.schemas.weekend import CheckStep, DrainView, StatusView
+from proxy.console.schemas.weekend import CheckStep, Draining, StatusView
 
 api = Api("service")
 
@@ -21,7 +21,7 @@ async def get_status(config: Conf, desk: TheDesk) -> Response:
     return Answer(await desk.in_thread(client.call_json, config, "GET", "/status"))
 
 
-@api.post("/drain", DrainView, role="admin")
+@api.post("/drain", Draining, role="admin")
 async def drain(config: Conf, desk: TheDesk, what_if: WhatIf = False) -> Response:
     """Take no new requests, let what has begun end, then stop the service."""
     if what_if:

@@ -119,11 +119,10 @@ class Ticked(Given):
     state: str
 
 
-class DrainView(Given):
+class Draining(Given):
     """How many transactions have yet to end."""
 
     phase: str
-
     open: int
 
 
