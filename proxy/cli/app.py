@@ -29,8 +29,11 @@ from proxy.cli.commands import (
     user,
 )
 from proxy.cli.first_day import init
+from proxy.cli.screen import render
 from proxy.cli.serve import serve_command
 from proxy.cli.session import Session
+from proxy.cli.tree import command_tree
+from proxy.cli.typed.cmdlet_help import help_of
 
 app = typer.Typer(
     name="waypost",
@@ -38,9 +41,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="A SIP proxy that carries legacy Group Chat clients to a new pool. "
     "New-, Get-, Set- and Remove-CsPersistentChatEndpoint work as well.",
 )
+endpoint.app.command("list")(endpoint.get)  # as for everything else
 endpoint.app.command()(history.history)
 endpoint.app.command()(history.undo)
 endpoint.app.command()(usage.retire)
@@ -131,6 +136,21 @@ def lab(
     raise typer.Exit(main.run(once, session.json))
 
 
+@app.command("get-help", hidden=True)
+def get_help(context: typer.Context, cmdlet: str) -> None:
+    """The help of a cmdlet, as PowerShell shows it."""
+    tree = command_tree(context.find_root().command)
+    helps = {
+        name: option.help
+        for command in tree.walk()
+        if command.path[1:2] == ("endpoint",)
+        for option in command.options
+        for name in option.names
+    }
+    helps["--identity"] = "The endpoint: its SIP address or display name."
+    render.print_lines(help_of(cmdlet, helps))
+
+
 app.command()(init.init)
 app.command()(usage.usage)
 app.command()(doctor.doctor)
@@ -143,4 +163,5 @@ app.command()(service.drain)
 app.command()(trace.trace)
 app.command()(calls.calls)
 app.command()(completion.completion)
+app.command(hidden=True)(completion.complete)
 app.command()(man.man)

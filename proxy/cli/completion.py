@@ -1,12 +1,17 @@
 """``waypost completion``: scripts for bash, zsh and fish.
 
-The tree is written out in the script, so that a Tab starts no process.
+The tree is written out in the script, so that a Tab starts no process; only names that
+stand in the store (endpoints, pools) are asked for, with ``waypost complete``.
 """
 
-from typing import Annotated, Literal
+import contextlib
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
 import typer
 
+from proxy.cli.screen import render
+from proxy.cli.session import Session
 from proxy.cli.tree import Command, command_tree
 
 _BASH = """\
@@ -18,6 +23,8 @@ _waypost() {
     done
     case "$path" in
 %(words)s    esac
+    case "$path ${COMP_WORDS[COMP_CWORD-1]}" in
+%(values)s    esac
     COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _waypost waypost
@@ -34,6 +41,37 @@ function __waypost_path
 end
 complete -c waypost -f
 %(lines)s"""
+
+
+_ASKED: Final = {
+    "IDENTITY": "identities",
+    "identity": "identities",
+    "FQDN": "pools",
+    "fqdn": "pools",
+    "STEP": "steps",
+}
+"""What a value is called, and the names that it may be."""
+
+
+def complete(context: typer.Context, what: str) -> None:
+    """Print the names of the endpoints, pools or steps; nothing when that fails."""
+    names: list[str] = []
+    with contextlib.suppress(Exception):
+        names = _names(context.obj, what)
+    render.print_lines(names)
+
+
+def _names(session: Session, what: str) -> list[str]:
+    from proxy.admin import control
+
+    if what == "steps":
+        from proxy.admin.runbook.steps import STEPS
+
+        return [step.name for step in STEPS]
+    if what == "pools":
+        return [view.pool.fqdn for view in session.operate(control.get_pools)]
+    views = session.operate(lambda operator: control.get_endpoints(operator, None))
+    return [view.endpoint.key for view in views]
 
 
 def completion(
@@ -58,7 +96,33 @@ def script(root: Command, shell: str) -> str:
         f'        "{_name(each)}") words="{" ".join(_words(each, root))}" ;;\n'
         for each in known
     )
-    return lead + _BASH % {"groups": groups, "words": words}
+    values = "".join(_values(each) for each in known)
+    return lead + _BASH % {"groups": groups, "words": words, "values": values}
+
+
+def _values(command: Command) -> str:
+    """What follows an option, or the command itself, when that is known."""
+    path = _name(command)
+    lines = ""
+    for option in command.options:
+        found = _bash_words(option.choices, option.metavar)
+        if found:
+            names = "|".join(f'"{path} {name}"' for name in option.names)
+            lines += f"        {names}) words={found} ;;\n"
+    kind = next(iter(command.arguments), "")
+    found = _bash_words(command.choices, kind)
+    if found:
+        last = command.path[-1]
+        lines += f'        "{path} {last}") words="$words "{found} ;;\n'
+    return lines
+
+
+def _bash_words(choices: Sequence[str], metavar: str) -> str:
+    """The words as bash writes them; empty when nothing is known of them."""
+    if choices:
+        return f'"{" ".join(choices)}"'
+    what = _ASKED.get(metavar, "")
+    return f'"$("${{COMP_WORDS[0]}}" complete {what} 2>/dev/null)"' if what else ""
 
 
 def _fish(root: Command) -> str:

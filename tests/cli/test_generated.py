@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -40,6 +42,39 @@ def test_bash_skips_values_of_options(tree):
     text = script(tree, "bash")
     words = ("waypost", "--config", "x.toml", "endpoint", "remo")
     assert complete(text, *words) == ["remove"]
+
+
+def test_bash_completes_choices(tree):
+    text = script(tree, "bash")
+    assert complete(text, "waypost", "pool", "set", "--transport", "t") == [
+        *("tcp", "tls")
+    ]
+    assert "zsh" in complete(text, "waypost", "completion", "")
+    assert complete(text, "waypost", "token", "new", "x", "--role", "a") == ["admin"]
+
+
+def test_bash_completes_names_of_the_store(tree, waypost, config_file):
+    waypost.create()
+    text = script(tree, "bash")
+    command = str(Path(sys.executable).parent / "waypost")
+    assert complete(text, command, "endpoint", "remove", "ocs") == [
+        "ocschat@contoso.test"
+    ]
+    assert "pcpool.contoso.test" in complete(text, command, "pool", "show", "")
+    assert "deploy" in complete(text, command, "runbook", "--done", "de")
+
+
+@pytest.mark.here
+def test_a_name_that_cannot_be_asked_for_completes_to_nothing(waypost, config_file):
+    config_file.write_text("broken")
+    assert waypost("complete", "identities") == 0
+    assert (waypost.out, waypost.err) == ("", "")
+
+
+def test_every_command_has_a_short_help(tree, waypost):
+    for command in tree.walk():
+        assert waypost(*command.path[1:], "-h") == 0, command.path
+        assert waypost.out.startswith("Usage: waypost")
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -47,6 +47,7 @@ class Typed:
 
 async def _table(say, folder):
     await say("endpoint", "get")
+    await say("endpoint", "list")
     new = ("endpoint", "new", "--sip-address", "b@contoso.test", "--pool-fqdn", POOL)
     await say(*new, "--what-if")
     await say(*new)

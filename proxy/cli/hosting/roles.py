@@ -13,6 +13,7 @@ ADMIN: Final = "admin"
 
 ROLES: Final[dict[tuple[str, ...], str]] = {
     ("endpoint", "get"): VIEWER,
+    ("endpoint", "list"): VIEWER,
     ("endpoint", "history"): VIEWER,
     ("endpoint", "export"): VIEWER,
     ("endpoint", "new"): OPERATOR,
@@ -65,7 +66,7 @@ WHOLE: Final = frozenset(
 """What is not divided by addresses: not for a token with a scope."""
 ANYWHERE: Final = frozenset(
     {
-        *(("man",), ("completion",), ("powershell",)),
+        *(("man",), ("completion",), ("complete",), ("get-help",), ("powershell",)),
         *(("config", "default"), ("facts", "script")),
     }
 )

@@ -37,7 +37,7 @@ def is_here(rest: Sequence[str]) -> bool:
 
     Raises UsageError for what is of one machine alone.
     """
-    asks = any(word in ("--help", "--version") for word in rest)
+    asks = any(word in ("--help", "-h", "--version") for word in rest)
     if not rest or asks or path_of(rest) in ANYWHERE:
         return True
     if path_of(rest) in HERE:

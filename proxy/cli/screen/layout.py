@@ -1,8 +1,9 @@
 """Lays a list out on a screen of some width.  Pure: cells in, lines out.
 
-No cell is ever broken, so that an address can be copied: the columns that fit stand
-side by side, what is left of a row stands below it, each with its name.  Columns that
-are empty in every row are left out.
+Columns that are empty in every row are left out.  Where the rest is too wide, columns
+of words wrap in themselves.  No word is ever broken, so that an address can be copied:
+when that is not enough, the columns that fit stand side by side, and what is left of a
+row stands below it, each with its name.
 """
 
 import textwrap
@@ -13,6 +14,8 @@ from unicodedata import combining, east_asian_width
 GAP: Final = "  "
 INDENT: Final = "    "
 _EMPTY: Final = ("", "-")
+_LEAST: Final = 12
+"""Columns of words are not made narrower than this."""
 
 
 def lay_out(
@@ -27,6 +30,9 @@ def lay_out(
     names = [columns[at] for at in used]
     cells = [[row[at] for at in used] for row in rows]
     widths = [max(map(cell_width, each)) for each in zip(names, *cells, strict=True)]
+    narrow = _narrowed(names, cells, widths, width)
+    if narrow is not None:
+        return _wrapped_table(names, cells, narrow)
     beside = _how_many_fit(widths, width)
     widths = widths[:beside]
     lines = [_line(names, widths), _line(["-" * each for each in widths], widths)]
@@ -35,6 +41,63 @@ def lay_out(
         below = zip(names[beside:], row[beside:], strict=True)
         pairs = [f"{name}: {cell}" for name, cell in below if cell not in _EMPTY]
         lines += _flow(pairs, width)
+    return lines
+
+
+def _narrowed(
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    width: int,
+) -> list[int] | None:
+    """Widths that fit when words wrap; None when all fits as it is, or cannot."""
+    room = width - len(GAP) * (len(names) - 1)
+    if sum(widths) <= room:
+        return None
+    narrow = list(widths)
+    least = [
+        max(cell_width(name), *(_longest_word(row[at]) for row in cells), _LEAST)
+        for at, name in enumerate(names)
+    ]
+    while sum(narrow) > room:
+        # Equal lines read best, so the widest column gives way first.
+        spare = [
+            (size, at) for at, size in enumerate(narrow) if size > least[at] and at
+        ]
+        if not spare:
+            return None
+        narrow[max(spare)[1]] -= 1
+    return narrow
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_width, text.split()), default=0)
+
+
+def _wrapped_table(
+    names: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]
+) -> list[str]:
+    lines = [_line(names, widths), _line(["-" * each for each in widths], widths)]
+    for row in cells:
+        parts = [_words(cell, size) for cell, size in zip(row, widths, strict=True)]
+        for number in range(max(map(len, parts))):
+            lines.append(
+                _line([x[number] if number < len(x) else "" for x in parts], widths)
+            )
+    return lines
+
+
+def _words(text: str, width: int) -> list[str]:
+    """A cell in lines, broken at blanks only; as wide as a terminal shows it."""
+    if cell_width(text) <= width:
+        return [text]
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_width(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
     return lines
 
 

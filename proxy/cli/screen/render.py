@@ -1,10 +1,11 @@
 """How values look: tables for people, JSON for scripts.
 
-On a terminal a table is as wide as that (``layout.py``); in a pipe it has plain
-columns as wide as they must be.  Nothing is cut off, and no address is broken.
+On a terminal, or with $COLUMNS, a table is as wide as that (``layout.py``); in a pipe
+it has plain columns as wide as they must be.  Nothing is cut off, no address broken.
 """
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -61,7 +62,7 @@ def print_table(
     rows = [[visible(cell) for cell in row] for row in rows]
     if title:
         print(title)
-    if sys.stdout.isatty():
+    if has_width():
         print("\n".join(lay_out(columns, rows, screen_width())))
         return
     widths = [_width(column) for column in zip(columns, *rows, strict=True)]
@@ -83,11 +84,27 @@ def print_properties(properties: Iterable[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         lead, text = f"{name.ljust(width)} : ", visible(value)
-        if sys.stdout.isatty() and len(lead) + cell_width(text) > screen_width():
+        if has_width() and len(lead) + cell_width(text) > screen_width():
             lines = wrapped(text, lead, " " * len(lead), screen_width())
             print("\n".join(lines))
         else:
             print((lead + text).rstrip())
+
+
+def has_width() -> bool:
+    """Whether there is a screen, or $COLUMNS says how wide one is."""
+    return sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+
+
+_COLOURS: Final = {"ok": 32, "warning": 33, "unknown": 36, "failed": 31}
+
+
+def coloured(verdict: str, text: str) -> str:
+    """A text in the colour of its verdict, where somebody sees colours."""
+    code = _COLOURS.get(verdict)
+    if code is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
 
 
 def screen_width() -> int:

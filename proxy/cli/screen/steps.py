@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from proxy.cli.screen import render
+from proxy.cli.screen.layout import wrapped
+from proxy.sip.display import visible
 
 
 class Shown(Protocol):
@@ -35,12 +37,25 @@ def print_steps(steps: Iterable[Shown]) -> None:
     for step in steps:
         ms = getattr(step, "ms", None)
         time = f"  {ms:g} ms" if ms is not None else ""
-        lines = [f"{step.verdict:<8}{step.of}  {step.name}: {step.text}{time}"]
+        lines = _fitted(f"{step.of}  {step.name}: {step.text}{time}", "")
         if step.fix:
-            lines.append(f"        -> {step.fix}")
-        render.print_lines(lines)
+            lines += _fitted(step.fix, "-> ")
+        lead = render.coloured(step.verdict, f"{step.verdict:<8}")
+        print(lead + visible(lines[0]))
+        render.print_lines(f"        {line}" for line in lines[1:])
+
+
+def _fitted(text: str, lead: str) -> list[str]:
+    """A text beside the verdicts: as wide as the screen, if there is one."""
+    if not render.has_width():
+        return [lead + text]
+    return wrapped(text, lead, " " * len(lead), render.screen_width() - 8)
 
 
 def print_summary(counts: Mapping[str, int]) -> None:
     """``9 ok, 0 warning, 1 unknown, 0 failed``."""
-    print(", ".join(f"{number} {name}" for name, number in counts.items()))
+    parts = (
+        render.coloured(name if number else "", f"{number} {name}")
+        for name, number in counts.items()
+    )
+    print(", ".join(parts))

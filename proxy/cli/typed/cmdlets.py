@@ -93,17 +93,32 @@ def is_cmdlet(word: str) -> bool:
     return word.lower().endswith(NOUN)
 
 
-def translate(arguments: Sequence[str]) -> list[str]:
-    """A cmdlet line as ours; any other line unchanged.  Raises UsageError."""
-    if not arguments or not is_cmdlet(arguments[0]):
-        return list(arguments)
-    name = arguments[0].lower().removesuffix(NOUN)
-    verb = _VERBS.get(name)
+HELP: Final = "get-help"
+_ASKS: Final = ("--help", "-h", "-?", "/?")
+
+
+def verb_named(cmdlet: str) -> _Verb:
+    """The verb of a cmdlet; raises UsageError for one that is not there."""
+    verb = _VERBS.get(cmdlet.lower().removesuffix(NOUN)) if is_cmdlet(cmdlet) else None
     if verb is None:
         raise UsageError(
-            f'there is no "{arguments[0]}": the cmdlets are New-, Get-, Set- and '
+            f'there is no "{cmdlet}": the cmdlets are New-, Get-, Set- and '
             "Remove-CsPersistentChatEndpoint"
         )
+    return verb
+
+
+def translate(arguments: Sequence[str]) -> list[str]:
+    """A cmdlet line as ours; any other line unchanged.  Raises UsageError."""
+    if not arguments:
+        return []
+    if arguments[0].lower() == HELP:
+        return [HELP, *arguments[1:]]
+    if not is_cmdlet(arguments[0]):
+        return list(arguments)
+    verb = verb_named(arguments[0])
+    if any(each in _ASKS for each in arguments[1:]):
+        return [HELP, arguments[0]]
     return [*verb.command, *_options(verb, _join_braces(arguments[1:]))]
 
 
@@ -145,9 +160,7 @@ def _options(verb: _Verb, arguments: Sequence[str]) -> Iterator[str]:
     waiting = iter(arguments)
     positional = verb.positional
     for argument in waiting:
-        if argument in ("--help", "-?", "-h", "/?"):
-            yield "--help"
-        elif argument.startswith("--"):
+        if argument.startswith("--"):
             yield argument
         elif argument == "-" or not argument.startswith("-"):
             if positional is None:

@@ -30,6 +30,7 @@ VERBS: Final[dict[str, Any]] = {
     "endpoint get": list[table.EndpointView],
     "endpoint history": list[table.HistoryView],
     "endpoint import": table.ImportView,
+    "endpoint list": list[table.EndpointView],
     "endpoint new": seen.Changed,
     "endpoint remove": seen.Changed,
     "endpoint retire": seen.Changed,

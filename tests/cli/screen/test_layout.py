@@ -1,9 +1,16 @@
 """Lists on screens of any width: nothing is broken, nothing is lost."""
 
+import ast
+import contextlib
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.cli.screen.layout import cell_width, lay_out, wrapped
 
+PROXY = Path(__file__).parents[3] / "proxy"
 COLUMNS = ("SIP address", "Pool", "Display name", "Last", "State")
 ROWS = [
     ("sip:ocschat@contoso.test", "pcpool.contoso.test", "", "-", "active"),
@@ -58,3 +65,66 @@ def test_wide_letters_take_two_columns():
 def test_a_text_is_broken_at_blanks_only():
     lines = wrapped("sip:a-b@contoso.test sip:c-d@contoso.test", "A : ", "    ", 30)
     assert lines == ["A : sip:a-b@contoso.test", "    sip:c-d@contoso.test"]
+
+
+def tables():
+    """The heads of all tables that commands print, out of the sources."""
+    for path in sorted((PROXY / "cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and "print_table" in ast.unparse(node.func):
+                with contextlib.suppress(ValueError):
+                    yield path.name, ast.literal_eval(node.args[0])
+
+
+LONG = "sip:persistentchat-helpdesk-with-a-long-name@emea.corp.contoso.test"
+HOSTILE = (
+    LONG,
+    "a sentence of many words that says why a front end was left alone since then",
+    "",
+    "2026-11-26 07:00:51 +0100",
+    "wordwithoutanyblank" * 3,
+    "x",
+)
+
+
+def test_tables_are_found():
+    assert len(list(tables())) > 8
+
+
+@pytest.mark.parametrize("turn", range(len(HOSTILE)))
+def test_every_table_fits_80_columns_whatever_is_in_it(turn):
+    for name, columns in tables():
+        rows = [
+            [HOSTILE[(at + turn + row) % len(HOSTILE)] for at in range(len(columns))]
+            for row in range(4)
+        ]
+        lines = lay_out(columns, rows, 80)
+        assert max(map(cell_width, lines)) <= 80, (name, lines)
+        text = "\n".join(lines)
+        assert LONG in text or not any(LONG in row for row in rows)
+
+
+def test_words_wrap_in_their_column_and_addresses_stay_whole():
+    why = "connection refused twice since the morning"
+    lines = lay_out(("Front end", "Because", "State"), [("fe1.a.test", why, "out")], 40)
+    assert lines == [
+        "Front end   Because                State",
+        "----------  ---------------------  -----",
+        "fe1.a.test  connection refused     out",
+        "            twice since the",
+        "            morning",
+    ]
+
+
+@given(
+    cells=st.lists(
+        st.lists(st.text("ab c", max_size=50), min_size=3, max_size=3), max_size=4
+    ),
+    width=st.integers(30, 120),
+)
+def test_no_word_is_lost_or_broken(cells, width):
+    lines = lay_out(("A", "B", "C"), cells, width)
+    found = " ".join(lines).split()
+    for row in cells:
+        for word in " ".join(row).split():
+            assert word in found

@@ -33,7 +33,7 @@ REMOVE = "Remove-CsPersistentChatEndpoint"
         (f"{NEW} -cf -WhatIf:$False", "endpoint new --quiet --confirm"),
         (f"{NEW} -DisplayName -odd", "endpoint new --quiet --display-name=-odd"),
         (f"{NEW} -Verbose -ErrorAction Stop -ea Stop", "endpoint new --quiet"),
-        (f"{NEW} -?", "endpoint new --quiet --help"),
+        (f"{NEW} -?", "get-help New-CsPersistentChatEndpoint"),
         (GET, "endpoint get"),
         (f"{GET} sip:a@c.com", "endpoint get --identity=sip:a@c.com"),
         (f"{GET} -Identity 'Old chat'", "endpoint get '--identity=Old chat'"),

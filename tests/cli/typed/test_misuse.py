@@ -13,9 +13,8 @@ NEW = ("New-CsPersistentChatEndpoint", "-SipAddress", "a@contoso.test")
     ("line", "expected"),
     [
         ("pool get x.y", '"waypost pool show" or "waypost pool list"'),
-        ("pool remove x.y", 'there is no "waypost pool remove": there are list, set'),
-        ("endpoint show a", 'did you mean "waypost endpoint get"?'),
-        ("endpoint list", 'did you mean "waypost endpoint get"?'),
+        ("pool remove x.y", 'there is no "waypost pool remove": there are drain, list'),
+        ("endpoint show a", 'did you mean "waypost endpoint get" or '),
         ("endpoint delete a", 'did you mean "waypost endpoint remove"?'),
         ("endpoint gte a", 'did you mean "waypost endpoint get"?'),
         ("user add alice", 'did you mean "waypost user new"?'),
