@@ -71,6 +71,7 @@ OTHERS: Final[dict[str, str]] = {
     "endpoint export": "a file of its own: CSV, or JSON with `--format json`",
     "facts script": "PowerShell",
     "man": "roff",
+    "powershell": "a module for PowerShell",
     "serve": "a service: its log is JSON",
 }
 """What prints something else, whatever is asked."""
