@@ -1,17 +1,18 @@
 """Pools: their front ends as the running service and DNS see them."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proxy.admin import control
+from proxy.admin import control, draining
 from proxy.admin.control import Operator
 from proxy.admin.pool_show import ask_service, resolve_pool, with_health
-from proxy.console.api.routing import Reader, TheDesk
+from proxy.console.api.routing import Op, Reader, TheDesk
 from proxy.console.desk import Desk
-from proxy.console.pages.routing import Pages
+from proxy.console.pages.routing import Pages, form_of
 from proxy.console.pages.site import page
 
 pages = Pages()
@@ -36,8 +37,34 @@ async def front_ends(request: Request, operator: Reader, desk: TheDesk) -> Respo
     return page(request, "pools/front_ends.html", **seen)
 
 
+@pages.post("/pools/drain", is_whole=True)
+async def drain(request: Request, operator: Op, desk: TheDesk) -> Response:
+    """Send no new dialogs to a front end of this pool."""
+    return await _drained(request, operator, desk, draining.drain)
+
+
+@pages.post("/pools/undrain", is_whole=True)
+async def undrain(request: Request, operator: Op, desk: TheDesk) -> Response:
+    """Send new dialogs to it again."""
+    return await _drained(request, operator, desk, draining.undrain)
+
+
+async def _drained(
+    request: Request, operator: Operator, desk: Desk, verb: Callable[..., Any]
+) -> Response:
+    form = await form_of(request)
+    name, pool = form.get("front_end", "")[:300], form.get("fqdn", "")[:1024]
+    await verb(operator, desk.config, name, pool=pool)
+    seen = await _seen(pool, operator, desk)
+    return page(request, "pools/front_ends.html", **seen)
+
+
 async def _asked(request: Request, operator: Operator, desk: Desk) -> dict[str, Any]:
     name = request.query_params.get("fqdn", "")[:1024]
+    return await _seen(name, operator, desk)
+
+
+async def _seen(name: str, operator: Operator, desk: Desk) -> dict[str, Any]:
     (view,) = await control.get_pools(operator, name)
     asked, servers = await resolve_pool(desk.config, view)
     service = await desk.in_thread(ask_service, desk.config, view.pool.fqdn)
@@ -46,4 +73,15 @@ async def _asked(request: Request, operator: Operator, desk: Desk) -> dict[str, 
         "dns": with_health(asked, service),
         "servers": servers,
         "service": asdict(service),
+        "drained": await _out(operator, view.pool.fqdn),
+    }
+
+
+async def _out(operator: Operator, fqdn: str) -> set[str]:
+    """Names and addresses that get no new dialogs in this pool, as they were said."""
+    table, now = await operator.store.load_table(), operator.clock()
+    return {
+        each.front_end
+        for each in table.drains
+        if each.pool in ("", fqdn.lower()) and not each.has_ended(now)
     }
