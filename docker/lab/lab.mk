@@ -57,6 +57,9 @@ lab-tools:
 	@command -v $(firstword $(COMPOSE)) >/dev/null || { \
 		echo "neither 'docker compose' nor 'docker-compose' is installed;" \
 			"Debian: apt-get install docker.io docker-compose"; exit 1; }
+	@docker info >/dev/null 2>&1 || { \
+		echo "no container engine answers: start docker, or say where it is with" \
+			"DOCKER_HOST (make run needs none)"; exit 1; }
 
 lab-build: lab-tools
 	@$(LAB) build waypost
@@ -67,31 +70,31 @@ lab-up: lab-tools $(if $(filter no,$(LAB_BUILD)),,lab-build) ## the migration in
 	@bash docker/lab/wait $(LAB)
 	@echo "up: make lab-journey, lab-load, lab-cutover, lab-kill-front-end, lab-down"
 
-lab-journey: ## a legacy client's start through the lab, step by step
+lab-journey: lab-tools ## a legacy client's start through the lab, step by step
 	@$(IN_LAB) client python3 journey.py 172.30.60.31 172.30.60.5 $(TRANSPORT)
 
-lab-load: ## sipp load inside the lab: SCENARIO, RATE, SECONDS, TRANSPORT
+lab-load: lab-tools ## sipp load inside the lab: SCENARIO, RATE, SECONDS, TRANSPORT
 	@$(IN_LAB) client python3 load.py --target 172.30.60.5:5060 --scenario $(SCENARIO) \
 		--rate $(RATE) --seconds $(SECONDS) --transport $(TRANSPORT)
 
-lab-cutover: ## stop the old Lookup service, create the endpoint, play the journey
+lab-cutover: lab-tools ## stop the old Lookup service, create the endpoint, play the journey
 	@bash docker/lab/cutover $(LAB)
 
 # A dialog ends with the front end that holds it: `failover` asks that every call be
 # answered, not that the BYE of a dead dialog be.
-lab-kill-front-end: ## load while fe1 is killed and comes back: no call may fail
+lab-kill-front-end: lab-tools ## load while fe1 is killed and comes back: no call may fail
 	@bash docker/lab/kill fe1 $(RATE) $(SECONDS) failover $(LAB)
 
-lab-kill-proxy: ## 60 dialogs while Waypost is killed and comes back: none may fail
+lab-kill-proxy: lab-tools ## 60 dialogs while Waypost is killed and comes back: none may fail
 	@bash docker/lab/kill waypost 20 3 hold $(LAB)
 
-lab-kill-node: ## load on one node, dialogs, REGISTERs and changes on the other, which is killed: nothing is lost
+lab-kill-node: lab-tools ## load on one node, dialogs, REGISTERs and changes on the other, which is killed: nothing is lost
 	@bash docker/lab/kill-node $(RATE) $(SECONDS) $(LAB)
 
-lab-logs: ## what every part of the lab says
+lab-logs: lab-tools ## what every part of the lab says
 	@$(LAB) logs --tail 50
 
-lab-down: ## stop the lab and forget its state
+lab-down: lab-tools ## stop the lab and forget its state
 	@$(LAB) down --volumes --remove-orphans
 
 lab-test: $(DEV) ## all of the above with an engine of its own, as CI runs it (needs root)

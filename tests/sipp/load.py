@@ -5,7 +5,8 @@
 
 Standard library only, so that it also runs inside the lab's containers.  Nothing is
 hidden: a call counts as failed when sipp says so, and every retransmission is shown.
-Scenarios are the `uac_*.xml` files beside this one; `mixed` runs several at once.
+Scenarios are the `uac_*.xml` files beside this one, or a file of your own; `mixed` runs
+several at once.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -45,6 +47,8 @@ class Result:
     p95: float = 0.0
     p99: float = 0.0
     worst: float = 0.0
+    causes: dict[str, int] = field(default_factory=dict)
+    """Failed calls by what came in place of what was expected."""
 
 
 class Caller:
@@ -53,17 +57,19 @@ class Caller:
     def __init__(
         self, scenario: str, rate: float, options: argparse.Namespace, folder: Path
     ) -> None:
-        self.result = Result(scenario, rate, options.seconds)
-        self.folder = folder / scenario
+        file = scenario_file(scenario)
+        self.result = Result(file.stem.removeprefix("uac_"), rate, options.seconds)
+        self.folder = folder / self.result.scenario
         self.folder.mkdir()
-        timed = self.folder / f"{scenario}.xml"
-        timed.write_text(with_timer((FOLDER / f"uac_{scenario}.xml").read_text()))
+        timed = self.folder / f"{self.result.scenario}.xml"
+        timed.write_text(with_timer(file.read_text("latin-1")), "latin-1")
         calls = max(1, round(rate * options.seconds))
         host, port = split(options.target)
         local = options.local or source_towards(host, port)
         line = [
             "sipp",
             *("-sf", str(timed), "-i", local, "-t", TRANSPORT[options.transport]),
+            *("-p", str(free_port(local))),
             *("-s", options.service, "-key", "domain", options.domain),
             *("-m", str(calls), "-r", f"{rate:g}", "-l", str(calls)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1"),
@@ -100,6 +106,7 @@ class Caller:
             result.retransmissions = int(row["Retransmissions(C)"])
             # Calls cut off by the time limit never came to an end.
             result.failed += int(row["CurrentCall"])
+            result.causes = causes(self._errors(), result.failed)
         times = sorted(
             float(row["response_time_ms"])
             for path in self.folder.glob("*_rtt.csv")
@@ -115,8 +122,71 @@ class Caller:
 
     def errors(self) -> str:
         """The end of what sipp complained about."""
+        return self._errors()[-700:]
+
+    def _errors(self) -> str:
         path = self.folder / "errors.log"
-        return path.read_text("latin-1")[-700:] if path.exists() else ""
+        return path.read_text("latin-1") if path.exists() else ""
+
+
+def scenario_file(name: str) -> Path:
+    """The file of a scenario: one of ours by its name, or a path."""
+    return Path(name) if is_path(name) else FOLDER / f"uac_{name}.xml"
+
+
+def is_path(name: str) -> bool:
+    """Whether a scenario is a file of the caller's own."""
+    return "/" in name or name.endswith(".xml")
+
+
+_BROKEN = re.compile(
+    r"unexpected message for Call-Id '([^']*)': [^\n]*received 'SIP/2\.0 (\d{3})"
+)
+
+
+def causes(errors: str, failed: int) -> dict[str, int]:
+    """Failed calls by the answer that broke them; the rest had none in time."""
+    # A BYE of sipp's own may follow and be refused, too: the first answer broke it.
+    first: dict[str, str] = {}
+    for call_id, status in _BROKEN.findall(errors):
+        first.setdefault(call_id, status)
+    found = Counter(first.values())
+    without = failed - sum(found.values())
+    if without > 0:
+        found["no answer"] = without
+    return dict(found.most_common())
+
+
+def answers(target: str, transport: str, patience: float = 2.0) -> bool:
+    """Whether somebody is there: takes the connection, or answers an OPTIONS."""
+    host, port = split(target)
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    try:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.settimeout(patience / 4)
+            probe.connect((host, port))
+            if transport == "tcp":
+                return True
+            me = "{}:{}".format(*probe.getsockname())
+            for number in range(4):
+                probe.send(_options(host, port, me, number))
+                try:
+                    return bool(probe.recv(65_535))
+                except TimeoutError:
+                    continue
+    except OSError:
+        pass
+    return False
+
+
+def _options(host: str, port: int, me: str, number: int) -> bytes:
+    return (
+        f"OPTIONS sip:{host}:{port} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {me};rport;branch=z9hG4bKload{number}\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:load@{me}>;tag=load\r\n"
+        f"To: <sip:{host}:{port}>\r\nCall-ID: load-{me}-{number}\r\n"
+        "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
 
 
 def with_timer(scenario: str) -> str:
@@ -142,6 +212,27 @@ def split(target: str) -> tuple[str, int]:
     """``host:port``; the port may be missing."""
     host, _, port = target.rpartition(":")
     return (host, int(port)) if host else (target, 5060)
+
+
+def free_port(local: str) -> int:
+    """A port that UDP and TCP have free there.
+
+    Left to themselves, two sipps that start at once may take the same one, and the
+    second ends without a call.
+    """
+    for _ in range(50):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.bind((local, 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagram.bind((local, port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port on {local}")
 
 
 def source_towards(host: str, port: int) -> str:
@@ -180,6 +271,10 @@ def table(results: list[Result]) -> str:
         f"{r.retransmissions:>8}{r.p50:>9.1f}{r.p95:>9.1f}{r.p99:>9.1f}{r.worst:>9.1f}"
         for r in results
     ]
+    for r in results:
+        if r.causes:
+            parts = ", ".join(f"{count} × {what}" for what, count in r.causes.items())
+            lines.append(f"{r.scenario} failed: {parts}")
     return "\n".join([head, *lines])
 
 
@@ -188,7 +283,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     known = sorted(p.stem.removeprefix("uac_") for p in FOLDER.glob("uac_*.xml"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", required=True, help="host:port of the proxy")
-    parser.add_argument("--scenario", default="journey", choices=[*known, "mixed"])
+    parser.add_argument(
+        "--scenario",
+        default="journey",
+        metavar="NAME|FILE.xml",
+        help=f"one of {', '.join(known)}, mixed, or a file of your own",
+    )
     parser.add_argument("--rate", type=float, default=20, help="calls per second")
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--transport", default="udp", choices=sorted(TRANSPORT))
@@ -196,7 +296,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--service", default="ocschat", help="user of the endpoint")
     parser.add_argument("--domain", default="contoso.test")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if is_path(options.scenario):
+        if not Path(options.scenario).is_file():
+            parser.error(f"there is no scenario {options.scenario}: check the path")
+    elif options.scenario not in (*known, "mixed"):
+        names = ", ".join((*known, "mixed"))
+        parser.error(f'no scenario "{options.scenario}": write {names}, or a FILE.xml')
+    return options
 
 
 def main(arguments: list[str]) -> int:
@@ -204,6 +311,13 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     if shutil.which("sipp") is None:
         print("sipp is missing: install Debian's sip-tester", file=sys.stderr)
+        return 2
+    if not answers(options.target, options.transport):
+        print(
+            f"nothing answers at {options.target} ({options.transport}): is the proxy "
+            "running there? (make run starts one at 127.0.0.5:5060)",
+            file=sys.stderr,
+        )
         return 2
     results = run(options)
     if options.json:

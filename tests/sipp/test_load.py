@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from proxy.lab.front_end import FrontEndServer
+from proxy.lab.setting import free_address
 from tests.sipp import load
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
 
@@ -99,8 +100,37 @@ async def test_a_target_that_refuses_makes_every_call_fail(tmp_path: Path) -> No
         words = ("--scenario", "message", "--rate", "10", "--seconds", "1")
         code, output = await run_load(target, *words, "--service", "nobody")
     assert code == 1
-    name, _, calls, ok, failed, *_ = output.splitlines()[-1].split()
+    row, why = output.splitlines()[-2:]
+    name, _, calls, ok, failed, *_ = row.split()
     assert (name, calls, ok, failed) == ("message", "10", "0", "10")
+    assert why == "message failed: 10 × 404"
+
+
+async def test_a_target_where_nobody_is_is_named_before_the_load(capsys) -> None:
+    for transport in ("udp", "tcp"):
+        target = "127.0.0.99:{}".format(free_address("127.0.0.99", 0)[1])
+        words = ["--target", target, "--transport", transport]
+        assert load.main(words) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"nothing answers at {target} ({transport})")
+
+
+async def test_a_scenario_of_ones_own_is_a_path(lab_proxy: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.xml"
+    mine.write_text((load.FOLDER / "uac_message.xml").read_text("latin-1"), "latin-1")
+    words = ("--scenario", str(mine), "--rate", "5", "--seconds", "1")
+    code, output = await run_load(lab_proxy, *words)
+    assert code == 0 and output.splitlines()[-1].startswith("mine ")
+    for wrong in (str(tmp_path / "other.xml"), "nonsense"):
+        assert (await run_load(lab_proxy, "--scenario", wrong))[0] == 2
+
+
+def test_failures_are_told_by_what_came() -> None:
+    said = "on unexpected message for Call-Id '{}': received 'SIP/2.0 {} No\n"
+    broken = ((1, 503), (2, 503), (3, 503), (4, 404), (4, 481))
+    errors = "".join(said.format(*each) for each in broken)
+    assert load.causes(errors, 6) == {"503": 3, "no answer": 2, "404": 1}
+    assert load.causes("", 0) == {}
 
 
 def test_every_scenario_can_be_timed_from_its_first_request_to_its_final_answer():
