@@ -86,6 +86,9 @@ class UsageBook:
         self.cutover: Callable[[], int] = lambda: 0
         self.counted = 0
 
+    def __len__(self) -> int:
+        return len(self._counts)
+
     def count(self, record: UsageRecord, at: float) -> None:
         """Take a finished request into account; ``at`` is wall-clock seconds."""
         if record.request.method not in COUNTED or record.status in CHALLENGES:
@@ -115,9 +118,14 @@ class UsageBook:
         """What each pool made of the calls since the last time, and who was there."""
         return self._pools.take()
 
-    def take(self) -> list[Usage]:
-        """What was counted since the last time; the book is empty afterwards."""
-        counts, self._counts = self._counts, {}
+    def take(self, most: int | None = None) -> list[Usage]:
+        """What was counted since the last time, and is in the book no more; at most
+        so many clients, for to put one into words takes some microseconds."""
+        counts = self._counts
+        if most is not None and len(counts) > most:
+            some = [counts.popitem() for _ in range(most)]
+            return [_usage(*key, count) for key, count in some]
+        self._counts = {}
         return [_usage(*key, count) for key, count in counts.items()]
 
 

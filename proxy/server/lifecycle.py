@@ -26,6 +26,7 @@ from proxy.server.host.account import object_to_root
 from proxy.server.host.activation import passed_sockets
 from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
+from proxy.server.host.threads import share_fairly
 from proxy.server.opening import Setting, start_service
 from proxy.server.reload import Reloader, ReloadSignal, stop_reloading
 from proxy.server.runtime import Runtime
@@ -96,6 +97,7 @@ def _ready(runtime: Runtime, reloader: Reloader, notifier: Notifier) -> None:
     reload = ReloadSignal(path, take, runtime.tasks, notifier, drain.state)
     runtime.loop.add_signal_handler(signal.SIGHUP, reload)
     settle_memory()
+    share_fairly()
     drain.runtime, drain.state.phase = runtime, "ready"
     runtime.tasks.keep(notifier.feed_watchdog, "watchdog")
     notifier.tell("READY=1", "STATUS=serving")

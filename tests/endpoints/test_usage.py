@@ -76,6 +76,19 @@ def test_what_was_taken_is_not_taken_twice():
     assert book.counted == 1
 
 
+def test_a_part_may_be_taken_and_nobody_is_lost_or_counted_twice():
+    book = UsageBook()
+    for n in range(7):
+        book.count(record(user=f"u{n}"), float(n))
+    taken = book.take(3)
+    book.count(record(user="u6"), 9.0)  # whether taken or not
+    assert len(taken) == 3
+    while len(book):
+        taken += book.take(3)
+    assert sum(row.count for row in taken) == 8
+    assert {row.aor for row in taken} == {f"u{n}@contoso.test" for n in range(7)}
+
+
 def test_strangers_cannot_make_us_keep_names_without_end(monkeypatch):
     monkeypatch.setattr("proxy.endpoints.usage.MAX_NAMES", 2)
     rows = counted(*(record(user=f"u{n}") for n in range(5)), record(user="u0"))

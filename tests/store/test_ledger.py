@@ -4,6 +4,7 @@ from proxy.endpoints.pool_usage import NO_TIMES, PoolUsage, UserDays
 from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import OTHERS, Usage
 from proxy.store import Actor, open_store
+from proxy.store.sqlite.ledger import ROWS
 from proxy.store.sqlite.store import SqliteStore
 
 KEY = "ocschat@contoso.test"
@@ -169,3 +170,48 @@ async def test_what_was_dialled_long_ago_is_forgotten(store):
     assert [row.endpoint_key for row in await store.unknown()] == ["b@x"]
     await store.add_unknown([dialled("c@x", 3 * day)])
     assert len(await store.unknown()) == 2
+
+
+async def test_a_batch_of_many_rows_is_saved_whole_and_in_few_statements(tmp_path):
+    """Python's lock changes hands with every statement: few, whatever the batch."""
+    store = await SqliteStore.open(tmp_path / "x.db")
+    names = [f"u{n}@b.test" for n in range(2 * ROWS + 7)]
+    days = [UserDays(KEY, "old.test", who, (100, 101)) for who in names]
+    await store.add_usage([], [], [UserDays(KEY, "old.test", names[3], (101,))])
+    statements: list[str] = []
+    await store._run(store._file.ledger._db.set_trace_callback, statements.append)
+    await store.add_usage([row(each, 1.0, 2.0) for each in names], [], days)
+    await store.add_usage([row(each, 3.0, 4.0) for each in names], [], days)
+    await store._run(store._file.ledger._db.set_trace_callback, None)
+    assert {(x.aor, x.first_at, x.last_at, x.count) for x in await store.usage()} == {
+        (each, 1.0, 4.0, 2) for each in names
+    }
+    found = await store.user_days()
+    assert len(found) == len(names) and {x.days for x in found} == {(100, 101)}
+    assert len(statements) < len(names), "twice as many rows in two tables"
+    await store.close()
+
+
+async def test_the_size_of_the_tables_is_not_counted_for_every_new_user(tmp_path):
+    store = await SqliteStore.open(tmp_path / "x.db")
+    await store.add_usage([row("a", 1.0, 1.0)], [], [UserDays(KEY, "p", "a", (1,))])
+    statements: list[str] = []
+    await store._run(store._file.ledger._db.set_trace_callback, statements.append)
+    for n in range(20):
+        who = f"u{n}"
+        days = [UserDays(KEY, "p", who, (1,))]
+        await store.add_usage([row(who, 1.0, 1.0)], [], days)
+    await store._run(store._file.ledger._db.set_trace_callback, None)
+    assert not [each for each in statements if "count(*)" in each]
+    await store.close()
+
+
+async def test_a_full_table_of_days_takes_more_days_and_no_more_users(store):
+    ledger = store._file.ledger if isinstance(store, SqliteStore) else store
+    ledger._max_users = 2
+    days = [UserDays(KEY, "p", who, (1,)) for who in "abc"]
+    await store.add_usage([], [], days)
+    assert {x.aor for x in await store.user_days()} == {"a", "b"}
+    await store.add_usage([], [], [UserDays(KEY, "p", who, (2,)) for who in "cbd"])
+    found = {x.aor: x.days for x in await store.user_days()}
+    assert found == {"a": (1,), "b": (1, 2)}

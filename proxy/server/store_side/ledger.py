@@ -21,6 +21,9 @@ log = structlog.get_logger()
 
 SAVE: Final = 0.5
 FORGET: Final = 3600.0
+SLICE: Final = 32
+"""Clients that are put into words in one turn of the loop: those of half a second at
+once would hold up the messages behind them for some milliseconds."""
 MOST_UNSAVED: Final = 10_000
 """Clients that wait for a store that takes no changes."""
 _NOT_FOUND: Final = 404
@@ -38,6 +41,7 @@ class LedgerWriter:
         self.unknown = UnknownBook()
         self._store = store
         self._writes = writes or StoreWrites()
+        self._fresh: list[Usage] = []
         self._unsaved: list[Usage] = []
         self._pools: list[PoolUsage] = []
         self._users: list[UserDays] = []
@@ -57,6 +61,9 @@ class LedgerWriter:
         """Save for ever; what could not be saved is kept and tried again."""
         while True:
             await asyncio.sleep(SAVE)
+            for _ in range(len(self.book) // SLICE):
+                self._fresh += self.book.take(SLICE)
+                await asyncio.sleep(0)
             self._take()
             if self._has_any() and (self._saving is None or self._saving.done()):
                 self._begin()
@@ -67,7 +74,8 @@ class LedgerWriter:
     def _take(self) -> None:
         """Empty the book, which holds whole requests, also while a save goes on."""
         self._keep(*self.book.take_pools())
-        fresh = self.book.take()
+        fresh = self._fresh + self.book.take()
+        self._fresh = []
         waiting = merged(self._unsaved, fresh) if self._unsaved else fresh
         self._unsaved, dropped = bounded(waiting, MOST_UNSAVED)
         self._writes.dropped["usage"] += dropped

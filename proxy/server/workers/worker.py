@@ -25,6 +25,7 @@ from proxy.server.front_ends.seen import pool_page
 from proxy.server.garbage import settle_memory
 from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
+from proxy.server.host.threads import share_fairly
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
 from proxy.server.opening import Setting, start_service
 from proxy.server.readings import read_all
@@ -163,6 +164,7 @@ async def _serve(
         is_quiet=not part.is_first,
     )
     settle_memory()
+    share_fairly()
     state.phase = "ready"
     channel.send({"ready": len(runtime.core.router.table.endpoints)})
     beats.down, beats.store = lambda: runtime.tasks.down, lambda: state.store

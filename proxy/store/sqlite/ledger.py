@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Final
 
 from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
@@ -18,17 +19,30 @@ from proxy.store.sqlite.registrar import Transaction, write_audit
 _COLUMNS: Final = (
     "endpoint_key, aor, first_at, last_at, count, failed, user_agent, epid, source"
 )
-_ADD: Final = (
-    f"INSERT INTO usage ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET first_at = min(first_at, excluded.first_at),"
+ROWS: Final = 50
+"""Rows of one statement.  Python's threads share one lock, and every statement gives it
+away and wants it back: five hundred of them twice a second held up the thread that
+carries messages, each time for as long as it takes to wake another."""
+_ADD: Final = f"INSERT INTO usage ({_COLUMNS})"
+_ADD_UP: Final = (
+    "ON CONFLICT DO UPDATE SET first_at = min(first_at, excluded.first_at),"
     " last_at = max(last_at, excluded.last_at), count = count + excluded.count,"
     " failed = failed + excluded.failed, user_agent = excluded.user_agent,"
     " epid = excluded.epid, source = excluded.source"
+)
+# The days of a user are one text of numbers: " 20700 20701 ".
+_ADD_DAY: Final = "INSERT INTO usage_days (endpoint_key, pool_fqdn, aor, days)"
+_ONE_DAY_MORE: Final = (
+    "ON CONFLICT DO UPDATE SET days = days || substr(excluded.days, 2)"
+    " WHERE instr(days, excluded.days) = 0"
 )
 _POOL_COLUMNS: Final = (
     "endpoint_key, pool_fqdn, day, cutover, calls, failed, journeys, times"
 )
 _KNOWN: Final = "SELECT 1 FROM usage WHERE endpoint_key = ? AND aor = ?"
+_KNOWN_DAYS: Final = (
+    "SELECT 1 FROM usage_days WHERE endpoint_key = ? AND pool_fqdn = ? AND aor = ?"
+)
 
 
 class SqliteLedger:
@@ -43,7 +57,8 @@ class SqliteLedger:
         self._db = db
         self._transaction = transaction
         self._max_users = max_users
-        self._at_most = max_users  # rows there can be; counted when it matters
+        # Rows there can be in each table; counted when it matters.
+        self._at_most = self._days_at_most = max_users
 
     def add_usage(
         self,
@@ -53,11 +68,28 @@ class SqliteLedger:
     ) -> None:
         """One transaction for a whole batch."""
         with self._transaction():
-            self._db.executemany(_ADD, map(_values, self._within_limit(rows)))
+            fit = self._within_limit(rows)
+            self._write(_ADD, _ADD_UP, [_values(row) for row in fit])
             for row in added(pools).values():
                 self._add_pool(row)
-            for user in users:
-                self._add_days(user)
+            days = [
+                (user.endpoint_key, user.pool_fqdn, user.aor, _days_text((day,)))
+                for user in self._users_within_limit(users)
+                for day in sorted(user.days)
+            ]
+            self._write(_ADD_DAY, _ONE_DAY_MORE, days)
+
+    def _write(
+        self, insert: str, conflict: str, rows: Sequence[tuple[object, ...]]
+    ) -> None:
+        """Many rows in few statements."""
+        for start in range(0, len(rows), ROWS):
+            some = rows[start : start + ROWS]
+            row = f"({', '.join('?' * len(some[0]))})"
+            places = ", ".join([row] * len(some))
+            self._db.execute(
+                f"{insert} VALUES {places} {conflict}", [*chain.from_iterable(some)]
+            )
 
     def _add_pool(self, row: PoolUsage) -> None:
         known = self._db.execute(
@@ -72,25 +104,25 @@ class SqliteLedger:
             "INSERT OR REPLACE INTO usage_pools VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
         )
 
-    def _add_days(self, user: UserDays) -> None:
-        """The days of a user are one text of numbers: `` 20700 20701 ``."""
-        who = user.endpoint_key, user.pool_fqdn, user.aor
-        known = self._db.execute(
-            "SELECT days FROM usage_days WHERE endpoint_key = ? AND pool_fqdn = ?"
-            " AND aor = ?",
-            who,
-        ).fetchone()
-        if known is None and self._is_full("usage_days"):
-            return
-        days = {*_days(known[0] if known else ""), *user.days}
-        self._db.execute(
-            "INSERT OR REPLACE INTO usage_days VALUES (?, ?, ?, ?)",
-            (*who, _days_text(days)),
-        )
-
-    def _is_full(self, table: str) -> bool:
-        rows = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        return bool(rows >= self._max_users)
+    def _users_within_limit(self, users: Sequence[UserDays]) -> Sequence[UserDays]:
+        """Who is new when the table is full is not noted."""
+        self._days_at_most += len(users)
+        if self._days_at_most <= self._max_users:
+            return users
+        # Counting walks the table, so it is done when the guess comes too high.
+        known = self._db.execute("SELECT count(*) FROM usage_days").fetchone()[0]
+        self._days_at_most = known + len(users)
+        if self._days_at_most <= self._max_users:
+            return users
+        room, fit = self._max_users - known, []
+        for user in users:
+            who = user.endpoint_key, user.pool_fqdn, user.aor
+            if self._db.execute(_KNOWN_DAYS, who).fetchone() is None:
+                room -= 1
+                if room < 0:
+                    continue
+            fit.append(user)
+        return fit
 
     def pool_usage(self, endpoint_key: str | None) -> list[PoolUsage]:
         """See LedgerStore."""

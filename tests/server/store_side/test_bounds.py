@@ -117,6 +117,68 @@ async def test_what_was_saved_is_not_saved_again_with_what_was_not(tmp_path) -> 
     await store.close()
 
 
+class Saved:
+    """A store that notes what it is given."""
+
+    def __init__(self) -> None:
+        self.rows: list[Usage] = []
+
+    async def add_usage(self, rows: list[Usage], pools: object, users: object) -> None:
+        """Noted."""
+        self.rows += rows
+
+    async def add_unknown(self, rows: list[Usage]) -> None:
+        """Nobody dials what nobody serves here."""
+        assert not rows
+
+
+class Slices(Book):
+    """A book that says how much was taken out at a time, between two turns."""
+
+    def __init__(self, rows: list[Usage]) -> None:
+        super().__init__(rows)
+        self.turns: list[int] = [0]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, most: int | None = None) -> list[Usage]:
+        most = len(self._rows) if most is None else most
+        some, self._rows = self._rows[:most], self._rows[most:]
+        self.turns[-1] += len(some)
+        asyncio.get_running_loop().call_soon(self.turns.append, 0)
+        return some
+
+
+async def test_many_are_taken_a_few_in_a_turn_so_that_messages_go_on(monkeypatch):
+    monkeypatch.setattr(ledger, "SAVE", 0.0)
+    store, book = Saved(), Slices([row(n) for n in range(7 * ledger.SLICE + 5)])
+    writer = LedgerWriter(store)  # type: ignore[arg-type]
+    writer.book = book  # type: ignore[assignment]
+    running = asyncio.get_running_loop().create_task(writer.run())
+    async with asyncio.timeout(10):
+        while len(store.rows) < 7 * ledger.SLICE + 5:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert max(book.turns) == ledger.SLICE, book.turns
+    assert len({each.aor for each in store.rows}) == len(store.rows)
+
+
+async def test_what_is_half_taken_at_a_stop_is_saved(monkeypatch):
+    monkeypatch.setattr(ledger, "SAVE", 0.0)
+    store, book = Saved(), Slices([row(n) for n in range(7 * ledger.SLICE)])
+    writer = LedgerWriter(store)  # type: ignore[arg-type]
+    writer.book = book  # type: ignore[assignment]
+    running = asyncio.get_running_loop().create_task(writer.run())
+    async with asyncio.timeout(10):
+        while len(book) == 7 * ledger.SLICE:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert len(book) > 0, "it was stopped half-way"
+    await writer.close()
+    assert len({each.aor for each in store.rows}) == 7 * ledger.SLICE
+
+
 async def test_a_failed_save_leaves_no_cycle(tmp_path) -> None:
     """With the collector off each would be kept for ever, rows and all."""
     async with gone(tmp_path) as store:
