@@ -25,10 +25,10 @@ PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules k
             dnsmasq baresip-core sipsak sipvicious tshark redis-server openssl \
             iproute2 util-linux faketime chromium
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
-COUNT_PACKAGES := dnsmasq valgrind strace  # for `make bench-count` only
+COUNT_PACKAGES := dnsmasq valgrind strace faketime  # for `make bench-count` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check map bench bench-capacity bench-count bench-store promises soak screenshots words format clean packages
+.PHONY: help run test test-built check map bench bench-capacity bench-count bench-growth bench-store promises soak screenshots words format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -103,6 +103,9 @@ bench-capacity: packages $(DEV) $(STAMP) ## calls/s of one and of two processes,
 
 bench-count: packages $(DEV) $(STAMP) ## instructions and system calls of a call, counted and not timed (ARGS='--build PATH')
 	@$(BIN)/python -m tests.bench.counted $(ARGS)
+
+bench-growth: packages $(DEV) $(STAMP) ## CPU and memory against calls/s, endpoints, bindings, front ends, connections, workers (ARGS=--small)
+	@$(BIN)/python -m tests.bench.growth $(ARGS)
 
 bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look-up, REGISTER (ARGS='--bindings N')
 	@$(BIN)/python -m tests.bench.store $(ARGS)

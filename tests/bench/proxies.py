@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,11 +51,13 @@ def running(
     transport: str,
     more: str = "",
     under: Sequence[str] = (),
+    fill: Callable[[Path], None] | None = None,
 ) -> Iterator[int]:
     """Start the proxy of that name for a scenario; its process id.
 
     ``name`` may be ``waypost=PATH``, too: another build's command.  ``more`` is added
-    to Waypost's configuration, and ``under`` is a tool that it runs under.
+    to Waypost's configuration, ``under`` is a tool that it runs under, and ``fill``
+    puts more into its store.
     """
     is_secure = transport == "tls"
     if kind_of(name):
@@ -67,7 +69,7 @@ def running(
         extra += "" if name == "waypost-default" or "=" in name else SAME_WORK
         extra += "[server]\nworkers = 2\n" if name == "waypost-2" else ""
         extra += tunnel.waypost(world) if is_secure else ""
-        yield from _waypost(world, line, extra + more, is_secure, under)
+        yield from _waypost(world, line, extra + more, is_secure, under, fill)
         return
     allocator, _, children = name.removeprefix("kamailio-").partition("-")
     if scenario == "register":
@@ -107,6 +109,7 @@ def _waypost(
     extra: str,
     is_secure: bool,
     under: Sequence[str] = (),
+    fill: Callable[[Path], None] | None = None,
 ) -> Iterator[int]:
     config = world.directory / "waypost.toml"
     store = world.directory / "waypost.db"
@@ -131,6 +134,8 @@ def _waypost(
     for words in orders:
         line = [*waypost, "--config", str(config), *words]
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    if fill is not None:
+        fill(store)
     log = world.directory / "waypost.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -41,9 +41,10 @@ def enter(arguments: list[str], module: str = "tests.bench") -> None:
 
 
 class World:
-    """Network and DNS; a context manager."""
+    """Network and DNS; a context manager.  DNS names so many ``front_ends``."""
 
-    def __init__(self) -> None:
+    def __init__(self, front_ends: int = 2) -> None:
+        self._more = front_ends - len(FRONT_ENDS)
         self.isolated = bool(os.environ.get(INSIDE))
         self.dns = ("127.0.0.1", 53) if self.isolated else ("127.0.0.53", 5454)
         self._temporary = tempfile.TemporaryDirectory(prefix="waypost-bench-")
@@ -95,6 +96,11 @@ class World:
             ]
             secure = SECURE_FRONT_ENDS[number - 1][1]
             lines.append(f"srv-host=_sips._tcp.{POOL},{name},{secure},{number * 10},60")
+        for number in range(self._more):
+            # Further ones in the list, which nobody has to turn to.
+            name = f"more{number}.{DOMAIN}"
+            lines.append(f"host-record={name},127.0.2.{number + 1}")
+            lines.append(f"srv-host=_sip._udp.{POOL},{name},5080,{number + 40},60")
         path = self.directory / "dnsmasq.conf"
         path.write_text("\n".join(lines) + "\n")
         return path
