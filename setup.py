@@ -23,7 +23,8 @@ from setuptools.command.build_py import build_py
 
 _NET = (
     *("direct_transport", "plain_transport", "tls_transport"),
-    *("datagrams/backlog", "datagrams/udp", "outbox", "stream_flow", "turns"),
+    *("datagrams/backlog", "datagrams/steady", "datagrams/udp"),
+    *("outbox", "stream_flow", "turns"),
 )
 HOT = [
     *glob("proxy/sip/*.py"),
@@ -53,7 +54,8 @@ def extensions() -> list[Extension]:
         from mypyc.build import mypycify
     except ImportError:
         return []
-    sources = sorted(path for path in HOT if not path.endswith("__init__.py"))
+    plain = ("__init__.py", "sip/native.py")
+    sources = sorted(path for path in HOT if not path.endswith(plain))
     found: list[Extension] = mypycify(
         ["--config-file=", "--ignore-missing-imports", *sources],
         opt_level="3",

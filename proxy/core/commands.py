@@ -11,8 +11,10 @@ from proxy.pools.front_end import FrontEnd, Lookup
 from proxy.pools.health import Ejection
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.message import Request
+from proxy.sip.native import mypyc_attr
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Send:
     """Put these bytes on this flow, in order."""
 
@@ -210,6 +212,7 @@ class NoteFault:
         self.flow = flow
 
 
+@mypyc_attr(acyclic=True)
 class LogAccess:
     """One out-of-dialog request has ended: the material of one access line.
 

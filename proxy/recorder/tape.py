@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from proxy.sip.flow import Ends, Flow
+from proxy.sip.native import mypyc_attr
 
 CHUNK: Final = 256 * 1024
 """Bytes after which a piece of the tape is closed."""
@@ -46,6 +47,7 @@ def cseq_method_of(data: bytes) -> bytes:
     return match[1] if match is not None else b""
 
 
+@mypyc_attr(acyclic=True)
 class Taped:
     """One message, as it was heard or sent; ``at`` is the loop's time."""
 
@@ -61,6 +63,7 @@ class Taped:
         self.call_id = call_id
 
 
+@mypyc_attr(acyclic=True)
 class Chunk:
     """A closed piece of the tape.
 

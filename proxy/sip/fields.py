@@ -25,6 +25,7 @@ from proxy.sip.grammar import (
 )
 from proxy.sip.host import canonical_host
 from proxy.sip.kept import keep
+from proxy.sip.native import mypyc_attr
 
 MAX_CSEQ: Final = 2**31 - 1
 
@@ -43,6 +44,7 @@ _tags: Final[dict[bytes, bytes | None]] = {}
 _UNREAD: Final = b"not read yet"
 
 
+@mypyc_attr(acyclic=True)
 class ViaHead:
     """The part of a Via before its branch: the same in all requests of one client.
 
@@ -78,6 +80,7 @@ class ViaHead:
         self.parameters = parameters
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Via:
     """One Via value: where a response has to go (RFC 3261 section 18.2.2).
 

@@ -26,6 +26,7 @@ from proxy.sip.grammar import (
 )
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 from proxy.sip.names import METHODS, canonical_name, name_of_line
+from proxy.sip.native import mypyc_attr
 from proxy.sip.uri import parse_uri
 
 VERSION: Final = b"SIP/2.0"
@@ -40,6 +41,7 @@ _TOO_MANY: Final = "too many"  # in place of a name
 _REQUIRED: Final = ("via", "from", "to", "call-id", "cseq")
 
 
+@mypyc_attr(acyclic=True)
 class Message:
     """What requests and responses share.
 
@@ -116,6 +118,7 @@ class Message:
         return b"\r\n".join(self.lines) + b"\r\n\r\n" + self.body
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Request(Message):
     """A request; ``method`` and ``uri`` are the bytes of the start line."""
 
@@ -180,9 +183,6 @@ class Response(Message):
         self.index = index
         self.body = body
         self.status = status
-
-    def __repr__(self) -> str:
-        return f"<Response {self.status}>"
 
     def forwarded(self) -> bytes:
         """The response without its topmost Via value (section 16.7 item 3)."""

@@ -17,6 +17,7 @@ from proxy.sip.grammar import (
     is_visible,
 )
 from proxy.sip.kept import keep
+from proxy.sip.native import mypyc_attr
 
 # 300 and more are rare and are looked at closely: they end a search or begin another.
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
@@ -32,6 +33,7 @@ _SMALL_R: Final = 0x72
 _methods: Final[dict[bytes, bytes]] = {}
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class PlainResponse:
     """A 1xx or 2xx in the plainest form, of which only what routing needs was read.
 

@@ -8,7 +8,6 @@ the instant and whom to tell; the others in a heap.
 """
 
 import heapq
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -51,16 +50,42 @@ class TimerOwner(Protocol):
         """Timer ``name`` fired; ``now`` is not before its deadline."""
 
 
+_WORN: Final = 1024
+"""Timers that have fired and stand before the others, at most, or as many as those."""
+
+
 class _Queue:
-    """Timers of one name and delay, the earliest first."""
+    """Timers of one name and one delay, the earliest first.
 
-    __slots__ = ("dues", "name", "owners")
+    Lists and a place in them: compiled code appends to a list itself, and asks the
+    interpreter to do it for a deque.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("delay", "dues", "gone", "name", "owners")
+
+    def __init__(self, name: str, delay: float) -> None:
         self.name = name
-        # Two queues and not one of pairs: over UDP tens of thousands wait for 32 s.
-        self.dues: deque[float] = deque()
-        self.owners: deque[TimerOwner] = deque()
+        self.delay = delay
+        # Two lists and not one of pairs: over UDP tens of thousands wait for 32 s.
+        self.dues: list[float] = []
+        self.owners: list[TimerOwner | None] = []
+        self.gone = 0
+
+    def __len__(self) -> int:
+        return len(self.owners) - self.gone
+
+    def take(self) -> "TimerOwner | None":
+        """The first owner; its timer is over."""
+        gone, owners = self.gone, self.owners
+        owner = owners[gone]
+        owners[gone] = None  # what has ended must not be held here
+        gone += 1
+        if gone >= _WORN and 2 * gone >= len(owners):
+            del owners[:gone]
+            del self.dues[:gone]
+            gone = 0
+        self.gone = gone
+        return owner
 
 
 class Timers:
@@ -69,10 +94,10 @@ class Timers:
     ``failed`` hears of an owner that raised: the others are told all the same.
     """
 
-    __slots__ = ("_all", "_by_delay", "_earliest", "_heap", "_serial", "failed")
+    __slots__ = ("_all", "_by_name", "_earliest", "_heap", "_serial", "failed")
 
     def __init__(self) -> None:
-        self._by_delay: dict[float, dict[str, _Queue]] = {x: {} for x in _QUEUED}
+        self._by_name: dict[str, _Queue] = {}
         self._all: list[_Queue] = []
         self._heap: list[tuple[float, int, str, TimerOwner]] = []
         self._serial = 0
@@ -81,17 +106,16 @@ class Timers:
         self._earliest = _NEVER
 
     def __len__(self) -> int:
-        return len(self._heap) + sum(len(queue.dues) for queue in self._all)
+        return len(self._heap) + sum(len(queue) for queue in self._all)
 
     def start(self, name: str, delay: float, owner: TimerOwner, now: float) -> None:
         """Tell ``owner`` after ``delay`` seconds; it cannot be taken back."""
         due = now + delay
-        queues = self._by_delay.get(delay)
-        if queues is not None:
-            queue = queues.get(name)
-            if queue is None:
-                queue = queues[name] = _Queue(name)
-                self._all.append(queue)
+        queue = self._by_name.get(name)
+        if queue is None and delay in _QUEUED:
+            queue = self._by_name[name] = _Queue(name, delay)
+            self._all.append(queue)
+        if queue is not None and queue.delay == delay:
             queue.dues.append(due)
             queue.owners.append(owner)
         else:
@@ -112,10 +136,11 @@ class Timers:
         """
         fired = 0
         for queue in self._all:
-            dues, owners = queue.dues, queue.owners
-            while dues and dues[0] <= now:
-                dues.popleft()
-                self._tell(owners.popleft(), queue.name, now)
+            # Told owners may start timers, so the lists are looked at anew.
+            while queue.gone < len(queue.dues) and queue.dues[queue.gone] <= now:
+                owner = queue.take()
+                assert owner is not None
+                self._tell(owner, queue.name, now)
                 fired += 1
         heap = self._heap
         while heap and heap[0][0] <= now:
@@ -124,8 +149,8 @@ class Timers:
             fired += 1
         self._earliest = heap[0][0] if heap else _NEVER
         for queue in self._all:
-            if queue.dues:
-                self._earliest = min(self._earliest, queue.dues[0])
+            if queue.gone < len(queue.dues):
+                self._earliest = min(self._earliest, queue.dues[queue.gone])
         return fired
 
     def _tell(self, owner: TimerOwner, name: str, now: float) -> None:

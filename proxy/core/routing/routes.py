@@ -13,6 +13,7 @@ from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.grammar import COMMA
 from proxy.sip.host import canonical_host
 from proxy.sip.message import Request
+from proxy.sip.native import mypyc_attr
 from proxy.sip.uri import SipUri, parse_uri
 
 
@@ -102,6 +103,7 @@ def identity_of(settings: CoreSettings, flows: FlowTable) -> Identity:
     )
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class RouteSet:
     """What section 16.4 leaves: the Request-URI to work with and the Route entries.
 

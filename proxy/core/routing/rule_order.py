@@ -10,6 +10,7 @@ from proxy.core.routing.routes import RouteSet
 from proxy.location.binding import Binding
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
+from proxy.sip.native import mypyc_attr
 from proxy.sip.uri import SipUri
 
 RULES: Final = (
@@ -24,6 +25,7 @@ BEFORE_OURSELVES: Final = RULES[: RULES.index("ourselves")]
 """What a request that may go no further is not asked."""
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Question:
     """Where to?  What the rules are asked about one request."""
 

@@ -7,6 +7,7 @@ from proxy.core.tokens import NO_ENDPOINT
 from proxy.core.validation import Refusal
 from proxy.pools.front_end import Lookup
 from proxy.sip.flow import Flow
+from proxy.sip.native import mypyc_attr
 
 Rule = Literal[
     "dialog",
@@ -21,6 +22,7 @@ Rule = Literal[
 ]
 
 
+@mypyc_attr(acyclic=True)
 class Target:
     """One destination: a flow that is there, or a name to look up.
 
