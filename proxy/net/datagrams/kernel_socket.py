@@ -2,6 +2,7 @@
 queue switched on.
 """
 
+import errno
 import socket
 import struct
 import sys
@@ -20,6 +21,19 @@ _MEMINFO_WORDS: Final = 16
 _DROPS: Final = 8
 _EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
 _ORIGIN_ICMP: Final = (2, 3)
+
+REASONS: Final = {
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
+    errno.ENETDOWN: "unreachable",
+    errno.EADDRNOTAVAIL: "unreachable",
+    errno.EACCES: "unreachable",
+    errno.EPERM: "not-permitted",
+    errno.EMSGSIZE: "too-large",
+}
+"""What an errno means for a datagram of ours."""
 
 
 def tune(opened: socket.socket) -> None:

@@ -18,14 +18,22 @@ import structlog
 
 from proxy.net.bound_socket import open_socket
 from proxy.net.datagrams.backlog import Backlog, Pressure
-from proxy.net.datagrams.kernel_socket import MSG_ERRQUEUE, drops, icmp_error, tune
+from proxy.net.datagrams.kernel_socket import (
+    MSG_ERRQUEUE,
+    REASONS,
+    drops,
+    icmp_error,
+    tune,
+)
 from proxy.net.datagrams.sieve import Sieve
+from proxy.net.datagrams.steady import SteadyPeers
 from proxy.net.errors import NetError
 from proxy.net.outbox import Outbox
 from proxy.net.selector import DirectEventLoop
 from proxy.net.sink import Sink
 from proxy.net.turns import Turns
 from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.sip.grammar import CR
 from proxy.sip.stun import binding_answer, is_stun
 
 log = structlog.get_logger()
@@ -38,18 +46,7 @@ _REOPEN_AFTER: Final = 0.5  # a pause so long means that waiting does not mend i
 _WHOLE_READS: Final = 8  # batches in a row that were full: read more at once
 QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more ...
 QUEUED_BYTES: Final = 4 * 1024 * 1024  # ... and what they may come to
-
-_REASONS: Final = {
-    errno.ECONNREFUSED: "refused",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.ENETUNREACH: "unreachable",
-    errno.EHOSTDOWN: "unreachable",
-    errno.ENETDOWN: "unreachable",
-    errno.EADDRNOTAVAIL: "unreachable",
-    errno.EACCES: "unreachable",
-    errno.EPERM: "not-permitted",
-    errno.EMSGSIZE: "too-large",
-}
+_ALL_ADDRESSES: Final = ("0.0.0.0", "::")
 
 
 class UdpListener:
@@ -72,6 +69,7 @@ class UdpListener:
         "_sieve",
         "_sink",
         "_socket",
+        "_steady",
         "_whole_reads",
         "datagrams_dropped",
         "datagrams_received",
@@ -101,6 +99,7 @@ class UdpListener:
         self._pause = 0.0  # of a socket that cannot be read
         self._resumed: asyncio.TimerHandle | None = None
         self._direct: Turns | None = None
+        self._steady: SteadyPeers | None = None
         self._expected = 1
         self._whole_reads = 0
         self.datagrams_received = 0
@@ -125,12 +124,20 @@ class UdpListener:
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
             self._direct = self._loop.turns
+            # Not for a socket that others read as well, nor for one of all addresses:
+            # connected, it would stay with the address that it had at first.
+            if self._is_own and listener.host not in _ALL_ADDRESSES:
+                self._steady = SteadyPeers(
+                    *(self._sink.datagram, self._heard, self._read_errors),
+                    *(self._begin, self._finish),
+                )
         self._serve()
 
     @property
     def unread(self) -> int:
         """Datagrams that the kernel dropped before we could read them."""
-        return drops(self._socket)
+        steady = self._steady
+        return drops(self._socket) + (0 if steady is None else steady.unread())
 
     def close(self) -> None:
         """Stop reading and sending; what is queued is lost, as UDP may.
@@ -163,12 +170,16 @@ class UdpListener:
             self._direct.serve(descriptor, self._readable, self._writable)
             if self._is_writer:
                 self._direct.change(descriptor, True, True)
+            if self._steady is not None:
+                self._steady.serve(self._direct, self._socket)
         else:
             self._loop.add_reader(descriptor, self._readable)
             if self._is_writer:
                 self._loop.add_writer(descriptor, self._writable)
 
     def _stop_serving(self) -> None:
+        if self._steady is not None:
+            self._steady.close()
         descriptor = self._socket.fileno()
         if self._direct is not None:
             try:
@@ -183,6 +194,8 @@ class UdpListener:
         """Send one datagram; failures are reported to the sink later."""
         if self._queue:
             self._enqueue(flow, data)
+            return
+        if self._steady is not None and self._steady.send(flow, data):
             return
         try:
             self._sendto(data, (flow.host, flow.port))
@@ -209,7 +222,7 @@ class UdpListener:
                 except OSError as error:
                     # Not about what we read: an ICMP error is pending.  Any number of
                     # them may be, as peers like; epoll comes back to us.
-                    is_told = self._read_errors()
+                    is_told = self._read_errors(self._socket)
                     errors += 1
                     if errors < _ERRORS_A_TURN:
                         continue
@@ -217,22 +230,17 @@ class UdpListener:
                         self._cannot_read(error)
                     break
                 received += 1
-                if data[0:1] <= b"\r":
-                    if is_stun(data):
-                        self._answer_stun(data, address)
-                        continue
-                    data = data.lstrip(b"\r\n\0")
-                    if not data:
-                        self.keepalives += 1
-                        continue
                 host, port = address[0], address[1]
-                flow = known.get((index, host, port))
-                deliver(flow or flows.udp(listener, host, port), data)
+                if data and data[0] > CR:
+                    flow = known.get((index, host, port))
+                    deliver(flow or flows.udp(listener, host, port), data)
+                else:
+                    self._heard(data, address)
             else:
                 self._was_full()
             if not received:
                 # Awake and nothing to read: a pending error was told to a send.
-                self._read_errors()
+                self._read_errors(self._socket)
         finally:
             self.datagrams_received += received
             if self._pause and self._resumed is None:
@@ -240,15 +248,33 @@ class UdpListener:
                 log.info("listener.back", listener=repr(listener))
             outbox.end()
 
+    def _begin(self) -> None:  # for a peer that has a socket of its own
+        self._outbox.is_batch = True
+
+    def _finish(self) -> None:
+        if self._steady is not None:
+            self.datagrams_received += self._steady.received
+            self._steady.received = 0
+        self._outbox.end()
+
     # IPv6 addresses of the socket module have four parts, and mypyc holds us to a type.
-    def _answer_stun(self, data: bytes, address: tuple[Any, ...]) -> None:
-        """A keep-alive of RFC 5626; an answer that cannot be sent is not missed."""
-        answer = binding_answer(data, address[0], address[1])
-        if answer is not None:
+    def _heard(self, data: bytes, address: tuple[Any, ...]) -> None:
+        """Whatever came: a message behind empty lines, or a keep-alive."""
+        host, port = address[0], address[1]
+        if is_stun(data):
+            # RFC 5626; an answer that cannot be sent is not missed.
+            answer = binding_answer(data, host, port)
+            if answer is not None:
+                self.keepalives += 1
+                if not self._queue:
+                    with contextlib.suppress(OSError):
+                        self._socket.sendto(answer, address)
+            return
+        data = data.lstrip(b"\r\n\0")
+        if data:
+            self._sink.datagram(self._flows.udp(self.listener, host, port), data)
+        else:
             self.keepalives += 1
-            if not self._queue:
-                with contextlib.suppress(OSError):
-                    self._socket.sendto(answer, address)
 
     def _was_emptied(self, received: int) -> None:
         """The queue ended before the batch: expect that many the next time.
@@ -272,14 +298,12 @@ class UdpListener:
                 if self._backlog.is_behind:
                     self._sieve.begin(self._loop, self._socket)
 
-    def _read_errors(self) -> bool:
+    def _read_errors(self, opened: socket.socket) -> bool:
         """Empty the error queue, which keeps the socket readable until it is; whether
         there was anything in it."""
         for count in range(DATAGRAMS_A_TURN):
             try:
-                data, ancillary, _, address = self._socket.recvmsg(
-                    65_535, 512, MSG_ERRQUEUE
-                )
+                data, ancillary, _, address = opened.recvmsg(65_535, 512, MSG_ERRQUEUE)
             except OSError:
                 return count > 0
             number = icmp_error(ancillary)
@@ -288,7 +312,7 @@ class UdpListener:
             if number and number != errno.EMSGSIZE:
                 self.datagrams_refused += 1
                 flow = self._flows.udp(self.listener, address[0], address[1])
-                reason = _REASONS.get(number, "unreachable")
+                reason = REASONS.get(number, "unreachable")
                 self._sink.datagram_refused(flow, data, reason)
         return True
 
@@ -336,7 +360,7 @@ class UdpListener:
             self._enqueue(flow, data)
         except OSError as second:
             self.datagrams_refused += 1
-            reason = _REASONS.get(second.errno or 0, "error")
+            reason = REASONS.get(second.errno or 0, "error")
             self._outbox.report(self._sink.datagram_refused, flow, data, reason)
 
     def _enqueue(self, flow: Flow, data: bytes) -> None:

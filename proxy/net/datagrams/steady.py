@@ -1,0 +1,255 @@
+"""Sockets of their own for peers that we send to all the time.
+
+A datagram socket that is connected to its peer (udp(7)) sends without a look at the
+routes and without reading an address, and need not put the sender's into words: a
+quarter of what the kernel and the socket module cost for a datagram.  It is bound where
+its listener is, so nothing changes on the wire, and the kernel gives it what comes from
+that peer; all others stay with the listener.  The first error ends it, and the peer is
+the listener's again.  Compiled with the listener.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from proxy.net.datagrams.kernel_socket import drops, tune
+from proxy.net.turns import Turns
+from proxy.sip.flow import Flow
+from proxy.sip.grammar import CR
+
+MOST: Final = 16
+"""Peers of one listener at a time: front ends are few."""
+_SAMPLE: Final = 64
+"""Of so many datagrams one is looked at ..."""
+_OFTEN: Final = 4
+"""... and whoever it goes to so often is in steady use."""
+_AGAIN: Final = -60
+"""What one begins with whose socket has ended by an error."""
+_KNOWN: Final = 64
+"""Peers that are counted at a time."""
+_YOUNG: Final = 16
+"""Reads for which the sender is asked: what came before the socket was connected may be
+anybody's."""
+_A_TURN: Final = 64
+
+_WHOLE_READS: Final = 8
+
+
+class SteadyPeer:
+    """One connected socket; ``flow`` is how its peer is known to everybody else."""
+
+    __slots__ = (
+        "_age",
+        "_expected",
+        "_owner",
+        "_recv",
+        "_send",
+        "_whole_reads",
+        "flow",
+        "opened",
+    )
+
+    def __init__(self, owner: "SteadyPeers", flow: Flow, opened: socket.socket) -> None:
+        self.flow = flow
+        self.opened = opened
+        self._owner = owner
+        self._age = 0
+        self._expected = 1
+        self._whole_reads = 0
+        self._send: Callable[[bytes], int] = opened.send
+        self._recv: Callable[[int], bytes] = opened.recv
+
+    def send(self, data: bytes) -> bool:
+        """False when the listener has to send it.
+
+        An error is about a datagram of before, and its news wakes ``readable``.
+        """
+        try:
+            self._send(data)
+        except OSError:
+            return False
+        return True
+
+    def readable(self) -> None:
+        """Take what has come; awake and nothing to read is the news of an error."""
+        owner = self._owner
+        owner.begin()
+        try:
+            if not self.read(self._expected):
+                owner.end(self)
+        finally:
+            owner.finish()
+
+    def read(self, most: int) -> int:
+        """Read up to so many datagrams; how many there were."""
+        received = 0
+        owner, flow, recv = self._owner, self.flow, self._recv
+        try:
+            while received < most:
+                if self._age < _YOUNG:
+                    self._age += 1
+                    data, address = self.opened.recvfrom(65_535)
+                    received += 1
+                    owner.heard(data, address)
+                    continue
+                data = recv(65_535)
+                received += 1
+                if data and data[0] > CR:
+                    owner.deliver(flow, data)
+                else:
+                    owner.heard(data, (flow.host, flow.port))
+        except BlockingIOError:
+            # To read an empty socket costs what a message costs: not more than came.
+            self._expected = max(received, 1)
+            self._whole_reads = 0
+        except OSError:
+            received = 0
+        else:
+            self._whole_reads += 1
+            if self._whole_reads >= _WHOLE_READS:
+                self._whole_reads = 0
+                self._expected = min(2 * self._expected, _A_TURN)
+        owner.received += received
+        return received
+
+
+class SteadyPeers:
+    """Those of one listener.
+
+    ``deliver`` takes a message of a flow, ``heard`` whatever came from an address;
+    ``errors`` reads the error queue of a socket; ``begin`` and ``finish`` stand around
+    a batch.
+    """
+
+    __slots__ = (
+        "_address",
+        "_errors",
+        "_listening",
+        "_lost",
+        "_peers",
+        "_samples",
+        "_sends",
+        "_turns",
+        "begin",
+        "deliver",
+        "finish",
+        "heard",
+        "received",
+    )
+
+    def __init__(
+        self,
+        deliver: Callable[[Flow, bytes], None],
+        heard: Callable[[bytes, tuple[Any, ...]], None],
+        errors: Callable[[socket.socket], bool],
+        begin: Callable[[], None],
+        finish: Callable[[], None],
+    ) -> None:
+        self.deliver = deliver
+        self.heard = heard
+        self.begin = begin
+        self.finish = finish
+        self._errors = errors
+        self._turns: Turns | None = None
+        self._listening: socket.socket | None = None
+        self._address = ("", 0)
+        self._peers: dict[Flow, SteadyPeer] = {}
+        self._samples: dict[Flow, int] = {}
+        self._sends = 0
+        self._lost = 0  # by sockets that have been closed
+        self.received = 0
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def serve(self, turns: Turns, listening: socket.socket) -> None:
+        """Begin; ``listening`` is bound to one address of ours."""
+        self._turns, self._listening = turns, listening
+        found = listening.getsockname()
+        self._address = found[0], found[1]
+
+    def unread(self) -> int:
+        """Datagrams that the kernel dropped before they could be read."""
+        return self._lost + sum(drops(x.opened) for x in self._peers.values())
+
+    def send(self, flow: Flow, data: bytes) -> bool:
+        """False when the listener has to send it."""
+        peer = self._peers.get(flow)
+        if peer is not None:
+            return peer.send(data)
+        self._sends += 1
+        if self._sends % _SAMPLE == 0 and self._turns is not None:
+            self._sample(flow)
+        return False
+
+    def close(self) -> None:
+        """End all of them."""
+        for peer in list(self._peers.values()):
+            self._drop(peer)
+        self._samples.clear()
+        self._turns = self._listening = None
+
+    def end(self, peer: SteadyPeer) -> None:
+        """An error has come: tell it, and leave the peer to the listener."""
+        if self._peers.get(peer.flow) is peer:
+            self._errors(peer.opened)
+            peer.read(_A_TURN)  # what came before and behind it
+            self._drop(peer)
+            self._samples[peer.flow] = _AGAIN
+
+    def _drop(self, peer: SteadyPeer) -> None:
+        del self._peers[peer.flow]
+        turns = self._turns
+        if turns is not None:
+            turns.forget(peer.opened.fileno())
+        self._lost += drops(peer.opened)
+        peer.opened.close()
+
+    def _sample(self, flow: Flow) -> None:
+        # Only who has answered us: an address that a stranger names gets no socket.
+        if not flow.is_proven or len(self._peers) >= MOST:
+            return
+        count = self._samples.get(flow, 0) + 1
+        if count < _OFTEN:
+            if len(self._samples) >= _KNOWN:
+                self._samples.clear()
+            self._samples[flow] = count
+            return
+        self._samples.pop(flow, None)
+        for peer in self._peers.values():
+            if peer.flow.host == flow.host and peer.flow.port == flow.port:
+                # The table of flows has forgotten the peer, and made it anew.
+                self._peers[flow] = self._peers.pop(peer.flow)
+                peer.flow = flow
+                return
+        self._open(flow)
+
+    def _open(self, flow: Flow) -> None:
+        listening, turns = self._listening, self._turns
+        if listening is None or turns is None:
+            return
+        opened = socket.socket(listening.family, socket.SOCK_DGRAM)
+        try:
+            tune(opened)
+            opened.setblocking(False)
+            # Two sockets share an address only while both say so: no longer than it
+            # takes, or any program of this machine could bind ours.
+            _share(listening, 1)
+            _share(opened, 1)
+            try:
+                opened.bind(self._address)
+            finally:
+                _share(listening, 0)
+                _share(opened, 0)
+            opened.connect((flow.host, flow.port))
+            peer = SteadyPeer(self, flow, opened)
+            turns.serve(opened.fileno(), peer.readable)
+        except OSError:
+            opened.close()
+            self._samples[flow] = _AGAIN
+            return
+        self._peers[flow] = peer
+
+
+def _share(opened: socket.socket, flag: int) -> None:
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, flag)
