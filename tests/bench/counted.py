@@ -23,13 +23,16 @@ MESSAGES = 17  # of a call, in and out
 NO_TAPE = "[recorder]\nmegabytes = 0\n"
 LOADS = {"bare": SAME_WORK + NO_TAPE, "plain": SAME_WORK, "all": ""}
 SLOWER = 0.03  # the clock, under callgrind
+SETTLED = 0.7 / SLOWER  # until the ledger has been saved once more
+IDLE = 10.0
 FEW = 0.05  # a system call made less often than that is nobody's habit
 
 
 def instructions(
     world: World, waypost: Path, more: str, calls: int, profile: Path
 ) -> float:
-    """Instructions of a call; ``profile`` is what callgrind wrote of them."""
+    """Instructions of a call, with what is done for it later; callgrind's ``profile``
+    of them ends in ``.2``."""
     # On a slow clock, so that so many calls a second come as are wanted: what is done
     # every quarter of a second must not be counted for five calls.
     tool = ["env", f"LD_PRELOAD={_faketime()}", f"FAKETIME=+0 x{SLOWER}"]
@@ -45,20 +48,24 @@ def instructions(
         load.calls(60)  # what is only done once, and the caches of lines
         order("-i", "on")
         load.calls(20)
+        time.sleep(SETTLED)
         order("-z")
+        began = time.monotonic()
+        time.sleep(IDLE)
+        order("-d")
+        idle = time.monotonic() - began
         load.repeated = 0
         began = time.monotonic()
         load.calls(calls)
+        spent = time.monotonic() - began
+        time.sleep(SETTLED)
         order("-d")
+        passed = time.monotonic() - began
         if load.repeated:
             print(f"not sound: {load.repeated} messages were repeated")
-        spent = time.monotonic() - began
-        time.sleep(min(spent, 20))
-        order("-d")
-        idle = time.monotonic() - began - spent
     print(f"  {calls / spent / SLOWER:.0f} calls a second of its clock")
-    busy, rest = (_total(Path(f"{profile}.{number}")) for number in (1, 2))
-    return (busy - rest * spent / idle) / calls
+    rest, busy = (_total(Path(f"{profile}.{number}")) for number in (1, 2))
+    return (busy - rest * passed / idle) / calls
 
 
 def _faketime() -> Path:
