@@ -74,19 +74,6 @@ class _Queue:
     def __len__(self) -> int:
         return len(self.owners) - self.gone
 
-    def take(self) -> "TimerOwner | None":
-        """The first owner; its timer is over."""
-        gone, owners = self.gone, self.owners
-        owner = owners[gone]
-        owners[gone] = None  # what has ended must not be held here
-        gone += 1
-        if gone >= _WORN and 2 * gone >= len(owners):
-            del owners[:gone]
-            del self.dues[:gone]
-            gone = 0
-        self.gone = gone
-        return owner
-
 
 class Timers:
     """Deadlines and who is told; ``deadline()`` is the earliest one.
@@ -138,10 +125,18 @@ class Timers:
         for queue in self._all:
             # Told owners may start timers, so the lists are looked at anew.
             while queue.gone < len(queue.dues) and queue.dues[queue.gone] <= now:
-                owner = queue.take()
-                assert owner is not None
-                self._tell(owner, queue.name, now)
+                gone = queue.gone
+                owner = queue.owners[gone]
+                queue.owners[gone] = None  # what has ended must not be held here
+                queue.gone = gone + 1
+                if owner is not None:
+                    self._tell(owner, queue.name, now)
                 fired += 1
+            gone = queue.gone
+            if gone >= _WORN and 2 * gone >= len(queue.owners):
+                del queue.owners[:gone]
+                del queue.dues[:gone]
+                queue.gone = 0
         heap = self._heap
         while heap and heap[0][0] <= now:
             _, _, name, owner = heapq.heappop(heap)
