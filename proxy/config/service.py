@@ -43,17 +43,23 @@ def _hosts(value: list[str]) -> list[str]:
     return [host_name(each, "waypost.example") for each in value]
 
 
+def _nodes(value: list[str]) -> list[str]:
+    return [str(parse_host_port(each)) for each in value]
+
+
 @section
 class AdminSection(Section):
     """The HTTP listener for health, metrics and status; an empty address: none.
 
     ``is_chosen`` is True when the address was written, False for the default.
+    ``nodes`` are the admin listeners of all nodes of this store, our own too or not.
     """
 
     listen: str = setting(default="127.0.0.1:8060", check=_listen)
     token: str = setting(default="", example="a long random text", repr=False)
     token_file: str = setting(default="", example="/etc/waypost/admin.token")
     hosts: list[str] = setting(default=[], example=["waypost.example"], check=_hosts)
+    nodes: list[str] = setting(default=[], example=["10.0.0.6:8060"], check=_nodes)
     is_chosen: bool = aside(default=False)
 
     @classmethod
@@ -66,6 +72,11 @@ class AdminSection(Section):
             raise ValueError(
                 f"the token has {len(self.token)} characters: write at least "
                 f"{MIN_TOKEN} random ones"
+            )
+        if self.nodes and not (self.token or self.token_file):
+            raise ValueError(
+                "the nodes must all take one token, and without a word each makes its "
+                'own: write token = "..." or token_file = "/etc/waypost/admin.token"'
             )
         address = self.address
         if address is None or ip_address(address.host).is_loopback:

@@ -1,5 +1,6 @@
 """Two nodes with one name on one Redis, each a `waypost serve` of its own."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ address = "{host}:{port}"
 url = "{store}"
 [admin]
 listen = "127.0.0.16:{admin}"
+{more}
 [routes]
 default = "sip:{next_hop};transport=udp"
 [registrar]
@@ -60,19 +62,30 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    directory: Path, next_hop: Address, workers: tuple[int, int] = (2, 1)
+    directory: Path,
+    next_hop: Address,
+    workers: tuple[int, int] = (2, 1),
+    *,
+    are_named: bool = False,
 ) -> Iterator[Cluster]:
-    """Everything that is not for themselves goes to ``next_hop``, over UDP."""
+    """Everything that is not for themselves goes to ``next_hop``, over UDP.
+
+    ``are_named``: each knows the admin listeners of all.
+    """
     redis = RedisServer(directory)
     redis.start()
     sip_port = free_port(HOSTS[0])
     nodes = []
+    admins = [free_port(ADMIN_HOST) for _ in HOSTS]
+    named = [f"{ADMIN_HOST}:{port}" for port in admins]
+    file = json.dumps(str(directory / "admin.token"))
+    more = f"token_file = {file}\nnodes = {json.dumps(named)}" if are_named else ""
     with ExitStack() as stack:
         stack.callback(redis.kill)
-        for host, count in zip(HOSTS, workers, strict=True):
+        for host, admin, count in zip(HOSTS, admins, workers, strict=True):
             folder = directory / host
             folder.mkdir()
-            node = Node(folder, sip_port, free_port(ADMIN_HOST))
+            node = Node(folder, sip_port, admin)
             node.address = (host, sip_port)
             node.config.write_text(
                 CONFIG.format(
@@ -82,6 +95,7 @@ def cluster(
                     admin=node.admin,
                     next_hop=f"{next_hop[0]}:{next_hop[1]}",
                     workers=count,
+                    more=more,
                 )
             )
             stack.callback(node.end)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from proxy.admin.listener.token import TokenError, read_token
 from proxy.config.model import Config
+from proxy.config.values import HostPort
 from proxy.sip.host import LOOPBACK
 
 TIMEOUT: Final = 5.0
@@ -15,9 +16,14 @@ class AdminError(Exception):
     """The service refused a request; the text says why and what to do."""
 
 
-def call(config: Config, method: str, path: str) -> tuple[int, bytes]:
-    """Status and body of one request.  Raises AdminError when there is no answer."""
-    address = config.admin.address
+def call(
+    config: Config, method: str, path: str, at: HostPort | None = None
+) -> tuple[int, bytes]:
+    """Status and body of one request.  Raises AdminError when there is no answer.
+
+    ``at`` is the listener of another node; without it our own is asked.
+    """
+    address = config.admin.address if at is None else at
     if address is None:
         raise AdminError(
             'the service has no admin listener: write listen = "127.0.0.1:8060" in '
@@ -30,9 +36,9 @@ def call(config: Config, method: str, path: str) -> tuple[int, bytes]:
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
+        where = "" if at is not None else f", and with {config.path}"
         raise AdminError(
-            f"no service answers at {address} ({error}): is it running, and with "
-            f"{config.path}?"
+            f"no service answers at {address} ({error}): is it running{where}?"
         ) from None
     finally:
         connection.close()
@@ -48,9 +54,11 @@ def _credentials(config: Config, method: str) -> dict[str, str]:
         raise AdminError(str(error)) from None
 
 
-def call_json(config: Config, method: str, path: str) -> Any:
+def call_json(
+    config: Config, method: str, path: str, at: HostPort | None = None
+) -> Any:
     """The JSON answer to a request.  Raises AdminError."""
-    status, body = call(config, method, path)
+    status, body = call(config, method, path, at)
     if status >= 400:
         text = body.decode("utf-8", "replace").strip()
         raise AdminError(f"the service answered {status} to {path}: {text}")

@@ -1,12 +1,12 @@
 """The last calls, and traces of calls: what the flight recorder tells."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proxy.admin.control import ControlError, Operator
-from proxy.admin.observed.asking import Words, ask
+from proxy.admin.observed.asking import Silent, Told, Words, ask_each
 from proxy.config import Config
 from proxy.recorder.live import Filter, FilterError
 
@@ -25,28 +25,45 @@ NO_RECORDER: Final = (
 _OVERLAP: Final = 3.0
 """Seconds that are asked for again: a worker may be late with a message."""
 
+
+def ignore(silent: Sequence[Told]) -> None:
+    """For those who ask only one, or look again soon."""
+
+
 Line = dict[str, Any]
 Call = dict[str, Any]
 
 
-def last_calls(config: Config, words: Words) -> list[Line]:
+def last_calls(config: Config, words: Words, silent: Silent = ignore) -> list[Line]:
     """The lines that fit, the newest first; raises AdminError, ControlError."""
-    found = ask(config, "/calls", words)
-    if not found["is_on"]:
-        raise ControlError(NO_CALLS)
-    lines: list[Line] = found["calls"]
-    limit = int(words.get("limit", "50"))
-    return lines[:limit]
+    lines = _joined(ask_each(config, "/calls", words), NO_CALLS, silent)
+    lines.sort(key=lambda line: -float(line["at"]))
+    return lines[: int(words.get("limit", "50"))]
 
 
-def traces(config: Config, words: Words) -> list[Call]:
+def traces(config: Config, words: Words, silent: Silent = ignore) -> list[Call]:
     """The calls that are kept and fit, the newest first; raises as above."""
     check_filter(words)
-    found = ask(config, "/trace", words)
-    if not found["is_on"]:
-        raise ControlError(NO_RECORDER)
-    calls: list[Call] = found["calls"]
-    return calls
+    calls = _joined(ask_each(config, "/trace", words), NO_RECORDER, silent)
+    calls.sort(key=lambda call: -_last_at(call))
+    return calls[: int(words.get("limit", MOST_CALLS))]
+
+
+def _joined(told: Sequence[Told], off: str, silent: Silent) -> list[dict[str, Any]]:
+    """What all nodes say; each line has its node where there are several."""
+    answers = [each for each in told if not each.problem]
+    if not any(each.value["is_on"] for each in answers):
+        raise ControlError(off)
+    silent([each for each in told if each.problem])
+    return [
+        {**line, "node": each.node} if each.node else line
+        for each in answers
+        for line in each.value["calls"]
+    ]
+
+
+def _last_at(call: Call) -> float:
+    return float(call["messages"][-1]["at"]) if call["messages"] else 0.0
 
 
 def check_filter(words: Words) -> None:
@@ -73,17 +90,19 @@ def begin_live(config: Config, wanted: Words, seconds: float) -> str:
     """Record all that fits from now on; the name of this recording."""
     name = secrets.token_hex(8)
     words = {**wanted, "name": name, "for": str(seconds)}
-    answer = ask(config, "/trace/live", words, "POST")
-    if not answer["is_on"]:
+    told = ask_each(config, "/trace/live", words, "POST")
+    answers = [each.value for each in told if not each.problem]
+    if not any(each["is_on"] for each in answers):
         raise ControlError(NO_RECORDER)
-    if answer["problem"]:
-        raise ControlError(answer["problem"])
+    for each in answers:
+        if each["problem"]:
+            raise ControlError(each["problem"])
     return name
 
 
 def end_live(config: Config, name: str) -> None:
     """Record no more for this name; what was kept is kept."""
-    ask(config, "/trace/live", {"name": name}, "POST")
+    ask_each(config, "/trace/live", {"name": name}, "POST")
 
 
 @dataclass(slots=True)
@@ -93,7 +112,7 @@ class Followed:
     config: Config
     name: str
     bodies: bool = False
-    _told: dict[tuple[int, int], None] = field(default_factory=dict)
+    _told: dict[tuple[str, int, int], None] = field(default_factory=dict)
     _last: float = 0.0
 
     def fresh(self) -> list[tuple[Mapping[str, Any], Call]]:
@@ -103,9 +122,11 @@ class Followed:
         if self.bodies:
             words["bodies"] = "1"
         found = []
-        for call in ask(self.config, "/trace", words)["calls"]:
+        told = ask_each(self.config, "/trace", words)
+        for call in _joined(told, NO_RECORDER, ignore):
+            node = call.get("node", "")
             for message in call["messages"]:
-                key = message.get("worker", 0), message["serial"]
+                key = node, message.get("worker", 0), message["serial"]
                 if key not in self._told:
                     self._told[key] = None
                     found.append((message, call))

@@ -12,7 +12,7 @@ import typer
 
 from proxy.admin.as_json import iso, timed
 from proxy.admin.observed.calls import Line, last_calls
-from proxy.cli.commands.live_trace import asked
+from proxy.cli.commands.live_trace import asked, tell_silent
 from proxy.cli.screen import render
 from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session
@@ -89,7 +89,7 @@ def calls(
 def _ask(session: Session, query: dict[str, str]) -> list[Line]:
     """The oldest of them first."""
     with asked():
-        return last_calls(session.config(), query)[::-1]
+        return last_calls(session.config(), query, tell_silent)[::-1]
 
 
 def _watch(
@@ -126,7 +126,7 @@ def _watch(
 
 
 def _key(line: Line) -> tuple[Any, ...]:
-    return line["call_id"], line["at"], line["method"]
+    return line["call_id"], line["at"], line["method"], line.get("node", "")
 
 
 def clock(at: float) -> str:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +12,7 @@ from proxy import clock
 from proxy.admin.as_json import timed
 from proxy.admin.control import ControlError
 from proxy.admin.listener import client
+from proxy.admin.observed.asking import Told
 from proxy.admin.observed.calls import Call, Followed, begin_live, end_live
 from proxy.cli.screen import render
 from proxy.cli.session import Session
@@ -29,6 +30,12 @@ def asked() -> Iterator[None]:
         yield
     except client.AdminError as error:
         raise ControlError(str(error)) from None
+
+
+def tell_silent(silent: Sequence[Told]) -> None:
+    """What is shown is not all there is."""
+    for each in silent:
+        print(f"waypost: note: without {each.node}: {each.problem}", file=sys.stderr)
 
 
 def live_trace(

@@ -8,6 +8,7 @@ import typer
 
 from proxy.admin.control import ControlError
 from proxy.admin.listener import client
+from proxy.admin.observed.nodes import nodes
 from proxy.cli.screen import render
 from proxy.cli.screen.chat_probe import chat_probe_rows
 from proxy.cli.screen.drained import drain_line
@@ -31,7 +32,10 @@ def status(
         if ready:
             _print_phase(session)
             return
-        found = client.call_json(session.config(), "GET", "/status")
+        config = session.config()
+        found = client.call_json(config, "GET", "/status")
+        if config.admin.nodes:
+            found["nodes"] = nodes(config)
     except client.AdminError as error:
         raise ControlError(str(error)) from None
     if session.json:
@@ -206,8 +210,21 @@ def _workers(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _nodes(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Of a service that shares its store with other machines."""
+    asked = found.get("nodes", ())
+    rows = [(each["node"] or "another", _node(each)) for each in asked]
+    if rows:
+        label = ["Nodes"] + [""] * len(rows)
+        return [(label[n], f"{name}: {said}") for n, (name, said) in enumerate(rows)]
     others = found.get("other_nodes")
     return [("Other nodes", " ".join(others))] if others else []
+
+
+def _node(row: dict[str, Any]) -> str:
+    """One node in a line."""
+    if not row["answers"]:
+        return str(row["problem"])
+    up = render.duration(row["up_seconds"])
+    return f"{row['phase']}, up {up}, table {row['table_version']}"
 
 
 def _conflicts(count: int) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from proxy.admin.as_json import iso
 from proxy.admin.control import ControlError
 from proxy.admin.files import write_whole
 from proxy.admin.observed.calls import note_bodies, traces
-from proxy.cli.commands.live_trace import asked, live_trace
+from proxy.cli.commands.live_trace import asked, live_trace, tell_silent
 from proxy.cli.screen import render
 from proxy.cli.screen.call_ladder import ladder
 from proxy.cli.screen.output import made
@@ -101,7 +101,7 @@ def trace(
     if bodies:
         query |= {"bodies": "1", "by": current_actor().name}
     with asked():
-        calls = traces(session.config(), query)[::-1]
+        calls = traces(session.config(), query, tell_silent)[::-1]
     if session.json and pcap is None:
         render.print_json(calls)
     elif not calls:

@@ -4,6 +4,7 @@ Who called whom is divided by no address, so a caller with a scope sees none of 
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -15,6 +16,7 @@ from proxy.admin.control import refusals
 from proxy.admin.listener.client import AdminError
 from proxy.admin.observed import calls as verbs
 from proxy.admin.observed import explaining
+from proxy.admin.observed.asking import Told
 from proxy.console.api.cutovers import share_of
 from proxy.console.api.routing import Answer, Api, Conf, Op, TheCaller, TheDesk
 from proxy.console.desk import Desk
@@ -36,6 +38,8 @@ from proxy.recorder.pcap import capture_of
 api = Api("observed")
 
 PCAP: Final = "application/vnd.tcpdump.pcap"
+SILENT: Final = "X-Waypost-Silent"
+"""Beside an answer: the nodes that have no part in it, because they are silent."""
 LOOK: Final = 0.5
 """Seconds between two looks of a live trace."""
 LONGEST: Final = 3600.0
@@ -61,6 +65,17 @@ def _words(**given: object) -> dict[str, str]:
     return found
 
 
+class _Silent:
+    """Hears of nodes that did not answer, for a header beside what others said."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+
+    def __call__(self, silent: Sequence[Told]) -> None:
+        if silent:
+            self.headers[SILENT] = ", ".join(each.node for each in silent)
+
+
 @api.get("/calls", list[CallLine], role="operator", is_whole=True)
 async def get_calls(
     config: Conf,
@@ -81,7 +96,9 @@ async def get_calls(
         until=until,
         limit=limit,
     )
-    return Answer(await desk.in_thread(verbs.last_calls, config, words))
+    silent = _Silent()
+    lines = await desk.in_thread(verbs.last_calls, config, words, silent)
+    return Answer(lines, headers=silent.headers)
 
 
 @api.get("/traces", list[TraceView], role="operator", is_whole=True)
@@ -109,8 +126,9 @@ async def get_traces(
         until=until,
         limit=limit,
     )
-    found = await desk.in_thread(verbs.traces, config, words)
-    return Answer([_view(each, raw=raw) for each in found])
+    silent = _Silent()
+    found = await desk.in_thread(verbs.traces, config, words, silent)
+    return Answer([_view(each, raw=raw) for each in found], headers=silent.headers)
 
 
 @api.get("/traces/call", TraceView, role="operator", is_whole=True)

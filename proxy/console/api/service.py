@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from proxy.admin import preflight
 from proxy.admin.listener import client
+from proxy.admin.observed.nodes import nodes
 from proxy.console.api.routing import Answer, Api, Conf, TheDesk, WhatIf
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
-from proxy.console.schemas.weekend import CheckStep, Draining, StatusView
+from proxy.console.schemas.weekend import CheckStep, Draining, NodeView, StatusView
 
 api = Api("service")
 
@@ -19,6 +20,12 @@ api = Api("service")
 async def get_status(config: Conf, desk: TheDesk) -> Response:
     """How the running service is; 424 when it does not answer."""
     return Answer(await desk.in_thread(client.call_json, config, "GET", "/status"))
+
+
+@api.get("/nodes", list[NodeView])
+async def get_nodes(config: Conf, desk: TheDesk) -> Response:
+    """Every node of this store: whether it answers, and how it is."""
+    return Answer(await desk.in_thread(nodes, config))
 
 
 @api.post("/drain", Draining, role="admin")

@@ -40,8 +40,9 @@ async def sign_in(request: Request, desk: TheDesk) -> Response:
         else:
             access = await desk.sign_in(name, form.get("password", ""), source)
     except Problem as problem:
+        kept = {k: v for k, v in problem.headers.items() if k == "Retry-After"}
         return page(
-            *(request, "sign_in.html", problem.status),
+            *(request, "sign_in.html", problem.status, kept),
             next=where,
             problem=problem,
             name=name,

@@ -148,3 +148,16 @@ class CheckStep(Given):
     ok: bool
     text: str
     doubt: bool
+
+
+class NodeView(Given):
+    """A node of this store; ``problem`` is why it does not answer."""
+
+    node: str
+    answers: bool
+    problem: str
+    phase: str
+    version: str
+    up_seconds: float | None
+    table_version: int | None
+    open_transactions: int | None

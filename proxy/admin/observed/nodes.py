@@ -1,0 +1,51 @@
+"""The nodes of one store: which of them answer, and what they say of themselves."""
+
+from typing import Any
+
+from proxy.admin.observed.asking import ask_each
+from proxy.config import Config
+
+
+def nodes(config: Config) -> list[dict[str, Any]]:
+    """A row for each; one of which nobody told the address has its SIP URI alone.
+
+    Raises AdminError when none answers.
+    """
+    told = ask_each(config, "/status", {})
+    found = []
+    named: list[str] = []
+    for each in told:
+        status = each.value or {}
+        named = max(named, status.get("other_nodes", []), key=len)
+        found.append(
+            {
+                "node": each.node,
+                "answers": not each.problem,
+                "problem": each.problem,
+                "phase": status.get("phase", "unknown"),
+                "version": status.get("version", ""),
+                "up_seconds": status.get("up_seconds"),
+                "table_version": status.get("table_version"),
+                "open_transactions": status.get("open_transactions"),
+            }
+        )
+    missing = len(named) + 1 - len(told)
+    if missing > 0:
+        names = ", ".join(sorted(named))
+        problem = (
+            f"{missing} of {names} cannot be asked: write its admin listener into "
+            "[admin] nodes"
+        )
+        found.append({**_NOBODY, "problem": problem})
+    return found
+
+
+_NOBODY: dict[str, Any] = {
+    "node": "",
+    "answers": False,
+    "phase": "unknown",
+    "version": "",
+    "up_seconds": None,
+    "table_version": None,
+    "open_transactions": None,
+}
