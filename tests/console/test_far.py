@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -469,3 +470,45 @@ def test_what_is_no_base64_is_refused(url, config_file):
             "input": base64.b64encode(b"correct horse\n").decode(),
         }
         assert "event: exit\ndata: 0" in admin.post("/lines", json=body).text
+
+
+PRINTING = """
+import sys, threading
+import typer.main
+from proxy.cli.app import app
+from proxy.cli.hosting.run_line import Line, run_line
+
+printing, go, said = threading.Event(), threading.Event(), []
+
+def tell(name, value):
+    said.append((name, value))
+    if name == "out" and not printing.is_set():
+        printing.set()
+        go.wait(20)
+
+def work():
+    root = typer.main.get_command(app)
+    nothing = lambda *_: None
+    run_line(root, None, None, tell, nothing, nothing, Line(["--version"]))
+
+before, thread = sys.stdout, threading.Thread(target=work)
+thread.start()
+assert printing.wait(20)
+sys.stdout = before
+junk = [[object() for _ in range(50)] + [{}] for _ in range(2000)]
+go.set()
+thread.join(20)
+print("".join(text for name, text in said if name == "out"), end="")
+"""
+
+
+def test_who_puts_another_stream_there_while_a_line_prints_crashes_nobody():
+    """As the end of a test does; what is printed on must outlive its place."""
+    found = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", PRINTING],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (found.returncode, found.stdout[:8]) == (0, "waypost "), found.stderr
+    assert found.stdout.endswith("\n")

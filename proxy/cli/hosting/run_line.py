@@ -175,6 +175,9 @@ class _Switch:
 
 _NAMES: Final = ("stdin", "stdout", "stderr")
 _switching = threading.Lock()
+_kept: Final[list[_Switch]] = []
+"""Never let go: ``print`` borrows ``sys.stdout`` while it writes (CPython before 3.14),
+and crashes when another thread puts something else there and this one was the last."""
 
 
 def _switch_streams() -> None:
@@ -183,7 +186,8 @@ def _switch_streams() -> None:
         for name in _NAMES:
             stream = getattr(sys, name)
             if not isinstance(stream, _Switch):
-                setattr(sys, name, _Switch(name, stream))
+                _kept.append(_Switch(name, stream))
+                setattr(sys, name, _kept[-1])
 
 
 def run_line(
