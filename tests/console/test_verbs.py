@@ -17,6 +17,8 @@ ROUTES = {
     ("pool", "list"): ("get_pools",),
     ("pool", "show"): ("get_pool",),
     ("pool", "set"): ("set_pool",),
+    ("pool", "drain"): ("drain_front_end",),
+    ("pool", "undrain"): ("undrain_front_end",),
     ("binding", "list"): ("get_bindings",),
     ("binding", "remove"): ("remove_bindings",),
     ("user", "list"): ("get_users",),
