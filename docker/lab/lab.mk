@@ -13,7 +13,7 @@ SECONDS   ?= 30
 TRANSPORT ?= udp
 
 .PHONY: load man json deb deb-test requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
-        lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test
+        lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test lab-console
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
 	@python3 tests/sipp/load.py --target $(TARGET) --scenario $(SCENARIO) --rate $(RATE) \
@@ -70,6 +70,12 @@ lab-up: lab-tools $(if $(filter no,$(LAB_BUILD)),,lab-build) ## the migration in
 	@bash docker/lab/wait $(LAB)
 	@echo "up: make lab-journey, lab-load, lab-cutover, lab-kill-front-end, lab-down"
 
+lab-console: lab-tools ## the console of the lab, and a token for it
+	@$(LAB) build console
+	@$(LAB) up -d --no-build console
+	@$(LAB) exec -T waypost waypost token new lab-$$(date +%H%M%S) --role admin --days 1
+	@echo "console at https://localhost:$${LAB_CONSOLE_PORT:-8443} (its certificate is its own)"
+
 lab-journey: lab-tools ## a legacy client's start through the lab, step by step
 	@$(IN_LAB) client python3 journey.py 172.30.60.31 172.30.60.5 $(TRANSPORT)
 
@@ -95,7 +101,7 @@ lab-logs: lab-tools ## what every part of the lab says
 	@$(LAB) logs --tail 50
 
 lab-down: lab-tools ## stop the lab and forget its state
-	@$(LAB) down --volumes --remove-orphans
+	@$(LAB) --profile console down --volumes --remove-orphans
 
 lab-test: $(DEV) ## all of the above with an engine of its own, as CI runs it (needs root)
 	@WAYPOST_LAB=1 $(BIN)/python -m pytest tests/lab/test_containers.py $(ARGS)
