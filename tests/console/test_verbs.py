@@ -6,6 +6,7 @@ from proxy.console.app import APIS
 
 ROUTES = {
     ("endpoint", "get"): ("get_endpoints", "get_endpoint"),
+    ("endpoint", "list"): ("get_endpoints",),
     ("endpoint", "history"): ("endpoint_history", "all_history"),
     ("endpoint", "export"): ("export_endpoints",),
     ("endpoint", "new"): ("new_endpoint",),
