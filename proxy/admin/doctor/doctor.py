@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from proxy.admin.control import ControlError, Operator, refusals
+from proxy.admin.doctor.domains import domains_without_alias
 from proxy.admin.doctor.front_ends import judge, where_is
 from proxy.admin.doctor.journeys import Journeys
 from proxy.admin.doctor.learned import judge_learned
@@ -64,7 +65,17 @@ class Doctor:
         else:
             with refusals():
                 wanted = [find_endpoint(table, identity)]
+        if identity is None:
+            async for step in self._domains(wanted):
+                yield step
         async for step in self._examine(wanted, table, journeys):
+            yield step
+
+    async def _domains(self, endpoints: list[Endpoint]) -> AsyncIterator[Step]:
+        """Which domains have no endpoint, when these are all."""
+        dialled = await self._operator.store.unknown()
+        sees, domains = self._operator.sees, self._config.domains
+        for step in domains_without_alias(endpoints, domains, dialled, sees):
             yield step
 
     async def plan(
@@ -75,7 +86,10 @@ class Doctor:
         Raises ControlError for an address or a pool that cannot be.
         """
         table = await self._operator.store.load_table()
-        async for step in self._examine(_planned(plan), table, journeys):
+        wanted = _planned(plan)
+        async for step in self._domains([*table.endpoints.values(), *wanted]):
+            yield step
+        async for step in self._examine(wanted, table, journeys):
             yield step
 
     async def conflicts_of(self, plan: Plan) -> AsyncIterator[Step]:

@@ -106,7 +106,7 @@ async def _pool_answers(sight: Sight) -> Found:
 
 def _judged(steps: Sequence[Step]) -> Found:
     verdict = worst(steps)
-    if verdict in ("failed", "unknown"):
+    if verdict != "ok":
         bad = next(step for step in steps if step.verdict == verdict)
         return verdict, f"{bad.of} {bad.name}: {bad.text}"
     return verdict, f"{len(steps)} steps of the doctor, verdict {verdict}"

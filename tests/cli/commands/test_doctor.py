@@ -38,6 +38,14 @@ TLS = (
 
 
 @pytest.fixture
+def config_file(config_file):
+    """One domain, unless a test is about more."""
+    text = config_file.read_text()
+    config_file.write_text(text.replace(', "contoso.com"]', "]"))
+    return config_file
+
+
+@pytest.fixture
 def tcp(config_file):
     config_file.write_text(config_file.read_text() + TCP)
 
@@ -319,3 +327,30 @@ def test_without_a_service_not_all_is_well(waypost, tcp, config_file, monkeypatc
         assert waypost.out.startswith(told)
         assert waypost("doctor", "--json") == 1
     assert waypost.json["verdict"] == "failed"
+
+
+def test_a_domain_without_an_alias_is_a_warning_when_another_has_one(
+    waypost, config_file, tmp_path
+):
+    text = config_file.read_text()
+    config_file.write_text(text.replace('"contoso.test"]', '"contoso.test", "b.test"]'))
+
+    def aliases(*more):
+        waypost("doctor", "--json", *more)
+        return {x["of"]: x for x in waypost.json["steps"] if x["name"] == "alias"}
+
+    assert aliases() == {}, "nobody has one"
+    waypost.create()
+    step = aliases()["b.test"]
+    assert step["verdict"] == "warning"
+    assert "sip:ocschat@contoso.test" in step["text"]
+    assert "--sip-address sip:ocschat@b.test" in step["fix"]
+    assert aliases("ocschat@contoso.test") == {}, "it is about one endpoint"
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'[[change]]\nsip_address = "ocschat@b.test"\npool_fqdn = "{POOL}"\n'
+        "create = true\n"
+    )
+    assert aliases("--plan", str(plan)) == {}, "the plan makes it"
+    waypost.create("ocschat@b.test")
+    assert aliases() == {}
