@@ -27,7 +27,10 @@ State = Literal["done", "warning", "unknown", "failed", "open", "later"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One step as it stands: ``command`` is what to type, ``back`` the way back."""
+    """One step as it stands: ``command`` is what to type, ``back`` the way back.
+
+    ``topic`` is the title of Microsoft's page about it, when there is one.
+    """
 
     number: int
     name: str
@@ -38,6 +41,7 @@ class Item:
     back: str
     at: float | None = None
     by: str = ""
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Report:
     users: list[Usage]
 
 
+_ONLY_YOU: Final = "only you can know"
 _NAMES: Final = [step.name for step in STEPS]
 
 
@@ -150,10 +155,11 @@ async def report(
 async def _item(number: int, step: StepToDo, sight: Sight, memory: Memory) -> Item:
     kept = memory.done.get(step.name)
     back = way_back(step, sight)
-    blank = Item(number, step.name, step.title, "open", "", step.command, back)
+    said = step.name, step.title, "open", "", step.command, back
+    blank = Item(number, *said, topic=step.topic)
     if step.look is None:
         if kept is None:
-            text = "not this weekend" if step.later else "only you can know"
+            text = f"not this weekend: {step.topic}" if step.later else _ONLY_YOU
             return replace(blank, state="later" if step.later else "open", text=text)
         text = kept["note"] or "ticked off"
         return replace(blank, state="done", text=text, at=kept["at"], by=kept["by"])

@@ -61,7 +61,8 @@ Look = Callable[[Sight], Awaitable[Found]]
 @dataclass(frozen=True, slots=True)
 class StepToDo:
     """``look`` is None for a fact that only a person knows; ``once``: it need not stay
-    so; ``later``: the weekend does not wait for it.
+    so; ``later``: the weekend does not wait for it; ``topic`` is the title of
+    Microsoft's page about it, empty where the step is ours alone.
     """
 
     name: str
@@ -71,6 +72,7 @@ class StepToDo:
     look: Look | None = None
     once: bool = False
     later: bool = False
+    topic: str = ""
 
 
 async def _account_is_gone(sight: Sight) -> Found:
@@ -255,6 +257,22 @@ async def _is_quiet(sight: Sight) -> Found:
 
 
 _ROLLBACK: Final = "waypost cutover rollback"
+_MIGRATION: Final = (
+    "Migration from Lync Server 2010, Group Chat or Office Communications Server 2007 "
+    "R2 Group Chat to Lync Server 2013, Persistent Chat Server"
+)
+_DETAILS: Final = "Migration process - details"
+_BACKWARD: Final = "Run backward compatibility for Persistent Chat Server"
+_COEXISTENCE: Final = "Coexistence considerations"
+TOPICS: Final = (
+    *(_MIGRATION, "Standard migration scenario - high level", _DETAILS, _COEXISTENCE),
+    "Configuring Persistent Chat Server by using Windows PowerShell cmdlets",
+    *(_BACKWARD, "Get Persistent Chat Server pool availability"),
+    "Monitoring, starting, and stopping the Persistent Chat services",
+    "Troubleshooting Persistent Chat Server configuration using Windows PowerShell "
+    "cmdlets",
+)
+"""The titles of Microsoft's pages on the migration, in their order."""
 
 
 def way_back(step: StepToDo, sight: Sight) -> str:
@@ -278,12 +296,14 @@ STEPS: Final = (
         "The new pool is deployed and empty",
         "waypost runbook --done deploy",
         "nothing to take back",
+        topic=_MIGRATION,
     ),
     StepToDo(
         "tidy",
         "The old rooms are tidied up: categories, names, managers",
         "waypost runbook --done tidy",
         "nothing to take back",
+        topic=_DETAILS,
     ),
     StepToDo(
         "pool",
@@ -292,6 +312,7 @@ STEPS: Final = (
         "nothing to take back",
         _pool_answers,
         once=True,
+        topic=TOPICS[6],
     ),
     StepToDo(
         "old-way",
@@ -306,12 +327,14 @@ STEPS: Final = (
         "All services are stopped, both databases are backed up",
         "waypost runbook --done backup",
         "start the services again",
+        topic=_DETAILS,
     ),
     StepToDo(
         "data",
         "Rooms are exported and imported, files are copied",
         "waypost runbook --done data",
         "restore the new pool's database",
+        topic=_DETAILS,
     ),
     StepToDo(
         "account",
@@ -319,6 +342,7 @@ STEPS: Final = (
         "waypost runbook --facts FILE, or --done account",
         "create the user again and enable it for SIP",
         _account_is_gone,
+        topic=_BACKWARD,
     ),
     StepToDo(
         "silence",
@@ -333,6 +357,7 @@ STEPS: Final = (
         "waypost doctor --plan FILE --journey",
         "stop them again",
         _pool_answers,
+        topic=TOPICS[7],
     ),
     StepToDo(
         "cutover",
@@ -340,6 +365,7 @@ STEPS: Final = (
         'waypost cutover apply FILE --guard "5 %" --probe --confirm-within 30',
         _ROLLBACK,
         _leads_there,
+        topic=_BACKWARD,
     ),
     StepToDo(
         "doctor",
@@ -354,6 +380,7 @@ STEPS: Final = (
         "waypost usage --watch",
         _ROLLBACK,
         _client_was_seen,
+        topic=_BACKWARD,
     ),
     StepToDo(
         "ghost",
@@ -371,10 +398,19 @@ STEPS: Final = (
     ),
     StepToDo(
         "legacy",
-        "The old servers and their trusted application are removed",
+        "The old service is decommissioned, its trusted application with it",
         "waypost runbook --done legacy",
-        "restore them from their backup",
+        "restore it from its backup",
         later=True,
+        topic=_DETAILS,
+    ),
+    StepToDo(
+        "further",
+        "Further pools are deployed where wanted, each with its endpoint",
+        "waypost endpoint new ..., or waypost runbook --done further",
+        "waypost endpoint remove ADDRESS",
+        later=True,
+        topic=_COEXISTENCE,
     ),
     StepToDo(
         "retire",
@@ -383,5 +419,6 @@ STEPS: Final = (
         "waypost endpoint undo N",
         _is_quiet,
         later=True,
+        topic=_COEXISTENCE,
     ),
 )

@@ -100,6 +100,7 @@ class ItemView(Given):
     back: str
     at: Instant
     by: str
+    topic: str
 
 
 class ReportView(Given):
