@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.admin.runbook.steps import STEPS, TOPICS
+from proxy.admin.runbook.weekend import STEPS, TOPICS
 
 DOCS = Path(__file__).parents[1] / "docs"
 STATEMENTS = {

@@ -1,20 +1,26 @@
-"""``config check``: everything that start does, short of binding.
+"""``config check``: everything that start does, short of listening.
 
 Each step looks at one thing of this machine that a valid configuration needs and
-tells what to do when it is not right.  Nothing is created; an existing store is
-opened as start would open it, so one of an older version is migrated.
+tells what to do when it is not right.  Nothing is ok that was not seen: an address is
+taken for a moment, a name server is asked a question.  Nothing is created; an existing
+store is opened as start would open it, so one of an older version is migrated.
 """
 
 import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Final
 
 from proxy import clock
+from proxy.admin.name_servers import ask_name_servers, route_step
+from proxy.admin.places import Places
 from proxy.config import Config, ListenSection, TlsSection
 from proxy.config.keys import KeyFileError, read_keys
 from proxy.endpoints.address import Refused, normalise_address
+from proxy.facts.model import Verdict
 from proxy.net.errors import NetError
 from proxy.net.rehearsal import rehearse
 from proxy.net.tls import TlsFiles
@@ -26,38 +32,79 @@ from proxy.store.sqlite.place import obstacle
 WARN_DAYS = 14
 """The alert on certificates begins as early."""
 RESOLV_CONF = Path("/etc/resolv.conf")
+_CONSOLE: Final = ("fastapi", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing that was checked; ``text`` is what was found, or what to do.
 
-    With ``doubt`` all is well as far as can be seen from here, which is not far enough.
+    With a ``warning`` it starts and something is not right; ``unknown`` is what cannot
+    be judged from here, and the text says what would have to be true to know it.
     """
 
     name: str
-    ok: bool
+    verdict: Verdict
     text: str
-    doubt: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """It keeps nothing from starting."""
+        return self.verdict != "failed"
+
+    @property
+    def doubt(self) -> bool:
+        """It starts, and yet."""
+        return self.verdict in ("warning", "unknown")
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "text": self.text,
+            "doubt": self.doubt,
+            "verdict": self.verdict,
+        }
 
 
 async def check(config: Config) -> list[Step]:
     """All steps, failed ones too; the configuration itself is valid already."""
+    places = Places(config)
     return [
-        Step("config", True, f"{config.path} is valid"),
-        *map(_listener, config.listen),
+        Step("config", "ok", f"{config.path} is valid"),
+        *(Step(*place) for place in places.look()),
         *_tls(config),
+        *_console(config, places),
         *_keys(config),
         *_boundary(config),
         *_forgotten(config),
-        _dns(config),
-        _default_route(config),
+        Step("dns", *await ask_name_servers(config, RESOLV_CONF)),
+        Step("route", *await route_step(config)),
         *await _store(config),
     ]
 
 
-def _listener(listen: ListenSection) -> Step:
-    return Step("listen", True, f"{listen.transport} {listen.address}")
+def _console(config: Config, places: Places) -> Iterator[Step]:
+    """What ``waypost console`` needs, where its section is filled in."""
+    own = config.console
+    if own.as_table() == type(own)().as_table():
+        return
+    missing = [name for name in _CONSOLE if find_spec(name) is None]
+    if missing:
+        text = "the console is not installed here: pip install 'waypost[console]'"
+        yield Step("console", "warning", text)
+    files = config.console_files()
+    if files.certificate is not None:
+        yield _files("console tls", TlsFiles(*_texts(files.certificate, files.key)))
+    elif not own.is_loopback and not own.behind:
+        yield Step(
+            "console",
+            "failed",
+            f"{own.listen} can be reached from other machines: name certificate and "
+            "key in [console] or [tls], or the reverse proxy before it in behind",
+        )
+    yield Step("console", *places.console(own.address))
 
 
 def _tls(config: Config) -> Iterator[Step]:
@@ -73,8 +120,11 @@ def _tls(config: Config) -> Iterator[Step]:
 
 
 def _tls_files(config: Config, section: TlsSection | None, name: str) -> Step:
+    return _files(name, _paths(config, section))
+
+
+def _files(name: str, files: TlsFiles) -> Step:
     """Load what a TLS context would load."""
-    files = _paths(config, section)
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if files.ca is not None:
@@ -84,14 +134,18 @@ def _tls_files(config: Config, section: TlsSection | None, name: str) -> Step:
             context.load_cert_chain(files.certificate, files.key, password="")
     except OSError as error:  # ssl.SSLError is one
         text = explain(files.certificate, files.key, files.ca, error)
-        return Step(name, False, text)
-    return Step(name, True, str(files.certificate or files.ca))
+        return Step(name, "failed", text)
+    return Step(name, "ok", str(files.certificate or files.ca))
 
 
 def _paths(config: Config, section: TlsSection | None) -> TlsFiles:
     paths = config.tls_files(section)
     files = (paths.certificate, paths.key, paths.ca)
-    return TlsFiles(*(None if each is None else str(each) for each in files))
+    return TlsFiles(*_texts(*files))
+
+
+def _texts(*paths: Path | None) -> list[str | None]:
+    return [None if each is None else str(each) for each in paths]
 
 
 def _identity(config: Config, listen: ListenSection, step: Step) -> Step:
@@ -104,16 +158,16 @@ def _identity(config: Config, listen: ListenSection, step: Step) -> Step:
             listen.minimum_version or config.tls.minimum_version,
         )
     except NetError as error:
-        return Step(step.name, False, str(error))
+        return Step(step.name, "failed", str(error))
     if shown.doubt:
-        return Step(step.name, True, shown.doubt, doubt=True)
+        return Step(step.name, "warning", shown.doubt)
     days = int((shown.expires - clock.wall()) // 86_400)
     which = f" (that of {shown.weakest} in its chain)" if shown.weakest else ""
     names = ", ".join(shown.names) or "no name"
     if days < WARN_DAYS:
         text = f"{step.text}: {names}; ends in {days} days{which}: renew it"
-        return Step(step.name, True, text, doubt=True)
-    return Step(step.name, True, f"{step.text}: {names}")
+        return Step(step.name, "warning", text)
+    return Step(step.name, "ok", f"{step.text}: {names}")
 
 
 def _boundary(config: Config) -> Iterator[Step]:
@@ -122,28 +176,12 @@ def _boundary(config: Config) -> Iterator[Step]:
         if listen.first_hop:
             yield Step(
                 "boundary",
-                True,
+                "unknown",
                 f"clients connect to {listen.address} directly (topology C), which is"
                 " ruled out where they sign their messages (NTLM, Kerberos, TLS-DSK)"
                 " and the pool does not: they drop its answers, and our errors."
                 " Topologies A and B of docs/topologies.md have no such limit",
             )
-
-
-def _dns(config: Config) -> Step:
-    if config.dns.nameservers:
-        return Step("dns", True, ", ".join(config.dns.nameservers))
-    from proxy.pools.name_servers import NameServers  # dnspython: on demand
-
-    servers = NameServers(None, str(RESOLV_CONF)).addresses
-    if servers:
-        return Step("dns", True, f"the system's resolver: {', '.join(servers)}")
-    return Step(
-        "dns",
-        False,
-        f"{RESOLV_CONF} names no server: in section [dns] write "
-        'nameservers = ["10.1.0.53"]',
-    )
 
 
 def _keys(config: Config) -> Iterator[Step]:
@@ -154,23 +192,9 @@ def _keys(config: Config) -> Iterator[Step]:
     try:
         count = len(read_keys(path))
     except KeyFileError as error:
-        yield Step("keys", False, str(error))
+        yield Step("keys", "failed", str(error))
     else:
-        yield Step("keys", True, f"{count} in {path}, the first one signs")
-
-
-def _default_route(config: Config) -> Step:
-    route, uri = config.routes.default, config.routes.default_uri
-    if uri is not None and "." not in uri.host and ":" not in uri.host:
-        return Step(
-            "route",
-            True,
-            f"{route}: {uri.host} is asked for as it stands, because the search domains"
-            " of this machine are not applied; write the full name, unless the name"
-            " server knows the short one",
-            doubt=True,
-        )
-    return Step("route", True, route or "no default route: what is not ours gets 404")
+        yield Step("keys", "ok", f"{count} in {path}, the first one signs")
 
 
 async def _store(config: Config) -> list[Step]:
@@ -179,8 +203,8 @@ async def _store(config: Config) -> list[Step]:
     if path is not None and not os.path.exists(path):
         why_not = obstacle(path)
         if why_not is not None:
-            return [Step("store", False, str(why_not))]
-        return [Step("store", True, f"{url} will be made at start")]
+            return [Step("store", "failed", str(why_not))]
+        return [Step("store", "ok", f"{url} will be made at start")]
     try:
         store = await open_store(config.store_url)
         try:
@@ -190,14 +214,14 @@ async def _store(config: Config) -> list[Step]:
         finally:
             await store.close()
     except StoreError as error:
-        return [Step("store", False, str(error))]
+        return [Step("store", "failed", str(error))]
     found = f"{url}: {len(table.endpoints)} endpoints, {len(table.pools)} pools"
-    steps = [Step("store", True, found)]
+    steps = [Step("store", "ok", found)]
     for endpoint in table.endpoints.values():
         try:
             normalise_address(endpoint.sip_address, config.domains)
         except Refused as refusal:
-            steps.append(Step("endpoint", False, str(refusal)))
+            steps.append(Step("endpoint", "failed", str(refusal)))
     if config.registrar.enabled:
         steps.append(_registrar(config, users))
     elif users:
@@ -219,7 +243,7 @@ def _not_enabled(why: str) -> Step:
         f"{why}, and the registrar is not enabled, so a REGISTER is passed on: write "
         "enabled = true in section [registrar]"
     )
-    return Step("registrar", True, text, doubt=True)
+    return Step("registrar", "warning", text)
 
 
 def _registrar(config: Config, users: list[User]) -> Step:
@@ -231,7 +255,7 @@ def _registrar(config: Config, users: list[User]) -> Step:
     if strangers:
         return Step(
             "registrar",
-            False,
+            "failed",
             f'{", ".join(strangers)}: a password for another realm than "{realm}"; '
             'give a new one with "waypost user set", or put realm back',
         )
@@ -242,9 +266,9 @@ def _registrar(config: Config, users: list[User]) -> Step:
     ):
         return Step(
             "registrar",
-            False,
+            "failed",
             "nobody could register: name trusted_networks in section [registrar], or "
             'create users with "waypost user new"',
         )
     trusted = ", ".join(networks) or "no network"
-    return Step("registrar", True, f"{len(users)} users; {trusted} trusted")
+    return Step("registrar", "ok", f"{len(users)} users; {trusted} trusted")

@@ -12,7 +12,8 @@ from typing import Final, Literal, get_args
 from proxy.admin.control import ControlError, Operator, refusals
 from proxy.admin.facts import examine
 from proxy.admin.runbook.memory import Memory, keep, recall
-from proxy.admin.runbook.steps import STEPS, Sight, StepToDo, way_back
+from proxy.admin.runbook.steps import Sight, StepToDo, way_back
+from proxy.admin.runbook.weekend import STEPS
 from proxy.config import Config
 from proxy.endpoints.address import normalise_address, normalise_fqdn
 from proxy.endpoints.model import Cutover
@@ -155,8 +156,8 @@ async def report(
 async def _item(number: int, step: StepToDo, sight: Sight, memory: Memory) -> Item:
     kept = memory.done.get(step.name)
     back = way_back(step, sight)
-    said = step.name, step.title, "open", "", step.command, back
-    blank = Item(number, *said, topic=step.topic)
+    name, title, topic = step.name, step.title, step.topic
+    blank = Item(number, name, title, "open", "", step.command, back, topic=topic)
     if step.look is None:
         if kept is None:
             text = f"not this weekend: {step.topic}" if step.later else _ONLY_YOU

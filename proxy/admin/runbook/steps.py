@@ -1,9 +1,4 @@
-"""The steps of the migration weekend, and how each is verified.
-
-The order is that of Microsoft's documented migration, with one difference: the new
-pool's services are started before the address is switched, because no client can reach
-them before, and the switch wants to see them answer.
-"""
+"""How each step of the migration weekend is verified, and taken back."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -75,7 +70,7 @@ class StepToDo:
     topic: str = ""
 
 
-async def _account_is_gone(sight: Sight) -> Found:
+async def account_is_gone(sight: Sight) -> Found:
     """Lync alone knows: rule (a) of its facts for every address of the plan."""
     if not sight.findings:
         return "unseen", "only you can know, or Lync: --facts FILE looks there"
@@ -96,7 +91,7 @@ def _by_facts(sight: Sight, mine: Sequence[Finding], good: str) -> Found:
     return verdict, f"{bad.of}: {bad.text}"
 
 
-async def _pool_answers(sight: Sight) -> Found:
+async def pool_answers(sight: Sight) -> Found:
     doctor = Doctor(sight.operator, sight.config)
     steps: list[Step] = []
     for fqdn in sorted({normalise_fqdn(c.pool_fqdn) for c in sight.plan.changes}):
@@ -114,7 +109,7 @@ def _judged(steps: Sequence[Step]) -> Found:
     return verdict, f"{len(steps)} steps of the doctor, verdict {verdict}"
 
 
-async def _is_registered(sight: Sight) -> Found:
+async def is_registered(sight: Sight) -> Found:
     missing = [k for k in sight.keys if not await _sources(sight, k)]
     if missing and not sight.config.registrar.enabled:
         return "unknown", (
@@ -131,7 +126,7 @@ async def _sources(sight: Sight, key: str) -> list[str]:
     return [b.source for b in await sight.operator.store.bindings(key, sight.now)]
 
 
-async def _is_silent(sight: Sight) -> Found:
+async def is_silent(sight: Sight) -> Found:
     sources = [s for k in sight.keys for s in await _sources(sight, k)]
     if sources:
         return "failed", f"still registered from {', '.join(sources)}"
@@ -153,7 +148,7 @@ async def _silence(sight: Sight, good: str) -> Found:
     return "ok", good
 
 
-async def _leads_there(sight: Sight) -> Found:
+async def leads_there(sight: Sight) -> Found:
     """Every address of the plan leads to its pool, and the service routes so."""
     last = sight.table.cutover
     if sight.cutover is None:
@@ -176,7 +171,7 @@ async def _leads_there(sight: Sight) -> Found:
     return service.verdict, by
 
 
-async def _endpoints_are_well(sight: Sight) -> Found:
+async def endpoints_are_well(sight: Sight) -> Found:
     if not sight.table.endpoints:
         return "open", "no endpoints yet"
     doctor = Doctor(sight.operator, sight.config, sight.findings)
@@ -185,7 +180,7 @@ async def _endpoints_are_well(sight: Sight) -> Found:
     return _judged([first, *found, *[step async for step in doctor.endpoints()]])
 
 
-async def _client_was_seen(sight: Sight) -> Found:
+async def client_was_seen(sight: Sight) -> Found:
     cutover = sight.cutover
     if cutover is None:
         return "open", "no cutover yet"
@@ -213,7 +208,7 @@ async def _client_was_seen(sight: Sight) -> Found:
     return "open", "no client has been served since the cutover"
 
 
-async def _no_ghost(sight: Sight) -> Found:
+async def no_ghost(sight: Sight) -> Found:
     cutover = sight.cutover
     if cutover is None:
         return "open", "no cutover yet"
@@ -232,14 +227,14 @@ async def _no_ghost(sight: Sight) -> Found:
     return "ok", text
 
 
-async def _is_confirmed(sight: Sight) -> Found:
+async def is_confirmed(sight: Sight) -> Found:
     last = sight.table.cutover
     if last is None or last.state != "confirmed":
         return "open", "not confirmed"
     return "ok", f"confirmed by {last.settled_by}"
 
 
-async def _is_quiet(sight: Sight) -> Found:
+async def is_quiet(sight: Sight) -> Found:
     since = sight.now - QUIET_DAYS * 86_400
     rows = [
         row
@@ -256,29 +251,13 @@ async def _is_quiet(sight: Sight) -> Found:
     return "ok", f"nobody for {QUIET_DAYS} days"
 
 
-_ROLLBACK: Final = "waypost cutover rollback"
-_MIGRATION: Final = (
-    "Migration from Lync Server 2010, Group Chat or Office Communications Server 2007 "
-    "R2 Group Chat to Lync Server 2013, Persistent Chat Server"
-)
-_DETAILS: Final = "Migration process - details"
-_BACKWARD: Final = "Run backward compatibility for Persistent Chat Server"
-_COEXISTENCE: Final = "Coexistence considerations"
-TOPICS: Final = (
-    *(_MIGRATION, "Standard migration scenario - high level", _DETAILS, _COEXISTENCE),
-    "Configuring Persistent Chat Server by using Windows PowerShell cmdlets",
-    *(_BACKWARD, "Get Persistent Chat Server pool availability"),
-    "Monitoring, starting, and stopping the Persistent Chat services",
-    "Troubleshooting Persistent Chat Server configuration using Windows PowerShell "
-    "cmdlets",
-)
-"""The titles of Microsoft's pages on the migration, in their order."""
+ROLLBACK: Final = "waypost cutover rollback"
 
 
 def way_back(step: StepToDo, sight: Sight) -> str:
     """How to take a step back, as things stand."""
     last = sight.table.cutover
-    if step.back != _ROLLBACK:
+    if step.back != ROLLBACK:
         return step.back
     if last is None:
         return "nothing to take back: nothing has been switched"
@@ -286,139 +265,5 @@ def way_back(step: StepToDo, sight: Sight) -> str:
         return f"nothing to take back: cutover {last.number} is rolled back"
     lost = overwritten(last, sight.table)
     if lost:
-        return f"{_ROLLBACK} --force (undoes later changes of {', '.join(lost)}, too)"
-    return _ROLLBACK
-
-
-STEPS: Final = (
-    StepToDo(
-        "deploy",
-        "The new pool is deployed and empty",
-        "waypost runbook --done deploy",
-        "nothing to take back",
-        topic=_MIGRATION,
-    ),
-    StepToDo(
-        "tidy",
-        "The old rooms are tidied up: categories, names, managers",
-        "waypost runbook --done tidy",
-        "nothing to take back",
-        topic=_DETAILS,
-    ),
-    StepToDo(
-        "pool",
-        "The new pool answers",
-        "waypost doctor --plan FILE",
-        "nothing to take back",
-        _pool_answers,
-        once=True,
-        topic=TOPICS[6],
-    ),
-    StepToDo(
-        "old-way",
-        "The old service is registered here, clients reach it",
-        "waypost binding list",
-        "point the clients' DNS back to the old servers",
-        _is_registered,
-        once=True,
-    ),
-    StepToDo(
-        "backup",
-        "All services are stopped, both databases are backed up",
-        "waypost runbook --done backup",
-        "start the services again",
-        topic=_DETAILS,
-    ),
-    StepToDo(
-        "data",
-        "Rooms are exported and imported, files are copied",
-        "waypost runbook --done data",
-        "restore the new pool's database",
-        topic=_DETAILS,
-    ),
-    StepToDo(
-        "account",
-        "The well-known user is deleted from Active Directory",
-        "waypost runbook --facts FILE, or --done account",
-        "create the user again and enable it for SIP",
-        _account_is_gone,
-        topic=_BACKWARD,
-    ),
-    StepToDo(
-        "silence",
-        "Nobody is registered as the well-known user any more",
-        "waypost binding list",
-        "start the old Lookup service again",
-        _is_silent,
-    ),
-    StepToDo(
-        "start",
-        "The services of the new pool run again",
-        "waypost doctor --plan FILE --journey",
-        "stop them again",
-        _pool_answers,
-        topic=TOPICS[7],
-    ),
-    StepToDo(
-        "cutover",
-        "The endpoints lead to the new pool",
-        'waypost cutover apply FILE --guard "5 %" --probe --confirm-within 30',
-        _ROLLBACK,
-        _leads_there,
-        topic=_BACKWARD,
-    ),
-    StepToDo(
-        "doctor",
-        "Every endpoint is well",
-        "waypost doctor --journey",
-        _ROLLBACK,
-        _endpoints_are_well,
-    ),
-    StepToDo(
-        "client",
-        "The first real client was served",
-        "waypost usage --watch",
-        _ROLLBACK,
-        _client_was_seen,
-        topic=_BACKWARD,
-    ),
-    StepToDo(
-        "ghost",
-        "The old service stays away",
-        "waypost doctor",
-        _ROLLBACK,
-        _no_ghost,
-    ),
-    StepToDo(
-        "confirm",
-        "The cutover is confirmed",
-        "waypost cutover confirm",
-        _ROLLBACK,
-        _is_confirmed,
-    ),
-    StepToDo(
-        "legacy",
-        "The old service is decommissioned, its trusted application with it",
-        "waypost runbook --done legacy",
-        "restore it from its backup",
-        later=True,
-        topic=_DETAILS,
-    ),
-    StepToDo(
-        "further",
-        "Further pools are deployed where wanted, each with its endpoint",
-        "waypost endpoint new ..., or waypost runbook --done further",
-        "waypost endpoint remove ADDRESS",
-        later=True,
-        topic=_COEXISTENCE,
-    ),
-    StepToDo(
-        "retire",
-        "Nobody dials the old addresses any more",
-        "waypost usage",
-        "waypost endpoint undo N",
-        _is_quiet,
-        later=True,
-        topic=_COEXISTENCE,
-    ),
-)
+        return f"{ROLLBACK} --force (undoes later changes of {', '.join(lost)}, too)"
+    return ROLLBACK

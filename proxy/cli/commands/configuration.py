@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from proxy.admin.control import ControlError
+from proxy.admin.doctor.verdicts import summary
+from proxy.cli.commands.judged import Strict, end
 from proxy.cli.screen import render
+from proxy.cli.screen.steps import print_summary
 from proxy.cli.session import Session
 
 app = typer.Typer(
@@ -16,23 +18,35 @@ app = typer.Typer(
 )
 
 
+_MARKS: Final = {
+    "ok": "ok      ",
+    "warning": "DOUBT   ",
+    "unknown": "UNKNOWN ",
+    "failed": "FAILED  ",
+}
+
+
 @app.command()
-def check(context: typer.Context) -> None:
+def check(context: typer.Context, strict: Strict = False) -> None:
     """Do everything that start does, short of listening."""
     from proxy.admin import preflight
 
     session: Session = context.obj
     steps = asyncio.run(preflight.check(session.config()))
     if session.json:
-        render.print_json([asdict(step) for step in steps])
+        render.print_json([step.to_json() for step in steps])
     else:
         width = max(len(step.name) for step in steps)
-        for step in steps:
-            mark = ("DOUBT " if step.doubt else "ok    ") if step.ok else "FAILED"
-            print(f"{mark}  {step.name.ljust(width)}  {step.text}")
+        render.print_lines(
+            f"{_MARKS[step.verdict]}{step.name.ljust(width)}  {step.text}"
+            for step in steps
+        )
+        if any(step.doubt for step in steps):
+            print_summary(summary(steps))
     failed = sum(not step.ok for step in steps)
     if failed:
         raise ControlError(f"{failed} of {len(steps)} checks failed", exit_code=3)
+    end(steps, strict)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """The running service and its configuration: ``status``, ``drain`` and ``config``."""
 
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request
@@ -48,7 +47,7 @@ async def check_config(request: Request, config: Conf) -> Response:
     """Do everything that start does, short of listening: files, keys, DNS, store."""
 
     async def job(tell: Tell) -> Any:
-        steps = [asdict(step) for step in await preflight.check(config)]
+        steps = [step.to_json() for step in await preflight.check(config)]
         for step in steps:
             tell("step", step)
         return steps

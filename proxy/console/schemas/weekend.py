@@ -149,6 +149,7 @@ class CheckStep(Given):
     ok: bool
     text: str
     doubt: bool
+    verdict: Verdict
 
 
 class NodeView(Given):

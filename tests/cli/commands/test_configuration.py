@@ -6,13 +6,37 @@ import tomllib
 import pytest
 
 from proxy.config import load_config
+from proxy.lab.setting import free_address
+from tests.cli.commands.test_pool import running_zone
 
 
-def test_check_prints_a_line_per_step(waypost):
-    assert waypost("config", "check") == 0
+@pytest.fixture
+def quiet(config_file, monkeypatch):
+    """Addresses that nobody has, and a name server that answers."""
+    host, port = free_address("127.0.0.5", 0)
+    admin = "{}:{}".format(*free_address("127.0.0.5", 0))
+    text = config_file.read_text().replace("127.0.0.5:5060", f"{host}:{port}")
+    config_file.write_text(f'{text}[admin]\nlisten = "{admin}"\n')
+    with running_zone({}) as address:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", address)
+        yield
+
+
+@pytest.mark.here
+def test_check_prints_a_line_per_step(waypost, quiet):
+    assert waypost("config", "check", "--strict") == 0
     assert all(line.startswith("ok ") for line in waypost.out.splitlines())
     assert waypost("config", "check", "--json") == 0
-    assert all(step["ok"] for step in waypost.json)
+    assert {step["verdict"] for step in waypost.json} == {"ok"}
+
+
+def test_what_is_not_sure_has_an_exit_code_of_its_own(waypost, quiet, monkeypatch):
+    nobody = "{}:{}".format(*free_address("127.0.0.5", 0))
+    monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", nobody)
+    assert waypost("config", "check") == 0
+    assert "DOUBT   dns" in waypost.out
+    assert "1 warning" in waypost.out.splitlines()[-1]
+    assert waypost("config", "check", "--strict") == 5
 
 
 @pytest.mark.here
