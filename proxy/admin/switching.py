@@ -14,6 +14,7 @@ from proxy.admin.doctor.before_switch import (
     pools_of,
     refuse_when_failed,
 )
+from proxy.admin.doctor.probe_goals import judge_probe_goals
 from proxy.admin.doctor.verdicts import Step
 from proxy.admin.in_force import Keeper, rollback_keeper
 from proxy.config import Config
@@ -105,6 +106,12 @@ async def switch(
     for step in steps:
         tell(step)
     steps += await examine_pools(operator, config, pools_of(plan), tell)
+    if order.guard is not None and order.guard.probes:
+        table = await operator.store.load_table()
+        goals = await judge_probe_goals(config, table, outcome.changes)
+        for step in goals:
+            tell(step)
+        steps += goals
     examined(steps, outcome)
     forced = refuse_when_failed(steps, order.force)
     keeper.refuse_unless(order.force)

@@ -12,6 +12,14 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from proxy.endpoints.address import Refused
+from proxy.endpoints.callers import (
+    FAILED_FOR,
+    OTHERS_SERVED,
+    SERVED_TO,
+    Marks,
+    TopCaller,
+    bucket_of_caller,
+)
 from proxy.endpoints.model import Cutover, Guard, Uptime
 from proxy.endpoints.usage import COUNTED, DOCTOR
 from proxy.sip.message import Request
@@ -111,7 +119,10 @@ class GuardBook:
     failure counts: a client that goes on asking in a dead one tells nothing new.
     """
 
-    __slots__ = ("_armed", "_counts", "_dialogs", "_number", "_pools", "patience")
+    __slots__ = (
+        *("_armed", "_callers", "_counts", "_dialogs", "_number", "_pools"),
+        "patience",
+    )
 
     def __init__(
         self, armed: Callable[[], Cutover | None], patience: float = 4.0
@@ -122,6 +133,7 @@ class GuardBook:
         self._pools: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._dialogs: set[bytes] = set()
+        self._callers: dict[bytes, str] = {}  # by the Call-IDs of served calls
 
     def turn(self) -> None:
         """Count for the cutover that is guarded now."""
@@ -132,6 +144,7 @@ class GuardBook:
         self._number = number
         self._counts.clear()
         self._dialogs.clear()
+        self._callers.clear()
         switches = () if cutover is None else cutover.switches
         # The last is the canary's, where there is one.
         self._pools = {each.after.key: each.after.pools[-1] for each in switches}
@@ -145,10 +158,18 @@ class GuardBook:
             return
         if self._pools.get(record.endpoint) != record.pool.lower():
             return
-        if not record.request.from_aor().startswith(f"{DOCTOR}@"):
-            what = verdict_on(record, self.patience)
-            if what:
-                self._counts[what] += 1
+        aor = record.request.from_aor()
+        what = verdict_on(record, self.patience)
+        if not what or aor.startswith(f"{DOCTOR}@"):
+            return
+        self._counts[what] += 1
+        caller = bucket_of_caller(aor)
+        if what == SERVED:
+            self._counts[f"{caller} {SERVED_TO}"] += 1
+            if len(self._callers) < MOST_DIALOGS:
+                self._callers[record.request.value("call-id") or b""] = caller
+        elif what.startswith(FAILED):
+            self._counts[f"{caller} {FAILED_FOR}"] += 1
 
     def count_in_dialog(
         self, endpoint: str, pool: str, status: int, call_id: bytes
@@ -160,6 +181,9 @@ class GuardBook:
         if len(self._dialogs) < MOST_DIALOGS:
             self._dialogs.add(call_id)
         self._counts[f"{FAILED}{DIALOG}{status}"] += 1
+        caller = self._callers.get(call_id)
+        if caller is not None:
+            self._counts[f"{caller} {FAILED_FOR}"] += 1
 
     def count_probe(self, step: str) -> None:
         """A chat probe of ours; ``step`` is the one that broke, or empty."""
@@ -197,7 +221,8 @@ class Tally:
     ``refused`` are answers such as 403 and 404: as long as others are served they are
     the caller's matter, and when nobody is served they are the pool's.  ``causes``
     says how often which failure.  ``rounds`` are those of chat probes by new pool: how
-    many tried a front end of it, and how many found none to try.
+    many tried a front end of it, and how many found none to try.  ``of_one`` are the
+    failures of the caller who has most.
     """
 
     served: int
@@ -205,6 +230,7 @@ class Tally:
     refused: int
     causes: Mapping[str, int]
     rounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    of_one: int = 0
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> "Tally":
@@ -214,7 +240,9 @@ class Tally:
         refused = {k[len(REFUSED) :]: n for k, n in counts.items() if k[:8] == REFUSED}
         causes = {**failed, **refused} if not served else failed
         bad = sum(failed.values()), sum(refused.values())
-        return cls(served, *bad, causes, _rounds(counts))
+        top = TopCaller.of(counts)
+        of_one = top.failed if top else 0
+        return cls(served, *bad, causes, _rounds(counts), of_one)
 
     @property
     def calls(self) -> int:
@@ -239,7 +267,10 @@ class Tally:
         most = sorted(self.causes.items(), key=lambda item: (-item[1], item[0]))[:4]
         why = ", ".join(f"{cause} ({count})" for cause, count in most)
         text = f"{self.bad} of {self.calls} calls failed ({self.share:.1f} %)"
-        return f"{text}: {why}" if self.bad else text
+        if not self.bad:
+            return text
+        many = self.of_one >= HANDFUL and 2 * self.of_one > self.bad
+        return f"{text}: {why}{f', {self.of_one} of one caller' if many else ''}"
 
 
 def _rounds(counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
@@ -264,23 +295,49 @@ class Recent:
     ``note`` what the store has, now and then; instants are of a steady clock.
     """
 
-    __slots__ = ("_number", "_samples")
+    __slots__ = ("_marks", "_number", "_samples")
 
     def __init__(self) -> None:
         self._number = 0
+        self._marks = Marks()
         self._samples: list[tuple[float, Mapping[str, int]]] = []
 
     def note(self, number: int, counts: Mapping[str, int], now: float) -> Tally:
         """Take the sum for a cutover; what of it came in the last minutes."""
         if number != self._number:
             self._number, self._samples = number, []
+            self._marks = Marks()
+        self._marks.note(counts, counts.get(SERVED, 0))
         samples = self._samples
         if not samples or now - samples[-1][0] >= SAMPLE:
             samples.append((now, dict(counts)))
         while len(samples) > 1 and samples[1][0] <= now - WINDOW:
             del samples[0]
-        before = samples[0][1]
-        return Tally.of({k: n - before.get(k, 0) for k, n in counts.items()})
+        return Tally.of(self.lately(counts))
+
+    def lately(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """What of the sum came in the last minutes."""
+        before = self._samples[0][1] if self._samples else {}
+        return {k: n - before.get(k, 0) for k, n in counts.items()}
+
+    def is_one_caller(
+        self, some: Mapping[str, int], counts: Mapping[str, int], guard: Guard
+    ) -> bool:
+        """Whether too many of ``some`` calls fail because of one caller alone: without
+        it they are within the limit, and others were served while it failed.
+
+        ``some`` are all that were counted, or those of the last minutes.
+        """
+        top = TopCaller.of(some)
+        if top is None:
+            return False
+        tally = Tally.of(some)
+        served, failed = tally.served - top.served, tally.failed - top.failed
+        if 100 * failed > guard.limit * (served + failed):
+            return False
+        others = counts.get(SERVED, 0) - counts.get(f"{top.bucket} {SERVED_TO}", 0)
+        ever = counts.get(f"{top.bucket} {FAILED_FOR}", 0)
+        return self._marks.served_meanwhile(top, ever, others) >= OTHERS_SERVED
 
     @staticmethod
     def is_too_much(tally: Tally, guard: Guard) -> bool:

@@ -1,12 +1,14 @@
 """The guard: what is a failure of the new pool, and when there are too many."""
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.endpoints.address import Refused
+from proxy.endpoints.callers import OF_CALLER, bucket_of_caller
 from proxy.endpoints.codec import cutover_from_json, cutover_to_json
 from proxy.endpoints.guard import (
     GuardBook,
@@ -57,7 +59,12 @@ def counted(*records, **more) -> dict[str, int]:
     book = GuardBook(lambda: cutover(**more))
     for record in records:
         book.count(record, 0.0)
-    return book.take()[1]
+    return of_pools(book.take()[1])
+
+
+def of_pools(counts):
+    """Without whose calls they were."""
+    return {k: n for k, n in counts.items() if not k.startswith(OF_CALLER)}
 
 
 @pytest.mark.parametrize(
@@ -241,3 +248,113 @@ def test_a_round_without_anything_to_try_is_no_call():
         book.count_round(NEW, is_tried)
     tally = Tally.of(book.take()[1])
     assert (tally.calls, tally.rounds) == (0, {NEW: (1, 2)})
+
+
+USERS = [f"user{n}@contoso.test" for n in range(40)]
+
+
+def call(user, status=200, call_id="1"):
+    text = REQUEST.replace(b"a@contoso.test", user.encode()).replace(
+        b"Call-ID: 1", f"Call-ID: {call_id}".encode()
+    )
+    found = Record(status)
+    message = parse_message(text % (b"INVITE", b"INVITE"))
+    return SimpleNamespace(**vars(found), request=message)
+
+
+class Watched:
+    """A guard that looks after every call, as the service does."""
+
+    def __init__(self, counts=()):
+        self.book, self.recent = GuardBook(cutover), Recent()
+        self.counts = dict(counts)
+        self.now = 0.0
+
+    def see(self, *records, seconds=1.0):
+        for each in records:
+            self.book.count(each, 0.0)
+            self.look(seconds)
+
+    def look(self, seconds=0.0):
+        for what, count in self.book.take()[1].items():
+            self.counts[what] = self.counts.get(what, 0) + count
+        self.now += seconds
+        self.lately = self.recent.note(1, self.counts, self.now)
+
+    @property
+    def trips(self):
+        tally, recent = Tally.of(self.counts), self.recent
+        if tally.is_too_much(GUARD) and not recent.is_one_caller(
+            self.counts, self.counts, GUARD
+        ):
+            return True
+        return recent.is_too_much(self.lately, GUARD) and not recent.is_one_caller(
+            recent.lately(self.counts), self.counts, GUARD
+        )
+
+
+def test_one_caller_who_makes_the_pool_fail_does_not_trip_it_alone():
+    guard = Watched()
+    for number in range(200):
+        guard.see(call("mallory@contoso.test", 500), call(USERS[number % 40]))
+        # Five of the others must have been served to know that it is him alone.
+        assert number < 12 or not guard.trips, number
+    assert "200 of one caller" in str(Tally.of(guard.counts))
+    for number in range(400):  # he has gone, and that stays so
+        guard.see(call(USERS[number % 40]))
+        assert not guard.trips
+
+
+def test_a_pool_that_fails_two_callers_trips_it():
+    guard = Watched()
+    guard.see(*(call(user) for user in USERS))
+    one, other = "mallory@contoso.test", "alice@contoso.test"
+    assert bucket_of_caller(one) != bucket_of_caller(other)
+    for number in range(30):
+        guard.see(call(one, 500), call(other, 500), call(USERS[number % 40]))
+    assert guard.trips
+
+
+def test_a_pool_that_breaks_while_only_one_still_calls_trips_it():
+    guard = Watched()
+    guard.see(*(call(user) for user in USERS))
+    assert not guard.trips
+    for _ in range(30):
+        guard.see(call(USERS[0], 500))
+    assert guard.trips
+
+
+def test_the_only_caller_there_is_trips_it():
+    guard = Watched()
+    guard.see(*(call(USERS[0], status) for status in (200, 500) * 15))
+    assert guard.trips
+
+
+def test_a_pool_that_breaks_for_all_trips_it_in_spite_of_him():
+    guard = Watched()
+    for number in range(60):
+        guard.see(call("mallory@contoso.test", 500), call(USERS[number % 40]))
+    assert not guard.trips
+    for number in range(15):
+        guard.see(call(USERS[number], 500))
+    assert guard.trips
+
+
+def test_after_a_restart_his_failures_of_before_are_still_his_alone():
+    before = Watched()
+    for number in range(60):
+        before.see(call("mallory@contoso.test", 500), call(USERS[number % 40]))
+    after = Watched(before.counts)
+    after.look()
+    assert not after.trips
+
+
+def test_a_failure_inside_a_dialog_is_that_of_who_called():
+    guard = Watched()
+    for number in range(60):
+        call_id = f"call-{number}"
+        guard.see(call("mallory@contoso.test", 200, call_id), call(USERS[number % 40]))
+        guard.book.count_in_dialog(KEY, NEW, 500, call_id.encode())
+        guard.look()
+    assert guard.counts["failed in-dialog 500"] == 60
+    assert not guard.trips

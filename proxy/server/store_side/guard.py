@@ -106,9 +106,12 @@ class GuardWatch:
         tally, guard = Tally.of(counts), armed.guard
         self._state.guard.show(armed, tally)
         lately = self._recent.note(armed.number, counts, clock.monotonic())
-        if tally.is_too_much(guard):
+        recent = self._recent
+        if tally.is_too_much(guard) and not recent.is_one_caller(counts, counts, guard):
             await self._roll_back(armed, reason_for(tally, guard))
-        elif self._recent.is_too_much(lately, guard):
+        elif recent.is_too_much(lately, guard) and not recent.is_one_caller(
+            recent.lately(counts), counts, guard
+        ):
             await self._roll_back(armed, reason_for(lately, guard, LATELY))
 
     def _show_last(self) -> None:
