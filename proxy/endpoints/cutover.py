@@ -9,13 +9,14 @@ A canary is a cutover in part.  Widening it is another one that keeps the first 
 snapshot, so that one rollback always leads back to where it began.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from proxy.endpoints.address import Refused, endpoint_address
-from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
+from proxy.endpoints.address import Refused
+from proxy.endpoints.changes import Decide, RowChange, Rules
+from proxy.endpoints.mistakes import check_changes, in_order, placed
 from proxy.endpoints.model import (
     NO_UPTIME,
     Canary,
@@ -26,7 +27,7 @@ from proxy.endpoints.model import (
     Switch,
     Uptime,
 )
-from proxy.endpoints.plan import Plan, PlannedChange, place
+from proxy.endpoints.plan import Plan, PlannedChange
 from proxy.endpoints.table import EndpointTable
 
 
@@ -89,12 +90,7 @@ class Order:
 
 def apply_cutover(order: Order, now: float) -> Decide:
     """Switch every endpoint of a plan; Refused names everything that stands against."""
-    planned, mistakes = [], list(order.plan.problems)
-    for change in order.plan.changes:
-        try:
-            planned.append((change, *_checked(change, order.rules)))
-        except Refused as refusal:
-            mistakes.append(_placed(order.plan, change, refusal))
+    planned, mistakes = check_changes(order.plan, order.rules)
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = table.cutover
@@ -103,12 +99,12 @@ def apply_cutover(order: Order, now: float) -> Decide:
             raise Refused(text, "conflict")
         rows, problems = [], [*mistakes]
         for change, address, fields in planned:
-            try:
-                rows.append(_switched(table, change, address, fields, order, now))
-            except Refused as refusal:
-                problems.append(_placed(order.plan, change, refusal))
+            wrong = list(_obstacles(table, change, address, order))
+            problems += [placed(order.plan, change, text) for text in wrong]
+            if not wrong:
+                rows.append(_switched(table, address, fields, order, now))
         if problems:
-            raise Refused("\n".join(problems))
+            raise Refused("\n".join(in_order(problems, order.plan.file)))
         changed = [row for row in rows if row.before != row.after]
         if not changed:
             return []
@@ -117,25 +113,8 @@ def apply_cutover(order: Order, now: float) -> Decide:
     return decide
 
 
-def _placed(plan: Plan, change: PlannedChange, refusal: Refused) -> str:
-    """A mistake with the line of the plan where it can be mended."""
-    return (
-        f"{place(plan.file, change.line)}: {refusal}" if change.line else str(refusal)
-    )
-
-
-def _checked(
-    change: PlannedChange, rules: Rules
-) -> tuple[tuple[str, str], dict[str, object]]:
-    fields = EndpointFields(
-        change.pool_fqdn, change.display_name, change.request_uri, change.service_uris
-    )
-    return endpoint_address(change.sip_address, rules.domains), fields.checked(rules)
-
-
 def _switched(
     table: EndpointTable,
-    change: PlannedChange,
     address: tuple[str, str],
     fields: dict[str, object],
     order: Order,
@@ -144,13 +123,7 @@ def _switched(
     """One planned change as a row change, without effect when it is so already."""
     written, key = address
     before = table.endpoints.get(key)
-    _check_preconditions(change, written, before, order.bound.get(key, ()))
     if before is None:
-        if not order.share.is_whole:
-            raise Refused(
-                f"{written} does not exist yet, so a part of its users cannot be "
-                "switched: leave --percent and --pilots out"
-            )
         blank = Endpoint(written, key, "", created_at=now, changed_at=now)
         return RowChange(None, replace(blank, **fields))  # type: ignore[arg-type]
     if order.share.is_whole:
@@ -164,30 +137,34 @@ def _switched(
     )
 
 
-def _check_preconditions(
-    change: PlannedChange,
-    address: str,
-    before: Endpoint | None,
-    bound: Sequence[str],
-) -> None:
+def _obstacles(
+    table: EndpointTable, change: PlannedChange, address: tuple[str, str], order: Order
+) -> Iterator[str]:
+    """What must be true before and is not, each in a sentence."""
+    written, key = address
+    before, bound = table.endpoints.get(key), order.bound.get(key, ())
     if before is None and not change.create:
-        raise Refused(
-            f"{address} does not exist: write create = true in its [[change]], or "
+        yield (
+            f"{written} does not exist: write create = true in its [[change]], or "
             "correct the address"
         )
-    if change.expect_pool is not None:
-        found = before.pool_fqdn if before else ""
-        if found != change.expect_pool:
-            raise Refused(
-                f"{address} should lead to {change.expect_pool or 'no pool'} before "
-                f"the cutover but leads to {found or 'none'}: correct expect_pool, "
-                "or find out who changed it (waypost endpoint history)"
-            )
+    elif before is None and not order.share.is_whole:
+        yield (
+            f"{written} does not exist yet, so a part of its users cannot be "
+            "switched: leave --percent and --pilots out"
+        )
+    found = before.pool_fqdn if before else ""
+    if change.expect_pool is not None and found != change.expect_pool:
+        yield (
+            f"{written} should lead to {change.expect_pool or 'no pool'} before "
+            f"the cutover but leads to {found or 'none'}: correct expect_pool, "
+            "or find out who changed it (waypost endpoint history)"
+        )
     if before is not None and before.state == "retired":
-        raise Refused(f"{address} is retired: it answers 410, wherever it leads")
+        yield f"{written} is retired: it answers 410, wherever it leads"
     if bound and change.no_live_binding:
-        raise Refused(
-            f"{address} is still registered from {', '.join(bound)}: stop the old "
+        yield (
+            f"{written} is still registered from {', '.join(bound)}: stop the old "
             "Lookup service first, or write no_live_binding = false"
         )
 
