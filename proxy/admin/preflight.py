@@ -57,6 +57,11 @@ class Step:
         """It starts, and yet."""
         return self.verdict in ("warning", "unknown")
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Step":
+        """What another process has found; raises KeyError, TypeError."""
+        return cls(values["name"], values["verdict"], values["text"])
+
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         return {

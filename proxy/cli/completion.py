@@ -65,7 +65,7 @@ def _names(session: Session, what: str) -> list[str]:
     from proxy.admin import control
 
     if what == "steps":
-        from proxy.admin.runbook.steps import STEPS
+        from proxy.admin.runbook.weekend import STEPS
 
         return [step.name for step in STEPS]
     if what == "pools":

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Begun:
             "written": list(map(str, self.written)),
             "kept": list(map(str, self.kept)),
             "notes": self.notes,
-            "checks": [asdict(step) for step in self.checks],
+            "checks": [step.to_json() for step in self.checks],
             "next": self.next,
         }
 
@@ -162,13 +162,19 @@ def _checked(path: Path, owner: pwd.struct_passwd | None) -> list[Step]:
             cwd="/",
             timeout=60,
         )
-        return [Step(**step) for step in json.loads(ran.stdout)]
-    except (OSError, ValueError, TypeError, subprocess.TimeoutExpired) as error:
+        return [Step.from_json(step) for step in json.loads(ran.stdout)]
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        subprocess.TimeoutExpired,
+    ) as error:
         why = error.strerror if isinstance(error, OSError) else "it says nothing"
         return [
             Step(
                 "account",
-                False,
+                "failed",
                 f"{owner.pw_name} cannot run {line[0]} ({why}): install Waypost where "
                 "every account can read it, such as /opt/waypost",
             )

@@ -29,7 +29,8 @@ STEPS: Final = (
     N_("The first real client was served"),
     N_("The old service stays away"),
     N_("The cutover is confirmed"),
-    N_("The old servers and their trusted application are removed"),
+    N_("The old service is decommissioned, its trusted application with it"),
+    N_("Further pools are deployed where wanted, each with its endpoint"),
     N_("Nobody dials the old addresses any more"),
 )
 """What the steps of the runbook are called."""

@@ -11,7 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
-from proxy.admin.runbook.steps import STEPS
+from proxy.admin.runbook.weekend import STEPS
 from proxy.console.pages import borrowed
 from proxy.console.pages.words import choose, languages
 from proxy.store.access import ROLES
