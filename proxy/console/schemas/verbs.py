@@ -57,7 +57,7 @@ VERBS: Final[dict[str, Any]] = {
     "token new": people.MadeToken,
     "token revoke": people.AccessView,
     "trace": list[seen.TracedCall] | seen.LiveTrace,
-    "usage": list[table.UsageView],
+    "usage": list[table.UsageView] | list[table.UnknownView],
     "usage forget": seen.Forgotten,
     "user list": list[registrations.UserView],
     "user new": registrations.UserView,
