@@ -15,9 +15,11 @@ from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.main import zone
-from proxy.lab.service import Service, ServiceError, command, waypost
+from proxy.lab.service import Service, ServiceError
 from proxy.lab.setting import ALIAS, POOL, Setting, free_address
 from tests.support.scene import DNS_HOST, FRONT_END_HOSTS, WAYPOST_HOST
+from tests.support.until import told
+from tests.support.warm import run, waypost
 
 WORKERS = 2
 FE1 = "fe1.contoso.test"
@@ -34,11 +36,7 @@ class World:
         return await waypost(self.setting.config, *words)
 
     async def text(self, *words: str) -> str:
-        line = command("--config", str(self.setting.config), *words)
-        child = await asyncio.create_subprocess_exec(
-            *line, stdout=asyncio.subprocess.PIPE
-        )
-        return (await child.communicate())[0].decode()
+        return (await run("--config", str(self.setting.config), *words)).stdout
 
     async def follows(self, change: str) -> None:
         """Return when every worker routes by the table that the store has now.
@@ -48,8 +46,7 @@ class World:
         version = (await self.type("endpoint", "history"))[0]["version"]
 
         def workers() -> int:
-            lines = self.setting.log.read_text().splitlines()
-            seen = [json.loads(x) for x in lines if '"table.changed"' in x]
+            seen = told(self.setting.log, "table.changed")
             return sum(x["version"] >= version for x in seen)
 
         await until(lambda: workers() >= WORKERS, change)
