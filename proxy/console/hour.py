@@ -11,9 +11,9 @@ from typing import Final
 
 MINUTES: Final = 60
 _LINE: Final = re.compile(
-    r"^waypost_requests_finished_total\{([^}]*)\} ([0-9.e+]+)$", re.MULTILINE
+    r"^waypost_requests_finished_total\{([^}\n]*)\} ([0-9.e+]+)$", re.MULTILINE
 )
-_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+_LABEL: Final = re.compile(r'\b(\w+)="([^"]*)"')
 FAILED: Final = frozenset({"5xx", "6xx"})
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 from dataclasses import dataclass
 
@@ -56,9 +55,13 @@ async def start_console(setting: Setting) -> LabConsole | None:
                 said += line.decode("utf-8", "replace")
                 if "signs in" in said:
                     break
-    found = re.search(r"console at (\S+)\n.*?: (\S+)\n", said, re.DOTALL)
-    if found is not None:
-        return LabConsole(found[1], found[2], child)
+    # The address and the link stand at the ends of their lines.
+    at, link = (
+        next((x.split()[-1] for x in said.splitlines() if words in x), "")
+        for words in ("console at", "signs in")
+    )
+    if at and link:
+        return LabConsole(at, link, child)
     with contextlib.suppress(ProcessLookupError):
         child.kill()
     code = await child.wait()
