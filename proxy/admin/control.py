@@ -22,7 +22,7 @@ from proxy.endpoints.address import (
 )
 from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
 from proxy.endpoints.filters import parse_filter
-from proxy.endpoints.model import Endpoint, LearnedUri, Pool, Uptime
+from proxy.endpoints.model import Drain, Endpoint, LearnedUri, Pool, Uptime
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.flow import Transport
 from proxy.store.actor import Actor
@@ -104,10 +104,14 @@ class EndpointView:
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """A pool and the addresses of the endpoints that lead to it."""
+    """A pool and the addresses of the endpoints that lead to it.
+
+    ``drains`` are those of front ends that it may have: of every pool, or of this one.
+    """
 
     pool: Pool
     endpoints: Sequence[str]
+    drains: Sequence[Drain] = ()
 
 
 def rules_of(config: Config) -> Rules:
@@ -235,6 +239,11 @@ async def get_pools(operator: Operator, fqdn: str | None = None) -> list[PoolVie
                 each.sip_address
                 for each in table.endpoints.values()
                 if _uses(each, name)
+            ],
+            [
+                each
+                for each in table.drains
+                if each.pool in ("", name) and not each.has_ended(operator.clock())
             ],
         )
         for name in wanted

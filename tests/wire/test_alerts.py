@@ -38,7 +38,7 @@ pool_fqdn = "{NEW}"
 expect_pool = "{OLD}"
 """
 SCRAPE = """
-global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: waypost
@@ -106,16 +106,16 @@ class Alerts:
         """Return when all of them fire, each with something to do."""
         found: dict[str, dict[str, str]] = {}
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while not set(names) <= set(found):
                     await asyncio.sleep(0.2)
-                    found = await asyncio.to_thread(self._read)
+                    found |= await asyncio.to_thread(self._read)
         except TimeoutError:
             raise AssertionError(f"{set(names) - set(found)} of {set(found)}") from None
         assert all(found[name]["action"] for name in names)
 
     async def gone(self, name: str) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while name in await asyncio.to_thread(self._read):
                 await asyncio.sleep(0.2)
 

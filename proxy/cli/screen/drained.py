@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from proxy import clock
+from proxy.admin.as_json import iso
 from proxy.cli.screen import render
+from proxy.endpoints.model import Drain
 from proxy.sip.host import host_port
 
 
@@ -19,3 +21,15 @@ def drain_line(drain: Mapping[str, Any]) -> str:
     ends = f"{render.duration(left)} left" if until else "until undrained"
     why = f": {drain['reason']}" if drain["reason"] else ""
     return f"{where} is drained by {drain['by']}, {ends}{why}"
+
+
+def stored(drain: Drain) -> dict[str, Any]:
+    """A row of the store in the form of ``/status``."""
+    return {
+        "front_end": drain.front_end,
+        "port": drain.port,
+        "pool": drain.pool,
+        "reason": drain.reason,
+        "by": drain.drained_by,
+        "until": iso(drain.ends_at) if drain.ends_at else None,
+    }

@@ -10,7 +10,8 @@ from proxy.admin.control import PoolView
 from proxy.admin.pool_show import ServiceView, gone
 from proxy.cli.screen import render
 from proxy.cli.screen.chat_probe import chat_probe_rows
-from proxy.cli.screen.drained import drain_line
+from proxy.cli.screen.drained import drain_line, stored
+from proxy.endpoints.model import Drain
 from proxy.pools.description import FrontEndRow, PoolDescription, RecordRow
 from proxy.sip.host import host_port
 
@@ -60,7 +61,23 @@ def print_pool(
             ),
             list(map(_front_end, description.front_ends)),
         )
+    if service.problem:  # else the service tells of those that the pool has
+        render.print_lines(
+            drain_line(stored(each)) for each in _drained(view, description)
+        )
     _print_health(description, service)
+
+
+def _drained(view: PoolView, description: PoolDescription) -> list[Drain]:
+    """What the store says of the front ends that DNS names."""
+    return [
+        drain
+        for drain in view.drains
+        if any(
+            drain.covers(row.name, row.host, row.port, view.pool.fqdn)
+            for row in description.front_ends
+        )
+    ]
 
 
 def _health(service: ServiceView) -> str:

@@ -109,6 +109,29 @@ def test_without_a_service_show_says_that_health_is_not_known(waypost, monkeypat
         assert "no service answers" in waypost.json["service"]["problem"]
 
 
+def test_without_a_service_show_says_what_the_store_says_of_drains(
+    waypost, monkeypatch
+):
+    waypost.create()
+    with running_zone({f"{POOL} A": ["127.0.0.21", "127.0.0.22"]}) as address:
+        monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", address)
+        monkeypatch.setenv("WAYPOST_ADMIN_LISTEN", "127.0.0.1:9")
+        words = ("--for", "2h", "--reason", "a look")
+        assert waypost("pool", "drain", "127.0.0.22:5060", *words, "--what-if") == 0
+        assert waypost.out.startswith("What if: drain front end 127.0.0.22:5060 until")
+        assert waypost("pool", "drain", "127.0.0.22:5060", *words) == 0
+        assert waypost("pool", "drain", "127.0.0.21") == 1
+        assert "last front end" in waypost.err
+        assert waypost("pool", "drain", "127.0.0.23") == 1
+        assert "is no front end of any pool" in waypost.err
+        assert waypost("pool", "show", POOL) == 0
+        (line,) = [x for x in waypost.out.splitlines() if "a look" in x]
+        assert line.startswith("127.0.0.22:5060 is drained by ")
+        assert waypost("pool", "undrain", "127.0.0.22") == 0
+        assert waypost.out == "undrained front end 127.0.0.22:5060\n"
+    assert waypost("pool", "drain", "fe1", "--for", "soon") != 0
+
+
 FLAWED = {
     f"_sip._udp.{POOL} SRV": [
         "0 0 5060 fe1.test.",
