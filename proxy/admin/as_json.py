@@ -29,6 +29,7 @@ from proxy.facts.model import Facts, Finding
 from proxy.location.binding import Binding
 from proxy.store.access import Access
 from proxy.store.registrar import User
+from proxy.store.sqlite.backup_file import Backup
 
 _INSTANTS: Final = ("at", "confirm_by", "until")
 
@@ -48,6 +49,25 @@ def iso(seconds: float) -> str:
     """An instant for programs: local time with its zone, to the millisecond."""
     then = datetime.fromtimestamp(seconds).astimezone()
     return then.isoformat("T", "milliseconds")
+
+
+def backup_to_json(backup: Backup) -> dict[str, Any]:
+    """What is in a backup; ``made_at`` is null for a plain copy of a store's file."""
+    contents = backup.contents
+    at, actor, verb = contents.change
+    return {
+        "file": str(backup.path),
+        "bytes": backup.size,
+        "made_at": backup.made_at,
+        "made_by": backup.made_by,
+        "origin": backup.origin,
+        "schema": contents.schema,
+        "table_version": contents.table_version,
+        "newest_change": {
+            **{"number": contents.changes, "at": at, "actor": actor, "verb": verb}
+        },
+        "rows": dict(contents.rows),
+    }
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

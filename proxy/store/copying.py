@@ -38,6 +38,9 @@ META: Final = ("hmac_key", "registrar_version", "table_version")
 class StoreCopy(Protocol):
     """One end of a move; every method may raise StoreError."""
 
+    async def freeze(self) -> None:
+        """From now on read what belongs together as it is at this moment."""
+
     async def read(self, section: str) -> Rows:
         """All rows of a section."""
 

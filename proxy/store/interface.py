@@ -80,5 +80,8 @@ class Store(
         ``is_thorough``: as much as a real change needs, and without much patience.
         """
 
+    async def tidy(self) -> None:
+        """Put files in order; for one process, from time to time."""
+
     async def close(self) -> None:
         """Give everything back; closing twice is allowed."""

@@ -6,29 +6,14 @@ import pytest
 
 from proxy.admin.control import ControlError
 from proxy.admin.migrate import migrate
-from proxy.endpoints.changes import (
-    EndpointFields,
-    RowChange,
-    Rules,
-    new_endpoint,
-    set_pool,
-)
-from proxy.endpoints.model import Drain
-from proxy.endpoints.pool_usage import BOUNDS, PoolUsage, UserDays
-from proxy.endpoints.unknown import NOBODY
-from proxy.endpoints.usage import Usage
-from proxy.location.binding import Binding, BindingChange
-from proxy.store import Actor, Conflict, StoreError, User, open_store
-from proxy.store.access import Access
+from proxy.endpoints.changes import EndpointFields, new_endpoint
+from proxy.endpoints.pool_usage import PoolUsage, UserDays
+from proxy.store import StoreError, open_store
 from proxy.store.copying import SECTIONS
 from proxy.store.redis import copying
 from proxy.store.redis.copying import RedisCopy
 from tests.support.redis import RedisServer
-
-ANNA = Actor("anna", "cli on box")
-RULES = Rules(frozenset({"contoso.test"}))
-KEY = "ocschat@contoso.test"
-POOL = "pcpool.contoso.test"
+from tests.support.rich_store import ANNA, KEY, POOL, RULES, everything, fill_store
 
 
 @pytest.fixture(scope="module")
@@ -49,66 +34,8 @@ def redis_url(redis):
 async def full(tmp_path):
     """The URL of a store with something of everything in it."""
     url = f"sqlite:///{tmp_path}/full.db"
-    store = await open_store(url)
-    decide = new_endpoint(KEY, EndpointFields(pool_fqdn=POOL), RULES, 1.25)
-    await store.change(ANNA, "endpoint.new", decide, 1.25)
-    decide = set_pool(POOL, RULES, transport="tls", port=5061)
-    await store.change(ANNA, "pool.set", decide, 2.0)
-    row = [RowChange(None, Drain("fe1.test", 5060, POOL, "patch", "anna", 1.5, 9e9))]
-    await store.change(ANNA, "pool.drain", lambda table: row, 2.5)
-    await store.learn("sip:GC-1@contoso.test", POOL, KEY, 3.1)
-    await store.touch_learned({"gc-1@contoso.test": 4.7})
-    for number in range(1200):
-        octets = bytes(range(256))
-        aor = f"u{number}@contoso.test"
-        made = Binding(aor, octets, b"u", b"v", 0.7, 9e9 + 0.1, 1.5, b"c", 3)
-        await store.save_bindings([BindingChange(aor, octets, made)])
-    await store.set_user(
-        User("alice", "contoso.test", {"SHA-256": "aa", "MD5": "bb"}, 5.5), "new", ANNA
-    )
-    await store.note_conflict(
-        Conflict(KEY, "udp:10.0.0.1", "RTC", "sip:c", 1.5, 2.5, 7)
-    )
-    await store.add_usage(
-        [Usage(KEY, "a@x", 1.5, 2.5, 9, 2, "ua", "e", "tcp:10.0.0.1")],
-        [
-            PoolUsage(KEY, POOL, 20_700, 0, 9, 2, 4, tuple(range(len(BOUNDS) + 1))),
-            PoolUsage(KEY, POOL, 20_701, 3, 1),
-            PoolUsage(KEY, "other.contoso.test", 20_701, 3, 5, 5),
-        ],
-        [
-            UserDays(KEY, POOL, "a@x", (20_700, 20_701)),
-            UserDays(KEY, "other.contoso.test", "b@x", (20_701,)),
-        ],
-    )
-    await store.add_unknown(
-        [
-            Usage("chat@x", "a@x", 1.5, 2.5, 9, 9, "ua", "e", "tcp:10.0.0.1"),
-            Usage(*NOBODY, 1.5, 2.5, 4, 4, "", "", ""),
-        ]
-    )
-    await store.set_note("runbook", "ticked")
-    token = Access("token", "ci", "viewer", "ab", ("x.test",), (), 1.5, "anna", 9.5)
-    await store.set_access(token, "token.new", ANNA, 1.5, is_new=True)
-    await store.note_access_use("token", "ci", 2.25, "10.0.0.1")
-    await store.close()
+    await fill_store(url)
     return url
-
-
-async def everything(url):
-    store = await open_store(url)
-    table = await store.load_table()
-    found = (
-        *(table.version, table.endpoints, table.pools, table.learned, table.cutover),
-        table.drains,
-        *(await store.history(), await store.history(KEY), await store.users()),
-        sorted(each.row() for each in await store.bindings(None, 0.0)),
-        *(await store.conflicts(), await store.usage(), await store.note("runbook")),
-        *(await store.hmac_key(), await store.registrar_version()),
-        *(await store.accesses(), await store.pool_usage(), await store.user_days()),
-    )
-    await store.close()
-    return found
 
 
 async def test_there_and_back_everything_is_the_same(full, redis_url, tmp_path):

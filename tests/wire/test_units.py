@@ -29,12 +29,17 @@ def units(tmp_path: Path) -> Path:
     text = (UNITS / "waypost.service").read_text()
     text = text.replace("/opt/waypost/bin/waypost", "/bin/true")
     (tmp_path / "waypost.service").write_text(text)
+    text = (UNITS / "waypost-backup.service").read_text()
+    text = text.replace("/opt/waypost/bin/waypost", "/bin/true")
+    (tmp_path / "waypost-backup.service").write_text(text)
+    shutil.copy(UNITS / "waypost-backup.timer", tmp_path)
     shutil.copy(UNITS / "waypost.socket", tmp_path)
     return tmp_path
 
 
 def test_systemd_finds_nothing_to_complain_about(units: Path) -> None:
-    names = [str(units / name) for name in ("waypost.service", "waypost.socket")]
+    kinds = "waypost.service", "waypost.socket", "waypost-backup.timer"
+    names = [str(units / name) for name in (*kinds, "waypost-backup.service")]
     assert run("systemd-analyze", "verify", "--man=no", *names) == ""
 
 

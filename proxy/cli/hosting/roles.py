@@ -72,7 +72,10 @@ ANYWHERE: Final = frozenset(
 )
 """What needs neither a configuration nor a store."""
 HERE: Final = frozenset(
-    {("init",), ("serve",), ("console",), ("lab",), ("store", "migrate")}
+    {
+        *(("init",), ("serve",), ("console",), ("lab",)),
+        *(("store", each) for each in ("migrate", "backup", "restore")),
+    }
 )
 """What is of one machine."""
 

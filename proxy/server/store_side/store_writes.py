@@ -7,6 +7,7 @@ does not answer at all is the business of ``server/store_side/follow.py``.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import Final
 
@@ -22,6 +23,8 @@ TRY: Final = 5.0
 """Seconds without a write after which one is tried."""
 AGAIN: Final = 1.0
 TELL_EVERY: Final = 60.0
+TIDY: Final = 30.0
+"""Seconds between two times that the store puts its files in order."""
 
 
 class StoreWrites:
@@ -95,9 +98,15 @@ class StoreWrites:
                 raise
 
     async def watch(self, store: Store, is_first: bool) -> None:
-        """Keep finding out; of several workers one asks while all is well."""
+        """Keep finding out; of several workers one asks while all is well, and has the
+        store tidy up."""
+        tidied_at = clock.boottime()
         while True:
             await asyncio.sleep(AGAIN)
+            if is_first and clock.boottime() - tidied_at >= TIDY:
+                tidied_at = clock.boottime()
+                with contextlib.suppress(StoreError):  # reported by the next write
+                    await store.tidy()
             if self.problem or (is_first and not self.is_fresh):
                 try:
                     await self.attempt(store)

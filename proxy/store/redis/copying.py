@@ -13,38 +13,76 @@ from proxy.store.redis.connection import RedisConnection, Word, redis_key
 from proxy.store.redis.learned import rows_of, value_of
 from proxy.store.redis.ledger import pool_usage_of, user_days_of
 from proxy.store.redis.registrar import binding_from_json, binding_to_json
+from proxy.store.redis.scripts import PREFIX
 from proxy.store.redis.unknown import field_of, unknown_of
 
 Words = tuple[Any, ...]
+TOGETHER: Final = (
+    *("endpoints", "pools", "drains", "cutovers", "learned", "users", "notes"),
+    *("access", "access_used", "conflicts"),
+)
+"""The hashes that one moment is read of; bindings and counts are many and single."""
+_NEWEST: Final = "audit_number"
 
 
 class RedisCopy:
     """Rows made of what the Redis store keeps, and back."""
 
-    def __init__(self, redis: RedisConnection) -> None:
+    def __init__(self, redis: RedisConnection, stage: str = "") -> None:
         self._redis = redis
+        self._stage = stage  # begins the names of what is being restored
+        self._frozen: dict[str, dict[bytes, bytes]] = {}
+
+    async def freeze(self) -> None:
+        """Read what belongs together at one moment; later reads have it from here.
+
+        Contacts and counts go on: each of them stands for itself.  Rows of the history
+        never change, so those that came later are left out.
+        """
+        words = *META, "", *TOGETHER
+        found = await self._redis.script(scripts.SNAPSHOT, *words)
+        values, *hashes, used = found
+        names = [name.encode() for name in (*META, _NEWEST)]
+        self._frozen = {
+            "meta": dict(zip(names, values, strict=True)),
+            "learned:used": _pairs(used),
+            **{x: _pairs(y) for x, y in zip(TOGETHER, hashes, strict=True)},
+        }
 
     async def read(self, section: str) -> Rows:
         """See StoreCopy."""
         if section == "meta":
-            found = await self._redis.command("HMGET", redis_key("meta"), *META)
+            meta = self._frozen.get("meta")
+            if meta is None:
+                found = await self._redis.command("HMGET", self._key("meta"), *META)
+            else:
+                found = [meta[name.encode()] for name in META]
             return keyed(section, [(META[0], found[0]), *_numbers(found[1:])])
         if section == "usage":
             return keyed(section, await self._usage())
-        values: dict[bytes, bytes] = {}
         if section == "learned_by_pool":
-            await self._redis.scan("learned", values.update)
-            return keyed(section, await self._learned(values))
-        await self._redis.scan(section, values.update)
+            return keyed(section, await self._learned(await self._hash("learned")))
+        values = await self._hash(section)
         read = _READ.get(section, _plain)
-        return keyed(section, [row for item in values.items() for row in read(*item)])
+        rows = [row for item in values.items() for row in read(*item)]
+        if section == "audit" and self._frozen:
+            newest = int(self._frozen["meta"][_NEWEST.encode()])
+            rows = [row for row in rows if row[0] <= newest]  # type: ignore[operator]
+        return keyed(section, rows)
+
+    async def _hash(self, name: str) -> dict[bytes, bytes]:
+        if name in self._frozen:
+            return self._frozen[name]
+        values: dict[bytes, bytes] = {}
+        await self._redis.scan(self._stage + name, values.update)
+        return values
 
     async def _usage(self) -> list[Values]:
         rows: list[Values] = []
-        for endpoint in await self._redis.command("SMEMBERS", redis_key("usage")):
+        for endpoint in await self._redis.command("SMEMBERS", self._key("usage")):
             name = f"usage:{endpoint.decode()}"
             book: dict[bytes, bytes] = await self._redis.command(
-                "HGETALL", redis_key(name)
+                "HGETALL", self._key(name)
             )
             for aor, value in book.items():
                 numbers, rest = _halves(value)
@@ -55,10 +93,14 @@ class RedisCopy:
 
     async def _learned(self, values: dict[bytes, bytes]) -> list[Values]:
         rows: list[Values] = []
+        times = self._frozen.get("learned:used")
         for name, value in values.items():
-            used = await self._redis.command("ZSCORE", redis_key("learned:used"), name)
+            used = times.get(name) if times is not None else None
+            if times is None:
+                words = "ZSCORE", self._key("learned:used"), name
+                used = await self._redis.command(*words)
             for pool, endpoint, at, uri in rows_of(value):
-                rows.append((name.decode(), pool, uri, endpoint, at, float(used)))
+                rows.append((name.decode(), pool, uri, endpoint, at, float(used or at)))
         return rows
 
     async def write(self, section: str, rows: Sequence[Values]) -> None:
@@ -75,13 +117,21 @@ class RedisCopy:
             known = len(await self._usage())
             commands.append(("HSET", redis_key("meta"), "usage_rows", known))
         words: list[Word] = []
-        for command in commands:
-            words += len(command), *command
+        for verb, key, *rest in commands:
+            name = self._key(key.removeprefix(PREFIX)) if self._stage else key
+            words += len(rest) + 2, verb, name, *rest
         await self._redis.change(scripts.RESTORE, *words)
+
+    def _key(self, name: str) -> str:
+        return redis_key(self._stage + name)
 
     async def close(self) -> None:
         """See StoreCopy."""
         await self._redis.close()
+
+
+def _pairs(words: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _numbers(found: Sequence[bytes]) -> list[Values]:

@@ -191,6 +191,9 @@ class RedisStore(
         size = THOROUGH_BYTES if is_thorough else 1
         await self._redis.change(scripts.TRY_WRITE, bytes(size))
 
+    async def tidy(self) -> None:
+        """See Store; Redis looks after its files itself."""
+
     async def close(self) -> None:
         """See Store."""
         await self._redis.close()

@@ -13,11 +13,18 @@ from proxy.store.sqlite.file import SqliteFile
 class SqliteCopy:
     """Rows of the tables as they are."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_scratch: bool = False) -> None:
         SqliteFile(path).close()  # makes or migrates it
         self._path = path
         self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = FULL")
+        # A scratch file becomes something only when it is whole, and is flushed then.
+        level = "OFF" if is_scratch else "FULL"
+        self._db.execute(f"PRAGMA synchronous = {level}")
+
+    async def freeze(self) -> None:
+        """See StoreCopy."""
+        self._db.execute("BEGIN")
+        self._db.execute("SELECT count(*) FROM meta").fetchone()
 
     async def read(self, section: str) -> Rows:
         """See StoreCopy."""

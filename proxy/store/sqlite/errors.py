@@ -22,16 +22,20 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """The error of the store for an error of SQLite or the file system."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
-    if _is_full(path, error, primary):
+    if is_full(path, error):
         # SQLite has several names for it: which one depends on the file that grows.
         primary = sqlite3.SQLITE_FULL
     told = f"the store {path} {_sentence(path, error, primary)}"
     return StoreError(told, is_passing=primary in _PASSING)
 
 
-def _is_full(path: Path, error: Exception, code: int | None) -> bool:
+def is_full(path: Path, error: sqlite3.Error | OSError) -> bool:
+    """There is no room left where a file stands."""
     if isinstance(error, OSError):
         return error.errno in _FULL
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return True
     if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
         return False
     try:

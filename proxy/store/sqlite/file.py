@@ -9,7 +9,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
@@ -84,6 +84,7 @@ class SqliteFile:
         self._data_version = -1
         self._version = 0
         prepare(path)
+        before = Identity.of(path).file
         try:
             self._db = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, cached_statements=64
@@ -92,10 +93,14 @@ class SqliteFile:
             raise store_error(path, error) from error
         try:
             self._set_up(busy_seconds)
+            self._identity = Identity.of(path)
+            if self._identity.file != before:
+                # We would write into the file that a restore has just taken away.
+                told = f"the store {path} was replaced while it was opened: try again"
+                raise StoreError(told, is_passing=True)
         except BaseException:
             self._db.close()
             raise
-        self._identity = Identity.of(path)
         self._learned = SqliteLearned(self._db)
         self.registrar = SqliteRegistrar(self._db, self._transaction)
         self.news = SqliteNews(self._db, self.registrar)
@@ -325,17 +330,28 @@ class SqliteFile:
         One page may still find a place where a REGISTER does not.  So a check whether
         there is room again is ``is_thorough``, and does not wait for locks.
         """
-        if is_thorough:
-            self._db.execute(f"PRAGMA busy_timeout = {int(SHORT_BUSY * 1000)}")
+        body = bytes(THOROUGH_BYTES if is_thorough else 1)
+        with self._impatient() if is_thorough else nullcontext(), self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (body,))
+
+    @contextmanager
+    def _impatient(self) -> Iterator[None]:
+        self._db.execute(f"PRAGMA busy_timeout = {int(SHORT_BUSY * 1000)}")
         try:
-            with self._transaction():
-                body = bytes(THOROUGH_BYTES if is_thorough else 1)
-                self._db.execute(
-                    "INSERT OR REPLACE INTO meta VALUES ('probe', ?)", (body,)
-                )
+            yield
         finally:
-            if is_thorough:
-                self._db.execute(f"PRAGMA busy_timeout = {int(self._busy * 1000)}")
+            self._db.execute(f"PRAGMA busy_timeout = {int(self._busy * 1000)}")
+
+    @_mapped
+    def tidy(self) -> None:
+        """Fold the log into the file and empty it.
+
+        SQLite alone does so after 4 MB, which for a store of ours may be never: all of
+        it would stand in the log.  Where somebody reads meanwhile it is left for the
+        next time.
+        """
+        with self._impatient():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     # -- is it still the file that stands there? -----------------------------------
 

@@ -247,6 +247,10 @@ class SqliteStore:
         """See Store."""
         await self._run(self._file.try_write, is_thorough)
 
+    async def tidy(self) -> None:
+        """See Store."""
+        await self._run(self._file.tidy)
+
     async def hold_lease(self, name: str, holder: str, seconds: float) -> str:
         """See WatchStore."""
         return await self._run(self._file.watch.hold_lease, name, holder, seconds)

@@ -1,4 +1,4 @@
-"""`waypost store migrate` on the command line."""
+"""`waypost store` on the command line: migrate, backup, restore."""
 
 import pytest
 
@@ -48,3 +48,52 @@ def test_sentinels_without_the_name_of_a_master_are_refused(waypost, tmp_path):
     source = f"sqlite:///{tmp_path}/waypost.db"
     assert waypost("store", "migrate", source, "redis+sentinel://s1,s2/0") == 1
     assert "name of the master is missing" in waypost.err
+
+
+def test_a_store_is_saved_broken_and_put_back(waypost, tmp_path):
+    waypost.create()
+    backup, store = tmp_path / "b.db", tmp_path / "waypost.db"
+    assert waypost("store", "backup", str(backup)) == 0
+    assert waypost.out.splitlines()[1:] == [
+        "  1 endpoint, 0 contacts, 0 legacy users, 1 change"
+    ]
+    assert waypost("endpoint", "remove", "ocschat@contoso.test") == 0
+    assert waypost("store", "restore", str(backup)) == 1
+    assert "lacks: changes up to endpoint.remove by " in waypost.err
+    line = "store", "restore", str(backup), "--force"
+    assert waypost(*line, "--what-if") == 0
+    assert "What if:   not in it: changes up to endpoint.remove" in waypost.out
+    assert waypost("endpoint", "get", "--json") == 0 and waypost.json == []
+    assert waypost(*line) == 0
+    assert waypost.out.splitlines()[-1] == "now start the service"
+    assert waypost("endpoint", "get", "--json") == 0 and len(waypost.json) == 1
+    kept = [*tmp_path.glob("waypost.db.before-restore-*")]
+    assert len(kept) == 1
+    store.write_text("broken")
+    assert waypost("endpoint", "get") == 3
+    assert waypost("--json", "store", "restore", str(backup)) == 0
+    assert waypost.json["lost"] == [] and "before-restore-" in waypost.json["kept"]
+    assert waypost("endpoint", "get", "--json") == 0 and len(waypost.json) == 1
+    assert waypost("endpoint", "history") == 0
+    assert "store.restore" in waypost.out
+
+
+def test_a_backup_tells_scripts_what_is_in_it(waypost, tmp_path):
+    waypost.create()
+    assert waypost("--json", "store", "backup", str(tmp_path / "b.db")) == 0
+    assert waypost.json["rows"]["endpoints"] == 1
+    assert waypost.json["newest_change"]["verb"] == "endpoint.new"
+    assert waypost.json["bytes"] == (tmp_path / "b.db").stat().st_size
+
+
+def test_a_folder_of_backups_keeps_the_newest(waypost, tmp_path):
+    waypost.create()
+    folder = tmp_path / "daily"
+    folder.mkdir()
+    (folder / "waypost-20200101T000000Z.db").write_text("of long ago")
+    assert waypost("store", "backup", str(folder), "--keep", "1") == 0
+    assert f"removed {folder}/waypost-20200101T000000Z.db" in waypost.out
+    assert len([*folder.iterdir()]) == 1
+    line = "store", "backup", str(tmp_path / "b.db"), "--keep", "1"
+    assert waypost(*line) == 1
+    assert "--keep is for a folder" in waypost.err

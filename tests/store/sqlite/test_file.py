@@ -23,6 +23,31 @@ def test_commits_survive_a_power_cut_and_readers_do_not_wait(path):
     file.close()
 
 
+def test_a_tidy_file_has_an_empty_log_and_all_of_it_in_itself(path, tmp_path):
+    file = SqliteFile(path)
+    log = path.with_name("w.db-wal")
+    file.ledger.set_note("x", "in the log")
+    assert log.stat().st_size
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM notes").fetchall()
+    file.ledger.set_note("x", "later")
+    file.tidy()  # waits for nobody
+    assert log.stat().st_size
+    reader.execute("ROLLBACK")
+    file.tidy()
+    assert not log.stat().st_size
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(path.read_bytes())
+    other = SqliteFile(copy)
+    assert other.ledger.note("x") == "later"
+    other.close()
+    reader.close()
+    file.ledger.set_note("x", "goes on")
+    assert file.fresh() is None
+    file.close()
+
+
 def test_a_locked_file_says_who_to_ask(path):
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

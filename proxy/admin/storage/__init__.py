@@ -1,0 +1,1 @@
+"""The store as a whole: backup, restore, and whether it is well."""
