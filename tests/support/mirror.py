@@ -49,6 +49,7 @@ ELSEWHERE: dict[str, str] = {
     "admin/listener/http": "wire/test_admin_http.py",
     "admin/pool_show": "cli/commands/test_pool.py",
     "admin/registrar": "cli/commands/test_registrar.py",
+    "admin/storage/account": "admin/storage/test_check.py",
     "admin/storage/rows": "admin/storage/test_restore.py",
     "admin/usage": "cli/commands/test_usage.py",
     "cli/commands/binding": "cli/commands/test_registrar.py",

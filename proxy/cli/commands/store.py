@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from proxy import clock
-from proxy.admin.as_json import backup_to_json
+from proxy.admin.as_json import backup_to_json, steps_to_json
 from proxy.admin.control import ControlError
+from proxy.admin.doctor.verdicts import summary
 from proxy.cli.commands.endpoint import WhatIf
+from proxy.cli.commands.judged import Strict, end
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
+from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session, current_actor
 from proxy.store.factory import sqlite_path
 
@@ -106,6 +109,23 @@ def backup(
     print("  " + _held(found))
     for each in gone:
         print(f"removed {each}")
+
+
+@app.command()
+def check(context: typer.Context, strict: Strict = False) -> None:
+    """Is the store whole, of this version, and can the service write it?"""
+    import asyncio
+
+    from proxy.admin.storage import check as verbs
+
+    session: Session = context.obj
+    steps = asyncio.run(verbs.check(session.config().store_url, clock.wall()))
+    if session.json:
+        render.print_json(steps_to_json(steps))
+    else:
+        print_steps(steps)
+        print_summary(summary(steps))
+    end(steps, strict)
 
 
 @app.command()

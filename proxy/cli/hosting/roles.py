@@ -74,7 +74,7 @@ ANYWHERE: Final = frozenset(
 HERE: Final = frozenset(
     {
         *(("init",), ("serve",), ("console",), ("lab",)),
-        *(("store", each) for each in ("migrate", "backup", "restore")),
+        *(("store", each) for each in ("migrate", "backup", "restore", "check")),
     }
 )
 """What is of one machine."""

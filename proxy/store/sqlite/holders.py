@@ -15,15 +15,20 @@ _BYTES: Final = 512
 
 def holder_of(path: Path) -> str:
     """Who else has it open, in words; empty when nobody has.  Raises OSError."""
+    pid = pid_of(path)
+    return "" if pid is None else named(pid)
+
+
+def pid_of(path: Path) -> int | None:
+    """The process that has it open, 0 or less for one of another container; None when
+    nobody has.  Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, _FIRST, _BYTES, 0)
         found = struct.unpack(_LOCK, fcntl.fcntl(handle, fcntl.F_GETLK, wanted))
     finally:
         os.close(handle)
-    if found[0] == fcntl.F_UNLCK:
-        return ""
-    return named(found[4])
+    return None if found[0] == fcntl.F_UNLCK else int(found[4])
 
 
 def named(pid: int) -> str:

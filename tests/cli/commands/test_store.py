@@ -97,3 +97,19 @@ def test_a_folder_of_backups_keeps_the_newest(waypost, tmp_path):
     line = "store", "backup", str(tmp_path / "b.db"), "--keep", "1"
     assert waypost(*line) == 1
     assert "--keep is for a folder" in waypost.err
+
+
+def test_a_check_has_verdicts_and_an_exit_code(waypost, tmp_path):
+    assert waypost("store", "check") == 1
+    assert "failed  " in waypost.out and "-> the service or any command" in waypost.out
+    waypost.create()
+    assert waypost("store", "check") == 0
+    assert waypost.out.splitlines()[-1].endswith("0 unknown, 0 failed")
+    (tmp_path / "waypost.db").chmod(0o644)
+    assert waypost("store", "check") == 0
+    assert waypost("--json", "store", "check", "--strict") == 5
+    steps = {step["name"]: step for step in waypost.json["steps"]}
+    assert steps["mode"]["verdict"] == "warning"
+    (tmp_path / "waypost.db").write_text("broken")
+    assert waypost("store", "check") == 1
+    assert "waypost store restore FILE" in waypost.out
