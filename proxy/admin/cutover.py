@@ -164,6 +164,11 @@ async def status(operator: Operator) -> CutoverView | None:
     return CutoverView(last, left, changed, operator.rollback_problem, guard, compared)
 
 
+async def all_cutovers(operator: Operator, limit: int) -> list[Cutover]:
+    """The newest first, each with its switches."""
+    return (await operator.store.cutovers())[:limit]
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """Another try of a cutover that was rolled back: its plan, its users, its guard."""

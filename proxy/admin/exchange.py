@@ -13,6 +13,8 @@ class ImportReport:
 
     lines: list[ImportLine]
     outcome: Outcome
+    number: int | None = None
+    """Of one of its rows in the history, by which all of it can be taken back."""
 
 
 async def import_endpoints(
@@ -44,7 +46,12 @@ async def import_endpoints(
     is_forced = any(each.before is None and each.key in bound for each in changes)
     verb = "endpoint.import --force" if is_forced and force else "endpoint.import"
     decide = decide_import(order, now, skip_refused=skip_refused)
-    return ImportReport(lines, await apply_change(operator, verb, decide))
+    outcome = await apply_change(operator, verb, decide)
+    number = None
+    if outcome.changes:
+        newest = await operator.store.history(outcome.changes[-1].key, 1)
+        number = newest[0].number if newest else None
+    return ImportReport(lines, outcome, number)
 
 
 async def export_endpoints(operator: Operator, form: str) -> str:

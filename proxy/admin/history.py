@@ -7,6 +7,7 @@ from proxy.admin.doctor.conflicts import still_registered
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import RowChange, describe_changes, find_endpoint
 from proxy.endpoints.model import Endpoint
+from proxy.endpoints.undo import undo_batch as undo_batch_rule
 from proxy.endpoints.undo import undo_change
 from proxy.store.audit_row import AuditRow
 
@@ -52,6 +53,41 @@ def _words(row: AuditRow) -> str:
     if row.after is None and isinstance(row.before, Endpoint):
         return f"remove (it led to {row.before.pool_fqdn})"
     return "; ".join(line.strip() for line in rest) or verb
+
+
+async def undo_batch(
+    operator: Operator, number: int, *, what_if: bool = False, force: bool = False
+) -> Outcome:
+    """Take back all that was changed together with one change, as one change.
+
+    An import of many endpoints is one; ``number`` is that of any of its rows.
+    """
+    rows = await operator.store.audit_batch(number)
+    if not rows:
+        raise ControlError(
+            f"there is no change {number}, or not all that was changed with it is "
+            'yours: "waypost endpoint history" numbers the changes',
+            kind="missing",
+        )
+    now = operator.clock()
+    with refusals():
+        decide = undo_batch_rule(
+            number, [(row.number, row.before, row.after) for row in rows], now
+        )
+    verb = f"endpoint.undo --batch {number}"
+    back = {
+        row.key for row in rows if isinstance(row.before, Endpoint) and not row.after
+    }
+    bindings = [
+        each for each in await operator.store.bindings(None, now) if each.aor in back
+    ]
+    if bindings and not force:
+        aor = bindings[0].aor
+        of_it = [each for each in bindings if each.aor == aor]
+        raise ControlError(still_registered(aor, of_it), kind="conflict")
+    return await apply_change(
+        operator, f"{verb} --force" if bindings else verb, decide, what_if
+    )
 
 
 async def undo(

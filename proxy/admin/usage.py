@@ -9,7 +9,7 @@ from typing import Final
 from proxy.admin.comparison import Compared, by_pool, compare_cutover
 from proxy.admin.control import ControlError, Operator, Outcome, apply_change, refusals
 from proxy.endpoints.address import Refused
-from proxy.endpoints.changes import find_endpoint, retire_endpoint
+from proxy.endpoints.changes import activate_endpoint, find_endpoint, retire_endpoint
 from proxy.endpoints.model import Endpoint
 from proxy.endpoints.pool_usage import PoolUsage, users_by_day
 from proxy.endpoints.table import EndpointTable
@@ -186,3 +186,11 @@ async def retire(
     with refusals():
         decide = retire_endpoint(identity, text, operator.clock())
     return await apply_change(operator, "endpoint.retire", decide, what_if)
+
+
+async def activate(
+    operator: Operator, identity: str, *, what_if: bool = False
+) -> Outcome:
+    """Take a retirement back: requests go to the pool again."""
+    decide = activate_endpoint(identity, operator.clock())
+    return await apply_change(operator, "endpoint.activate", decide, what_if)

@@ -49,6 +49,7 @@ endpoint.app.command("list")(endpoint.get)  # as for everything else
 endpoint.app.command()(history.history)
 endpoint.app.command()(history.undo)
 endpoint.app.command()(usage.retire)
+endpoint.app.command()(usage.activate)
 endpoint.app.command("import")(exchange.import_)
 endpoint.app.command()(exchange.export)
 app.add_typer(endpoint.app, name="endpoint")

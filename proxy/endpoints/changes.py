@@ -197,6 +197,19 @@ def retire_endpoint(identity: str, text: str | None, now: float) -> Decide:
     return decide
 
 
+def activate_endpoint(identity: str, now: float) -> Decide:
+    """Serve a retired endpoint again, as before."""
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        before = find_endpoint(table, identity)
+        if before.state == "active":
+            return []
+        after = replace(before, state="active", retired_text="", changed_at=now)
+        return [RowChange(before, after)]
+
+    return decide
+
+
 def set_pool(
     fqdn: str,
     rules: Rules,

@@ -4,13 +4,18 @@ Refused when the row is no longer what that change made of it: then there is a n
 decision, and only a person can say which of the two shall hold.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.codec import Row
 from proxy.endpoints.model import Cutover, Drain, Endpoint, Pool
 from proxy.endpoints.table import EndpointTable
+
+SHOWN: Final = 20
+"""Rows that a refusal names."""
 
 
 def undo_change(
@@ -42,6 +47,41 @@ def undo_change(
         if isinstance(again, Endpoint):
             again = replace(again, changed_at=now)
         return [RowChange(current, again)]
+
+    return decide
+
+
+def undo_batch(
+    number: int, rows: Sequence[tuple[int, Row | None, Row | None]], now: float
+) -> Decide:
+    """Take back every row of the change that row ``number`` was made in, all or none.
+
+    ``rows`` are number, before and after.  Raises Refused with every row that was
+    changed again since.
+    """
+    decisions = [undo_change(each, before, after, now) for each, before, after in rows]
+
+    def decide(table: EndpointTable) -> list[RowChange]:
+        found: list[RowChange] = []
+        refusals: list[str] = []
+        for each in decisions:
+            try:
+                found += each(table)
+            except Refused as refusal:
+                refusals.append(str(refusal))
+        if refusals:
+            more = len(refusals) - SHOWN
+            raise Refused(
+                "\n".join(
+                    [
+                        f"nothing of change {number} was taken back:",
+                        *refusals[:SHOWN],
+                        *([f"and {more} more"] if more > 0 else []),
+                    ]
+                ),
+                "conflict",
+            )
+        return found
 
     return decide
 

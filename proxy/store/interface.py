@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from proxy.endpoints.changes import Decide, RowChange
+from proxy.endpoints.model import Cutover
 from proxy.endpoints.table import EndpointTable
 from proxy.store.access import AccessStore
 from proxy.store.actor import Actor
@@ -58,6 +59,12 @@ class Store(
 
     async def audit_row(self, number: int) -> AuditRow | None:
         """One row change by its number; None when there is none."""
+
+    async def audit_batch(self, number: int) -> list[AuditRow]:
+        """All row changes of the one that row was made in; none when it is none."""
+
+    async def cutovers(self) -> list[Cutover]:
+        """Every cutover with its switches, the newest first."""
 
     async def learn(
         self, uri: str, pool_fqdn: str, endpoint_key: str, now: float

@@ -14,7 +14,7 @@ from proxy.endpoints.changes import (
     set_endpoint,
     set_pool,
 )
-from proxy.endpoints.model import Drain, Endpoint, Pool
+from proxy.endpoints.model import Cutover, Drain, Endpoint, Pool
 from proxy.sip.errors import MalformedMessage
 from proxy.store import Actor, StoreError, open_store
 
@@ -49,6 +49,31 @@ async def test_history_is_newest_first_and_of_one_row_when_asked(store):
     assert [row.verb for row in rows] == ["remove", "set", "endpoint.new"]
     assert rows[0].before == rows[1].after
     assert len(await store.history(limit=2)) == 2
+
+
+async def test_what_was_changed_together_is_found_by_any_of_its_rows(store):
+    await create(store, "before@contoso.test")
+    rows = [
+        RowChange(None, Endpoint(f"sip:u{n}@c.d", f"u{n}@c.d", "p.q"))
+        for n in range(1100)
+    ]
+    await store.change(ALICE, "endpoint.import", lambda table: rows, 6.0)
+    await create(store, "after@contoso.test", now=6.0)
+    for number in (2, 600, 1101):
+        found = await store.audit_batch(number)
+        assert [row.number for row in found] == list(range(2, 1102))
+        assert {row.verb for row in found} == {"endpoint.import"}
+    assert [row.number for row in await store.audit_batch(1)] == [1]
+    assert await store.audit_batch(1103) == []
+
+
+async def test_every_cutover_is_kept(store):
+    assert await store.cutovers() == []
+    for number in (1, 2):
+        made = Cutover(number, "applied", "plan", float(number), "anna")
+        row = RowChange(None, made)
+        await store.change(ALICE, "cutover.apply", lambda table, row=row: [row], 6.0)
+    assert [each.number for each in await store.cutovers()] == [2, 1]
 
 
 async def test_a_refused_change_writes_nothing_at_all(store):

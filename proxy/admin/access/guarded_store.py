@@ -123,7 +123,7 @@ class GuardedStore:
         endpoints = [x for x in table.endpoints.values() if access.covers(x.key)]
         used = {fqdn for each in endpoints for fqdn in each.pools}
         cutover = table.cutover
-        if cutover and not all(access.covers(x.after.key) for x in cutover.switches):
+        if cutover and not self._covers(cutover):
             cutover = None
         return EndpointTable(
             endpoints,
@@ -153,6 +153,21 @@ class GuardedStore:
         if row is None or (self._access.is_scoped and not self._sees(row)):
             return None
         return row
+
+    async def audit_batch(self, number: int) -> list[AuditRow]:
+        """See Store; of a change that is partly out of the scope nothing."""
+        rows = await self._store.audit_batch(number)
+        if self._access.is_scoped and not all(map(self._sees, rows)):
+            return []
+        return rows
+
+    async def cutovers(self) -> list[Cutover]:
+        """See Store: those that are in the scope as a whole."""
+        found = await self._store.cutovers()
+        return [each for each in found if self._covers(each)]
+
+    def _covers(self, cutover: Cutover) -> bool:
+        return all(self._access.covers(each.after.key) for each in cutover.switches)
 
     async def bindings(self, aor: str | None, now: float) -> list[Binding]:
         """See RegistrarStore."""

@@ -132,7 +132,7 @@ class Doctor:
         if endpoint.state == "retired":
             yield Step(
                 *(address, "state", "warning", "retired: clients get 410"),
-                fix='take it back with "waypost endpoint undo", or remove it',
+                fix='"waypost endpoint activate" takes it back, or remove it',
             )
         yield await self._old_users.judge(endpoint, is_there)
 

@@ -23,11 +23,12 @@ from proxy.cli.commands.endpoint import WhatIf
 from proxy.cli.commands.judged import FactsFile, Force, Strict, end, read
 from proxy.cli.commands.pool_doubts import pool_doubts, warn
 from proxy.cli.screen import render
-from proxy.cli.screen.cutover_view import SHOWN, print_cutover, terms
+from proxy.cli.screen.cutover_view import SHOWN, print_cutover, print_cutovers, terms
 from proxy.cli.screen.output import made
 from proxy.cli.screen.steps import print_steps, print_summary
 from proxy.cli.session import Session
 from proxy.endpoints.changes import describe_changes
+from proxy.endpoints.codec import cutover_to_json
 from proxy.endpoints.cutover import Share
 from proxy.endpoints.guard import parse_limit, parse_span
 from proxy.endpoints.model import Cutover, Guard
@@ -215,6 +216,22 @@ def status(context: typer.Context) -> None:
         print("no cutover yet")
     else:
         print_cutover(view, keeper)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+) -> None:
+    """Every cutover that there was, the newest first."""
+    session: Session = context.obj
+    found = session.operate(lambda operator: verbs.all_cutovers(operator, limit))
+    if session.json:
+        render.print_json([cutover_to_json(each) for each in found])
+    elif not found:
+        print("no cutover yet")
+    else:
+        print_cutovers(found)
 
 
 def share_of(percent: int | None, pilots: Path | None) -> Share:

@@ -48,7 +48,8 @@ def import_(
         made(_counts(report))
     if session.json:
         lines = [asdict(line) for line in report.lines]
-        render.print_json({**outcome_to_json(report.outcome), "rows": lines})
+        about = {"rows": lines, "number": report.number}
+        render.print_json({**outcome_to_json(report.outcome), **about})
     else:
         _print_report(report, "What if: " if what_if else "")
     if (
@@ -65,6 +66,8 @@ def _print_report(report: ImportReport, lead: str) -> None:
         where = f" ({line.place})" if why else ""
         text = f"{line.verdict:<8}{line.address or '(no address)'}{where}{why}"
         render.print_lines([lead + text])
+    if report.number is not None and len(report.outcome.changes) > 1:
+        print(f'all of it back: "waypost endpoint undo --import {report.number}"')
     print(lead + _counts(report))
 
 

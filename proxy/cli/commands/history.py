@@ -6,7 +6,7 @@ import typer
 
 from proxy.admin import history as verbs
 from proxy.admin.as_json import history_line_to_json
-from proxy.admin.control import Operator, Outcome
+from proxy.admin.control import ControlError, Operator, Outcome
 from proxy.cli.commands.endpoint import (
     Confirm,
     Force,
@@ -52,16 +52,34 @@ def history(
 def undo(
     context: typer.Context,
     number: Annotated[
-        int, typer.Argument(metavar="N", help="The change's number in the history.")
-    ],
+        int | None,
+        typer.Argument(metavar="[N]", help="The change's number in the history."),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--import",
+            "--batch",
+            metavar="N",
+            help="All that was changed together with change N: a whole import.",
+        ),
+    ] = None,
     what_if: WhatIf = False,
     confirm: Confirm = False,
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Take one change back. That is a change too, and can be undone."""
+    """Take one change back, or a whole import. That is a change too."""
+    if (number is None) == (batch is None):
+        raise ControlError(
+            "say which change: N of the history, or --import N for all that was "
+            "changed with it"
+        )
 
     async def work(operator: Operator, what_if: bool) -> Outcome:
+        if batch is not None:
+            return await verbs.undo_batch(operator, batch, what_if=what_if, force=force)
+        assert number is not None
         return await verbs.undo(operator, number, what_if=what_if, force=force)
 
     run_change(context, work, what_if, confirm, False, quiet)

@@ -132,6 +132,23 @@ def _show(
         _print_all(views)
 
 
+def activate(
+    context: typer.Context,
+    identity: Identity = None,
+    what_if: WhatIf = False,
+    confirm: Confirm = False,
+    quiet: Quiet = False,
+    identity_option: IdentityOption = None,
+) -> None:
+    """Take "retire" back: whoever dials it reaches the pool again."""
+    who = required(identity, identity_option)
+
+    async def work(operator: Operator, what_if: bool) -> Outcome:
+        return await verbs.activate(operator, who, what_if=what_if)
+
+    run_change(context, work, what_if, confirm, False, quiet)
+
+
 def retire(
     context: typer.Context,
     identity: Identity = None,

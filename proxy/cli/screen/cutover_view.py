@@ -1,5 +1,6 @@
 """The newest cutover on the screen: how it stands, and what its guard has seen."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from proxy.admin.cutover import CutoverView
@@ -7,7 +8,7 @@ from proxy.admin.guarding import GuardView
 from proxy.admin.in_force import Keeper
 from proxy.cli.screen import render
 from proxy.cli.screen.pool_usage import print_compared
-from proxy.endpoints.model import Guard
+from proxy.endpoints.model import Cutover, Guard
 
 SHOWN: Final = 40
 """Endpoints whose change is written out; --json has all."""
@@ -49,6 +50,23 @@ def print_cutover(view: CutoverView, keeper: Keeper | None) -> None:
         rows.append(("Changed since", ", ".join(view.changed[:SHOWN])))
     render.print_properties(rows)
     print_compared(view.compared[:SHOWN])
+
+
+def print_cutovers(found: Sequence[Cutover]) -> None:
+    """One row each: what was switched for whom, by whom, and how it ended."""
+    columns = "No.", "Applied", "State", "Endpoints", "Users", "Plan", "By", "Settled"
+    rows = [
+        (
+            *(str(each.number), render.instant(each.applied_at), each.state),
+            *(str(len(each.switches)), each.share or "all", each.plan or "-"),
+            each.applied_by,
+            f"{render.instant(each.settled_at)} by {each.settled_by}"
+            if each.settled_by
+            else "-",
+        )
+        for each in found
+    ]
+    render.print_table(columns, rows)
 
 
 def _guard_rows(view: CutoverView, keeper: Keeper | None) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from proxy.console.api.routing import (
     Api,
     Conf,
     Force,
+    Limit,
     Op,
     Reader,
     TheDesk,
@@ -35,15 +36,24 @@ from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
 from proxy.console.schemas.table import (
     CutoverLook,
     CutoverOutcome,
+    CutoverRow,
     CutoverView,
     NewCutover,
 )
+from proxy.endpoints.codec import cutover_to_json
 from proxy.endpoints.cutover import Share
 from proxy.endpoints.model import Guard
 from proxy.endpoints.plan import parse_pilots, read_plan
 from proxy.facts.model import Facts
 
 api = Api("cutovers")
+
+
+@api.get("/cutovers", list[CutoverRow])
+async def list_cutovers(operator: Reader, limit: Limit = 20) -> Response:
+    """Every cutover that there was, the newest first."""
+    found = await verbs.all_cutovers(operator, limit)
+    return Answer([cutover_to_json(each) for each in found])
 
 
 @api.get("/cutovers/newest", CutoverView)

@@ -15,7 +15,16 @@ from proxy.admin.as_json import (
 )
 from proxy.admin.control import Operator, Outcome
 from proxy.config import Config
-from proxy.console.api.routing import Answer, Api, Conf, Force, Op, Reader, WhatIf
+from proxy.console.api.routing import (
+    Answer,
+    Api,
+    Conf,
+    Force,
+    Limit,
+    Op,
+    Reader,
+    WhatIf,
+)
 from proxy.console.desk import row_tag, table_tag
 from proxy.console.doubts import doubts_of
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
@@ -35,7 +44,6 @@ api = Api("endpoints")
 Identity = Annotated[
     str, Path(description="SIP address or display name.", min_length=1, max_length=1024)
 ]
-Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many.")]
 
 
 @api.get("/endpoints", list[EndpointView])
@@ -122,6 +130,15 @@ async def retire_endpoint(
     return await answer_change(operator, config, outcome)
 
 
+@api.post("/endpoints/{identity}/activate", OutcomeView)
+async def activate_endpoint(
+    identity: Identity, operator: Op, config: Conf, what_if: WhatIf = False
+) -> Response:
+    """Take a retirement back: whoever dials it reaches the pool again."""
+    outcome = await usage.activate(operator, identity, what_if=what_if)
+    return await answer_change(operator, config, outcome)
+
+
 @api.get("/endpoints/{identity}/history", list[HistoryView])
 async def endpoint_history(
     identity: Identity, operator: Reader, limit: Limit = 100
@@ -145,9 +162,13 @@ async def undo_change(
     config: Conf,
     what_if: WhatIf = False,
     force: Force = False,
+    batch: Annotated[
+        bool, Query(description="All that was changed with it: a whole import.")
+    ] = False,
 ) -> Response:
     """Take one change back. That is a change too, and can be undone."""
-    outcome = await history.undo(operator, number, what_if=what_if, force=force)
+    undo = history.undo_batch if batch else history.undo
+    outcome = await undo(operator, number, what_if=what_if, force=force)
     return await answer_change(operator, config, outcome)
 
 
@@ -177,7 +198,8 @@ async def import_endpoints(
         rows = [asdict(line) for line in report.lines]
         for row in rows:
             tell("step", row)
-        return {**outcome_to_json(report.outcome), "rows": rows}
+        about = {"rows": rows, "number": report.number}
+        return {**outcome_to_json(report.outcome), **about}
 
     return await answer_job(request, job)
 

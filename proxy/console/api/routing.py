@@ -97,6 +97,7 @@ Conf = Annotated[Config, Depends(_config)]
 TheDesk = Annotated[Desk, Depends(desk_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 WhatIf = Annotated[bool, Query(description="Only say what would happen.")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many.")]
 Force = Annotated[bool, Query(description="In spite of what stands against it.")]
 
 

@@ -106,9 +106,10 @@ class RowView(Given):
 
 
 class ImportView(OutcomeView):
-    """What became of each line."""
+    """What became of each line; ``number`` is that of one change in the history."""
 
     rows: list[RowView]
+    number: int | None
 
 
 class PoolPatch(Taken):
@@ -240,6 +241,23 @@ class GuardSeen(Given):
     failed: int
     bad_percent: float
     causes: dict[str, int]
+
+
+class CutoverRow(Given):
+    """A cutover that there was."""
+
+    cutover: int
+    state: str
+    plan: str
+    applied_at: Instant
+    applied_by: str
+    confirm_by: Instant
+    share: str
+    forced: bool
+    settled_at: Instant
+    settled_by: str
+    reason: str
+    switches: list[dict[str, Any]]
 
 
 class CutoverView(Given):

@@ -20,7 +20,7 @@ from proxy.endpoints.codec import (
     row_from_json,
     row_to_json,
 )
-from proxy.endpoints.model import LearnedUri
+from proxy.endpoints.model import Cutover, LearnedUri
 from proxy.endpoints.table import MOST_POOLS, EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
@@ -39,6 +39,7 @@ from proxy.store.redis.unknown import RedisUnknown
 from proxy.store.redis.watch import RedisWatch
 
 TRIES: Final = 50
+AT_ONCE: Final = 500
 THOROUGH_BYTES: Final = 32 * 1024
 _TABLE: Final = {
     **{"endpoint": "endpoints", "pool": "pools", "cutover": "cutovers"},
@@ -165,6 +166,39 @@ class RedisStore(
         row = await self._redis.command("HGET", redis_key("audit"), number)
         return None if row is None else _audit_row(number, row)
 
+    async def audit_batch(self, number: int) -> list[AuditRow]:
+        """See Store: the rows of one script have numbers without a gap."""
+        one = await self.audit_row(number)
+        if one is None:
+            return []
+        found = {number: one}
+        for step in (-AT_ONCE, AT_ONCE):
+            at = number
+            while rows := await self._beside(at, step):
+                same = [row for row in rows if _is_together(row, one)]
+                found |= {row.number: row for row in same}
+                at += step
+                if len(same) < len(rows):
+                    break
+        return [found[each] for each in sorted(found)]
+
+    async def _beside(self, number: int, step: int) -> list[AuditRow]:
+        """So many rows before or after one, without it."""
+        numbers = range(number + (step > 0), number + step + (step > 0))
+        if step < 0:
+            numbers = range(max(number + step, 1), number)
+        if not numbers:
+            return []
+        rows = await self._redis.command("HMGET", redis_key("audit"), *numbers)
+        pairs = zip(numbers, rows, strict=True)
+        return [_audit_row(each, row) for each, row in pairs if row is not None]
+
+    async def cutovers(self) -> list[Cutover]:
+        """See Store."""
+        bodies = await self._redis.command("HVALS", redis_key("cutovers"))
+        found = [cutover_from_json(json.loads(body)) for body in bodies]
+        return sorted(found, key=lambda each: each.number, reverse=True)
+
     async def learn(
         self, uri: str, pool_fqdn: str, endpoint_key: str, now: float
     ) -> bool:
@@ -197,6 +231,10 @@ class RedisStore(
     async def close(self) -> None:
         """See Store."""
         await self._redis.close()
+
+
+def _is_together(row: AuditRow, other: AuditRow) -> bool:
+    return (row.version, row.at, row.verb) == (other.version, other.at, other.verb)
 
 
 _NUMBER: Final = (redis_key("meta"), "audit_number")

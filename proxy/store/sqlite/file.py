@@ -15,12 +15,10 @@ from typing import Final, ParamSpec, TypeVar
 
 from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.codec import (
-    audit_json,
     cutover_from_json,
     drain_from_json,
     endpoint_from_json,
     pool_from_json,
-    row_from_json,
     row_to_json,
 )
 from proxy.endpoints.model import Cutover
@@ -28,10 +26,10 @@ from proxy.endpoints.table import EndpointTable
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.uri import parse_uri
 from proxy.store.actor import Actor
-from proxy.store.audit_row import AuditRow
 from proxy.store.errors import StoreError
 from proxy.store.nodes import NodeRecord
 from proxy.store.sqlite.access import SqliteAccess
+from proxy.store.sqlite.audit import SqliteAudit
 from proxy.store.sqlite.errors import store_error
 from proxy.store.sqlite.learned import SqliteLearned
 from proxy.store.sqlite.ledger import SqliteLedger
@@ -49,11 +47,6 @@ _TABLE: Final = {
     "cutover": ("cutovers", "number"),
     "drain": ("drains", "key"),
 }
-_AUDIT: Final = (
-    "SELECT number, version, at, actor, origin, verb, kind, key,"
-    ' "before", "after" FROM audit'
-)
-
 SHORT_BUSY: Final = 0.25
 THOROUGH_BYTES: Final = 32 * 1024
 
@@ -106,6 +99,7 @@ class SqliteFile:
         self.news = SqliteNews(self._db, self.registrar)
         self.ledger = SqliteLedger(self._db, self._transaction)
         self.unknown = SqliteUnknown(self._db, self._transaction)
+        self.audit = SqliteAudit(self._db)
         self.access = SqliteAccess(self._db, self._transaction)
         self.watch = SqliteWatch(self._db, self._transaction)
 
@@ -222,7 +216,7 @@ class SqliteFile:
             version = self._next_version()
             for change in changes:
                 self._write(change)
-                self._audit(change, actor, verb, version, now)
+                self.audit.write(change, actor, verb, version, now)
         # Our own commit does not move our data_version.
         self._version = version
         return changes
@@ -238,44 +232,6 @@ class SqliteFile:
         self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (change.key,))
         if change.kind == "endpoint":
             self._learned.forget_endpoint(change.key)
-
-    def _audit(
-        self, change: RowChange, actor: Actor, verb: str, version: int, now: float
-    ) -> None:
-        before, after = (
-            None if row is None else json.dumps(audit_json(row))
-            for row in (change.before, change.after)
-        )
-        self._db.execute(
-            "INSERT INTO audit (version, at, actor, origin, verb, kind, key,"
-            ' "before", "after") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-            (
-                version,
-                now,
-                actor.name,
-                actor.origin,
-                verb,
-                change.kind,
-                change.key,
-                before,
-                after,
-            ),
-        )
-
-    @_mapped
-    def history(self, key: str | None, limit: int) -> list[AuditRow]:
-        """The newest audit rows first."""
-        where, values = ("WHERE key = ?", (key,)) if key is not None else ("", ())
-        rows = self._db.execute(
-            f"{_AUDIT} {where} ORDER BY number DESC LIMIT ?", (*values, limit)
-        )
-        return [_audit_row(*row) for row in rows]
-
-    @_mapped
-    def audit_row(self, number: int) -> AuditRow | None:
-        """One audit row by its number."""
-        row = self._db.execute(f"{_AUDIT} WHERE number = ?", (number,)).fetchone()
-        return None if row is None else _audit_row(*row)
 
     @_mapped
     def learn(self, uri: str, pool_fqdn: str, endpoint_key: str, now: float) -> bool:
@@ -383,20 +339,3 @@ class SqliteFile:
     def close(self) -> None:
         """Close the file; what fails now also fails for the next opener."""
         self._db.close()
-
-
-def _audit_row(
-    number: int, version: int, at: float, name: str, origin: str, *rest: str
-) -> AuditRow:
-    verb, kind, key, before, after = rest
-    return AuditRow(
-        number,
-        version,
-        at,
-        Actor(name, origin),
-        verb,
-        kind,  # type: ignore[arg-type]
-        key,
-        row_from_json(json.loads(before or "null")),
-        row_from_json(json.loads(after or "null")),
-    )

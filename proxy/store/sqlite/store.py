@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from proxy.endpoints.changes import Decide, RowChange
+from proxy.endpoints.model import Cutover
 from proxy.endpoints.pool_usage import PoolUsage, UserDays
 from proxy.endpoints.table import EndpointTable
 from proxy.endpoints.usage import Usage
@@ -95,11 +96,19 @@ class SqliteStore:
 
     async def history(self, key: str | None = None, limit: int = 100) -> list[AuditRow]:
         """See Store."""
-        return await self._run(self._file.history, key, limit)
+        return await self._run(self._file.audit.history, key, limit)
 
     async def audit_row(self, number: int) -> AuditRow | None:
         """See Store."""
-        return await self._run(self._file.audit_row, number)
+        return await self._run(self._file.audit.row, number)
+
+    async def audit_batch(self, number: int) -> list[AuditRow]:
+        """See Store."""
+        return await self._run(self._file.audit.batch, number)
+
+    async def cutovers(self) -> list[Cutover]:
+        """See Store."""
+        return await self._run(self._file.audit.cutovers)
 
     async def learn(
         self, uri: str, pool_fqdn: str, endpoint_key: str, now: float

@@ -8,8 +8,10 @@ from proxy.admin import control, cutover, registrar, usage
 from proxy.admin.access import tokens
 from proxy.admin.access.guarded_store import READS, GuardedStore, allow
 from proxy.admin.control import ControlError, Operator
+from proxy.admin.history import undo_batch
 from proxy.admin.unknown import get_unknown
-from proxy.endpoints.changes import EndpointFields, Rules
+from proxy.endpoints.changes import EndpointFields, RowChange, Rules
+from proxy.endpoints.model import Endpoint
 from proxy.endpoints.plan import parse_plan
 from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import Usage
@@ -179,6 +181,19 @@ async def test_a_scope_hides_what_is_not_in_it(full, access):
     assert {(await full.audit_row(number)).key for number in seen} == {mine}
     with pytest.raises(ControlError):
         await guarded.accesses()
+
+
+async def test_a_change_of_many_is_taken_back_by_whoever_sees_all_of_it(full):
+    rows = [
+        RowChange(None, Endpoint(f"sip:{key}", key, POOL))
+        for key in ("x@other.test", "y@contoso.test")
+    ]
+    await full.change(Actor("a", "b"), "endpoint.import", lambda table: rows, 60.0)
+    number = (await full.history())[0].number
+    assert len(await GuardedStore(full, ADMIN).audit_batch(number)) == 2
+    assert await GuardedStore(full, SCOPED).audit_batch(number) == []
+    with pytest.raises(ControlError, match="not all that was changed with it"):
+        await undo_batch(as_operator(full, SCOPED), number)
 
 
 @pytest.mark.parametrize("what_if", [False, True])

@@ -285,3 +285,26 @@ def test_the_same_plan_for_the_same_users_again(waypost, plan, pools, tmp_path):
     assert switch["after"]["canary"]["pilots"] == ["alice@contoso.test"]
     assert waypost.json["guard"]["state"] == "armed"
     assert 1700 < waypost.json["guard"]["seconds_left"] <= 1800
+
+
+def test_every_cutover_is_listed_and_its_rows_are_not_undone_singly(
+    waypost, plan, pools
+):
+    assert waypost("cutover", "list") == 0 and waypost.out == "no cutover yet\n"
+    assert waypost("cutover", "apply", plan, "--force") == 0
+    assert waypost("cutover", "rollback") == 0
+    assert waypost("cutover", "apply", plan, "--force") == 0
+    assert waypost("cutover", "list", "--json") == 0
+    found = [(row["cutover"], row["state"]) for row in waypost.json]
+    assert found == [(2, "applied"), (1, "rolled-back")]
+    assert len(waypost.json[1]["switches"]) == 2
+    assert waypost("cutover", "list", "--limit", "1", "--json") == 0
+    assert len(waypost.json) == 1
+    assert waypost("cutover", "list") == 0
+    assert "rolled-back" in waypost.out and "plan.toml" in waypost.out
+    waypost("endpoint", "history", "--json", "--limit", "1")
+    number = str(waypost.json[0]["number"])
+    before = where(waypost)
+    assert waypost("endpoint", "undo", "--import", number) == 1
+    assert "undo that with" in waypost.err and "cutover rollback" in waypost.err
+    assert where(waypost) == before

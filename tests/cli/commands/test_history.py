@@ -73,3 +73,96 @@ def test_what_never_happened_cannot_be_undone(waypost):
     assert waypost("endpoint", "history", "nobody@contoso.test") == 1
     assert waypost("endpoint", "history") == 0
     assert waypost.out == "no changes\n"
+
+
+# -- many at once --------------------------------------------------------------------
+
+ROWS = "SipAddress,PersistentChatPoolFqdn\n" + "".join(
+    f"sip:chat{number}@contoso.test,new.contoso.test\n" for number in range(40)
+)
+
+
+@pytest.fixture
+def imported(changed, tmp_path):
+    """40 endpoints of a file (3 to 42), one of them led elsewhere by it."""
+    changed.create("chat7@contoso.test", "old.contoso.test")
+    file = tmp_path / "import.csv"
+    file.write_text(ROWS)
+    assert changed("endpoint", "import", str(file)) == 0
+    return changed
+
+
+def addresses(waypost):
+    assert waypost("endpoint", "get", "--json") == 0
+    return {row["sip_address"]: row["pool_fqdn"] for row in waypost.json}
+
+
+def test_an_import_is_undone_as_one_change_that_can_be_undone(imported):
+    hint = imported.out.splitlines()[-2]
+    assert hint.startswith('all of it back: "waypost endpoint undo --import ')
+    number = hint.split()[-1].strip('"')
+    assert len(addresses(imported)) == 41
+    assert imported("endpoint", "undo", "--import", "5", "--what-if") == 0
+    assert imported.out.count("What if: remove endpoint") == 39
+    assert len(addresses(imported)) == 41
+    assert imported("endpoint", "undo", "--import", number) == 0
+    assert addresses(imported) == {
+        "sip:ocschat@contoso.test": "new.contoso.test",
+        "sip:chat7@contoso.test": "old.contoso.test",
+    }
+    imported("endpoint", "history", "--json")
+    newest = imported.json[0]
+    assert newest["verb"] == f"endpoint.undo --batch {number}"
+    same = [row for row in imported.json if row["version"] == newest["version"]]
+    assert len(same) == 40, "one change of the table"
+    assert imported("endpoint", "undo", "--batch", str(newest["number"])) == 0
+    assert len(addresses(imported)) == 41
+
+
+def test_an_import_of_which_something_was_changed_since_is_left_whole(imported):
+    for number in (3, 12):
+        address = f"chat{number}@contoso.test"
+        imported("endpoint", "set", address, "--pool-fqdn", "third.test")
+    before = addresses(imported)
+    assert imported("endpoint", "undo", "--import", "5") == 1
+    assert "nothing of change 5 was taken back:" in imported.err
+    for number in (3, 12):
+        assert f"chat{number}@contoso.test was changed again" in imported.err
+    assert addresses(imported) == before
+
+
+def test_what_would_come_back_over_somebody_registered_asks_for_force(imported, bind):
+    assert imported("endpoint", "undo", "--import", "5") == 0
+    bind("chat2@contoso.test")
+    imported("endpoint", "history", "--json", "--limit", "1")
+    number = str(imported.json[0]["number"])
+    assert imported("endpoint", "undo", "--import", number) == 1
+    assert "chat2@contoso.test" in imported.err and "--force" in imported.err
+    assert imported("endpoint", "undo", "--import", number, "--force") == 0
+    assert len(addresses(imported)) == 41
+    imported("endpoint", "history", "--json", "--limit", "1")
+    assert imported.json[0]["verb"].endswith(" --force")
+
+
+def test_which_change_must_be_said_and_must_be(imported):
+    for line in (("undo",), ("undo", "3", "--import", "3")):
+        assert imported("endpoint", *line) == 1
+        assert "say which change: N of the history, or --import N" in imported.err
+    assert imported("endpoint", "undo", "--import", "900") == 1
+    assert "there is no change 900" in imported.err
+
+
+def test_a_retired_endpoint_is_activated(waypost):
+    waypost.create()
+    assert waypost("endpoint", "retire", "ocschat@contoso.test", "--text", "Gone") == 0
+    line = "endpoint", "activate", "ocschat@contoso.test"
+    assert waypost(*line, "--what-if") == 0
+    assert "What if:   state: retired -> active" in waypost.out
+    assert waypost(*line) == 0
+    assert "retired_text: Gone -> (none)" in waypost.out
+    waypost("endpoint", "get", "ocschat@contoso.test", "--json")
+    assert waypost.json[0]["state"] == "active"
+    assert waypost(*line) == 0 and "nothing to change" in waypost.out
+    waypost("endpoint", "history", "--json")
+    assert waypost.json[0]["verb"] == "endpoint.activate"
+    assert waypost("endpoint", "activate", "nobody@contoso.test") == 1
