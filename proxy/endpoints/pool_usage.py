@@ -77,6 +77,20 @@ class UserDays:
     days: tuple[int, ...]
 
 
+def users_left(rows: Iterable[UserDays], before: int) -> dict[str, int]:
+    """Distinct users seen after a day, by the pool that each was at last."""
+    last: dict[str, tuple[int, str]] = {}
+    for row in rows:
+        newest = max(row.days, default=before)
+        if newest > before:
+            seen = newest, row.pool_fqdn
+            last[row.aor] = max(last.get(row.aor, seen), seen)
+    found: dict[str, int] = {}
+    for _, pool in last.values():
+        found[pool] = found.get(pool, 0) + 1
+    return found
+
+
 def bucket_of_time(seconds: float) -> int:
     """The place in ``times`` of a call that took so long."""
     return bisect_left(BOUNDS, seconds)

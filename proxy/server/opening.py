@@ -36,6 +36,7 @@ from proxy.server.store_side.ledger import LedgerWriter, forget_days
 from proxy.server.store_side.nodes import BEAT, Node, follow_nodes, join, leave
 from proxy.server.store_side.registrar import start_registrar
 from proxy.server.store_side.store_look_ups import LookUps
+from proxy.server.store_side.users_left import count_users
 from proxy.sip.flow import NODE_BITS, FlowTable
 from proxy.store.factory import open_store
 from proxy.store.interface import Store
@@ -216,6 +217,8 @@ def _run_beside(
         keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
         days = config.usage.keep_days
         keep(lambda: forget_days(store, runtime.writes, days), "forget-days")
+        if config.usage.ledger:
+            keep(lambda: count_users(store, setting.state), "count-users")
 
 
 def _watch_pools(

@@ -179,6 +179,8 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
         yield "guard_calls", guard.tally.served, "served"
         yield "guard_calls", guard.tally.failed, "failed"
         yield "guard_calls", guard.tally.refused, "refused"
+    for pool, users in state.users_left.items():
+        yield "legacy_users", users, pool
     yield "store_away_seconds", state.store_away_for or 0.0
     for result, count in runtime.look_ups.items():
         yield "look_ups_total", count, result

@@ -120,6 +120,7 @@ class ServiceState:
         self.writes = StoreWrites()
         self.chat_probes = ChatResults()
         self.guard = GuardShown()
+        self.users_left: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._overdue_at: float | None = None
         self.serves: dict[str, str] = {}

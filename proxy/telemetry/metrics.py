@@ -209,6 +209,11 @@ _GAUGES: Final = (
         "Calls since the guarded cutover that went to the new pool, of all nodes",
     ),
     (
+        "legacy_users",
+        "pool",
+        "Legacy users of the last 14 days, by the pool that each was at last",
+    ),
+    (
         "store_away_seconds",
         "",
         "Seconds since the store last answered; 0 while it does",

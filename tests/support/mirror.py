@@ -160,6 +160,7 @@ ELSEWHERE: dict[str, str] = {
     "server/store_side/registrar": "wire/test_registrar.py",
     "server/store_side/save_queue": "server/store_side/test_bounds.py",
     "server/store_side/store_look_ups": "wire/test_shared_redis.py",
+    "server/store_side/users_left": "wire/test_dashboard.py",
     "server/store_side/store_writes": "wire/test_store_writes.py",
     "server/workers/": "wire/test_workers.py",
     # one suite for both stores
