@@ -23,7 +23,7 @@ _BESIDE: Final = ("", "-wal", "-shm")
 
 def steps(path: Path) -> Iterator[Step]:
     """Owner, mode, and what that account may not write; raises OSError."""
-    of, found = str(path), path.stat()
+    of, found = path.name, path.stat()
     wanted = _service_of(path)
     owner = f"{name_of(found.st_uid)}:{_group(found.st_gid)}"
     if wanted not in (found.st_uid, 0):

@@ -43,7 +43,7 @@ async def check(url: str, now: float) -> list[Step]:
     verdicts = {step.name: step.verdict for step in steps}
     # Whoever opens an older store brings it up, and that is not our business.
     if "failed" not in verdicts.values() and verdicts.get("version") == "ok":
-        steps.append(await _written(url, str(path)))
+        steps.append(await _written(url, path.name))
     return steps
 
 
@@ -51,7 +51,7 @@ async def check(url: str, now: float) -> list[Step]:
 
 
 def _file(path: Path, now: float) -> Iterator[Step]:
-    of = str(path)
+    of = path.name
     try:
         size = path.stat().st_size
     except OSError as error:

@@ -92,6 +92,7 @@ def _into_file(wish: Wish, path: Path, progress: Progress) -> Restored:
         there = present_at(path)
         found = _allowed(wish, backup, there.contents)
         is_kept = there.is_there
+        found += _unread(is_kept, there.contents)
         return _restored(backup, found, kept if is_kept else None, there.contents)
     forget_links(path)
     with staging(path.parent) as folder:
@@ -108,7 +109,14 @@ def _into_file(wish: Wish, path: Path, progress: Progress) -> Restored:
 
         _own(part, path)
         is_kept = install(part, path, kept, judge)
+    lost += _unread(is_kept, seen[-1])
     return _restored(backup, lost, kept if is_kept else None, seen[-1])
+
+
+def _unread(is_there: bool, contents: Contents | None) -> list[str]:
+    if contents is not None or not is_there:
+        return []
+    return ["what the present store has had since: it cannot be read"]
 
 
 def _kept(path: Path, now: float) -> Path:
@@ -188,9 +196,8 @@ def _allowed(wish: Wish, backup: Backup, present: Contents | None) -> list[str]:
 def _restored(
     backup: Backup, lost: list[str], kept: Path | None, present: Contents | None
 ) -> Restored:
-    is_same = (
-        present is None or present.is_empty or present.secret == backup.contents.secret
-    )
+    # A node that runs on an empty store has its secret all the same.
+    is_same = present is None or present.secret == backup.contents.secret
     return Restored(backup, lost, kept, is_same)
 
 

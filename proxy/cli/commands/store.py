@@ -167,6 +167,12 @@ def _told(found: "Restored", url: str, what_if: bool) -> Iterator[str]:
     yield f"{lead}  {_held(backup)}"
     for each in found.lost:
         yield f"{lead}  not in it: {each}"
+    pending = backup.contents.pending_cutover
+    if pending is not None:
+        yield (
+            f"{lead}  cutover {pending} is not confirmed in it: when its time is over, "
+            "the next start rolls it back"
+        )
     if found.kept is not None:
         yield f"{lead}  the store of before is kept as {found.kept}"
     if sqlite_path(url) is not None:

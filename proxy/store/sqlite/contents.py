@@ -3,6 +3,7 @@
 Read by plain statements that suit every version of the schema, changing nothing.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ class Contents:
 
     ``changes`` is the number of the newest change in the history, ``change`` its
     instant, author and verb; ``number`` counts restores as well.  Instants are seconds
-    since the epoch, 0.0 for never.
+    since the epoch, 0.0 for never.  ``pending_cutover`` is one that nobody has
+    confirmed yet, and that is rolled back by itself.
     """
 
     schema: int
@@ -47,6 +49,7 @@ class Contents:
     change: tuple[float, str, str] = (0.0, "", "")
     registered_at: float = 0.0
     used_at: float = 0.0
+    pending_cutover: int | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -107,11 +110,25 @@ def contents_of(db: sqlite3.Connection) -> Contents | None:
         change=(newest[1], newest[2], newest[3]) if newest else (0.0, "", ""),
         registered_at=_newest(db, names, "bindings", "registered_at"),
         used_at=_newest(db, names, "usage", "last_at"),
+        pending_cutover=_pending(db, names),
         rows={
             name: db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
             for name in sorted(names)
         },
     )
+
+
+def _pending(db: sqlite3.Connection, names: set[str]) -> int | None:
+    if "cutovers" not in names:
+        return None
+    row = db.execute(
+        "SELECT number, body FROM cutovers ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    body = json.loads(row[1])
+    is_pending = body["state"] == "applied" and body["confirm_by"] is not None
+    return int(row[0]) if is_pending else None
 
 
 def _newest(db: sqlite3.Connection, names: set[str], table: str, column: str) -> float:

@@ -8,10 +8,13 @@ import pytest
 from proxy.admin.control import ControlError
 from proxy.admin.storage.backup import back_up
 from proxy.admin.storage.restore import Wish, restore
+from proxy.admin.storage.rows import copy_rows
 from proxy.endpoints.changes import EndpointFields, new_endpoint
 from proxy.store import StoreError, open_store
 from proxy.store.factory import sqlite_path
+from proxy.store.redis.swap import RedisSwap
 from proxy.store.sqlite import migrations
+from proxy.store.sqlite.copying import SqliteCopy
 from tests.support.rich_store import ANNA, POOL, RULES, everything, fill_store
 from tests.support.small_disk import fill, needs_root, small_disk
 
@@ -136,6 +139,42 @@ async def test_nodes_on_a_redis_take_a_restore_over(redis_url, tmp_path) -> None
     with pytest.raises(StoreError, match="restart"):
         await node.news(news.mark)
     await node.close()
+
+
+async def test_a_restore_that_was_killed_leaves_a_redis_as_it_was(
+    redis, redis_url, tmp_path
+) -> None:
+    await fill_store(redis_url)
+    path = tmp_path / "b.db"
+    await back_up(redis_url, path, NOW)
+    await add(redis_url, "later")
+    before = await everything(redis_url)
+    killed = await RedisSwap.open(redis_url)
+    source = SqliteCopy(path)
+    await copy_rows(source, killed.stage, lambda what, done, whole: None)
+    await source.close()
+    await killed.close()
+    assert await everything(redis_url) == before
+    assert redis.send("EXISTS {waypost}:restore:endpoints") == b":1\r\n"
+    await restore(wish(redis_url, path, force=True))
+    assert redis.send("EXISTS {waypost}:restore:endpoints") == b":0\r\n"
+    assert await endpoints(redis_url) == {"ocschat"}
+
+
+async def test_a_change_during_a_restore_of_a_redis_wins(redis_url, tmp_path) -> None:
+    await fill_store(redis_url)
+    path = tmp_path / "b.db"
+    made = await back_up(redis_url, path, NOW)
+    slow = await RedisSwap.open(redis_url)
+    source = SqliteCopy(path)
+    await copy_rows(source, slow.stage, lambda what, done, whole: None)
+    await source.close()
+    await add(redis_url, "later")
+    contents = made.contents
+    with pytest.raises(StoreError, match="was changed during the restore"):
+        await slow.swap(contents.number, contents.table_version, contents.secret)
+    await slow.close()
+    assert await endpoints(redis_url) == {"ocschat", "later"}
 
 
 # -- files ---------------------------------------------------------------------------

@@ -72,7 +72,8 @@ def test_a_store_is_saved_broken_and_put_back(waypost, tmp_path):
     store.write_text("broken")
     assert waypost("endpoint", "get") == 3
     assert waypost("--json", "store", "restore", str(backup)) == 0
-    assert waypost.json["lost"] == [] and "before-restore-" in waypost.json["kept"]
+    assert "it cannot be read" in waypost.json["lost"][0]
+    assert "before-restore-" in waypost.json["kept"]
     assert waypost("endpoint", "get", "--json") == 0 and len(waypost.json) == 1
     assert waypost("endpoint", "history") == 0
     assert "store.restore" in waypost.out
@@ -113,3 +114,25 @@ def test_a_check_has_verdicts_and_an_exit_code(waypost, tmp_path):
     (tmp_path / "waypost.db").write_text("broken")
     assert waypost("store", "check") == 1
     assert "waypost store restore FILE" in waypost.out
+
+
+PLAN = """
+[[change]]
+sip_address = "ocschat@contoso.test"
+pool_fqdn = "new.contoso.test"
+"""
+
+
+def test_a_pending_cutover_in_a_backup_is_named(waypost, tmp_path):
+    waypost.create()
+    plan, backup = tmp_path / "plan.toml", str(tmp_path / "b.db")
+    plan.write_text(PLAN)
+    line = "cutover", "apply", str(plan), "--force", "--confirm-within", "30"
+    assert waypost(*line) == 0
+    assert waypost("store", "backup", backup) == 0
+    assert waypost("store", "restore", backup, "--what-if") == 0
+    assert "cutover 1 is not confirmed in it: when its time is over" in waypost.out
+    assert waypost("cutover", "confirm") == 0
+    assert waypost("store", "backup", backup) == 0
+    assert waypost("store", "restore", backup, "--what-if") == 0
+    assert "not confirmed" not in waypost.out
