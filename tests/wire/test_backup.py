@@ -191,8 +191,10 @@ def test_a_killed_restore_leaves_the_old_store_or_the_new_one(
     backup.parent.mkdir()
     assert waypost(large, "store", "backup", str(backup)).returncode == 0
     line = "store", "restore", str(backup), "--force"
-    seen = set()
-    for seconds in (0.0, 0.1, 0.2, 0.4, 0.8):
+    seen, tries = set(), 0
+    delays = [0.0, 0.1, 0.2, 0.4, 0.8]
+    while delays:
+        seconds = delays.pop()
         with contextlib.closing(sqlite3.connect(store)) as db:
             db.execute("INSERT OR REPLACE INTO notes VALUES ('kill', 'old')")
             db.commit()
@@ -202,6 +204,9 @@ def test_a_killed_restore_leaves_the_old_store_or_the_new_one(
             count = db.execute("SELECT count(*) FROM bindings").fetchone()[0]
             seen.add(bool(db.execute("SELECT 1 FROM notes").fetchone()))
         assert count == CONTACTS
+        tries += 1
+        if not delays and True not in seen and tries < 30:
+            delays.append(0.0)  # this machine was too busy to kill it in time
     assert waypost(large, *line).returncode == 0
     assert not parts(tmp_path)
     assert True in seen, "none was killed before its end"

@@ -5,6 +5,7 @@ that each panel has something to show.
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import re
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from proxy.endpoints.pool_usage import UserDays, users_left
-from proxy.journey.legacy_client import LegacyClient
+from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
 from proxy.lab.setting import ALIAS, free_address
 from proxy.telemetry.metrics import CATALOGUE
@@ -94,14 +95,14 @@ async def call_for_ever(proxy: tuple[str, int]) -> None:
     while True:
         number += 1
         user = f"sip:user{number % 5}@contoso.test"
-        client = LegacyClient(proxy, transport="tcp", user=user)
-        await client.connect()
-        try:
+        client = LegacyClient(proxy, transport="tcp", user=user, timeout=30.0)
+        # One of many calls: that one fails on a busy machine is no matter here.
+        with contextlib.suppress(ClientError, OSError, TimeoutError):
+            await client.connect()
             dialog, answer = await client.call(ALIAS)
             if answer.status == 200:
                 await client.hang_up(dialog)
-        finally:
-            await client.close()
+        await client.close()
         await asyncio.sleep(0.1)
 
 
