@@ -61,7 +61,7 @@ def backup_to_json(backup: Backup) -> dict[str, Any]:
         "made_at": backup.made_at,
         "made_by": backup.made_by,
         "origin": backup.origin,
-        "schema": contents.schema,
+        "schema_version": contents.schema,
         "table_version": contents.table_version,
         "newest_change": {
             **{"number": contents.changes, "at": at, "actor": actor, "verb": verb}

@@ -171,6 +171,43 @@ class Forgotten(Given):
     rows: int
 
 
+class NewestChange(Given):
+    """The newest change in a store's history; number 0 when there is none."""
+
+    number: int
+    at: Instant
+    actor: str
+    verb: str
+
+
+class BackupView(Given):
+    """What a backup holds; ``made_at`` is null for a plain copy of a store's file."""
+
+    file: str
+    bytes: int
+    made_at: Instant
+    made_by: str
+    origin: str
+    schema_version: int
+    table_version: int
+    newest_change: NewestChange
+    rows: dict[str, int]
+
+
+class BackedUp(BackupView):
+    """A backup that was written; ``removed`` are those that ``--keep`` took away."""
+
+    removed: list[str]
+
+
+class RestoredView(BackupView):
+    """What was restored, what it lacked, and where the store of before is kept."""
+
+    what_if: bool
+    lost: list[str]
+    kept: str | None
+
+
 class Moved(Given):
     """One section of a store that was copied."""
 

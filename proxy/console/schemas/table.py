@@ -256,7 +256,11 @@ class CutoverRow(Given):
     forced: bool
     settled_at: Instant
     settled_by: str
+    machine: str
+    uptime_by: float
+    guard: dict[str, Any] | None
     reason: str
+    plan_text: str
     switches: list[dict[str, Any]]
 
 
