@@ -13,6 +13,7 @@ WRITTEN = [each for each in ALL if each.pattern is not None]
 
 # Expressions that are made while running: where, and whose they are.
 MADE = {
+    "proxy.admin.first_day.filled_in": "our own words, over the file that we bring",
     "proxy.endpoints.filters": "what the administrator who waits for the list typed",
     "proxy.endpoints.table": "an administrator's pattern: see test_cost_of_reading",
 }
