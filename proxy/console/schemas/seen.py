@@ -230,6 +230,9 @@ class LabStep(Given):
     status: int | None
     ms: float
     detail: str
+    hops: str
+    front_end: str | None
+    request_uri: str | None
 
 
 class LabView(Given):
