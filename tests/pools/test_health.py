@@ -109,7 +109,7 @@ def test_the_last_twenty_transitions_are_kept():
 def test_the_book_does_not_grow_with_addresses_that_come_and_go():
     book = HealthBook()
     for n in range(MAX_KNOWN + 50):
-        key = ("udp", f"192.0.2.{n}", 5060)
+        key = ("udp", f"192.0.2.{n}", 5060, "")
         fail(book, key, 1.0, 2.0, 3.0)
     assert len(book.known()) == MAX_KNOWN
     assert len(book.suspects) == len(book.ejected) == MAX_KNOWN
@@ -178,7 +178,7 @@ def test_a_doubt_lasts_until_somebody_is_answered():
 def test_doubts_are_bounded():
     book = HealthBook()
     for n in range(MAX_KNOWN + 10):
-        book.doubt(("udp", "192.0.2.1", n), 1.0)
+        book.doubt(("udp", "192.0.2.1", n, ""), 1.0)
     assert len(book.doubts) <= MAX_KNOWN
 
 

@@ -94,7 +94,7 @@ def test_one_probe_at_a_time_for_one_front_end(play):
 
 
 def test_so_many_run_at_a_time_and_the_others_have_their_turn(play):
-    keys = [("tcp", f"192.0.2.{n}", 5060) for n in range(MAX_RUNNING + 5)]
+    keys = [("tcp", f"192.0.2.{n}", 5060, "") for n in range(MAX_RUNNING + 5)]
     for key in keys:
         play.book.record_failure(key, "refused", 0.0)
     first = play.probing.due(set(keys), 1.0)

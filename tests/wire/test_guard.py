@@ -14,7 +14,7 @@ import pytest
 
 from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.service import Service
+from proxy.lab.service import Service, ServiceError
 from proxy.lab.setting import free_address
 from tests.support.broken_channels import HangingChannel
 from tests.support.redis import RedisServer
@@ -119,6 +119,19 @@ class Guarded:
         found: dict[str, Any] = await self.type("cutover", "status")
         return found
 
+    async def shows(self, reason: str) -> bool:
+        """Whether the running service says why it has rolled back."""
+        guard = (await self.type("status"))["guard"]
+        return bool(guard and guard["rolled_back"] == reason)
+
+    async def answers(self) -> bool:
+        """Whether the service can be asked."""
+        try:
+            await self.type("status")
+        except ServiceError:
+            return False
+        return True
+
     async def has_counted(self, calls: int) -> None:
         """Wait until the store knows of so many calls."""
 
@@ -191,8 +204,8 @@ async def test_the_old_table_is_back_within_five_seconds(
         assert found["settled_by"] == "waypost (guard)"
         assert f"{cause} (" in found["reason"] and "the limit is 5 %" in found["reason"]
         assert '"event": "cutover.rolled_back"' in it.log()
-        shown = (await it.type("status"))["guard"]
-        assert shown["rolled_back"] == found["reason"]
+        # The service shows it when it has looked at the table once more.
+        await comes_true(lambda: it.shows(found["reason"]))
         history = await it.type("endpoint", "history")
         assert any(row["verb"] == "cutover.rollback" for row in history)
         # The plan is kept: once the pool is mended, another try.
@@ -239,6 +252,7 @@ async def test_it_survives_kill_9_and_the_death_of_a_worker(tmp_path: Path) -> N
         found = await it.status()
         assert (found["state"], found["guard"]["state"]) == ("applied", "armed")
         assert found["guard"]["calls"] == 3, "what was counted before is not lost"
+        await comes_true(it.answers)  # its admin listener is there after the others
         victim = (await it.type("status"))["workers"][0]["pid"]
         os.kill(victim, signal.SIGKILL)
 

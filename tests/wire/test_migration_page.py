@@ -74,7 +74,6 @@ class Reader:
         self.environment = {
             **os.environ,
             "WAYPOST_CONFIG": str(world.scene.config),
-            "COLUMNS": "200",
         }
 
     async def run(self, line: str) -> str:
@@ -89,6 +88,7 @@ class Reader:
                 together=True,
             )
             output, code = done.stdout, done.returncode
+        await self.world.scene.follows()  # a person types slower than it does
         return output.strip("\n") + (f"\n[exit code {code}]" if code else "")
 
     async def meanwhile(self, what: str) -> None:
@@ -108,6 +108,7 @@ class Reader:
         elif what == "the plan is applied again and confirmed":
             await world.type("cutover", "apply", str(self.directory / "weekend.toml"))
             await world.type("cutover", "confirm")
+            await world.scene.follows()
         else:
             raise AssertionError(f"the page tells of something unknown: {what}")
 
