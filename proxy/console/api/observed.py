@@ -136,13 +136,13 @@ async def get_trace(
     config: Conf, desk: TheDesk, call_id: CallId, raw: bool = False
 ) -> Response:
     """One call as a ladder: kept, or not yet forgotten."""
-    return Answer(_view(await _one(config, desk, call_id), raw=raw))
+    return Answer(_view(await one_call(config, desk, call_id), raw=raw))
 
 
 @api.get("/traces/capture", str, media=(PCAP,), role="operator", is_whole=True)
 async def get_capture(config: Conf, desk: TheDesk, call_id: CallId) -> Response:
     """One call as a file for Wireshark, masked."""
-    data = capture_of([await _one(config, desk, call_id)])
+    data = capture_of([await one_call(config, desk, call_id)])
     headers = {"Content-Disposition": 'attachment; filename="call.pcap"'}
     return Response(data, headers=headers, media_type=PCAP)
 
@@ -154,7 +154,7 @@ async def get_bodies(
     """One call with what people wrote, where it is kept; the history notes it."""
     await verbs.note_bodies(operator, config, body.call_id)
     more = {"bodies": "1", "by": operator.actor.name}
-    found = await _one(config, desk, body.call_id, more)
+    found = await one_call(config, desk, body.call_id, more)
     return Answer(_view(found, raw=True))
 
 
@@ -210,9 +210,10 @@ async def _follow(
         await asyncio.sleep(max(0.05, min(LOOK, end - loop.time())))
 
 
-async def _one(
+async def one_call(
     config: Conf, desk: Desk, call_id: str, more: dict[str, str] | None = None
 ) -> verbs.Call:
+    """One call that is kept, or not yet forgotten; raises Problem."""
     words = {"call_id": call_id, "one": "1", **(more or {})}
     found = await desk.in_thread(verbs.traces, config, words)
     if not found:
@@ -243,7 +244,7 @@ async def explain(
 ) -> Response:
     """What would become of a request, rule by rule. Sends none."""
     words = {"uri": uri, "from": from_, "method": method, "source": source}
-    return Answer(await _explained(desk, config, {**words, "listener": listener}))
+    return Answer(await explained(desk, config, {**words, "listener": listener}))
 
 
 @api.post("/explain", BothExplained, is_whole=True)
@@ -261,12 +262,12 @@ async def explain_plan(
         "source": body.source,
         "listener": body.listener,
     }
-    now = await _explained(desk, config, words)
+    now = await explained(desk, config, words)
     asked = explaining.with_rows(words, now, rows)
-    return Answer({"before": now, "after": await _explained(desk, config, asked)})
+    return Answer({"before": now, "after": await explained(desk, config, asked)})
 
 
-async def _explained(
+async def explained(
     desk: Desk, config: Conf, words: explaining.Words
 ) -> dict[str, Any]:
     """The service's answer, or what configuration and store say without it."""

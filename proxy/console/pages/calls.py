@@ -13,11 +13,11 @@ from starlette.responses import Response
 from proxy.admin.control import ControlError
 from proxy.admin.listener.client import AdminError
 from proxy.admin.observed import calls as verbs
+from proxy.admin.observed.asking import Told
+from proxy.console.api.observed import one_call
 from proxy.console.api.routing import TheDesk
-from proxy.console.desk import Desk
 from proxy.console.pages.routing import Pages
 from proxy.console.pages.site import page
-from proxy.console.problems import Problem
 from proxy.recorder.ladder import Peer, Step, steps_of
 
 pages = Pages()
@@ -71,17 +71,25 @@ async def calls_page(request: Request, desk: TheDesk) -> Response:
         for name in ("aor", "endpoint", "failed", "since", "until")
     }
     words = {k: v for k, v in asked.items() if v} | {"limit": str(SHOWN)}
-    problem, lines = "", []
+    problem, lines, silent = "", [], list[Told]()
     try:
         for name in ("since", "until"):
             if asked[name]:
                 words[name] = str(_instant(asked[name]))
-        lines = await desk.in_thread(verbs.last_calls, desk.config, words)
+        lines = await desk.in_thread(
+            verbs.last_calls, desk.config, words, silent.extend
+        )
     except (AdminError, ControlError) as error:
         problem = str(error)
     template = "calls/lines.html" if "hx-request" in request.headers else "calls.html"
     return page(
-        request, template, asked=asked, calls=lines, problem=problem, shown=SHOWN
+        request,
+        template,
+        asked=asked,
+        calls=lines,
+        problem=problem,
+        silent=[each.node for each in silent],
+        shown=SHOWN,
     )
 
 
@@ -98,7 +106,7 @@ def _instant(text: str) -> float:
 async def call_page(request: Request, desk: TheDesk) -> Response:
     """One call: its ladder, and on demand what was said."""
     call_id = request.query_params.get("id", "")[:1024]
-    call = await _one(desk, call_id)
+    call = await one_call(desk.config, desk, call_id)
     peers, steps = steps_of(call)
     return page(
         request,
@@ -108,16 +116,6 @@ async def call_page(request: Request, desk: TheDesk) -> Response:
         began=steps[0].at if steps else 0.0,
         raw=RAW,
     )
-
-
-async def _one(desk: Desk, call_id: str) -> verbs.Call:
-    words = {"call_id": call_id, "one": "1"}
-    found = await desk.in_thread(verbs.traces, desk.config, words) if call_id else []
-    if not found:
-        text = f'nothing is kept of "{call_id}": calls that went well are remembered '
-        raise Problem(404, text + "for minutes only", "missing")
-    call: verbs.Call = found[0]
-    return call
 
 
 def drawing_of(peers: list[Peer], steps: list[Step]) -> Drawing:

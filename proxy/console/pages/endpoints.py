@@ -1,6 +1,6 @@
 """Endpoints: who is led where; made, changed, retired, undone, imported."""
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,10 +8,9 @@ from starlette.responses import Response
 from proxy.admin import control, exchange, history, usage
 from proxy.admin.control import Operator, Outcome
 from proxy.admin.doctor.doctor import Doctor
-from proxy.admin.listener.client import AdminError
-from proxy.admin.observed import explaining
+from proxy.console.api.observed import explained
 from proxy.console.api.routing import Conf, Reader, TheDesk, desk_of
-from proxy.console.desk import Desk, row_tag
+from proxy.console.desk import row_tag
 from proxy.console.doubts import doubts_of
 from proxy.console.pages.routing import Pages, form_of
 from proxy.console.pages.site import page
@@ -168,19 +167,8 @@ async def explain(request: Request, desk: TheDesk) -> Response:
     names = ("uri", "from", "method")
     words = {x: request.query_params.get(x, "").strip()[:ADDRESS] for x in names}
     words["method"] = words["method"] or "INVITE"
-    found = await _explained(desk, words)
+    found = await explained(desk, desk.config, words)
     return page(request, "endpoints/explained.html", found=found)
-
-
-async def _explained(desk: Desk, words: dict[str, str]) -> dict[str, Any]:
-    try:
-        found = await desk.in_thread(explaining.ask_service, desk.config, words)
-        return {**found, "service": ""}
-    except AdminError as error:
-        if desk.explain_here is None:
-            raise
-        problem = str(error)
-    return {**await desk.explain_here(desk.config, words), "service": problem}
 
 
 async def _changing(request: Request) -> tuple[dict[str, str], Operator]:

@@ -14,6 +14,7 @@ from proxy.console.api.routing import Op, Reader, TheDesk
 from proxy.console.desk import Desk
 from proxy.console.pages.routing import Pages, form_of
 from proxy.console.pages.site import page
+from proxy.pools.description import FrontEndRow
 
 pages = Pages()
 
@@ -73,15 +74,17 @@ async def _seen(name: str, operator: Operator, desk: Desk) -> dict[str, Any]:
         "dns": with_health(asked, service),
         "servers": servers,
         "service": asdict(service),
-        "drained": await _out(operator, view.pool.fqdn),
+        "is_drained": await _out(operator, view.pool.fqdn),
     }
 
 
-async def _out(operator: Operator, fqdn: str) -> set[str]:
-    """Names and addresses that get no new dialogs in this pool, as they were said."""
+async def _out(operator: Operator, fqdn: str) -> Callable[[FrontEndRow], bool]:
+    """Tells of a front end of a pool whether it gets no new dialogs."""
     table, now = await operator.store.load_table(), operator.clock()
-    return {
-        each.front_end
-        for each in table.drains
-        if each.pool in ("", fqdn.lower()) and not each.has_ended(now)
-    }
+    drains = [each for each in table.drains if not each.has_ended(now)]
+
+    def is_drained(end: FrontEndRow) -> bool:
+        pool = fqdn.lower()
+        return any(x.covers(end.name, end.host, end.port, pool) for x in drains)
+
+    return is_drained

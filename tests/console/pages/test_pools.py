@@ -29,3 +29,13 @@ async def test_what_is_drained_can_be_put_back(tmp_path):
         await page.wait_for_selector(".pill:has-text('drained')", state="detached")
         async with desk.it.scene.operator() as operator:
             assert not (await operator.store.load_table()).drains
+
+
+async def test_what_is_drained_on_another_port_is_not_shown_as_out(tmp_path):
+    async with seat(tmp_path) as desk:
+        pool = "oldpool.contoso.test"
+        await desk.it.type("pool", "drain", f"fe.{pool}:1", "--pool", pool, "--force")
+        page = await desk.signed_in()
+        await page.goto(f"{desk.url}/pools/one?fqdn={pool}")
+        await page.wait_for_selector("button:has-text('Drain')")
+        assert await page.locator(".pill:has-text('drained')").count() == 0
