@@ -16,8 +16,8 @@ TRANSPORT ?= udp
         lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test lab-console
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
-	@python3 tests/sipp/load.py --target $(TARGET) --scenario $(SCENARIO) --rate $(RATE) \
-		--seconds $(SECONDS) --transport $(TRANSPORT) $(ARGS)
+	@python3 -m tests.sipp.load --target $(TARGET) --scenario $(SCENARIO) --rate $(RATE) \
+		--seconds $(SECONDS) --transport $(TRANSPORT) $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
 man: $(RUN) ## write the manual page build/waypost.1
 	@mkdir -p build
@@ -80,8 +80,7 @@ lab-journey: lab-tools ## a legacy client's start through the lab, step by step
 	@$(IN_LAB) client python3 journey.py 172.30.60.31 172.30.60.5 $(TRANSPORT)
 
 lab-load: lab-tools ## sipp load inside the lab: SCENARIO, RATE, SECONDS, TRANSPORT
-	@$(IN_LAB) client python3 load.py --target 172.30.60.5:5060 --scenario $(SCENARIO) \
-		--rate $(RATE) --seconds $(SECONDS) --transport $(TRANSPORT)
+	@bash docker/lab/load $(RATE) $(SECONDS) $(SCENARIO) $(TRANSPORT) $(LAB)
 
 lab-cutover: lab-tools ## stop the old Lookup service, create the endpoint, play the journey
 	@bash docker/lab/cutover $(LAB)

@@ -1,10 +1,11 @@
 """Load from sipp against any address, with a table of results; `make load` runs it.
 
-    python tests/sipp/load.py --target 127.0.0.5:5060 --scenario journey \\
+    python -m tests.sipp.load --target 127.0.0.5:5060 --scenario journey \\
         --rate 200 --seconds 60
 
 Standard library only, so that it also runs inside the lab's containers.  Nothing is
-hidden: a call counts as failed when sipp says so, and every retransmission is shown.
+hidden: a call counts as failed when sipp says so, every retransmission is shown, and
+the first call that failed stands below the table, as the proxy's recorder has it.
 Scenarios are the `uac_*.xml` files beside this one, or a file of your own; `mixed` runs
 several at once.
 """
@@ -12,29 +13,40 @@ several at once.
 import argparse
 import csv
 import json
-import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-FOLDER = HERE if list(HERE.glob("uac_*.xml")) else HERE / "sipp"
+from tests.sipp.first_failure import on_the_wire, recorded
+from tests.sipp.messages import (
+    Line,
+    broken_calls,
+    lines_of,
+    response_times,
+    seen_of,
+    unanswered,
+)
+
+FOLDER = Path(__file__).resolve().parent
 TRANSPORT = {"udp": "u1", "tcp": "t1"}
 # Shares of a Monday morning: most are journeys, some presence, a little of the rest.
 MIXED = {"journey": 0.5, "subscribe": 0.3, "message": 0.2}
 GRACE = 40
 """Seconds that calls may take to end after the last one began."""
+LONGEST_TRACE = 1 << 30
+"""Bytes of sipp's trace, some 8 million messages; later calls have no times."""
 
 
 @dataclass(slots=True)
 class Result:
     """What one scenario came to; times are milliseconds from a call's first request
-    to its first final answer."""
+    to the final answer to it, read to a microsecond."""
 
     scenario: str
     rate: float
@@ -49,6 +61,8 @@ class Result:
     worst: float = 0.0
     causes: dict[str, int] = field(default_factory=dict)
     """Failed calls by what came in place of what was expected."""
+    first_failed: str = ""
+    """The Call-ID of the first call that failed."""
 
 
 class Caller:
@@ -61,19 +75,22 @@ class Caller:
         self.result = Result(file.stem.removeprefix("uac_"), rate, options.seconds)
         self.folder = folder / self.result.scenario
         self.folder.mkdir()
-        timed = self.folder / f"{self.result.scenario}.xml"
-        timed.write_text(with_timer(file.read_text("latin-1")), "latin-1")
+        # Named as the result is: sipp takes the name of a file from its scenario.
+        self.scenario = file.read_text("latin-1")
+        copy = self.folder / f"{self.result.scenario}.xml"
+        copy.write_text(self.scenario, "latin-1")
         calls = max(1, round(rate * options.seconds))
         host, port = split(options.target)
         local = options.local or source_towards(host, port)
         line = [
             "sipp",
-            *("-sf", str(timed), "-i", local, "-t", TRANSPORT[options.transport]),
+            *("-sf", str(copy), "-i", local, "-t", TRANSPORT[options.transport]),
             *("-p", str(free_port(local))),
             *("-s", options.service, "-key", "domain", options.domain),
             *("-m", str(calls), "-r", f"{rate:g}", "-l", str(calls)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1"),
-            *("-trace_rtt", "-rtt_freq", "1"),
+            *("-trace_shortmsg", "-shortmessage_file", "messages.csv"),
+            *("-max_log_size", str(LONGEST_TRACE)),
             *("-trace_err", "-error_file", "errors.log"),
             *("-timeout", str(options.seconds + GRACE), "-nostdin"),
             *("-timer_resol", "1"),
@@ -85,13 +102,14 @@ class Caller:
                 f"{rate * 10:g}",
                 *("-rp", "10000"),
             ]
-        self.process = subprocess.Popen(
-            line,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with (self.folder / "said").open("wb") as said:
+            self.process = subprocess.Popen(
+                line,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
 
     def finish(self) -> Result:
         """Wait for its end and read what it counted."""
@@ -107,22 +125,36 @@ class Caller:
             # Calls cut off by the time limit never came to an end.
             result.failed += int(row["CurrentCall"])
             result.causes = causes(self._errors(), result.failed)
-        times = sorted(
-            float(row["response_time_ms"])
-            for path in self.folder.glob("*_rtt.csv")
-            for row in read_csv(path)
-        )
+        times = response_times(self._messages())
         if times:
             result.p50, result.p95, result.p99 = (
-                times[min(len(times) - 1, int(len(times) * part))]
+                round(times[min(len(times) - 1, int(len(times) * part))], 3)
                 for part in (0.50, 0.95, 0.99)
             )
-            result.worst = times[-1]
+            result.worst = round(times[-1], 3)
+        if result.failed:
+            broken = broken_calls(self._errors())
+            result.first_failed = (
+                broken[0].call if broken else unanswered(self._messages())
+            )
         return result
 
-    def errors(self) -> str:
-        """The end of what sipp complained about."""
-        return self._errors()[-700:]
+    def ladder(self, target: str, config: str) -> str:
+        """The first failed call: the recorder's ladder, or what sipp saw of it."""
+        call = self.result.first_failed
+        head = f"\nthe first failed call of {self.result.scenario}, {call}, as "
+        found = recorded(target, on_the_wire(self.scenario, call), config)
+        if found:
+            return f"{head}the proxy recorded it:\n\n{found}"
+        return "\n".join([f"{head}sipp saw it:", *seen_of(call, self._messages())])
+
+    def complaint(self) -> str:
+        """Why sipp did not begin a single call."""
+        said = (self.folder / "said").read_text("latin-1") + self._errors()
+        return " ".join(said.split())[:400] or "sipp ended without a word"
+
+    def _messages(self) -> Iterator[Line]:
+        return lines_of(self.folder / "messages.csv")
 
     def _errors(self) -> str:
         path = self.folder / "errors.log"
@@ -139,18 +171,9 @@ def is_path(name: str) -> bool:
     return "/" in name or name.endswith(".xml")
 
 
-_BROKEN = re.compile(
-    r"unexpected message for Call-Id '([^']*)': [^\n]*received 'SIP/2\.0 (\d{3})"
-)
-
-
 def causes(errors: str, failed: int) -> dict[str, int]:
     """Failed calls by the answer that broke them; the rest had none in time."""
-    # A BYE of sipp's own may follow and be refused, too: the first answer broke it.
-    first: dict[str, str] = {}
-    for call_id, status in _BROKEN.findall(errors):
-        first.setdefault(call_id, status)
-    found = Counter(first.values())
+    found = Counter(each.status for each in broken_calls(errors) if each.status)
     without = failed - sum(found.values())
     if without > 0:
         found["no answer"] = without
@@ -187,17 +210,6 @@ def _options(host: str, port: int, me: str, number: int) -> bytes:
         f"To: <sip:{host}:{port}>\r\nCall-ID: load-{me}-{number}\r\n"
         "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
     ).encode()
-
-
-def with_timer(scenario: str) -> str:
-    """The scenario with a timer from its first request to the first final answer."""
-    scenario = scenario.replace("<send ", '<send start_rtd="1" ', 1)
-    return re.sub(
-        r'<recv response="([2-6]\d\d)"',
-        r'<recv response="\1" rtd="1"',
-        scenario,
-        count=1,
-    )
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -245,8 +257,8 @@ def source_towards(host: str, port: int) -> str:
         return name
 
 
-def run(options: argparse.Namespace) -> list[Result]:
-    """Run one scenario, or the mixture, to its end."""
+def run(options: argparse.Namespace) -> tuple[list[Result], list[str]]:
+    """Run one scenario, or the mixture; results, and what to say of them."""
     shares = MIXED if options.scenario == "mixed" else {options.scenario: 1.0}
     with tempfile.TemporaryDirectory() as folder:
         callers = [
@@ -254,10 +266,13 @@ def run(options: argparse.Namespace) -> list[Result]:
             for name, share in shares.items()
         ]
         results = [caller.finish() for caller in callers]
+        said = []
         for caller in callers:
-            if caller.result.failed and caller.errors():
-                print(caller.errors(), file=sys.stderr)
-    return results
+            if caller.result.first_failed:
+                said.append(caller.ladder(options.target, options.config))
+            elif not caller.result.started:
+                said.append(f"sipp made no call: {caller.complaint()}")
+    return results, said
 
 
 def table(results: list[Result]) -> str:
@@ -295,6 +310,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--local", help="address to send from")
     parser.add_argument("--service", default="ocschat", help="user of the endpoint")
     parser.add_argument("--domain", default="contoso.test")
+    parser.add_argument(
+        "--config", default="", help="of the proxy, for the ladder of a failed call"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     if is_path(options.scenario):
@@ -319,11 +337,13 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    results = run(options)
+    results, said = run(options)
     if options.json:
         print(json.dumps([asdict(result) for result in results]))
     else:
         print(table(results))
+    for text in said:
+        print(text, file=sys.stderr if options.json else sys.stdout)
     return 0 if all(r.started and not r.failed for r in results) else 1
 
 
