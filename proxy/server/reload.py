@@ -7,7 +7,7 @@ needs a restart is named, and stays as it was.  Messages go on while the file is
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -17,6 +17,7 @@ import structlog
 from proxy.config.digest import digest_of
 from proxy.config.keys import KeyFileError
 from proxy.config.model import Config
+from proxy.config.pool import PoolSection
 from proxy.config.problems import ConfigError
 from proxy.config.reader import read
 from proxy.core import events
@@ -38,9 +39,12 @@ LIVE: Final = frozenset(
         "attempts.silence",
         *("attempts.failover_codes", "limits.transactions", "server.drain_seconds"),
         *("proxy.key_file", "dns.nameservers"),
+        *("pool.failover_codes", "pool.probe_codes"),
     }
 )
 """Keys that a reload applies; every other one needs a restart."""
+_CODES: Final = ("failover_codes", "probe_codes")
+"""What a reload applies of ``[[pool]]``."""
 
 
 def stop_reloading(loop: asyncio.AbstractEventLoop) -> None:
@@ -167,7 +171,23 @@ def reloaded(config: Config, fresh: Config) -> Config:
         attempts=fresh.attempts,
         server=server,
         limits=limits,
+        pool=_with_codes_of(config.pool, fresh.pool),
     )
+
+
+def _with_codes_of(
+    old: Sequence[PoolSection], fresh: Sequence[PoolSection]
+) -> list[PoolSection]:
+    """The pools with the certificates in force and the statuses of ``fresh``."""
+    own = {each.fqdn: each for each in old}
+    new = {each.fqdn: each for each in fresh}
+    return [
+        replace(
+            own.get(fqdn, PoolSection(fqdn=fqdn)),
+            **{key: getattr(new.get(fqdn), key, None) for key in _CODES},
+        )
+        for fqdn in own | new
+    ]
 
 
 def with_live_values(
@@ -200,6 +220,26 @@ def _flat(config: Config) -> dict[str, Any]:
             continue  # of another process
         if isinstance(table, dict):
             flat |= {f"{section}.{key}": value for key, value in table.items()}
+        elif section == "pool":
+            flat |= _pools_flat(table)
         else:
             flat[section] = table
+    return flat
+
+
+def _pools_flat(pools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What each pool has of its own: its statuses apart, for they change at once."""
+    rest = {
+        each["fqdn"]: {
+            key: value
+            for key, value in each.items()
+            if key not in ("fqdn", *_CODES) and value is not None
+        }
+        for each in pools
+    }
+    flat: dict[str, Any] = {"pool": {fqdn: own for fqdn, own in rest.items() if own}}
+    for key in _CODES:
+        flat[f"pool.{key}"] = {
+            each["fqdn"]: each[key] for each in pools if each[key] is not None
+        }
     return flat

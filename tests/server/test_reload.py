@@ -6,6 +6,7 @@ from pathlib import Path
 
 from proxy.config import load_config
 from proxy.config.model import Config
+from proxy.config.pool import PoolSection
 from proxy.config.section import keys_of
 from proxy.core import events
 from proxy.core.settings import CoreSettings
@@ -14,6 +15,8 @@ from proxy.server.reload import (
     LIVE,
     ReloadSignal,
     changes,
+    needs_restart,
+    reloaded,
     with_live_values,
 )
 from proxy.server.state import ServiceState
@@ -44,8 +47,49 @@ def test_a_changed_listener_is_one_change(tmp_path):
 def test_every_live_key_exists():
     for name in LIVE:
         section, key = name.split(".")
-        model = keys_of(Config)[section].type
+        model = PoolSection if section == "pool" else keys_of(Config)[section].type
         assert key in keys_of(model)
+
+
+POOL = '[[pool]]\nfqdn = "pcpool.contoso.test"\n'
+
+
+def test_the_statuses_of_a_pool_change_without_a_restart(tmp_path):
+    plain = load(tmp_path)
+    fresh = load(tmp_path, POOL + "failover_codes = [500]\nprobe_codes = [486]\n")
+    assert changes(plain, fresh) == {"pool.failover_codes", "pool.probe_codes"}
+    assert needs_restart(plain, fresh) == []
+    changed = with_live_values(CoreSettings(), fresh).attempts
+    assert changed.codes_of("PCPOOL.contoso.test") == {500}
+    assert changed.probe_codes_of("pcpool.contoso.test") == {486}
+    # And back: whoever takes the statuses out again has the general ones.
+    kept = reloaded(plain, fresh)
+    assert changes(kept, plain) == changes(plain, fresh)
+    assert needs_restart(reloaded(kept, plain), plain) == []
+    back = with_live_values(CoreSettings(), plain).attempts
+    assert back.codes_of("pcpool.contoso.test") == {503}
+
+
+def test_the_certificate_of_a_pool_waits_for_a_restart_and_its_statuses_do_not(
+    tmp_path,
+):
+    (tmp_path / "ca.pem").touch()
+    old = load(tmp_path, POOL + "probe_codes = [503]\n")
+    fresh = load(tmp_path, POOL + 'failover_codes = [500]\nca = "ca.pem"\n')
+    assert needs_restart(old, fresh) == ["pool"]
+    (kept,) = reloaded(old, fresh).pool
+    assert (kept.ca, kept.failover_codes, kept.probe_codes) == (None, [500], None)
+    # The next reload names what still waits, and nothing else.
+    assert changes(reloaded(old, fresh), fresh) == {"pool"}
+
+
+def test_a_pool_that_is_no_longer_named_keeps_its_certificate_until_a_restart(tmp_path):
+    (tmp_path / "ca.pem").touch()
+    old = load(tmp_path, POOL + 'failover_codes = [500]\nca = "ca.pem"\n')
+    fresh = load(tmp_path)
+    assert needs_restart(old, fresh) == ["pool"]
+    (kept,) = reloaded(old, fresh).pool
+    assert (kept.ca, kept.failover_codes) == ("ca.pem", None)
 
 
 def test_the_core_gets_the_live_values_and_keeps_the_others(tmp_path):

@@ -281,10 +281,12 @@ def test_sighup_applies_what_it_can_and_names_the_rest(tmp_path, made) -> None:
     text = service.config.read_text().replace(
         "drain_seconds = 5.0", "drain_seconds = 9"
     )
-    service.config.write_text(text + "[limits]\nbody = 1024\n")
+    pool = '[[pool]]\nfqdn = "pcpool.contoso.test"\nfailover_codes = [500]\n'
+    service.config.write_text(text + "[limits]\nbody = 1024\n" + pool)
     service.signal(signal.SIGHUP)
     wait_for_log(service, "config.reloaded")
-    assert '"applied": ["server.drain_seconds"]' in service.log
+    applied = '"applied": ["pool.failover_codes", "server.drain_seconds"]'
+    assert applied in service.log
     assert '"keys": ["limits.body"]' in service.log
     service.config.write_text("nonsense")
     service.signal(signal.SIGHUP)

@@ -92,7 +92,7 @@ def _print_way(told: Told, way: Told, number: int) -> None:
     render.print_properties(rows)
     if not way["candidates"]:
         return
-    _wrap("\n", _budget(told["budget"]))
+    _wrap("\n", _budget({**told["budget"], **way}))
     print()
     _print_table(_COLUMNS, [_row(*x) for x in enumerate(way["candidates"], 1)])
 
@@ -104,7 +104,8 @@ _COLUMNS: Final = (
 
 
 def _budget(budget: Told) -> str:
-    codes = ", ".join(map(str, budget["failover_codes"]))
+    """What makes us try the next one; a way has the statuses of its pool."""
+    codes = ", ".join(map(str, budget["failover_codes"])) or "no status"
     return (
         f"Tried in this order, all of it within {budget['total']:g} s. The next one "
         f"when a connection is refused or takes {budget['connect']:g} s, after "

@@ -201,7 +201,9 @@ class Explainer:
         values = asdict(told)
         del values["asks_store"]
         values["needs"] = [lookup.host for lookup in told.needs]
+        attempts = self._core.settings.attempts
         for way in values["ways"]:
+            way["failover_codes"] = sorted(attempts.codes_of(way["pool"]))
             for each in way["candidates"]:
                 front_end = FrontEnd(
                     each["transport"],

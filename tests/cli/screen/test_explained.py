@@ -35,6 +35,11 @@ def test_one_fits_and_names_health_and_the_next_probe(capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_the_statuses_are_those_of_the_pool(capsys):
+    print_one({**TOLD, "ways": [{**WAY, "failover_codes": [500, 503]}]})
+    assert "after 500, 503;" in " ".join(capsys.readouterr().out.split())
+
+
 def test_both_stand_side_by_side_and_say_whether_they_differ(capsys):
     print_both(TOLD, TOLD, "plan.toml")
     assert "changes nothing" in capsys.readouterr().out
