@@ -7,21 +7,24 @@ before the store is: what was decided by them is what was true a moment ago.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from proxy.admin.control import Operator, Outcome, apply_change, refusals
 from proxy.admin.pool_show import ask_service
 from proxy.config import Config
 from proxy.endpoints.address import normalise_fqdn
 from proxy.endpoints.drains import (
+    DEFAULT_ROUTE,
     Member,
     Members,
     drain_front_end,
     front_end_of,
     undrain_front_end,
 )
-from proxy.endpoints.model import Drain, Pool
+from proxy.endpoints.model import Drain
 from proxy.pools.front_end import Lookup
 from proxy.pools.resolver import Resolver
+from proxy.sip.flow import Transport
 
 PATIENCE = 4.0
 """Seconds for DNS to tell the front ends of all pools."""
@@ -78,31 +81,42 @@ async def undrain(
 async def members_of(
     operator: Operator, config: Config, fqdn: str = "", host: str = ""
 ) -> Members:
-    """The front ends of each pool of the table, or of the one; None where DNS is
-    silent.
+    """The front ends of each pool of the table, or of the one, and of the default
+    route; None where DNS is silent.
 
     How they are is asked of the service for pools with the front end ``host``.
     """
     table = await operator.store.load_table()
     pools = [x for name, x in table.pools.items() if fqdn in ("", name)]
+    asked = {x.fqdn.lower(): Lookup(x.fqdn.lower(), x.port, x.transport) for x in pools}
+    if (default := default_lookup(config)) is not None:
+        asked[DEFAULT_ROUTE] = default
     transports = {listen.transport for listen in config.listen}
     resolver = Resolver(config.dns.nameservers or None, transports)
     try:
-        found = await asyncio.gather(*(_front_ends(resolver, each) for each in pools))
+        each = [_front_ends(resolver, lookup) for lookup in asked.values()]
+        found = await asyncio.gather(*each)
     finally:
         await resolver.close()
-    told = dict(zip([each.fqdn.lower() for each in pools], found, strict=True))
     members: dict[str, Sequence[Member] | None] = {}
-    for name, rows in told.items():
-        if rows and any(host in (x.name.lower(), x.host) for x in rows):
+    for name, rows in zip(asked, found, strict=True):
+        if name and rows and any(host in (x.name.lower(), x.host) for x in rows):
             out = await asyncio.to_thread(_ejected, config, name)
             rows = [x._replace(is_out=(x.host, x.port) in out) for x in rows]
         members[name] = rows
     return members
 
 
-async def _front_ends(resolver: Resolver, pool: Pool) -> Sequence[Member] | None:
-    lookup = Lookup(pool.fqdn.lower(), pool.port, pool.transport)
+def default_lookup(config: Config) -> Lookup | None:
+    """What DNS is asked of the default route; None without one."""
+    uri = config.routes.default_uri
+    if uri is None:
+        return None
+    transport = cast(Transport | None, uri.transport or None)
+    return Lookup(uri.target_host, uri.port, transport, uri.scheme == "sips")
+
+
+async def _front_ends(resolver: Resolver, lookup: Lookup) -> Sequence[Member] | None:
     try:
         async with asyncio.timeout(PATIENCE):
             found = await resolver.resolve(lookup)

@@ -157,18 +157,25 @@ class RefuseUri:
 
 
 class NotePoolFailure:
-    """A front end of ``pool_fqdn`` has failed a request inside a dialog of an endpoint,
-    or not answered it.  Whoever guards a cutover counts these."""
+    """The front end ``host`` of ``pool_fqdn`` has failed a request inside a dialog, or
+    not answered it.  Whoever guards a cutover counts these; ``endpoint_key`` is empty
+    for dialogs of no endpoint."""
 
-    __slots__ = ("call_id", "endpoint_key", "pool_fqdn", "status")
+    __slots__ = ("call_id", "endpoint_key", "host", "pool_fqdn", "status")
 
     def __init__(
-        self, endpoint_key: str, pool_fqdn: str, status: int, call_id: bytes
+        self,
+        endpoint_key: str,
+        pool_fqdn: str,
+        status: int,
+        call_id: bytes,
+        host: str,
     ) -> None:
         self.endpoint_key = endpoint_key
         self.pool_fqdn = pool_fqdn
         self.status = status
         self.call_id = call_id
+        self.host = host
 
 
 class HandOver:

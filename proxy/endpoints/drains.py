@@ -30,8 +30,11 @@ class Member(NamedTuple):
     is_out: bool = False
 
 
+DEFAULT_ROUTE: Final = ""
+"""The name of the default route among pools."""
 Members = Mapping[str, Sequence[Member] | None]
-"""The front ends of each pool of the table; None where DNS has not told."""
+"""The front ends of each pool of the table, and of the default route; None where DNS
+has not told."""
 
 
 def front_end_of(text: str) -> tuple[str, int | None]:
@@ -75,11 +78,30 @@ def drain_front_end(drain: Drain, members: Members, *, force: bool = False) -> D
                 f"{MOST_DRAINS} front ends are drained already: bring some back with "
                 '"waypost pool undrain"'
             )
+        _refuse_default_route(drain, table, members)
         if not force:
             _check(drain, table, members)
         return [RowChange(before, drain)]
 
     return decide
+
+
+def _refuse_default_route(drain: Drain, table: EndpointTable, members: Members) -> None:
+    """A drain that could do nothing would look like one that does; raises Refused."""
+    of_default = members.get(DEFAULT_ROUTE) or ()
+    if not any(drain.covers(*each[:3], drain.pool) for each in of_default):
+        return
+    for pool in [drain.pool] if drain.pool else table.pools:
+        rows = members.get(pool)
+        if rows is None or any(drain.covers(*each[:3], pool) for each in rows):
+            return  # of a pool too, or nobody knows
+    raise Refused(
+        f"{drain.place} is a front end of the default route, and none of a pool that "
+        "an endpoint leads to. The default route carries sign-ins, which stay with "
+        "their front end, so Waypost does not drain it: drain the server itself "
+        "(Stop-CsWindowsService -Graceful), or take it out of DNS",
+        "conflict",
+    )
 
 
 def _check(drain: Drain, table: EndpointTable, members: Members) -> None:

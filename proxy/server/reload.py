@@ -181,13 +181,18 @@ def _with_codes_of(
     """The pools with the certificates in force and the statuses of ``fresh``."""
     own = {each.fqdn: each for each in old}
     new = {each.fqdn: each for each in fresh}
-    return [
-        replace(
-            own.get(fqdn, PoolSection(fqdn=fqdn)),
-            **{key: getattr(new.get(fqdn), key, None) for key in _CODES},
+    found = []
+    for fqdn in own | new:
+        none = PoolSection(fqdn=fqdn)
+        codes = new.get(fqdn, none)
+        found.append(
+            replace(
+                own.get(fqdn, none),
+                failover_codes=codes.failover_codes,
+                probe_codes=codes.probe_codes,
+            )
         )
-        for fqdn in own | new
-    ]
+    return found
 
 
 def with_live_values(

@@ -302,7 +302,7 @@ class Runtime:
                     f"source.{command.what}", source=source, last=example, advice=told
                 )
             case commands.NotePoolFailure():
-                self.access.pool_failed(command)
+                self.access.pool_failed(command, self.loop.time() + self.wall.offset)
             case commands.UseLearnedUri():
                 self.used_uris.add(command.key)
             case commands.MoveBindings():

@@ -44,6 +44,7 @@ class PoolFailure(Protocol):
     pool_fqdn: str
     status: int
     call_id: bytes
+    host: str
 
 
 class Guarding(Ledger, Protocol):
@@ -150,8 +151,10 @@ class AccessLog:
             # Little and often: a long pause here would be a late answer there.
             self.flush()
 
-    def pool_failed(self, failure: PoolFailure) -> None:
-        """A pool has failed inside a dialog, of which there is no line."""
+    def pool_failed(self, failure: PoolFailure, at: float) -> None:
+        """A pool has failed inside a dialog, of which there is no line; ``at`` is
+        wall-clock seconds."""
+        self.recent.count_in_dialog(failure.pool_fqdn, failure.host, at)
         if self.guard is not None:
             self.guard.count_in_dialog(
                 failure.endpoint_key,

@@ -6,6 +6,7 @@ from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import describe_changes
 from proxy.endpoints.codec import audit_json, row_from_json
 from proxy.endpoints.drains import (
+    DEFAULT_ROUTE,
     MOST_DRAINS,
     Member,
     drain_front_end,
@@ -104,6 +105,22 @@ def test_one_that_no_pool_has_is_refused_and_those_there_are_are_named():
     assert "fe1.test, fe2.test" in told
     assert refused(Drain("fe1.test", 5099))
     assert decide(Drain("fe9.test"), force=True)
+
+
+def test_a_front_end_of_the_default_route_alone_is_refused_even_when_forced():
+    default = Member("home.test", "10.0.0.9", 5061)
+    members = {**MEMBERS, DEFAULT_ROUTE: [default]}
+    for text in ("home.test", "10.0.0.9"):
+        told = refused(Drain(text), members, force=True)
+        assert "default route" in told and "sign-ins" in told
+    assert "default route" in refused(Drain("home.test", 5061, A), members)
+    # Of a pool as well, it is drained there.
+    both = {A: [FE1, FE2, default], B: [FE1, FE2], DEFAULT_ROUTE: [default]}
+    assert decide(Drain("home.test"), both)
+    # While DNS is silent nobody knows what it is: whoever says --force does.
+    silent = {A: None, B: [FE1], DEFAULT_ROUTE: [default]}
+    assert "DNS" in refused(Drain("home.test"), silent)
+    assert decide(Drain("home.test"), silent, force=True)
 
 
 def test_a_pool_that_is_not_in_the_table_is_refused_even_when_forced():

@@ -13,7 +13,7 @@ about it must be told by `sees`, line by line.  A line is what went where:
     learn sip:gc-1@… pool        a service URI is to be stored
     refuse sip:alice@… user      it belongs to somebody else
     look up alice@contoso.test   the store is asked, and the request waits
-    blame pcpool.contoso.test 500  the pool failed inside a dialog of an endpoint
+    blame pcpool.contoso.test 500  the pool failed inside a dialog
 
 Nothing the proxy does may go unmentioned: the next input, and the end, fail then.
 """
@@ -304,7 +304,8 @@ class Playbook:
                 case commands.UseLearnedUri():
                     self._note(f"use {command.key}")
                 case commands.NotePoolFailure():
-                    self._note(f"blame {command.pool_fqdn} {command.status}")
+                    of = "" if command.endpoint_key else " of no endpoint"
+                    self._note(f"blame {command.pool_fqdn} {command.status}{of}")
                 case commands.LogAccess():
                     self.access.append(command)
                 case commands.NoteFault():

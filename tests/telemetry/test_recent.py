@@ -20,9 +20,9 @@ def test_every_attempt_counts_for_its_front_end():
     recent = RecentCalls()
     recent.count(record(("fe1", "refused"), ("fe2", "200")), 1000.0)
     recent.count(record(("fe1", "200")), 1030.0)
-    assert recent.of("pcpool", ["fe1"], 1030.0) == (2, 1)
-    assert recent.of("pcpool", ["fe2"], 1030.0) == (1, 0)
-    assert recent.of("other", ["fe1"], 1030.0) == (0, 0)
+    assert recent.of("pcpool", ["fe1"], 1030.0) == (2, 1, 0)
+    assert recent.of("pcpool", ["fe2"], 1030.0) == (1, 0, 0)
+    assert recent.of("other", ["fe1"], 1030.0) == (0, 0, 0)
 
 
 def test_what_the_callee_says_is_no_failure_of_the_front_end():
@@ -31,7 +31,7 @@ def test_what_the_callee_says_is_no_failure_of_the_front_end():
         recent.count(record(("fe1", outcome)), 1000.0)
     recent.count(record(("fe1", "503")), 1000.0)
     recent.count(record(("fe1", "timeout")), 1000.0)
-    assert recent.of("pcpool", ["fe1"], 1000.0) == (6, 2)
+    assert recent.of("pcpool", ["fe1"], 1000.0) == (6, 2, 0)
 
 
 def test_older_minutes_are_forgotten_one_by_one():
@@ -48,6 +48,16 @@ def test_names_are_compared_without_case():
     recent = RecentCalls()
     recent.count(record(("FE1.test", "200"), pool="PcPool"), 0.0)
     assert recent.of("pcpool", ["fe1.TEST"], 0.0).calls == 1
+
+
+def test_failures_in_dialogs_count_apart_by_name_or_address():
+    recent = RecentCalls()
+    recent.count(record(("fe1", "200")), 1000.0)
+    recent.count_in_dialog("PcPool", "10.0.0.1", 1000.0)
+    recent.count_in_dialog("pcpool", "FE1", 1010.0)
+    recent.count_in_dialog("pcpool", "10.0.0.2", 1010.0)
+    assert recent.of("pcpool", ["fe1", "10.0.0.1"], 1030.0) == (1, 0, 2)
+    assert recent.of("pcpool", ["fe1"], 1000.0 + 60 * MINUTES) == (0, 0, 0)
 
 
 def test_our_own_probes_do_not_count():

@@ -23,6 +23,8 @@ from tests.support.warm import run, waypost
 
 WORKERS = 2
 FE1 = "fe1.contoso.test"
+DEFAULT = "127.0.0.99"
+"""Nobody is there, and nothing is sent there."""
 
 
 @dataclass
@@ -99,6 +101,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         with setting.config.open("a") as file:
             file.write(f'\n[admin]\nlisten = "{admin}"\n')
             file.write(f"\n[server]\nworkers = {WORKERS}\n")
+            file.write(f'\n[routes]\ndefault = "sip:{DEFAULT}:5060"\n')
         words = ("endpoint", "new", "--sip-address", ALIAS, "--pool-fqdn", POOL)
         await waypost(setting.config, *words)
         await waypost(setting.config, "pool", "set", POOL, "--transport", "tcp")
@@ -128,6 +131,8 @@ async def test_a_drained_front_end_gets_no_new_dialogs_until_it_is_undrained(
 
     with pytest.raises(ServiceError, match="last front end"):
         await world.type("pool", "drain", FRONT_END_HOSTS[1])
+    with pytest.raises(ServiceError, match="of the default route"):
+        await world.type("pool", "drain", DEFAULT, "--force")
     metrics = await world.get("/metrics")
     rows = [x for x in metrics.splitlines() if "front_end_drained{" in x]
     (line,) = [x for x in rows if f'front_end="{FE1}"' in x and '"tcp"' in x]

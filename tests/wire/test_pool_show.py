@@ -18,6 +18,17 @@ async def shown(config: Path) -> str:
     return (await run("--config", str(config), "pool", "show", POOL)).stdout
 
 
+async def forgotten(proxy: tuple[str, int], front_end: FrontEndServer) -> None:
+    """A call whose dialog the front end no longer knows."""
+    client = LegacyClient(proxy, transport="tcp")
+    await client.connect()
+    dialog, answer = await client.call(ALIAS)
+    assert answer.status == 200
+    front_end.dialogs.clear()
+    assert (await client.request(client.info(dialog, b"x"))).status == 481
+    await client.close()
+
+
 async def test_a_dead_front_end_is_shown_with_the_reason(
     tmp_path: Path,
 ) -> None:
@@ -39,6 +50,7 @@ async def test_a_dead_front_end_is_shown_with_the_reason(
         for _ in range(3):
             client = LegacyClient(scene.proxy, transport="tcp")
             await Journey(client, ALIAS).play()
+        await forgotten(scene.proxy, second)
         text = await shown(config)
         assert "1 of 2 front ends in use by the running service" in text
         row, change = [line for line in text.splitlines() if "ejected" in line]
@@ -53,6 +65,11 @@ async def test_a_dead_front_end_is_shown_with_the_reason(
         assert (out["state"], out["reason"]) == ("ejected", "refused")
         assert out["calls"] == out["failed"] >= 3
         assert well["calls"] >= 3 and well["failed"] == 0
+        inside = [x["failed_in_dialogs"] for x in (out, well)]
+        assert (
+            inside == [0, 1]
+            and "fe2.contoso.test failed 1 request inside dialogs" in text
+        )
         assert [x["state"] for x in out["transitions"]][-3:] == [
             *("suspect", "suspect", "ejected")
         ]

@@ -3,7 +3,7 @@ their health."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from proxy import clock
 from proxy.admin.control import PoolView
@@ -155,6 +155,18 @@ def _print_calls(service: ServiceView) -> None:
         ],
         f"Calls of the last {service.minutes} min, and what comes next",
     )
+    for row in service.front_ends:
+        render.print_lines(_in_dialogs(row))
+
+
+def _in_dialogs(row: dict[str, Any]) -> list[str]:
+    """What it failed after a call had begun well; nothing when it did not."""
+    failed = row.get("failed_in_dialogs", 0)  # an older service tells none
+    if not failed:
+        return []
+    requests = render.count(failed, "request")
+    place = host_port(row["address"], row["port"])
+    return [f"{row['name'] or place} failed {requests} inside dialogs"]
 
 
 def _print_transitions(service: ServiceView) -> None:

@@ -168,17 +168,19 @@ class Answer:
         self._challenges = ()
 
     def _note_failure(self, request: Request, status: int) -> None:
-        """A pool has failed, or not answered, inside a dialog of an endpoint."""
+        """A pool has failed, or not answered, inside a dialog."""
         target, router = self._candidates.target, self._forwarder.next_hops.router
         if target.rule != "dialog" or target.lookup is None:
             return
         if request.method == b"BYE" and status == 481:
             return  # both ends have hung up
-        endpoint = router.table.by_tag.get(target.tag)
-        pool = router.front_ends.get(target.lookup.host, "")
-        if endpoint is not None and pool:
+        host = target.lookup.host
+        pool = router.front_ends.get(host, "")
+        if pool:
+            endpoint = router.table.by_tag.get(target.tag)
+            key = "" if endpoint is None else endpoint.key
             call_id = request.value("call-id") or b""
-            note = commands.NotePoolFailure(endpoint.key, pool, status, call_id)
+            note = commands.NotePoolFailure(key, pool, status, call_id, host)
             self._forwarder.out.append(note)
 
     def _log(

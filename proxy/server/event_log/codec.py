@@ -73,7 +73,7 @@ COMMANDS: Final[dict[type, str]] = {
     commands.LookUp: "aor",
     commands.NoteConflict: "endpoint_key source user_agent contact",
     commands.NoteSuspect: "what source example",
-    commands.NotePoolFailure: "endpoint_key pool_fqdn status call_id",
+    commands.NotePoolFailure: "endpoint_key pool_fqdn status call_id host",
     commands.HandOver: "worker flow data reason",
     commands.TellEjection: "ejection",
     commands.NoteFault: "what error head flow",

@@ -143,7 +143,7 @@ def _details(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
     now, wall = runtime.loop.time(), runtime.wall.offset
     front_end = front_end_of(row, fqdn)
     health = runtime.core.health.state_of(front_end, now)
-    recent = runtime.access.recent.of(fqdn, (row.name or row.host,), now + wall)
+    recent = runtime.access.recent.of(fqdn, (row.name, row.host), now + wall)
     probe = runtime.asking.next_probe(front_end)
     ends_at = runtime.network.connector.certificate_end(front_end.key, fqdn)
     return {
@@ -153,6 +153,7 @@ def _details(runtime: Runtime, fqdn: str, row: FrontEndRow) -> dict[str, Any]:
         "certificate_ends": None if ends_at is None else _instant(ends_at),
         "calls": recent.calls,
         "failed": recent.failed,
+        "failed_in_dialogs": recent.failed_in_dialogs,
         "transitions": [_transition(each, wall) for each in health.transitions],
     }
 

@@ -11,7 +11,7 @@ from proxy.pools.health import HISTORY
 
 _ORDER: Final = ("healthy", "suspect", "ejected")
 _OF_STATE: Final = ("state", "reason", "state_for", "since", "ejected_for")
-_SUMS: Final = ("calls", "failed")
+_SUMS: Final = ("calls", "failed", "failed_in_dialogs")
 
 
 def joined_pool(views: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

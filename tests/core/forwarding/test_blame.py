@@ -54,11 +54,11 @@ def test_a_client_that_fails_is_nobodys_pool(call):
     call.play.sees("fe1 < 500")
 
 
-def test_a_call_that_is_no_endpoints_blames_nobody(play):
+def test_a_call_of_no_endpoint_is_no_guards_business_and_counts_all_the_same(play):
     call = Call(play, uri=f"sip:x@{POOL}", their_contact=THERE)
     assert call.up("INFO").startswith("fe1 < INFO")
     play.answer("fe1", 500, to_tag=None)
-    play.sees("client < 500")
+    play.sees("client < 500", f"blame {POOL} 500 of no endpoint")
 
 
 def test_outside_dialogs_the_access_line_tells(play):

@@ -18,6 +18,7 @@ def row(state="healthy", calls=0, **more):
         "certificate_ends": None,
         "calls": calls,
         "failed": 0,
+        "failed_in_dialogs": 0,
         "transitions": [],
         **more,
     }
