@@ -58,7 +58,7 @@ NO_LIMITS = MessageLimits(*([1 << 30] * 8))
 
 def found() -> Iterator[tuple[str, Callable[[Any], object], bool]]:
     """Name, function, and whether it takes bytes."""
-    files = [path for name in PACKAGES for path in sorted((PROXY / name).glob("*.py"))]
+    files = [path for name in PACKAGES for path in sorted((PROXY / name).rglob("*.py"))]
     for path in (*files, *(PROXY / name for name in MODULES)):
         place = path.relative_to(PROXY)
         module = ".".join(("proxy", *place.with_suffix("").parts))
