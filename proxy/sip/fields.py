@@ -219,6 +219,24 @@ def parse_name_addr(value: bytes) -> NameAddr:
     return NameAddr(display.strip(), uri.strip(), parameters)
 
 
+def with_first_uri(line: bytes, uri: bytes) -> bytes:
+    """A Contact line (of its kind) whose first value has another URI, in brackets.
+
+    The URI is found by the grammar that reads it: a display name may hold the same.
+    """
+    written = line.partition(b":")[2].strip()
+    value = split_values(unfold(written))[0]
+    match = _NAME_ADDR.match(value) if LESS_THAN in value else None
+    if match is not None:
+        edited = value[: match.start(2)] + uri + value[match.end(2) :]
+    else:
+        _, semicolon, rest = value.partition(b";")
+        edited = b"<%b>%b%b" % (uri, semicolon, rest)
+    if line.find(value) < 0:  # folded inside the value
+        return line[: line.find(written)] + unfold(written).replace(value, edited, 1)
+    return line.replace(value, edited, 1)
+
+
 # The form that nearly every From and To has; whatever differs is read in full.  Those
 # without a display name do not even need the expression.
 _PLAIN_ADDRESS: Final = re.compile(

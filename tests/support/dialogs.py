@@ -6,6 +6,7 @@ each end takes its route set and its remote target from what it was sent.
 """
 
 from proxy.sip.fields import parse_name_addr
+from proxy.sip.grammar import split_values
 from tests.support.messages import ALIAS, read, request, response
 from tests.support.playbook import HOSTS, PORTS, Playbook
 
@@ -20,7 +21,8 @@ def routes_of(message: bytes) -> list[str]:
 def target_of(message: bytes, instead: str) -> str:
     """The URI of its Contact."""
     value = read(message).value("contact")
-    return parse_name_addr(value).uri.decode() if value else instead
+    first = split_values(value)[0] if value else b""
+    return parse_name_addr(first).uri.decode() if first else instead
 
 
 def below(answer: bytes, *proxies: str) -> bytes:

@@ -24,6 +24,7 @@ from proxy.core.routing.router import Router
 from proxy.core.routing.routes import RouteSet
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLEE, TO_CALLER, FlowToken, host_mark
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.fields import with_first_uri
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.limits import NO_LIMITS
 from proxy.sip.message import Request, Response, parse_message
@@ -119,8 +120,6 @@ class Refresh:
 
     def answered(self, data: bytes, flow: Flow) -> bytes:
         """The response ``data``, which came over ``flow``, with its Contact marked."""
-        if data.find(b"ontact:", 0, data.find(b"\r\n\r\n")) < 0:
-            return data
         try:
             response = parse_message(data, NO_LIMITS)
         except MalformedMessage:
@@ -195,13 +194,10 @@ def _marked(
     is_own: bool,
 ) -> bytes:
     uri = target.uri
-    if PARAMETER in uri.parameters or line.find(uri.raw) < 0:
+    if PARAMETER in uri.parameters:
         return line
     way = DIRECT | CLIENT if is_own else 0
     mark = router.tokens.towards_callee(
         flow, token.endpoint_tag, way, next_hop_name(uri)
     )
-    marked = uri.raw + _NAME + mark
-    if line.find(b"<" + uri.raw) < 0:
-        marked = b"<%b>" % marked
-    return line.replace(uri.raw, marked, 1)
+    return with_first_uri(line, uri.raw + _NAME + mark)

@@ -76,6 +76,12 @@ def _to_callee(
     is_named = router.tokens.is_named(token, next_hop_name(next_hop))
     if (is_named and token.way & DIRECT) or is_at(token, next_hop):
         return _callee(router, routes, next_hop, token, routes.request_uri, is_named)
+    if token.way & CLIENT and token.way & DIRECT and not routes.entries:
+        # A client on a connection may name another port as time goes by: it is still
+        # at the end of its connection, and nowhere else.
+        host = next_hop.target_host
+        if host == token.host or leads_nowhere(host, token.host):
+            return _callee(router, routes, next_hop, token, routes.request_uri)
     if not routes.entries and router.is_ours(uri) and uri.target_host == uri.host:
         return _callee(router, routes, uri, token, routes.request_uri)
     is_pool = next_hop.port is None and next_hop.target_host in router.table.pools

@@ -28,7 +28,7 @@ from proxy.sip.uri import parse_uri
 # nor our own idle limit ends it.
 KEEP_ALIVE: Final = b"ms-keep-alive: UAS; tcp=no; hop-hop=yes; end-end=no; timeout=300"
 _NAME: Final = "ms-keep-alive"
-_ASKS: Final = re.compile(rb";[ \t]*proxy[ \t]*=", re.IGNORECASE)
+_ASKS: Final = re.compile(rb";[ \t\r\n]*proxy[ \t\r\n]*=", re.IGNORECASE)
 
 
 def asks_for_keep_alive(request: Request, flow: Flow) -> bool:

@@ -47,6 +47,50 @@ def test_an_answer_may_say_so_as_well(call):
     assert call.up("BYE", uri=marked) == f"fe3 < BYE {NEW}"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"m: <{NEW}>",
+        f"CONTACT: <{NEW}>",
+        f"Contact : <{NEW}>",
+        f"Contact:\r\n <{NEW}>",
+        f'Contact: "{NEW}" <{NEW}>',
+        f'Contact: "<{NEW}>" <{NEW}>;x="<{NEW}>"',
+        f'Contact: "a\\" <{NEW}>, b" <{NEW}>, <sip:other@10.0.0.9>',
+        f'Contact: "a\r\n b" <{NEW}>',
+        f"Contact: {NEW};q=1",
+    ],
+)
+def test_in_whatever_spelling(call, line):
+    """RFC 3261 section 7.3; a display name may hold the URI as well."""
+    for tell in (call.down, call.up):
+        if tell is call.down:
+            call.down("UPDATE", line)
+        else:
+            call.up("UPDATE", f"Contact: {MINE}")
+            asked = call.play.request_at("bob", "UPDATE")
+            call.play.send("bob", response(asked, 200, line))
+            call.settle()
+        marked = target_of(call.play.last("client"), "")
+        assert marked.startswith(f"{NEW};wp=")
+        assert call.up("BYE", uri=marked) == f"fe3 < BYE {NEW}"
+
+
+def test_on_its_connection_it_may_name_another_port():
+    """A callee that keeps its connection is reached there, whatever port it says."""
+    registry = Registry(endpoints=())
+    contact = "<sip:alice@10.1.0.10:40001;transport=tcp>"
+    registry.register(contact, peer="bob/tcp")
+    other = "sip:alice@10.1.0.10:7777;transport=tcp"
+    call = Call(
+        registry, "client", "bob/tcp", uri=ALICE, contact=MINE, their_contact=contact
+    )
+    call.down("UPDATE", f"Contact: <{other}>")
+    assert target_of(call.play.last("client"), "") == other
+    assert call.up("BYE", uri=other) == f"bob/tcp < BYE {other}"
+    assert call.up("BYE", uri="sip:alice@192.0.2.9:7777") == "client < 403 Forbidden"
+
+
 def test_behind_a_nat_it_is_followed_by_its_flow(call):
     play = call.play
     private = "sip:alice@192.168.9.9:5062;transport=tcp"
