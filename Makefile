@@ -28,7 +28,7 @@ BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 COUNT_PACKAGES := dnsmasq valgrind strace faketime  # for `make bench-count` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check map bench bench-capacity bench-count bench-growth bench-store promises soak screenshots words format clean packages
+.PHONY: help run test test-built check map bench bench-capacity bench-count bench-growth bench-store promises soak screenshots words json format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -88,6 +88,9 @@ words: $(DEV) ## take new texts of the pages into the catalogues of their langua
 	    --omit-header -o .pot . && \
 	  $(CURDIR)/$(BIN)/pybabel -q update -i .pot -o $$file -l $$(basename $$file .po) --no-fuzzy-matching \
 	    --ignore-obsolete -w 88; rm -f .pot; done
+
+json: $(DEV) ## docs/json.md and its schema, from the shapes of proxy/console/schemas
+	@$(BIN)/python -m proxy.console.schemas.page docs
 
 format: $(DEV) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -224,11 +224,13 @@ class LogAccess:
     """One out-of-dialog request has ended: the material of one access line.
 
     ``attempts`` are (front end name or address, outcome, seconds) in the order tried.
-    ``status`` is what went back; ``seconds`` how long it took.  The request comes
-    along unread: telemetry reads it in batches, off the message path.
+    ``status`` is what went back; ``seconds`` how long it took, and ``answered`` how
+    long until the first response other than 100 went back.  The request comes along
+    unread: telemetry reads it in batches, off the message path.
     """
 
     __slots__ = (
+        "answered",
         "attempts",
         "endpoint",
         "pool",
@@ -249,6 +251,7 @@ class LogAccess:
         endpoint: str,
         pool: str,
         attempts: Sequence[tuple[str, str, float]],
+        answered: float,
     ) -> None:
         self.request = request
         self.source = source
@@ -258,6 +261,7 @@ class LogAccess:
         self.endpoint = endpoint
         self.pool = pool
         self.attempts = attempts
+        self.answered = answered
 
 
 Command = (

@@ -24,7 +24,7 @@ class Call(Protocol):
 
     request: Request
     status: int
-    seconds: float
+    answered: float
     rule: str
     endpoint: str
     pool: str
@@ -66,7 +66,7 @@ class PoolBook:
             return
         counts.calls += 1
         counts.failed += call.status >= 300
-        counts.times[bucket_of_time(call.seconds)] += 1
+        counts.times[bucket_of_time(call.answered)] += 1
 
     def _note_user(self, endpoint: str, pool: str, aor: str, day: int) -> None:
         if day != self._day or len(self._known) >= MOST_DAYS:

@@ -27,7 +27,8 @@ class PoolUsage:
     those with a final answer other than 2xx, but for challenges and calls that the
     caller gave up.  ``journeys`` are users who came through to the channel: INVITEs of
     a service URI that were answered 2xx.  ``times`` are counts by ``BOUNDS`` of the
-    time until the final answer.
+    time until the first answer: until the first response other than 100 went back to
+    the caller, a refusal of our own included.
     """
 
     endpoint_key: str

@@ -59,6 +59,7 @@ class UsageRecord(Protocol):
     rule: str
     endpoint: str
     pool: str
+    answered: float
 
 
 class _Count:

@@ -18,3 +18,4 @@ class AccessRecord(Protocol):
     endpoint: str
     pool: str
     attempts: Sequence[tuple[str, str, float]]
+    answered: float

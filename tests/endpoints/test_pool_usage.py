@@ -30,7 +30,7 @@ class Record:
 
     request: Request
     status: int = 200
-    seconds: float = 0.003
+    answered: float = 0.003
     rule: str = "endpoint"
     endpoint: str = KEY
     pool: str = POOL
@@ -52,7 +52,7 @@ def counted(*records: Record, at: float = DAY_ONE, cutover: int = 0):
 
 def test_calls_failures_journeys_and_times_are_the_pools():
     (row,), (user,) = counted(
-        call(), call(status=504, seconds=4.0), call(rule="learned"), cutover=3
+        call(), call(status=504, answered=4.0), call(rule="learned"), cutover=3
     )
     assert (row.key, row.calls, row.failed, row.journeys) == (
         (KEY, POOL, 20_000, 3),

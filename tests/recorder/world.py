@@ -43,7 +43,7 @@ class World:
         assert isinstance(message, Request)
         record = LogAccess(
             *(message, self.client, status, seconds),
-            *("endpoint" if attempts else rule, "", "", attempts),
+            *("endpoint" if attempts else rule, "", "", attempts, seconds),
         )
         self.recorder.count(record, WALL + self.now)
 

@@ -89,7 +89,6 @@ ELSEWHERE: dict[str, str] = {
     "core/dialogs/route_lines": "core/dialogs/test_record_route.py",
     "core/first_hop/affinity": "core/first_hop/test_first_hop.py",
     "core/first_hop/contact_token": "core/first_hop/test_first_hop.py",
-    "core/forwarding/answer": "core/forwarding/test_late_answers.py",
     "core/forwarding/attempt": "core/forwarding/test_failover.py",
     "core/forwarding/branches": "core/siblings/test_directory.py",
     "core/forwarding/forwarder": "core/forwarding/test_failover.py",

@@ -19,7 +19,10 @@ def line_of(data: bytes, *, console: bool = False) -> str:
     log = AccessLog(stream, console)
     tried = [("fe1", "connect-timeout", 2.0), ("fe2", "200", 0.041)]
     log.add(
-        LogAccess(read(data), FLOW, 200, 2.0412, "endpoint", "o@c.test", "pool", tried),
+        LogAccess(
+            *(read(data), FLOW, 200, 2.0412, "endpoint", "o@c.test", "pool", tried),
+            2.0412,
+        ),
         1_700_000_000.25,
     )
     log.flush()

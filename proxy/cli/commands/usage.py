@@ -27,7 +27,13 @@ from proxy.cli.commands.unknown import show_unknown
 from proxy.cli.screen import render
 from proxy.cli.screen.layout import lay_out
 from proxy.cli.screen.output import made
-from proxy.cli.screen.pool_usage import COLUMNS, chart, left_sentence, row_of
+from proxy.cli.screen.pool_usage import (
+    COLUMNS,
+    COLUMNS_SAY,
+    chart,
+    left_sentence,
+    row_of,
+)
 from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session
 from proxy.endpoints.pool_usage import DAY, date_of
@@ -260,6 +266,7 @@ def _print_pools(view: UsageView) -> None:
     if len(view.pools) > 1:
         title = f"Calls of the last {view.summary.days} days:"
         render.print_table(COLUMNS, [row_of(each) for each in view.pools], title=title)
+        print(COLUMNS_SAY)
         print()
     for each in view.compared:
         print(each.sentence)

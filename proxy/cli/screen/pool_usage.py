@@ -1,6 +1,6 @@
 """How pools are compared on the screen, and how users leave: a table, a chart."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from proxy.admin.comparison import Compared
@@ -9,6 +9,10 @@ from proxy.cli.screen.output import is_unicode
 from proxy.endpoints.pool_usage import PoolUsage, date_of
 
 COLUMNS: Final = ("Pool", "Calls", "Failed", "p50", "p99", "Journeys")
+COLUMNS_SAY: Final = (
+    "p50, p99: of the time until the first answer (180 or final, not 100);\n"
+    "journeys: users who came through to the channel"
+)
 CHART_DAYS: Final = 28
 BAR: Final = 30
 
@@ -33,7 +37,7 @@ def _time(seconds: float | None) -> str:
     return f"<= {seconds:.1f} s" if seconds >= 1 else f"<= {seconds * 1000:.0f} ms"
 
 
-def print_compared(found: Iterable[Compared]) -> None:
+def print_compared(found: Sequence[Compared]) -> None:
     """Both pools of each endpoint, and the verdict."""
     for each in found:
         print()
@@ -43,7 +47,10 @@ def print_compared(found: Iterable[Compared]) -> None:
         if each.note:
             print(f"({each.note})")
         print(each.sentence)
-        print(f"({each.test}; journeys: users who came through to the channel)")
+        print(f"({each.test})")
+    if found:
+        print()
+        print(COLUMNS_SAY)
 
 
 def chart(counts: dict[int, int], today: int) -> list[str]:

@@ -156,7 +156,8 @@ class PoolSeen(PoolView):
 
 
 class PoolCount(Given):
-    """What one pool made of the calls of an endpoint."""
+    """What one pool made of the calls of an endpoint; the times are those until the
+    first answer, the first response other than 100."""
 
     pool_fqdn: str
     calls: int

@@ -192,5 +192,7 @@ class Refusals:
         if not has_to_tag(request):
             rule = rule or ("endpoint" if endpoint else "")
             self._out.append(
-                commands.LogAccess(request, flow, status, 0.0, rule, endpoint, "", ())
+                commands.LogAccess(
+                    request, flow, status, 0.0, rule, endpoint, "", (), 0.0
+                )
             )

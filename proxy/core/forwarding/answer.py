@@ -35,6 +35,8 @@ class Answer:
     answers.
 
     ``failure`` says why nobody could be reached, and counts when nobody has answered.
+    ``first_at`` is when the first response other than 100 went back, below 0 while none
+    has.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Answer:
         "_forwarder",
         "_keeps_alive",
         "failure",
+        "first_at",
         "server",
     )
 
@@ -66,6 +69,7 @@ class Answer:
         self.failure: Refusal | None = None
         self._best: Response | None = None
         self._challenges: Sequence[Response] = ()
+        self.first_at = -1.0
 
     # -- what comes in -----------------------------------------------------------
 
@@ -92,6 +96,13 @@ class Answer:
         return unreached(target, is_invite, source, cause, detail, peer)
 
     # -- what goes out -----------------------------------------------------------
+
+    def provisional(self, status: int, data: bytes, now: float) -> None:
+        """A provisional response of the front end (item 5); never its 100."""
+        if self.first_at < 0.0:
+            self.first_at = now
+        assert self.server is not None
+        self.server.respond(status, data, now)
 
     def trying(self, now: float) -> None:
         """100 for a request that takes long."""
@@ -161,7 +172,7 @@ class Answer:
                 _, data = self.refusal(Refusal(status))
             server.respond(status, data, now)
             if not self._candidates.is_in_dialog:
-                self._log(request, status, attempts, now - started)
+                self._log(request, status, attempts, started, now)
             elif (status >= 500 and status not in CALLERS) or status in _LOST:
                 self._note_failure(request, status)
         self._best = self.failure = None
@@ -188,19 +199,22 @@ class Answer:
         request: Request,
         status: int,
         attempts: Sequence[tuple[str, str, float]],
-        seconds: float,
+        started: float,
+        now: float,
     ) -> None:
         target, forwarder = self._candidates.target, self._forwarder
         if target.endpoint or forwarder.settings.log_access:
+            first_at = now if self.first_at < 0.0 else self.first_at
             # One by one: for starred arguments mypyc builds tuples, on every call.
             entry = commands.LogAccess(
                 request,
                 self._candidates.flow,
                 status,
-                seconds,
+                now - started,
                 target.rule,
                 target.endpoint,
                 target.pool,
                 attempts,
+                first_at - started,
             )
             forwarder.out.append(entry)

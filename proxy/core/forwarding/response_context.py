@@ -173,8 +173,7 @@ class ResponseContext:
         self.attempt.heard(status)
         if status > 100 and self.is_invite:
             self.last_provisional = now
-            assert self.server is not None
-            self.server.respond(status, returned(transaction, response), now)
+            self.answer.provisional(status, returned(transaction, response), now)
         if self.is_cancelled:
             self.forwarder.cancel(transaction, now, self.reasons)
 

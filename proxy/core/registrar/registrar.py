@@ -384,7 +384,9 @@ class Registrar:
         request, flow = registration.request, registration.flow
         rule = cause or "registrar"
         self.out.append(
-            commands.LogAccess(request, flow, status, seconds, rule, "", "", ())
+            commands.LogAccess(
+                request, flow, status, seconds, rule, "", "", (), seconds
+            )
         )
 
     def _date_line(self, second: int) -> bytes:

@@ -77,7 +77,8 @@ COMMANDS: Final[dict[type, str]] = {
     commands.HandOver: "worker flow data reason",
     commands.TellEjection: "ejection",
     commands.NoteFault: "what error head flow",
-    commands.LogAccess: "request source status seconds rule endpoint pool attempts",
+    commands.LogAccess: "request source status seconds rule endpoint pool attempts "
+    "answered",
 }
 """Every command, likewise."""
 
