@@ -162,6 +162,7 @@ async def _new_runtime(
         siblings=None if part is None else part.siblings,
         event_log=setting.event_log,
     )
+    runtime.config = config
     runtime.certificates, runtime.writes = certificates, state.writes
     return runtime
 
@@ -201,7 +202,7 @@ def _run_beside(
     setting: Setting, store: Store, runtime: Runtime, ledger: LedgerWriter
 ) -> None:
     """What goes on beside the messages; some of it only once per node."""
-    config, is_first = setting.config, setting.is_first
+    is_first = setting.is_first
     save_learned(store, runtime)
     runtime.dns_news.is_quiet = not is_first
     keep = runtime.tasks.keep
@@ -211,13 +212,11 @@ def _run_beside(
     keep(lambda: collect_garbage(runtime), "collect-garbage")
     keep(lambda: runtime.writes.watch(store, is_first), "watch-writes")
     if is_first:
-        ttl = config.learned.ttl
         keep(ChangeLog(store).run, "change-log")
         keep(lambda: watch_drains(store, runtime), "watch-drains")
-        keep(lambda: forget_learned(store, runtime, ttl), "forget-learned")
-        days = config.usage.keep_days
-        keep(lambda: forget_days(store, runtime.writes, days), "forget-days")
-        if config.usage.ledger:
+        keep(lambda: forget_learned(store, runtime), "forget-learned")
+        keep(lambda: forget_days(store, runtime), "forget-days")
+        if setting.config.usage.ledger:
             keep(lambda: count_users(store, setting.state), "count-users")
 
 
@@ -231,7 +230,7 @@ def _watch_pools(
         runtime.asking.next_probe = prober.next_probe
         runtime.tasks.keep(prober.run, "probes")
     chat = ChatProber(
-        config.chat_probe,
+        lambda: runtime.config.chat_probe,
         runtime,
         store,
         state.chat_probes,

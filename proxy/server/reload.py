@@ -40,6 +40,8 @@ LIVE: Final = frozenset(
         *("attempts.failover_codes", "limits.transactions", "server.drain_seconds"),
         *("proxy.key_file", "dns.nameservers"),
         *("pool.failover_codes", "pool.probe_codes"),
+        *("chat_probe.every", "chat_probe.from", "chat_probe.transports"),
+        *("learned.ttl_days", "usage.keep_days"),
     }
 )
 """Keys that a reload applies; every other one needs a restart."""
@@ -145,7 +147,7 @@ class Reloader:
         if not self.is_quiet:
             log.info("config.reloaded", applied=applied)
         # What waits for a restart is named again by the next reload.
-        self.config = reloaded(self.config, fresh)
+        self.config = self.runtime.config = reloaded(self.config, fresh)
         return True
 
     def _apply(self, fresh: Config) -> None:
@@ -163,6 +165,7 @@ def reloaded(config: Config, fresh: Config) -> Config:
     server = replace(config.server, drain_seconds=fresh.server.drain_seconds)
     limits = replace(config.limits, transactions=fresh.limits.transactions)
     proxy = replace(config.proxy, key_file=fresh.proxy.key_file)
+    usage = replace(config.usage, keep_days=fresh.usage.keep_days)
     return replace(
         config,
         proxy=proxy,
@@ -172,6 +175,9 @@ def reloaded(config: Config, fresh: Config) -> Config:
         server=server,
         limits=limits,
         pool=_with_codes_of(config.pool, fresh.pool),
+        chat_probe=fresh.chat_probe,
+        learned=fresh.learned,
+        usage=usage,
     )
 
 

@@ -43,6 +43,7 @@ from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
 
 if TYPE_CHECKING:
+    from proxy.config.model import Config
     from proxy.server.event_log.writer import EventLog
 
 log = structlog.get_logger()
@@ -81,10 +82,13 @@ class Ways(Protocol):
 class Runtime:
     """One proxy on one event loop; the ``Sink`` of the network.
 
-    ``writes`` is what the store has yet to be told; the caller that runs us empties it.
-    ``links`` lead to the other workers, where there are any.
+    ``config`` is the configuration in force: a reload replaces it, so read it where it
+    is used and keep nothing of it.  ``writes`` is what the store has yet to be told;
+    the caller that runs us empties it.  ``links`` lead to the other workers, where
+    there are any.
     """
 
+    config: Config
     recorder: Recorder | None = None
     hep: HepSender | None = None
 

@@ -111,6 +111,32 @@ def test_who_connects_hears_of_a_new_timeout(tmp_path):
     assert core.way_back.timeout == core.first_hop.affinity.timeout == 1.25
 
 
+CHAT = '[chat_probe]\nevery = "5m"\nfrom = "sip:robot@contoso.test"\n'
+KEPT = "[learned]\nttl_days = 2.0\n[usage]\nkeep_days = 30\n"
+
+
+def test_what_is_read_each_time_it_is_used_needs_no_restart(tmp_path):
+    plain, fresh = load(tmp_path), load(tmp_path, CHAT + KEPT)
+    assert changes(plain, fresh) == {
+        *("chat_probe.every", "chat_probe.from"),
+        *("learned.ttl_days", "usage.keep_days"),
+    }
+    assert needs_restart(plain, fresh) == []
+    kept = reloaded(plain, fresh)
+    assert kept.chat_probe == fresh.chat_probe
+    assert kept.chat_probe.interval == 300.0
+    assert (kept.learned.ttl_days, kept.usage.keep_days) == (2.0, 30)
+    assert changes(kept, fresh) == set() == changes(reloaded(kept, plain), plain)
+
+
+def test_names_that_the_ledger_may_keep_wait_for_a_restart(tmp_path):
+    plain = load(tmp_path)
+    fresh = load(tmp_path, "[usage]\nledger = false\nkeep_days = 30\n")
+    assert needs_restart(plain, fresh) == ["usage.ledger"]
+    kept = reloaded(plain, fresh).usage
+    assert (kept.ledger, kept.keep_days) == (True, 30)
+
+
 async def test_signals_that_come_while_the_file_is_read_have_it_read_once_more(
     tmp_path,
 ):

@@ -187,6 +187,32 @@ async def test_a_front_end_that_recovers_is_green_again(tmp_path: Path) -> None:
         assert re.search(r"Chat probe\s+: 1 of 1 front ends serve chat", shown)
 
 
+async def test_a_reload_turns_it_off_and_on_and_has_another_caller(
+    tmp_path: Path,
+) -> None:
+    front_end = FrontEndServer("fe1", FRONT_END_HOSTS[0])
+    async with probed(tmp_path, [front_end], workers=2) as service:
+        await service.until(lambda each: each[0]["success"])
+
+        async def reload(new: str) -> None:
+            text = service.config.read_text()
+            service.config.write_text(re.sub('every = ".*"', new, text))
+            os.kill(service.scene.pid, signal.SIGHUP)
+
+        await reload('every = "0s"')
+        async with asyncio.timeout(PATIENCE):
+            while (shown := await service.status())["every"] or shown["front_ends"]:
+                await asyncio.sleep(0.1)
+        assert await service.metrics("chat_probe_success") == {}
+        caller = "sip:robot@contoso.test"
+        assert not any(caller in x.get("From") for x in front_end.requests("INVITE"))
+        # An hour from the round before it would come; a changed section is tried now.
+        await reload(f'every = "1h"\nfrom = "{caller}"')
+        await service.until(lambda each: each[0]["success"])
+        assert caller in front_end.requests("INVITE")[-1].get("From")
+        assert "config.needs_restart" not in service.scene.log.read_text()
+
+
 async def test_of_two_services_on_one_store_one_does_it_and_the_other_takes_over(
     tmp_path: Path,
 ) -> None:

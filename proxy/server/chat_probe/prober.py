@@ -73,20 +73,22 @@ async def _nobody(_: Sequence[Result]) -> None:
 class ChatProber:
     """Makes the rounds.
 
-    ``hurry`` says how often a round is wanted besides what the configuration says, in
-    seconds (0: not at all); ``on_round`` hears what each round has found.
+    ``section`` gives ``[chat_probe]`` as it is in force: a reload may turn the rounds
+    on and off, and what it changes is tried at once.  ``hurry`` says how often a round
+    is wanted besides what the configuration says, in seconds (0: not at all);
+    ``on_round`` hears what each round has found.
     """
 
     def __init__(
         self,
-        section: ChatProbeSection,
+        section: Callable[[], ChatProbeSection],
         runtime: Runtime,
         store: Store,
         results: ChatResults,
         is_ready: Callable[[], bool],
         tls: Callable[[Listener], ssl.SSLContext] | None = None,
     ) -> None:
-        self._section = section
+        self._in_force, self._section = section, section()
         self._runtime = runtime
         self._store = store
         self._results = results
@@ -109,9 +111,12 @@ class ChatProber:
                 await self._give_back()
 
     async def _look(self) -> None:
+        if self._in_force() != self._section:
+            self._section, self._due_at = self._in_force(), float("-inf")
         every = self._every()
         self._results.every = every
         if not every:
+            self._results.by = ""
             if self._has_lease:
                 await self._give_back()
             return

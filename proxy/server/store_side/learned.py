@@ -78,9 +78,10 @@ def keep_uses(runtime: Runtime, used: set[str]) -> None:
     runtime.used_uris |= used
 
 
-async def forget_learned(store: Store, runtime: Runtime, ttl: float) -> None:
-    """Once an hour, forget URIs without a call for ``ttl`` seconds."""
+async def forget_learned(store: Store, runtime: Runtime) -> None:
+    """Once an hour, forget URIs without a call for ``[learned] ttl_days``."""
     while True:
+        ttl = runtime.config.learned.ttl
         try:
             forgotten = await store.forget_learned(runtime.wall.patient() - ttl)
             if forgotten:

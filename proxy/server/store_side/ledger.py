@@ -13,6 +13,7 @@ from proxy import clock
 from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
 from proxy.endpoints.unknown import MOST_FRESH, UnknownBook, bounded_unknown
 from proxy.endpoints.usage import Usage, UsageBook, UsageRecord, bounded, merged
+from proxy.server.runtime import Runtime
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
@@ -134,12 +135,13 @@ def _joined(older: list[Usage], newer: list[Usage]) -> list[Usage]:
     return bounded_unknown(merged(older, newer), MOST_FRESH)
 
 
-async def forget_days(store: Store, writes: StoreWrites, keep_days: int) -> None:
-    """Once an hour forget who called so long ago."""
+async def forget_days(store: Store, runtime: Runtime) -> None:
+    """Once an hour forget who called longer than ``[usage] keep_days`` ago."""
     while True:
+        keep_days = runtime.config.usage.keep_days
         try:
             await store.forget_days(int(clock.wall() // DAY) - keep_days)
         except StoreError as error:
-            writes.failed(error)
+            runtime.writes.failed(error)
             log.warning("store.unavailable", reason=str(error))
         await asyncio.sleep(FORGET)
