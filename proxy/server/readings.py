@@ -181,6 +181,10 @@ def _table(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
         yield "guard_calls", guard.tally.refused, "refused"
     for pool, users in state.users_left.items():
         yield "legacy_users", users, pool
+    if state.unknown_held is not None:
+        rows, nameless = state.unknown_held
+        yield "unknown_callers", rows
+        yield "unknown_nameless", nameless
     yield "store_away_seconds", state.store_away_for or 0.0
     for result, count in runtime.look_ups.items():
         yield "look_ups_total", count, result

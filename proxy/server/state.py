@@ -121,6 +121,7 @@ class ServiceState:
         self.chat_probes = ChatResults()
         self.guard = GuardShown()
         self.users_left: dict[str, int] = {}
+        self.unknown_held: tuple[int, int] | None = None
         self._problems: dict[str, str] = {}
         self._overdue_at: float | None = None
         self.serves: dict[str, str] = {}

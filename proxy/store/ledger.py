@@ -37,6 +37,10 @@ class LedgerStore(Protocol):
         The address is the ``endpoint_key`` of a row.
         """
 
+    async def unknown_held(self) -> tuple[int, int]:
+        """How many rows with a name there are of addresses that nobody serves, and how
+        many requests are counted without one."""
+
     async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
         """What pools made of the calls to one endpoint or to all."""
 

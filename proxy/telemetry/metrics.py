@@ -214,6 +214,16 @@ _GAUGES: Final = (
         "Legacy users of the last 14 days, by the pool that each was at last",
     ),
     (
+        "unknown_callers",
+        "",
+        "Pairs of address and caller that `usage --unknown` lists, at most 10,000",
+    ),
+    (
+        "unknown_nameless",
+        "",
+        "Requests that it counts without a name, because there was no room",
+    ),
+    (
         "store_away_seconds",
         "",
         "Seconds since the store last answered; 0 while it does",

@@ -125,6 +125,7 @@ async def test_what_nobody_serves_adds_up_and_outlives_the_store(store, store_ur
     await store.close()
     again = await open_store(store_url)
     c, a, b = await again.unknown()
+    assert await again.unknown_held() == (3, 0)
     assert (c.endpoint_key, b.aor) == ("c@x", "b@x")
     assert (a.first_at, a.last_at, a.count, a.failed) == (5.25, 7.5, 5, 5)
     assert (a.user_agent, a.epid, a.source) == ("new", "e", "tcp:10.1.1.1")
@@ -146,6 +147,8 @@ async def test_what_nobody_serves_is_bounded_and_the_rest_is_counted(store):
     rows = await store.unknown()
     assert len(rows) == 4 and sum(row.count for row in rows) == 34
     assert rows[-1].endpoint_key == "daily@x"
+    nobody = next(row.count for row in rows if row.endpoint_key == OTHERS)
+    assert await store.unknown_held() == (3, nobody)
 
 
 async def test_who_is_forgotten_is_neither_a_caller_nor_an_address(store):

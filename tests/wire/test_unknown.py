@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from proxy.lab.service import Service
 from proxy.lab.setting import free_address
 from tests.support.redis import RedisServer
 from tests.support.two_pools import TwoPools, two_pools
+from tests.support.until import comes_true
 from tests.support.warm import waypost
 
 DIALLED = "persistentchat@contoso.test"
 SOMEWHERE = ("127.0.0.33", 5060)
 """No call gets as far as a front end."""
-SILENT = '\n[log]\naccess = false\n[admin]\nlisten = ""\n[recorder]\nmegabytes = 0\n'
+QUIET = "\n[log]\naccess = false\n[recorder]\nmegabytes = 0\n"
+SILENT = f'{QUIET}[admin]\nlisten = ""\n'
 PATIENCE = 10.0
 
 
@@ -58,13 +61,27 @@ async def crowd(*proxies) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_without_access_lines_and_with_several_workers(tmp_path, workers) -> None:
-    extra = f"{SILENT}\n[server]\nworkers = {workers}\n"
+    host, port = free_address("127.0.0.17", 0)
+    extra = f'{QUIET}[admin]\nlisten = "{host}:{port}"\n[server]\nworkers = {workers}\n'
     async with two_pools(tmp_path, SOMEWHERE, SOMEWHERE, extra) as scene:
         await crowd(scene.proxy)
         await counted(scene.config, {f"sip:{DIALLED}": (2, 4)})
         await scene.service.stop()
         await scene.service.start(scene.proxy)
         await counted(scene.config, {f"sip:{DIALLED}": (2, 4)})
+        metrics = ("unknown_callers 2.0", "unknown_nameless 0.0")
+        await comes_true(lambda: has_metrics(f"http://{host}:{port}/metrics", *metrics))
+
+
+async def has_metrics(url: str, *wanted: str) -> bool:
+    """The node says these of the ledger, and each once."""
+
+    def scrape() -> list[str]:
+        with urllib.request.urlopen(url, timeout=5) as page:
+            return page.read().decode().splitlines()
+
+    lines = await asyncio.to_thread(scrape)
+    return all(lines.count(f"waypost_{each}") == 1 for each in wanted)
 
 
 async def test_two_nodes_on_one_redis_count_together(tmp_path, monkeypatch) -> None:

@@ -1,4 +1,5 @@
-"""How many legacy users are left, for the metrics: read from the ledger now and then.
+"""How many legacy users are left, and how full the list of addresses is that nobody
+serves, for the metrics: read from the ledger now and then.
 
 The ledger is the store's, and all nodes write it; a scrape must not read it.  A small
 one is read often enough to be followed while a pilot begins, a large one seldom.
@@ -25,11 +26,13 @@ MANY: Final = 1000
 
 
 async def count_users(store: Store, state: ServiceState) -> None:
-    """Keep ``state.users_left``, for ever; of several workers one does."""
+    """Keep ``state.users_left`` and ``unknown_held``, for ever; of several workers one
+    does."""
     while True:
         try:
             rows = await store.user_days()
             state.users_left = users_left(rows, int(clock.wall() // DAY) - RECENT_DAYS)
+            state.unknown_held = await store.unknown_held()
         except StoreError as error:
             log.debug("store.unavailable", reason=str(error))
         count = sum(state.users_left.values())

@@ -32,6 +32,13 @@ class RedisUnknown:
         rows = [unknown_of(name, value) for name, value in found.items()]
         return sorted(rows, key=lambda row: (-row.last_at, row.endpoint_key, row.aor))
 
+    async def unknown_held(self) -> tuple[int, int]:
+        """See LedgerStore."""
+        named = await self._redis.command("ZCARD", redis_key("unknown:worth"))
+        name = field_of(*NOBODY)
+        row = await self._redis.command("HGET", redis_key("unknown"), name)
+        return named, unknown_of(name.encode(), row).count if row else 0
+
 
 def field_of(address: str, aor: str) -> str:
     """The name of a row."""

@@ -194,6 +194,10 @@ class SqliteStore:
         """See LedgerStore."""
         return await self._run(self._file.unknown.unknown)
 
+    async def unknown_held(self) -> tuple[int, int]:
+        """See LedgerStore."""
+        return await self._run(self._file.unknown.held)
+
     async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
         """See LedgerStore."""
         return await self._run(self._file.ledger.pool_usage, endpoint_key)

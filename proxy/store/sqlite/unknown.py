@@ -25,6 +25,7 @@ _ADD: Final = (
     " user_agent = excluded.user_agent, epid = excluded.epid, source = excluded.source"
 )
 _NAMED: Final = "SELECT count(*) FROM unknown WHERE (address, aor) != (?, ?)"
+_NAMELESS: Final = "SELECT count FROM unknown WHERE (address, aor) = (?, ?)"
 _LEAST: Final = (
     f"SELECT {_COLUMNS} FROM unknown WHERE (address, aor) != (?, ?)"
     " ORDER BY last_at + ? * min(count, ?) LIMIT ?"
@@ -66,6 +67,12 @@ class SqliteUnknown:
             f"SELECT {_COLUMNS} FROM unknown ORDER BY last_at DESC, address, aor"
         )
         return [_usage(row) for row in rows]
+
+    def held(self) -> tuple[int, int]:
+        """See LedgerStore."""
+        named: int = self._db.execute(_NAMED, NOBODY).fetchone()[0]
+        nameless = self._db.execute(_NAMELESS, NOBODY).fetchone()
+        return named, nameless[0] if nameless else 0
 
 
 def _values(row: Usage) -> tuple[object, ...]:

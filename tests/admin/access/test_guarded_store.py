@@ -27,7 +27,7 @@ ONE = Access("token", "one", "operator", "", endpoints=("mine@contoso.test",))
 SERVICES = frozenset(
     "hmac_key learn touch_learned forget_learned try_write save_bindings news look_up"
     " forget_bindings note_conflict add_usage announce_node note_access_use"
-    " hold_lease add_guarded forget_days add_unknown tidy".split()
+    " hold_lease add_guarded forget_days add_unknown unknown_held tidy".split()
 )
 """What only a running service, the command line, or the console for itself, does."""
 
