@@ -28,7 +28,7 @@ BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 COUNT_PACKAGES := dnsmasq valgrind strace faketime  # for `make bench-count` only
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built check map bench bench-capacity bench-count bench-growth bench-store promises soak screenshots words json format clean packages
+.PHONY: help run test test-built check map bench compare bench-capacity bench-count bench-growth bench-store promises soak screenshots words json format clean packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -100,6 +100,12 @@ bench: PACKAGES += $(BENCH_PACKAGES)
 bench-count: PACKAGES := $(COUNT_PACKAGES)
 bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, same work, same run (ARGS='--rate 200')
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+compare: PACKAGES := sip-tester dnsmasq iproute2 util-linux $(if $(filter tls,$(TRANSPORT)),stunnel4 openssl)
+compare: packages $(DEV) ## two revisions in one run, A B A B: A=main~10 B=main SCENARIO=journey (or invite, subscribe)
+	@$(BIN)/python -m tests.bench.compare $(if $(A),--a='$(A)') $(if $(B),--b='$(B)') \
+	    $(foreach each,SCENARIO RATE SECONDS TRANSPORT ROUNDS,$(if $(filter command environment,$(firstword \
+	    $(origin $(each)))),--$(shell echo $(each) | tr A-Z a-z)='$($(each))')) $(ARGS)
 
 bench-capacity: packages $(DEV) $(STAMP) ## calls/s of one and of two processes, each held to the same part of a core (root)
 	@$(BIN)/python -m tests.bench.capacity $(ARGS)

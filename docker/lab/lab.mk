@@ -103,4 +103,4 @@ lab-down: lab-tools ## stop the lab and forget its state
 	@$(LAB) --profile console down --volumes --remove-orphans
 
 lab-test: $(DEV) ## all of the above with an engine of its own, as CI runs it (needs root)
-	@WAYPOST_LAB=1 $(BIN)/python -m pytest tests/lab/test_containers.py $(ARGS)
+	@WAYPOST_LAB=1 $(BIN)/python -m pytest tests/lab/test_containers.py tests/bench/test_compare.py $(ARGS)

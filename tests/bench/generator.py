@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.tunnel import secured, tunnel
-from tests.bench.world import CALLER, FRONT_ENDS, PROXY, TUNNEL, World
+from tests.bench.world import CALLER, DOMAIN, FRONT_ENDS, PROXY, TUNNEL, World
+from tests.sipp.messages import lines_of, response_times
 
 HERE = Path(__file__).parent
+OTHERS = HERE.parent / "sipp"
+"""Scenarios that are not made for the bench: no timers in them, names as keys."""
 TRANSPORT = {"udp": "u1", "tcp": "t1", "tls": "t1"}  # TLS is stunnel's work
 
 
@@ -31,6 +34,9 @@ def sipp(
 ) -> list[str]:
     """A sipp command line; ``grid`` are the milliseconds between two looks at calls."""
     path = HERE / f"{scenario}.xml"
+    if not path.exists():
+        path = OTHERS / path.name
+        rest = ("-s", "ocschat", "-key", "domain", DOMAIN, *rest)
     if transport == "tls":
         path = secured(path, world)
     return [
@@ -64,7 +70,7 @@ def load(
 
     Each client is a socket of its own: the kernel deals sockets out to workers.
     """
-    for old in world.directory.glob("*_rtt.csv"):
+    for old in (*world.directory.glob("*_rtt.csv"), *world.directory.glob("short*")):
         old.unlink()
     callers = [
         _caller(world, scenario, transport, pace, client, clients)
@@ -81,6 +87,8 @@ def load(
     for path in world.directory.glob("*_rtt.csv"):
         with path.open() as file:
             seen.times += [float(line.split(";")[1]) for line in list(file)[1:]]
+    for path in world.directory.glob("short*"):
+        seen.times += response_times(lines_of(path))
     seen.times.sort()
     return seen
 
@@ -108,7 +116,8 @@ def _caller(
         *("-i", CALLER, "-p", str(5070 + 2 * client), "-m", str(calls)),
         *("-r", str(rate), "-rp", str(1000 * clients), "-l", str(calls)),
         *("-trace_stat", "-stf", str(statistics_file), "-fd", "1"),
-        *("-trace_rtt", "-rtt_freq", "100", "-recv_timeout", "8000"),
+        *_timed(scenario, client),
+        *("-recv_timeout", "8000"),
         "{}:{}".format(*(TUNNEL if transport == "tls" else PROXY)),
         # Many clients that look at their few calls each millisecond are a load of
         # their own; with so few calls each, nothing comes in bunches.
@@ -122,6 +131,13 @@ def _caller(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def _timed(scenario: str, client: int) -> tuple[str, ...]:
+    """Response times by sipp itself, or from its trace where it has no timer."""
+    if (HERE / f"uac_{scenario}.xml").exists():
+        return ("-trace_rtt", "-rtt_freq", "100")
+    return ("-trace_shortmsg", "-shortmessage_file", f"short{client}.csv")
 
 
 @contextmanager
