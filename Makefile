@@ -57,8 +57,8 @@ $(STAMP): $(SOURCE) | $(BIN)/python
 packages:
 	@bash .ci/packages $(PACKAGES)
 
-run: $(RUN) ## the proxy with a small lab around it, the legacy journey through it (ONCE=1: leave after it)
-	@exec $(BIN)/waypost lab $(if $(ONCE),--once)
+run: $(RUN) ## the proxy with a small lab around it, the legacy journey through it (ONCE=1: leave after it; MIGRATION=1: a whole weekend)
+	@exec $(BIN)/waypost lab $(if $(ONCE),--once) $(if $(MIGRATION),--migration)
 
 test: packages $(DEV) ## every test; ARGS='tests/sip -k via' picks some
 	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),bash .ci/suite $(BIN)/python)

@@ -129,12 +129,19 @@ def lab(
     once: Annotated[
         bool, typer.Option("--once", help="Leave after the journey.")
     ] = False,
+    migration: Annotated[
+        bool,
+        typer.Option(
+            "--migration",
+            help="Play the weekend: old service, cutover, kills, rollback.",
+        ),
+    ] = False,
 ) -> None:
     """Run the proxy with a small lab and play a legacy client's journey through it."""
     from proxy.lab import main
 
     session: Session = context.obj
-    raise typer.Exit(main.run(once, session.json))
+    raise typer.Exit(main.run(once, session.json, migration=migration))
 
 
 @app.command("get-help", hidden=True)

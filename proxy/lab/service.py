@@ -95,6 +95,13 @@ class Service:
                 await asyncio.wait_for(child.wait(), timeout)
                 return
 
+    async def kill(self) -> None:
+        """SIGKILL, as a machine that dies."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
+            await self._child.wait()
+
     def tail(self, lines: int = 25) -> str:
         """The end of its log."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""

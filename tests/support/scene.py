@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.lab.dns_server import ZoneServer
-from proxy.lab.main import zone
 from proxy.lab.service import Service
 from proxy.lab.setting import ALIAS, POOL, Setting, free_address
+from proxy.lab.world import zone
 from tests.support.kamailio import Kamailio
 from tests.support.warm import waypost
 

@@ -14,9 +14,9 @@ from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.main import zone
 from proxy.lab.service import Service, ServiceError
 from proxy.lab.setting import ALIAS, POOL, Setting, free_address
+from proxy.lab.world import zone
 from tests.support.scene import DNS_HOST, FRONT_END_HOSTS, WAYPOST_HOST
 from tests.support.until import told
 from tests.support.warm import run, waypost

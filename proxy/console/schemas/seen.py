@@ -241,3 +241,22 @@ class LabView(Given):
     ok: bool
     config: str
     steps: list[LabStep]
+
+
+class MigrationPart(Given):
+    """One part of the lab's weekend: what was typed, and where a client arrived."""
+
+    title: str
+    typed: list[str]
+    ok: bool
+    detail: str
+    front_end: str | None
+    ms: float
+
+
+class MigrationView(Given):
+    """The lab's weekend (`--migration`), and the lab's configuration."""
+
+    ok: bool
+    config: str
+    parts: list[MigrationPart]

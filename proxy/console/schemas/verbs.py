@@ -42,7 +42,7 @@ VERBS: Final[dict[str, Any]] = {
     "facts check": weekend.Judgement,
     "facts show": weekend.FactsView,
     "init": seen.Begun,
-    "lab": seen.LabView,
+    "lab": seen.LabView | seen.MigrationView,
     "person list": list[people.AccessView],
     "person new": people.AccessView,
     "person remove": people.AccessView,
