@@ -8,6 +8,9 @@ from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import ServiceError
+from proxy.lab.service import waypost as in_a_process_of_its_own
+from proxy.lab.setting import free_address
+from tests.support.socket_watch import SocketWatch
 from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
 from tests.support.warm import run, waypost
 
@@ -104,6 +107,44 @@ async def test_health_is_the_running_services_and_else_unknown(
         text = await printed(scene, *words)
         print(text)
         assert "Health is not known: no service answers" in text
+
+
+@pytest.mark.parametrize("extra", ["", WORKERS], ids=["one", "workers"])
+async def test_it_speaks_with_the_admin_listener_and_dns_alone(
+    tmp_path: Path, ends, monkeypatch, extra
+) -> None:
+    """Neither the command nor the service that it asks turns to a front end, nor the
+    command when there is no service; front ends are named over UDP and TCP."""
+    watch = SocketWatch(tmp_path / "watch")
+    for name, value in watch.environment().items():
+        monkeypatch.setenv(name, value)
+    admin = "{}:{}".format(*free_address("127.0.0.17", 0))
+    more = f'\n[admin]\nlisten = "{admin}"\n{extra}'
+    async with two_pools(tmp_path, *places(ends), extra=more) as scene:
+        dns = scene.dns.address
+        await new_endpoint(scene)
+        plan = scene.config.with_name("plan.toml")
+        plan.write_text(PLAN)
+        words = ALIAS, "--from", ALICE, "--listener", "tcp", "--plan", str(plan)
+        watch.take()
+        told = await in_a_process_of_its_own(scene.config, "explain", *words)
+        assert told["before"]["health_known"]
+        assert {x["transport"] for x in told["after"]["ways"][0]["candidates"]} == {
+            *("tcp", "udp")
+        }
+        peers = {peer for _, peer in watch.take()}
+        assert admin in peers and peers <= {admin, dns}
+        # The watch sees what it shall not see here.
+        await in_a_process_of_its_own(scene.config, "doctor", ALIAS)
+        seen = {peer for _, peer in watch.take()}
+        assert "{}:{}".format(*places(ends)[0]) in seen
+        await scene.service.stop()
+        watch.take()
+        told = await in_a_process_of_its_own(scene.config, "explain", *words)
+        assert told["before"]["ways"] and not told["before"]["health_known"]
+        assert {peer for _, peer in watch.take()} == {admin, dns}
+    for each in ends:
+        assert not each.requests("INVITE")
 
 
 async def test_refusals_and_questions_that_are_none(tmp_path: Path, ends) -> None:
