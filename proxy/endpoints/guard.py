@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from proxy.endpoints.address import Refused
 from proxy.endpoints.callers import (
@@ -45,6 +45,10 @@ WINDOW: Final = 300.0
 SAMPLE: Final = 5.0
 HANDFUL: Final = 5
 LATELY: Final = "in the last 5 min "
+PATIENCE: Final = 2.5
+"""Seconds for which others may yet show that one caller alone is to blame.  They are
+part of the five in which the old table must be back."""
+Blame = Literal["pool", "one caller", "in doubt"]
 
 
 class Counted(Protocol):
@@ -295,10 +299,11 @@ class Recent:
     ``note`` what the store has, now and then; instants are of a steady clock.
     """
 
-    __slots__ = ("_marks", "_number", "_samples")
+    __slots__ = ("_doubtful_since", "_marks", "_number", "_samples")
 
     def __init__(self) -> None:
         self._number = 0
+        self._doubtful_since: float | None = None
         self._marks = Marks()
         self._samples: list[tuple[float, Mapping[str, int]]] = []
 
@@ -306,7 +311,7 @@ class Recent:
         """Take the sum for a cutover; what of it came in the last minutes."""
         if number != self._number:
             self._number, self._samples = number, []
-            self._marks = Marks()
+            self._marks, self._doubtful_since = Marks(), None
         self._marks.note(counts, counts.get(SERVED, 0))
         samples = self._samples
         if not samples or now - samples[-1][0] >= SAMPLE:
@@ -320,24 +325,52 @@ class Recent:
         before = self._samples[0][1] if self._samples else {}
         return {k: n - before.get(k, 0) for k, n in counts.items()}
 
-    def is_one_caller(
-        self, some: Mapping[str, int], counts: Mapping[str, int], guard: Guard
-    ) -> bool:
-        """Whether too many of ``some`` calls fail because of one caller alone: without
-        it they are within the limit, and others were served while it failed.
+    def judge(self, counts: Mapping[str, int], guard: Guard, now: float) -> str:
+        """Why to roll back, with the numbers; empty: not now.
 
-        ``some`` are all that were counted, or those of the last minutes.
+        ``counts`` are those of the last ``note``.  A caller who has just failed very
+        often is not believed at once: a burst of it is over before anybody else can
+        have been served.
+        """
+        lately = self.lately(counts)
+        reason, is_in_doubt = "", False
+        for some, since in ((counts, ""), (lately, LATELY)):
+            tally = Tally.of(some)
+            if not (self.is_too_much if since else Tally.is_too_much)(tally, guard):
+                continue
+            blame = self._blame(some, counts, guard)
+            if blame == "pool":
+                return reason_for(tally, guard, since)
+            if blame == "in doubt":
+                reason, is_in_doubt = reason or reason_for(tally, guard, since), True
+        if not is_in_doubt:
+            self._doubtful_since = None
+        elif self._doubtful_since is None:
+            self._doubtful_since = now
+        elif now - self._doubtful_since >= PATIENCE:
+            return reason
+        return ""
+
+    def _blame(
+        self, some: Mapping[str, int], counts: Mapping[str, int], guard: Guard
+    ) -> Blame:
+        """Who is to blame for too many failures among ``some``: all that were counted,
+        or those of the last minutes.
+
+        It is one caller when the others are within the limit without it, and were
+        served while it failed.  Who is alone is believed.
         """
         top = TopCaller.of(some)
         if top is None:
-            return False
+            return "pool"
         tally = Tally.of(some)
         served, failed = tally.served - top.served, tally.failed - top.failed
-        if 100 * failed > guard.limit * (served + failed):
-            return False
+        if not served or 100 * failed > guard.limit * (served + failed):
+            return "pool"
         others = counts.get(SERVED, 0) - counts.get(f"{top.bucket} {SERVED_TO}", 0)
         ever = counts.get(f"{top.bucket} {FAILED_FOR}", 0)
-        return self._marks.served_meanwhile(top, ever, others) >= OTHERS_SERVED
+        meanwhile = self._marks.served_meanwhile(top, ever, others)
+        return "one caller" if meanwhile >= OTHERS_SERVED else "in doubt"
 
     @staticmethod
     def is_too_much(tally: Tally, guard: Guard) -> bool:

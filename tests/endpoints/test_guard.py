@@ -268,7 +268,7 @@ class Watched:
     def __init__(self, counts=()):
         self.book, self.recent = GuardBook(cutover), Recent()
         self.counts = dict(counts)
-        self.now = 0.0
+        self.now, self.reason = 0.0, ""
 
     def see(self, *records, seconds=1.0):
         for each in records:
@@ -279,18 +279,12 @@ class Watched:
         for what, count in self.book.take()[1].items():
             self.counts[what] = self.counts.get(what, 0) + count
         self.now += seconds
-        self.lately = self.recent.note(1, self.counts, self.now)
+        self.recent.note(1, self.counts, self.now)
+        self.reason = self.recent.judge(self.counts, GUARD, self.now)
 
     @property
     def trips(self):
-        tally, recent = Tally.of(self.counts), self.recent
-        if tally.is_too_much(GUARD) and not recent.is_one_caller(
-            self.counts, self.counts, GUARD
-        ):
-            return True
-        return recent.is_too_much(self.lately, GUARD) and not recent.is_one_caller(
-            recent.lately(self.counts), self.counts, GUARD
-        )
+        return bool(self.reason)
 
 
 def test_one_caller_who_makes_the_pool_fail_does_not_trip_it_alone():
@@ -303,6 +297,47 @@ def test_one_caller_who_makes_the_pool_fail_does_not_trip_it_alone():
     for number in range(400):  # he has gone, and that stays so
         guard.see(call(USERS[number % 40]))
         assert not guard.trips
+
+
+def test_a_burst_of_one_caller_waits_for_what_the_others_see():
+    """All of it between two looks: nobody else can have been served meanwhile."""
+    guard = Watched()
+    guard.see(*(call(user) for user in USERS), seconds=0.25)
+    for _ in range(30):
+        guard.book.count(call("mallory@contoso.test", 500), 0.0)
+    guard.look(0.25)
+    assert not guard.trips
+    for number in range(8):  # four calls a second, and five of them are enough
+        guard.see(call(USERS[number]), seconds=0.25)
+        assert not guard.trips, number
+    guard.look(60.0)
+    assert not guard.trips
+
+
+def test_a_burst_that_nobody_speaks_against_trips_it_in_time():
+    """The pool has broken, and only one has called since."""
+    guard = Watched()
+    guard.see(*(call(user) for user in USERS), seconds=0.25)
+    for _ in range(30):
+        guard.book.count(call("mallory@contoso.test", 500), 0.0)
+    guard.look(0.25)
+    began = guard.now
+    while not guard.trips:
+        guard.look(0.25)
+    assert 2.0 < guard.now - began < 3.0
+
+
+def test_a_pool_that_breaks_during_a_burst_trips_it_as_soon_as_another_fails():
+    guard = Watched()
+    guard.see(*(call(user) for user in USERS), seconds=0.25)
+    for _ in range(30):
+        guard.book.count(call("mallory@contoso.test", 500), 0.0)
+    guard.look(0.25)
+    assert not guard.trips
+    for user in USERS[:4]:
+        guard.book.count(call(user, 500), 0.0)
+    guard.look(0.25)
+    assert guard.trips
 
 
 def test_a_pool_that_fails_two_callers_trips_it():

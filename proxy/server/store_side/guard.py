@@ -13,14 +13,7 @@ import structlog
 
 from proxy import clock
 from proxy.admin.guarding import roll_back_for
-from proxy.endpoints.guard import (
-    LATELY,
-    GuardBook,
-    Recent,
-    Tally,
-    is_guarded,
-    reason_for,
-)
+from proxy.endpoints.guard import GuardBook, Recent, Tally, is_guarded
 from proxy.endpoints.model import Cutover
 from proxy.server.chat_probe.results import Result
 from proxy.server.runtime import Runtime
@@ -103,16 +96,12 @@ class GuardWatch:
         except StoreError as error:
             log.debug("store.unavailable", reason=str(error))
             return
-        tally, guard = Tally.of(counts), armed.guard
-        self._state.guard.show(armed, tally)
-        lately = self._recent.note(armed.number, counts, clock.monotonic())
-        recent = self._recent
-        if tally.is_too_much(guard) and not recent.is_one_caller(counts, counts, guard):
-            await self._roll_back(armed, reason_for(tally, guard))
-        elif recent.is_too_much(lately, guard) and not recent.is_one_caller(
-            recent.lately(counts), counts, guard
-        ):
-            await self._roll_back(armed, reason_for(lately, guard, LATELY))
+        self._state.guard.show(armed, Tally.of(counts))
+        now = clock.monotonic()
+        self._recent.note(armed.number, counts, now)
+        reason = self._recent.judge(counts, armed.guard, now)
+        if reason:
+            await self._roll_back(armed, reason)
 
     def _show_last(self) -> None:
         """After it: whether the newest cutover was rolled back by its guard."""
