@@ -8,6 +8,8 @@ import structlog
 
 from proxy import clock
 from proxy.admin.listener import client
+from proxy.admin.observed.asking import ask_all
+from proxy.admin.observed.nodes import rows_of
 from proxy.config import Config
 from proxy.console.hour import Hour, counts
 
@@ -17,13 +19,16 @@ FRESH: Final = 1.0
 """Seconds for which one answer is good enough for all."""
 LOOK_EVERY: Final = 10.0
 """Seconds between two looks at the counters."""
+NODES_EVERY: Final = 2.0
+"""Seconds between two looks at the nodes of a store that several share."""
 
 
 class Pulse:
     """The service of this console's configuration.
 
     ``status`` is that of its admin listener, None while it does not answer, and then
-    ``problem`` says why.
+    ``problem`` says why.  ``nodes`` are all that share its store, as they were seen by
+    ``run``: no page waits for a node that is silent.
     """
 
     def __init__(self, config: Config) -> None:
@@ -33,6 +38,7 @@ class Pulse:
         self.hour = Hour()
         self.status: dict[str, Any] | None = None
         self.problem = ""
+        self.nodes: list[dict[str, Any]] = []
 
     async def look(self) -> dict[str, Any] | None:
         """The service at a glance, a second old at most."""
@@ -65,10 +71,22 @@ class Pulse:
         if status == 200:
             self.hour.add(counts(body.decode("utf-8", "replace")), clock.wall())
 
+    async def look_at_nodes(self) -> None:
+        """Ask every node how it is; none where there is one node alone."""
+        told = await asyncio.to_thread(ask_all, self._config, "/status", {})
+        found = rows_of(told)
+        self.nodes = found if len(found) > 1 else []
+
     async def run(
         self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """Count until cancelled."""
-        while True:
-            await self.count()
-            await sleep(LOOK_EVERY)
+        """Look at counters and nodes until cancelled."""
+
+        async def again(look: Callable[[], Awaitable[None]], pause: float) -> None:
+            while True:
+                await look()
+                await sleep(pause)
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(again(self.count, LOOK_EVERY))
+            both.create_task(again(self.look_at_nodes, NODES_EVERY))

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
+
 from proxy.admin.observed.asking import _others
 from proxy.config import load_config
 from proxy.config.values import parse_host_port
@@ -42,6 +44,17 @@ def typed(world: Cluster, *words: str) -> tuple[str, str]:
     return found.stdout, found.stderr
 
 
+def sees(url: str, token: str, *words: str) -> None:
+    """Return when the first page of the console says so."""
+    with httpx.Client(base_url=url, timeout=20) as browser:
+        answer = browser.post("/sign-in", data={"token": token})
+        assert answer.status_code == 303
+        deadline = time.monotonic() + 20
+        while not all(word in browser.get("/now").text for word in words):
+            assert time.monotonic() < deadline, words
+            time.sleep(0.2)
+
+
 def until_both(world: Cluster) -> list[dict[str, str]]:
     deadline = time.monotonic() + 10
     while True:
@@ -73,7 +86,10 @@ def test_calls_of_all_nodes_stand_in_one_list(tmp_path: Path) -> None:
         ):
             assert len(client.get("/calls?aor=alice").json()) == 2
             assert [x["answers"] for x in client.get("/nodes").json()] == [True, True]
+            sees(console.url, token, "2 of 2 answer", names[1])
             world.nodes[1].kill()
+            silent = f"The node {names[1]} does not answer"
+            sees(console.url, token, "1 of 2 answer", silent)
             answer = client.get("/calls?aor=alice")
             assert [x["call_id"] for x in answer.json()] == ["at-0"]
             assert answer.headers["x-waypost-silent"] == names[1]

@@ -41,24 +41,32 @@ def ask_each(
     config: Config, path: str, words: Words, method: str = "GET"
 ) -> list[Told]:
     """What each node says, ours first; raises AdminError when none answers."""
+    found = ask_all(config, path, words, method)
+    if all(each.problem for each in found):
+        raise client.AdminError("; ".join(each.problem for each in found))
+    return found
+
+
+def ask_all(config: Config, path: str, words: Words, method: str = "GET") -> list[Told]:
+    """The same where it is an answer that none answers."""
     query = f"?{urlencode(words)}" if words else ""
     others = _others(config)
-    if not others:
-        return [Told("", client.call_json(config, method, path + query))]
 
     def ask(at: HostPort | None) -> Told:
-        name = str(config.admin.address if at is None else at)
+        own = config.admin.address if others else ""  # one alone needs no name
+        name = str(own if at is None else at)
         try:
             return Told(name, client.call_json(config, method, path + query, at))
         except client.AdminError as error:
             return Told(name, problem=str(error))
+        except ValueError:
+            return Told(name, problem=f"what answers at {name} is no Waypost")
 
+    if not others:
+        return [ask(None)]
     places: list[HostPort | None] = [None, *others]
     with ThreadPoolExecutor(min(AT_ONCE, len(places))) as threads:
-        found = list(threads.map(ask, places))
-    if all(each.problem for each in found):
-        raise client.AdminError("; ".join(each.problem for each in found))
-    return found
+        return list(threads.map(ask, places))
 
 
 def _others(config: Config) -> list[HostPort]:

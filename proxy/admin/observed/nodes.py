@@ -1,8 +1,9 @@
 """The nodes of one store: which of them answer, and what they say of themselves."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from proxy.admin.observed.asking import ask_each
+from proxy.admin.observed.asking import Told, ask_each
 from proxy.config import Config
 
 
@@ -11,11 +12,15 @@ def nodes(config: Config) -> list[dict[str, Any]]:
 
     Raises AdminError when none answers.
     """
-    told = ask_each(config, "/status", {})
+    return rows_of(ask_each(config, "/status", {}))
+
+
+def rows_of(told: Sequence[Told]) -> list[dict[str, Any]]:
+    """A row for each node that was asked, and one for those that nobody could ask."""
     found = []
     named: list[str] = []
     for each in told:
-        status = each.value or {}
+        status = each.value if isinstance(each.value, dict) else {}
         named = max(named, status.get("other_nodes", []), key=len)
         found.append(
             {

@@ -4,7 +4,7 @@ The same causes as the alert rules for Prometheus, for a desk that has none.  Te
 of the catalogues, with their places in ``values``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -27,22 +27,26 @@ class Alert:
 
 
 def alerts_of(
-    status: dict[str, Any] | None, problem: str, pools: frozenset[str] | None = None
+    status: dict[str, Any] | None,
+    problem: str,
+    pools: frozenset[str] | None = None,
+    nodes: Sequence[dict[str, Any]] = (),
 ) -> list[Alert]:
     """The worst first; ``status`` is None when the service does not answer.
 
-    ``pools`` are those that the reader may see, None for all.
+    ``pools`` are those that the reader may see, None for all; ``nodes`` all that share
+    the store, ours first.
     """
+    others = _of_nodes(nodes[1:])
     if status is None:
-        return [
-            Alert(
-                "failed",
-                N_("The service does not answer"),
-                N_("Start it, or look at its log: systemctl status waypost"),
-                reason=problem,
-            )
-        ]
-    found = [*_of_service(status), *_of_pools(status, pools)]
+        away = Alert(
+            "failed",
+            N_("The service does not answer"),
+            N_("Start it, or look at its log: systemctl status waypost"),
+            reason=problem,
+        )
+        return [away, *others]
+    found = [*_of_service(status), *others, *_of_pools(status, pools)]
     return sorted(found, key=lambda each: each.severity != "failed")
 
 
@@ -96,6 +100,27 @@ def _of_service(status: dict[str, Any]) -> Iterator[Alert]:
             N_("Stop it; the endpoint says where it is"),
             {"count": count},
         )
+
+
+def _of_nodes(nodes: Sequence[dict[str, Any]]) -> Iterator[Alert]:
+    for each in nodes:
+        if each["answers"]:
+            continue
+        if each["node"]:
+            yield Alert(
+                "failed",
+                N_("The node %(name)s does not answer"),
+                N_("Calls go to the other nodes; start it, or look at its log"),
+                {"name": each["node"]},
+                each["problem"],
+            )
+        else:
+            yield Alert(
+                "warning",
+                N_("Not every node can be asked how it is"),
+                N_("Write the admin listeners of all nodes into [admin] nodes"),
+                reason=each["problem"],
+            )
 
 
 def _of_store(status: dict[str, Any]) -> Iterator[Alert]:

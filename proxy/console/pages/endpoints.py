@@ -1,5 +1,6 @@
 """Endpoints: who is led where; made, changed, retired, undone, imported."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -12,9 +13,10 @@ from proxy.console.api.observed import explained
 from proxy.console.api.routing import Conf, Reader, TheDesk, desk_of
 from proxy.console.desk import row_tag
 from proxy.console.doubts import doubts_of
+from proxy.console.pages.diffs import differences
 from proxy.console.pages.routing import Pages, form_of
-from proxy.console.pages.site import page
-from proxy.console.pages.words import N_
+from proxy.console.pages.site import page, site_of
+from proxy.console.pages.wording.dialled import dialled
 from proxy.console.problems import Problem
 from proxy.endpoints.changes import EndpointFields
 
@@ -24,8 +26,6 @@ SHOWN: Final = 500
 """Endpoints on one page; who has more looks for some."""
 CHANGES: Final = 50
 ADDRESS: Final = 1024
-VERDICTS: Final = (N_("ok"), N_("warning"), N_("failed"), N_("unknown"))
-"""The doctor's words, for the catalogues."""
 
 
 @pages.get("/endpoints")
@@ -75,17 +75,19 @@ async def new_endpoint(request: Request, config: Conf) -> Response:
 
 
 @pages.get("/endpoints/one")
-async def one_page(request: Request, operator: Reader) -> Response:
+async def one_page(request: Request, operator: Reader, config: Conf) -> Response:
     """Everything about one."""
     address = request.query_params.get("address", "")[:ADDRESS]
     (view,) = await control.get_endpoints(operator, address)
     lines = await history.history(operator, address, CHANGES)
+    (ledger,) = await usage.get_usage(operator, address, is_counted=config.usage.ledger)
     return page(
         request,
         "endpoints/one.html",
         view=view,
         row=view.endpoint,
         seen=row_tag(view.endpoint),
+        used=dialled(site_of(request).words_of(request), ledger),
         lines=lines,
         pools=await _pools(operator),
     )
@@ -107,7 +109,18 @@ async def retire_endpoint(request: Request, config: Conf) -> Response:
     """Answer 410 from now on, and count who asks."""
     form, operator = await _changing(request)
     outcome = await usage.retire(
-        operator, form.get("address", ""), form.get("text") or None
+        *(operator, form.get("address", ""), form.get("text", "").strip() or None),
+        what_if=form.get("go") != "yes",
+    )
+    return await _told(request, operator, config, outcome)
+
+
+@pages.post("/endpoints/activate")
+async def activate_endpoint(request: Request, config: Conf) -> Response:
+    """Take a retirement back."""
+    form, operator = await _changing(request)
+    outcome = await usage.activate(
+        operator, form.get("address", ""), what_if=form.get("go") != "yes"
     )
     return await _told(request, operator, config, outcome)
 
@@ -116,8 +129,13 @@ async def retire_endpoint(request: Request, config: Conf) -> Response:
 async def remove_endpoint(request: Request, config: Conf) -> Response:
     """Take it away."""
     form, operator = await _changing(request)
-    outcome = await control.remove_endpoint(operator, form.get("address", ""))
-    return await _told(request, operator, config, outcome)
+    what_if = form.get("go") != "yes"
+    outcome = await control.remove_endpoint(
+        operator, form.get("address", ""), what_if=what_if
+    )
+    # Nothing of it is left that could be shown anew.
+    gone = {} if what_if else {"HX-Retarget": "#one", "HX-Reswap": "innerHTML"}
+    return await _told(request, operator, config, outcome, gone)
 
 
 @pages.post("/endpoints/undo")
@@ -192,8 +210,21 @@ async def _pools(operator: Operator) -> list[str]:
 
 
 async def _told(
-    request: Request, operator: Operator, config: Conf, outcome: Outcome
+    request: Request,
+    operator: Operator,
+    config: Conf,
+    outcome: Outcome,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """What was changed, or would be, and what is to be said of its pools."""
-    doubts = await doubts_of(operator, config, outcome)
-    return page(request, "endpoints/told.html", outcome=outcome, doubts=doubts)
+    """What was changed, or would be, and what is to be said of its pools.
+
+    What the page shows of it is asked for anew, unless ``headers`` say where to.
+    """
+    if headers is None or not headers:
+        headers = {} if outcome.what_if else {"HX-Trigger-After-Swap": "changed"}
+    return page(
+        *(request, "endpoints/told.html", 200, headers),
+        what_if=outcome.what_if,
+        changes=[differences(each) for each in outcome.changes],
+        doubts=await doubts_of(operator, config, outcome),
+    )

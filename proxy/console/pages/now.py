@@ -36,7 +36,7 @@ async def now_events(request: Request, operator: Reader) -> Response:
 
     async def parts() -> dict[str, str]:
         seen = await _seen(request, await _again(request))
-        names = ("alerts", "cutover", "service", "pools")
+        names = ("alerts", "cutover", "service", "nodes", "pools")
         made = {each: site.html(request, f"now/{each}.html", **seen) for each in names}
         return made | {"hour": seen["hour"]}
 
@@ -111,7 +111,9 @@ async def _seen(request: Request, operator: Operator) -> dict[str, Any]:
     return {
         **await cutover_part(request, operator),
         "service": status,
-        "alerts": alerts_of(status, pulse.problem, pools),
+        "alerts": alerts_of(status, pulse.problem, pools, pulse.nodes),
+        "nodes": pulse.nodes,
+        "newest": max((x["table_version"] or 0 for x in pulse.nodes), default=0),
         "pools": _seen_pools(status, pools),
         "hour": _hour(pulse),
     }

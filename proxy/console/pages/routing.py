@@ -114,6 +114,8 @@ def refused(request: Request, error: Exception) -> Response:
     headers = {k: v for k, v in problem.headers.items() if k == "Retry-After"}
     if is_htmx(request):
         headers |= {"HX-Retarget": "#said", "HX-Reswap": "innerHTML"}
+        if problem.status == 412:
+            headers["HX-Trigger-After-Swap"] = "changed"  # the page shows it as it is
         return page(
             request, "parts/refused.html", problem.status, headers, problem=problem
         )

@@ -17,6 +17,7 @@ from proxy.console.desk import Caller
 from proxy.console.pages import formats, words
 from proxy.console.pages.assets import Assets
 from proxy.console.pages.sections import SECTIONS
+from proxy.console.pages.wording.hearing import told
 from proxy.console.pages.words import Words
 from proxy.console.sessions import CSRF_HEADER
 
@@ -47,6 +48,7 @@ class Site:
         install(spoken.texts, newstyle=True)
         made.globals.update(
             asset=self.assets.url,
+            told=partial(told, spoken),
             iso=formats.iso,
             span=formats.span,
             instant=partial(formats.instant, spoken),

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +14,9 @@ from proxy.admin.usage import UsageView
 from proxy.config import Config
 from proxy.console.api.routing import Conf, Reader
 from proxy.console.pages.routing import Pages
-from proxy.console.pages.site import page
+from proxy.console.pages.site import page, site_of
+from proxy.console.pages.wording.dialled import dialled
+from proxy.endpoints.pool_usage import users_left
 
 pages = Pages()
 
@@ -28,7 +29,10 @@ _HEIGHT: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day of a chart: pixels from the left and the top, and what it says."""
+    """One pool's part of one day: pixels from the left and the top, what it says.
+
+    ``place`` is that of its pool among those of the chart.
+    """
 
     x: float
     y: float
@@ -36,6 +40,16 @@ class Bar:
     height: float
     day: int
     users: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Distinct users of each day, by pool; ``totals`` are those of each day."""
+
+    pools: list[str]
+    bars: list[Bar]
+    totals: list[int]
 
 
 @pages.get("/usage")
@@ -43,12 +57,23 @@ async def usage_page(request: Request, operator: Reader, config: Conf) -> Respon
     """Every endpoint's ledger."""
     days = _days(request)
     views = await _views(operator, config, days)
+    spoken = site_of(request).words_of(request)
+    rows, today = await operator.store.user_days(), int(operator.clock() // usage.DAY)
+    left = {
+        view.address: users_left(
+            (x for x in rows if x.endpoint_key == view.summary.endpoint_key),
+            today - days,
+        )
+        for view in views
+    }
     return page(
         request,
         "usage.html",
         days=days,
         views=views,
-        charts={view.address: bars_of(view, days) for view in views},
+        sentences={view.address: dialled(spoken, view) for view in views},
+        left=left,
+        charts={view.address: chart_of(view, days) for view in views},
         several=usage.on_several(views),
         unserved=await unknown.get_unknown(operator),
         shown=SHOWN,
@@ -90,25 +115,27 @@ def _days(request: Request) -> int:
     return min(max(int(text), 1), MOST_DAYS) if known else DAYS
 
 
-def bars_of(view: UsageView, days: int) -> Sequence[Bar]:
-    """Distinct users of each day, all pools together; nothing when nobody came."""
+def chart_of(view: UsageView, days: int) -> Chart | None:
+    """Distinct users of each day, the pools upon each other; None when nobody came."""
     last = int(view.now // usage.DAY)
-    counts = {last - back: 0 for back in range(days - 1, -1, -1)}
-    for (_, _, day), count in view.days.items():
-        if day in counts:
-            counts[day] += count
-    most = max(counts.values())
-    if not most:
-        return ()
-    step = _WIDTH / days
-    return [
-        Bar(
-            round(place * step, 1),
-            round(_HEIGHT - _HEIGHT * count / most, 1),
-            round(max(step - 2, 1), 1),
-            round(_HEIGHT * count / most, 1),
-            day,
-            count,
-        )
-        for place, (day, count) in enumerate(counts.items())
-    ]
+    first = last - days + 1
+    counts: dict[str, dict[int, int]] = {}
+    for (_, pool, day), count in sorted(view.days.items()):
+        if first <= day <= last and count:
+            counts.setdefault(pool, {})[day] = count
+    if not counts:
+        return None
+    totals = [sum(x.get(first + n, 0) for x in counts.values()) for n in range(days)]
+    unit, step = _HEIGHT / max(totals), _WIDTH / days
+    bars = []
+    for number in range(days):
+        y = float(_HEIGHT)
+        for place, by_day in enumerate(counts.values()):
+            users = by_day.get(first + number, 0)
+            if not users:
+                continue
+            y -= unit * users
+            where = round(number * step, 1), round(y, 1)
+            size = round(max(step - 2, 1), 1), round(unit * users, 1)
+            bars.append(Bar(*where, *size, first + number, users, place))
+    return Chart(list(counts), bars, totals)

@@ -70,3 +70,18 @@ def test_a_chat_start_that_breaks_names_its_step():
     assert found.reason == "channel: timeout"
     probes["front_ends"][0]["success"] = True
     assert alerts_of({**WELL, "chat_probe": probes}, "") == []
+
+
+def test_a_silent_node_is_told_and_one_that_nobody_can_ask():
+    ours = {"node": "10.0.0.5:8060", "answers": True, "problem": ""}
+    silent = {"node": "10.0.0.6:8060", "answers": False, "problem": "refused"}
+    unnamed = {"node": "", "answers": False, "problem": "1 of a, b cannot be asked"}
+    found = alerts_of(WELL, "", None, [ours, silent, unnamed])
+    assert [(x.severity, x.text % x.values, x.reason) for x in found] == [
+        ("failed", "The node 10.0.0.6:8060 does not answer", "refused"),
+        ("warning", "Not every node can be asked how it is", unnamed["problem"]),
+    ]
+    away = alerts_of(None, "no service answers", None, [ours, silent])
+    assert [x.text % x.values for x in away] == [
+        *("The service does not answer", "The node 10.0.0.6:8060 does not answer")
+    ]

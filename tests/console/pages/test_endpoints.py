@@ -20,7 +20,7 @@ def seen(browser):
 def test_what_if_changes_nothing_and_create_does(sign_in):
     browser = sign_in("operator")
     page = browser.post("/endpoints/new", data={**NEW, "go": "no"})
-    assert "nothing was changed" in page.text and "create endpoint" in page.text
+    assert "nothing was changed" in page.text and "verb create" in page.text
     assert "There is no endpoint yet" in browser.get("/endpoints").text
     page = browser.post("/endpoints/new", data={**NEW, "go": "yes"})
     assert page.status_code == 200 and "Done" in page.text
@@ -44,19 +44,37 @@ def test_a_change_is_made_of_what_was_seen_alone(sign_in):
     assert "two.contoso.test" in page and "late" not in page
 
 
-def test_retire_undo_and_remove(sign_in):
+def test_retire_activate_undo_and_remove(sign_in):
     browser = sign_in("operator")
     browser.post("/endpoints/new", data={**NEW, "go": "yes"})
-    form = {"address": ADDRESS, "seen": seen(browser)}
-    assert "state: active" in browser.post("/endpoints/retire", data=form).text
-    page = browser.get("/endpoints/one", params={"address": ADDRESS}).text
-    assert "retired" in page
-    numbers = re.findall(r"number&#34;: (\d+)|\"number\": (\d+)", page)
+    form = {"address": ADDRESS, "text": "Chat has moved"}
+
+    def page():
+        return browser.get("/endpoints/one", params={"address": ADDRESS}).text
+
+    for verb, is_retired in (("retire", False), ("activate", True)):
+        look = {**form, "seen": seen(browser)}
+        told = browser.post(f"/endpoints/{verb}", data=look)
+        assert "nothing was changed" in told.text and "hx-trigger" not in told.headers
+        assert ("It is retired" in page()) == is_retired
+        told = browser.post(f"/endpoints/{verb}", data={**look, "go": "yes"})
+        assert "Done" in told.text
+        assert told.headers["hx-trigger-after-swap"] == "changed"
+        assert ("It is retired" in page()) != is_retired
+        assert ("Chat has moved</strong>" in page()) != is_retired
+        other = {"retire": "activate", "activate": "retire"}[verb]
+        late = browser.post(f"/endpoints/{other}", data={**look, "go": "yes"})
+        assert late.status_code == 412
+    numbers = re.findall(r"number&#34;: (\d+)|\"number\": (\d+)", page())
     newest = max(int(a or b) for a, b in numbers)
     assert browser.post("/endpoints/undo", data={"number": newest}).status_code == 200
+    assert "It is retired" in page()
     assert browser.post("/endpoints/undo", data={"number": "x"}).status_code == 422
     form["seen"] = seen(browser)
-    assert browser.post("/endpoints/remove", data=form).status_code == 200
+    look = browser.post("/endpoints/remove", data=form)
+    assert "nothing was changed" in look.text and ADDRESS in look.text
+    gone = browser.post("/endpoints/remove", data={**form, "go": "yes"})
+    assert gone.headers["hx-retarget"] == "#one"
     assert "There is no endpoint yet" in browser.get("/endpoints").text
 
 
@@ -87,5 +105,5 @@ def test_what_strangers_write_is_shown_and_never_run(sign_in):
 def test_a_viewer_sees_no_form_and_changes_nothing(sign_in):
     browser = sign_in("viewer")
     assert "New endpoint" not in browser.get("/endpoints").text
-    for path in ("new", "set", "retire", "remove", "undo", "import"):
+    for path in (*("new", "set", "retire", "activate", "remove", "undo", "import"),):
         assert browser.post(f"/endpoints/{path}", data=NEW).status_code == 403

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from proxy.admin.usage import DAY, UsageView
-from proxy.console.pages.usage import bars_of, harmless
+from proxy.console.pages.usage import chart_of, harmless
 from proxy.endpoints.usage import summarise
 
 TODAY = 20_000
@@ -19,19 +19,21 @@ def view(days):
     return UsageView("sip:a@contoso.test", None, summary, [], NOW, days=counts)
 
 
-def test_a_bar_for_each_day_the_highest_as_high_as_the_chart():
+def test_a_bar_for_each_pool_of_a_day_the_highest_as_high_as_the_chart():
     days = [("old", TODAY - 3, 4), ("new", TODAY, 1), ("old", TODAY, 1)]
-    bars = bars_of(view(days), 14)
-    assert [bar.users for bar in bars] == [0] * 10 + [4, 0, 0, 2]
-    high = max(bars, key=lambda bar: bar.users)
-    assert (high.y, high.height) == (0, 120)
-    assert bars[-1].height == 60 and bars[-1].y == 60
-    assert bars[-1].x + bars[-1].width <= 640
+    chart = chart_of(view(days), 14)
+    assert chart.totals == [0] * 10 + [4, 0, 0, 2]
+    assert chart.pools == ["new", "old"]
+    high, new, old = chart.bars
+    assert (high.y, high.height, high.day) == (0, 120, TODAY - 3)
+    assert (new.y, new.height, new.place) == (90, 30, 0)
+    assert (old.y, old.height, old.place) == (60, 30, 1)  # upon the other
+    assert new.x == old.x and old.x + old.width <= 640
 
 
 def test_nobody_makes_no_chart_and_what_is_older_does_not_count():
-    assert bars_of(view([]), 14) == ()
-    assert bars_of(view([("old", TODAY - 14, 9)]), 14) == ()
+    assert chart_of(view([]), 14) is None
+    assert chart_of(view([("old", TODAY - 14, 9)]), 14) is None
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

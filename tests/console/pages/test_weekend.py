@@ -13,6 +13,7 @@ from proxy.lab.front_end import Behaviour
 from tests.facts.world import right_a
 from tests.support.browser import seat, sticks_out, violations
 from tests.support.two_pools import NEW, OLD
+from tests.wire.test_guard import ALIAS
 
 SEEN_WITHIN = 2.0
 """Seconds from a client's call to its name on the page."""
@@ -21,8 +22,18 @@ WORDS = {
         "served": "1 served",
         "kept": "confirmed",
         "back": "Rolled back by its guard",
+        "used": "8 users in the last 14 days",
+        "not yet": "nothing was changed",
+        "retired": "retired",
     },
-    "it": {"served": "1 servite", "kept": "confermato", "back": "Annullato dalla sua"},
+    "it": {
+        "served": "1 servite",
+        "kept": "confermato",
+        "back": "Annullato dalla sua",
+        "used": "8 utenti negli ultimi 14 giorni",
+        "not yet": "non è stato cambiato nulla",
+        "retired": "ritirato",
+    },
 }
 
 
@@ -114,9 +125,33 @@ async def test_the_weekend_is_played_on_the_page(tmp_path, language):
         assert await violations(page) == []
         pdf = await page.pdf()
         assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") == 1
+        await _retire(desk, page, words)
         print(f"\na client was seen {seen:.2f} s after its call")
         assert seen < SEEN_WITHIN + 8, "2 s on a machine that is not busy"
         assert desk.troubles == []
+
+
+async def _retire(desk, page, words):
+    """Who still dials it is looked at, then it answers 410, and is counted on."""
+    await page.goto(f"{desk.url}/usage")
+    card = page.locator(".card", has=page.locator("h2 a"))
+    assert words["used"] in await card.inner_text()
+    left = await card.locator("table.even tbody td:nth-child(2)").all_inner_texts()
+    assert len(left) == 2 and sum(map(int, left)) == 8
+    assert await violations(page) == []
+    await card.locator("h2 a").click()
+    await page.fill("[name=text]", "Chat has moved")
+    await page.click("#look-at-end")
+    await page.wait_for_selector(f"#outcome :text('{words['not yet']}')")
+    await yes(page, "#retire-endpoint")
+    await page.wait_for_selector(f"#one .pill:has-text('{words['retired']}')")
+    await page.wait_for_selector("#history td:has-text('anna')")
+    assert await page.evaluate("document.activeElement.id") == "outcome"
+    assert await violations(page) == []
+    await desk.it.scene.follows()
+    assert await desk.it.call(1) == 410
+    await page.goto(f"{desk.url}/usage")
+    await page.wait_for_selector(f".card .pill:has-text('{words['retired']}')")
 
 
 async def test_two_administrators_do_not_settle_what_they_have_not_seen(tmp_path):
@@ -137,6 +172,33 @@ async def test_two_administrators_do_not_settle_what_they_have_not_seen(tmp_path
         answer = await bea.request.post(late, form=seen, headers=secret)
         assert answer.status == 412
         assert (await desk.it.status())["state"] == "confirmed"
+        assert desk.troubles == []
+
+
+async def test_two_administrators_do_not_overwrite_one_another(tmp_path):
+    """Both edit an endpoint; who is late is told, and sees what the other did."""
+    async with seat(tmp_path) as desk:
+        await desk.person("bea", "operator")
+        anna, bea = await desk.signed_in(), await desk.signed_in("bea", language="it")
+        for page in (anna, bea):
+            await page.goto(f"{desk.url}/endpoints/one?address={ALIAS}")
+        await anna.fill("[name=display_name]", "what anna wrote")
+        await bea.fill("[name=display_name]", "what bea wrote")
+        await anna.click("#save-endpoint")
+        await anna.wait_for_selector("#one dd:text-is('what anna wrote')")
+        await bea.click("#save-endpoint")
+        await bea.wait_for_selector("#said .note.failed")
+        await bea.wait_for_selector("#one dd:text-is('what anna wrote')")
+        assert await bea.input_value("[name=display_name]") == "what anna wrote"
+        assert await bea.is_visible("#said .note.failed")
+        assert "anna" in await bea.inner_text("#history")
+        await bea.fill("[name=display_name]", "what bea wrote then")
+        await bea.click("#save-endpoint")  # now she has seen it
+        await bea.wait_for_selector("#one dd:text-is('what bea wrote then')")
+        assert await bea.locator("#said .note").count() == 0
+        (row,) = await desk.it.type("endpoint", "get", ALIAS)
+        assert row["display_name"] == "what bea wrote then"
+        desk.troubles[:] = [each for each in desk.troubles if "412" not in each]
         assert desk.troubles == []
 
 

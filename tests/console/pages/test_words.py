@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
 from proxy.admin.runbook.weekend import STEPS
-from proxy.console.pages import borrowed
+from proxy.console.pages.wording import borrowed
 from proxy.console.pages.words import choose, languages
 from proxy.store.access import ROLES
 

@@ -38,6 +38,22 @@
     dialog.showModal();
   });
 
+  // The keyboard stays where it was: on the same button when that is shown anew, else on
+  // what the page says of it.
+  let held = null;
+  const hold = () => { if (document.activeElement !== document.body) held = document.activeElement; };
+  const keep = () => {
+    if (!held || document.activeElement !== document.body) return;
+    const again = held.isConnected ? held : held.id && by(held.id);
+    const said = by("outcome");
+    const place = again && !again.disabled ? again : said && said.childElementCount ? said : by("main");
+    place.focus({ preventScroll: true });
+  };
+  document.addEventListener("htmx:beforeRequest", hold);
+  document.addEventListener("htmx:beforeSwap", hold);
+  document.addEventListener("htmx:sseBeforeMessage", hold);
+  for (const each of ["htmx:afterRequest", "htmx:afterSettle", "htmx:sseMessage"]) document.addEventListener(each, keep);
+
   // What was done, in a line that goes away by itself.
   let telling = 0;
   const tell = (text) => {
@@ -51,7 +67,7 @@
 
   // A refusal stands until the next request.
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.elt.closest("[data-keeps-said]")) return;
+    if (event.detail.elt.hasAttribute("data-keeps-said")) return;
     by("said").replaceChildren();
   });
   document.addEventListener("htmx:afterSwap", (event) => {

@@ -14,6 +14,9 @@ ACCESS: Final = (
 )
 """Kinds of access and roles."""
 
+VERDICTS: Final = (N_("ok"), N_("warning"), N_("failed"), N_("unknown"))
+"""What the doctor makes of a step."""
+
 STEPS: Final = (
     N_("The new pool is deployed and empty"),
     N_("The old rooms are tidied up: categories, names, managers"),

@@ -1,0 +1,1 @@
+"""What the rest of the program says, for pages in the language of their reader."""

@@ -1,0 +1,1 @@
+"""The pages of the console: as HTTP, and in a real browser."""
