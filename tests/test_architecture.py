@@ -15,6 +15,7 @@ import pytest
 from tests.support.module_graph import circles, dotted, module_graph
 from tests.support.numbered import cited, decisions, faults
 from tests.support.reach import findings
+from tests.support.sources import nodes_of, tree_of
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "proxy").rglob("*.py"))
@@ -79,7 +80,7 @@ def package_of(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """The dotted names that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -135,7 +136,7 @@ def test_the_pure_core_knows_no_clock_and_no_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=name)
 def test_every_file_opens_with_a_docstring(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert ast.get_docstring(tree_of(path))
 
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=name)
@@ -144,7 +145,7 @@ def test_modules_and_functions_stay_reviewable(path: Path) -> None:
     if name(path) not in LONG_MODULES:
         limit = MODULE_LIMIT if path in SOURCES else TEST_LIMIT
         assert len(text.splitlines()) <= limit, "split it, or give a reason"
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             assert length <= FUNCTION_LIMIT, f"{node.name} has {length} lines"

@@ -4,6 +4,7 @@ import ast
 import fnmatch
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ from proxy.config.section import Section, keys_of
 from proxy.pools.front_end import ResolutionError
 from proxy.pools.health import HealthState
 from proxy.server.state import Phase
+from tests.support.sources import nodes_of
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
@@ -29,10 +31,10 @@ PACKAGES = ("server", "net", "core", "telemetry", "pools", "admin")
 HEADINGS = {"Pool", "Front end", "Address", "State", "Because"}
 
 
-def parsed(*packages: str) -> Iterator[ast.AST]:
+def parsed(*packages: str) -> Iterator[tuple[ast.AST, ...]]:
     for package in packages:
         for path in sorted((ROOT / "proxy" / package).rglob("*.py")):
-            yield ast.parse(path.read_text())
+            yield nodes_of(path)
 
 
 def texts(node: ast.AST) -> Iterator[str]:
@@ -55,15 +57,16 @@ def is_key(name: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section) and key in keys_of(kind)
 
 
+@cache
 def events() -> set[str]:
     """What a log call says, and what modules that log hold as a name of an event."""
     found: set[str] = set()
-    for tree in parsed(*PACKAGES):
+    for nodes in parsed(*PACKAGES):
         logs = any(
             isinstance(node, ast.Import) and node.names[0].name == "structlog"
-            for node in ast.walk(tree)
+            for node in nodes
         )
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 if name in SAYING:
@@ -101,8 +104,8 @@ def status_labels() -> set[str]:
 def tasks() -> set[str]:
     """Background tasks that are kept for ever."""
     found = set()
-    for tree in parsed("server"):
-        for node in ast.walk(tree):
+    for nodes in parsed("server"):
+        for node in nodes:
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from tests.support.sources import nodes_of
+
 
 def dotted(path: Path, root: Path) -> str:
     """``proxy.sip.uri`` for proxy/sip/uri.py, ``proxy.sip`` for its ``__init__``."""
@@ -19,7 +21,7 @@ def module_graph(paths: list[Path], root: Path) -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
     for module, path in files.items():
         found: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:

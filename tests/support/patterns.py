@@ -14,6 +14,7 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 import proxy
+from tests.support.sources import nodes_of
 
 PROXY = Path(proxy.__file__).parent  # of the compiled build: its sources lie beside it
 _FUNCTIONS = frozenset(
@@ -35,11 +36,11 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.module = ".".join(path.relative_to(PROXY.parent).with_suffix("").parts)
-        self.tree = ast.parse(path.read_text())
+        self.nodes = nodes_of(path)
         self.named: dict[str, Expression] = {}
         self.all: list[Expression] = []
-        calls = {id(n): n for n in ast.walk(self.tree) if _is_re_call(n)}
-        for node in ast.walk(self.tree):
+        calls = {id(n): n for n in self.nodes if _is_re_call(n)}
+        for node in self.nodes:
             if isinstance(node, ast.Assign | ast.AnnAssign):
                 target = (
                     node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -89,7 +90,7 @@ def expressions() -> list[Expression]:
     files = {f.module: f for f in map(_File, sorted(PROXY.rglob("*.py")))}
     for file in files.values():
         names = dict(file.named)
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             if isinstance(node, ast.ImportFrom) and node.module:
                 assert node.module != "re", f"{file.module}: write re.compile(...)"
                 source = files.get(node.module)
@@ -98,7 +99,7 @@ def expressions() -> list[Expression]:
                         names[alias.asname or alias.name] = found
             if isinstance(node, ast.Import):
                 assert all(a.name != "re" or a.asname is None for a in node.names)
-        for node in ast.walk(file.tree):
+        for node in file.nodes:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 found = names.get(node.value.id)
                 if found is not None and node.attr in _FUNCTIONS:
