@@ -1,5 +1,6 @@
 """The application: every route behind the gate, and the document that tells of them."""
 
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -39,14 +40,10 @@ APIS: Final = tuple(
 
 def build(desk: Desk, *, is_tls: bool) -> Gate:
     """The application of a console."""
-    app = FastAPI(
-        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
-    )
+    app = _with_routes()
     app.state.desk = desk
     problems.install(app)
-    for each in APIS:
-        app.include_router(each.router, prefix=ROOT)
-    document = openapi(app)
+    document = openapi()
 
     async def get_openapi_document(request: Request) -> Response:
         return JSONResponse(document)
@@ -56,15 +53,25 @@ def build(desk: Desk, *, is_tls: bool) -> Gate:
     return Gate(app, desk.hosts, is_tls=is_tls)
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of an application."""
+def _with_routes() -> FastAPI:
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    for each in APIS:
+        app.include_router(each.router, prefix=ROOT)
+    return app
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document: no configuration changes it, and it takes long."""
     document = get_openapi(
         title="Waypost",
         version=__version__,
         openapi_version="3.1.0",
         description="What the command waypost does, over HTTPS. Names are those of "
         "its --json.",
-        routes=app.routes,
+        routes=_with_routes().routes,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

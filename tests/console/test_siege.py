@@ -21,7 +21,13 @@ from proxy.console.app import APIS
 from proxy.console.pages.installed import PAGES
 from proxy.console.sessions import COOKIE, CSRF_HEADER
 from proxy.console.web_server import HEAD_PATIENCE, PER_SOURCE
-from tests.support.console import PASSWORD, in_store, new_token, write_config
+from tests.support.console import (
+    NOTHING_TO_VERIFY,
+    PASSWORD,
+    in_store,
+    new_token,
+    write_config,
+)
 
 WAYPOST = str(Path(sys.executable).with_name("waypost"))
 ROUTES = sorted(
@@ -64,7 +70,8 @@ class Besieged:
         self.place = parts.hostname, parts.port
 
     def client(self, **headers):
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20)
+        more = {"timeout": 20, "verify": NOTHING_TO_VERIFY}
+        return httpx.Client(base_url=self.url, headers=headers, **more)
 
     def signed_in(self, client, **words):
         """The second secret of a session that has begun."""

@@ -8,6 +8,7 @@ that nothing has to be compiled when the package is built.
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from typing import Any, Final
@@ -55,6 +56,7 @@ def languages() -> dict[str, Words]:
     return found
 
 
+@cache
 def _read(data: bytes, code: str) -> GNUTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(data), locale=code))

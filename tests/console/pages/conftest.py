@@ -7,14 +7,16 @@ import pytest
 
 from proxy.admin.access import people
 from proxy.console.sessions import CSRF_HEADER
-from tests.support.console import PASSWORD, in_store
+from tests.support.console import NOTHING_TO_VERIFY, PASSWORD, in_store
 
 HTML = {"Accept": "text/html"}
 
 
 @pytest.fixture
 def browser(url):
-    with httpx.Client(base_url=url, headers=HTML, timeout=20) as client:
+    with httpx.Client(
+        base_url=url, headers=HTML, timeout=20, verify=NOTHING_TO_VERIFY
+    ) as client:
         yield client
 
 
