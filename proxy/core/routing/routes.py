@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from proxy.core.settings import CoreSettings
 from proxy.core.tokens import FLOW, MIN_TOKEN, PROBE, FlowToken, TokenBox
+from proxy.pools.srv import is_numeric
 from proxy.sip.fields import parse_name_addr, parse_routes
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.grammar import COMMA
@@ -49,7 +50,7 @@ class Identity:
             self._own.add((host, listener.port))
             self._own.add((sent_host, listener.sent_port))
             self._own.add((host, listener.outlet.port))
-            if ":" not in sent_host and not sent_host[-1:].isdigit():
+            if not is_numeric(sent_host):
                 self._names.add(sent_host)
             self.own_tails.add(listener.sent_by)
             if listener.host in ("0.0.0.0", "::"):

@@ -342,6 +342,16 @@ def test_another_address_or_port_is_not_ours(playbook, uri):
     play.sees("client < 403")
 
 
+@pytest.mark.parametrize("name", ["proxy1", "sip.v6", "node-7", "10.example.s3"])
+def test_a_name_that_ends_in_a_digit_is_a_name(playbook, name):
+    play = playbook(
+        listeners=(Listener("udp", "10.0.0.5", 5070, index=0, advertised_host=name),)
+    )
+    for uri in (f"sip:{name}", f"sip:{name.upper()}.", f"sip:{name};lr"):
+        play.send("client", request(f"OPTIONS {uri}", branch=f"z9hG4bK{uri[4:]}"))
+        play.sees("client < 200")
+
+
 def test_an_advertised_address_without_port_stands_for_the_default_one(playbook):
     play = playbook(
         listeners=(
