@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from typing import Any, Final, Protocol
 
+from proxy.recorder import allowance
+from proxy.recorder.allowance import LOOK, Allowance, some_of
 from proxy.recorder.book import Book, aor_of_line, fits, header_of
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
 from proxy.recorder.live import MOST_LIVE, Filter, FilterError, Live
@@ -21,17 +23,9 @@ from proxy.sip.flow import Flow
 from proxy.sip.masking import masked_uri
 from proxy.sip.message import Request
 
+__all__ = ["LOOK", "MEGABYTE", "Recorder"]
+
 MEGABYTE: Final = 1024 * 1024
-LOOK: Final = 0.25
-"""Seconds between two looks, or less; then each may do so much less."""
-MOST_A_LOOK: Final = 50
-"""Calls that are taken off the tape in one look: an outage must not cost the rest."""
-MOST_TAKEN: Final = 500
-"""Messages that are masked and kept in one look, of all calls together; a call that
-there is no room for any more is not kept, and counted."""
-MOST_FAILED: Final = 400
-"""Failures of calls that the book knows, read in one look; of others so few as above.
-A flood of what cannot be read is refused by the thousand, and held up others' calls."""
 BEFORE: Final = 5.0
 BEFORE_REFUSED: Final = 0.3
 IN_DIALOG: Final = 60.0
@@ -104,8 +98,7 @@ class Recorder:
         self.skipped = 0
         """Calls that were worth keeping, and too many at a time."""
         self._offset = offset
-        self._looked_at = -LOOK
-        self._part = 1.0
+        self._room = Allowance()
         self._wanted: dict[bytes, _Wanted] = {}
         self._slowest: list[tuple[float, float]] = []  # seconds, at
         self._watched: dict[bytes, float] = {}
@@ -141,9 +134,8 @@ class Recorder:
     def look(self, now: float) -> None:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
         offset = self._offset()
-        self._part = part = min(max(now - self._looked_at, 0.0) / LOOK, 1.0)
-        self._looked_at = now
-        room = [math.ceil(MOST_A_LOOK * part), math.ceil(MOST_FAILED * part)]
+        self._room.begin(now)
+        room = [self._room.calls, self._room.failures]
         for sight in self.tape.look(now):
             if not sight.is_in:
                 is_known = self.book.knows(sight.call_id)
@@ -169,7 +161,7 @@ class Recorder:
         call_id = record.request.value("call-id") or b""
         wanted = self._wanted.get(call_id)
         if wanted is None:
-            if len(self._wanted) >= MOST_A_LOOK and not record.attempts:
+            if len(self._wanted) >= allowance.MOST_A_LOOK and not record.attempts:
                 self.skipped += 1
                 return
             wanted = self._wanted[call_id] = _Wanted([], [], True, math.inf, True)
@@ -188,7 +180,7 @@ class Recorder:
         status = int(sight.data[8:11]) if sight.data[8:11].isdigit() else 0
         if status in _CHALLENGES or not sight.call_id or sight.call_id in self._wanted:
             return
-        if len(self._wanted) >= MOST_A_LOOK:
+        if len(self._wanted) >= allowance.MOST_A_LOOK:
             return  # most of them have been counted already
         self._wanted[sight.call_id] = _Wanted(
             ["failed"], [], False, sight.at - IN_DIALOG, status == _CANCELLED
@@ -212,7 +204,7 @@ class Recorder:
 
     def _take(self, wanted: dict[bytes, _Wanted], now: float) -> None:
         """One walk along the tape for all of them."""
-        most = math.ceil(MOST_A_LOOK * self._part)
+        most = self._room.calls
         if len(wanted) > most:
             self.skipped += len(wanted) - most
             chosen = sorted(wanted, key=lambda x: wanted[x].is_refused)[:most]
@@ -221,11 +213,12 @@ class Recorder:
         found: dict[bytes, list[Taped]] = {call_id: [] for call_id in new}
         if new:
             since = min(wanted[x].since for x in new)
+            since = self._room.reach(self.tape, since)
             for taped in self.tape.find(new, since=since):
                 found[taped.call_id].append(taped)
-        room = math.ceil(MOST_TAKEN * self._part)
+        room = self._room.messages
         for call_id, each in wanted.items():
-            some = found.get(call_id, [])[:MOST_TAKEN]
+            some = some_of(found.get(call_id, []))
             if each.is_cancel and any(
                 x.is_in and x.data.startswith(b"CANCEL ") for x in some
             ):
@@ -266,7 +259,15 @@ class Recorder:
     def _follow(self, now: float, wanted: dict[bytes, _Wanted]) -> None:
         """What has come since for calls that are kept already."""
         offset = self._offset()
-        for taped in self.tape.find(set(self._watched), fresh=True)[:MOST_TAKEN]:
+        room, most = self._room.messages, self._room.of_one
+        counts: dict[bytes, int] = {}
+        for taped in self.tape.find(set(self._watched), fresh=True):
+            counts[taped.call_id] = count = counts.get(taped.call_id, 0) + 1
+            if count > most:
+                continue
+            room -= 1
+            if room < 0:
+                break
             self.kept.add(taped, offset)
         over = [x for x, t in self._watched.items() if t < now and x not in wanted]
         for call_id in over:
@@ -296,7 +297,7 @@ class Recorder:
             for taped in fresh:
                 if live.takes(taped, pools):
                     fits.setdefault(taped.call_id, []).append(live)
-        for call_id, lives in list(fits.items())[:MOST_A_LOOK]:
+        for call_id, lives in list(fits.items())[: allowance.MOST_A_LOOK]:
             call = self.kept.open(call_id, "live", is_refused=False)
             call.live.update(live.name for live in lives)
             if call_id not in self._watched:

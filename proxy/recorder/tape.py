@@ -204,6 +204,20 @@ class Tape:
                 _find_in(chunk.items, wanted, found)
         return found
 
+    def reach(self, since: float, most: int) -> tuple[float, int]:
+        """From when on to read, not before ``since``, so that it is not more than
+        about ``most`` bytes; and how many that is."""
+        size, place = 0, len(self._chunks)
+        while place > 0:
+            chunk = self._chunks[place - 1]
+            if size and size + chunk.size > most:
+                return max(since, self._chunks[place].began), size
+            size += chunk.size
+            place -= 1
+            if chunk.began <= since:
+                break
+        return since, size
+
     def pending(self, wanted: set[bytes]) -> list[Taped]:
         """The same for what came since the last look."""
         found: list[Taped] = []

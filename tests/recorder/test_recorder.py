@@ -4,6 +4,7 @@ import tracemalloc
 
 import pytest
 
+from proxy.recorder import allowance
 from proxy.recorder import recorder as module
 from proxy.recorder.kept import MOST_FACTS
 from proxy.recorder.live import Filter
@@ -230,7 +231,7 @@ def test_an_outage_costs_a_bounded_amount_a_look() -> None:
         world.call(f"door-{number}", 404, "INVITE", ())
     world.call("call-1", 504, "INVITE", (("fe1", "timeout", 2.0),))
     world.look()
-    assert len(world.kept()) == module.MOST_A_LOOK
+    assert len(world.kept()) == allowance.MOST_A_LOOK
     assert "call-1" in world.kept()
     assert world.recorder.skipped == 451
 
@@ -240,9 +241,9 @@ def test_a_look_that_comes_sooner_takes_less() -> None:
     world.look(1.0)
     for number in range(100):
         world.call(f"door-{number}", 404, "INVITE", ())
-    world.now = world.recorder._looked_at + module.LOOK / 10
+    world.now = world.recorder._room.looked_at + allowance.LOOK / 10
     world.recorder.look(world.now)
-    assert len(world.kept()) == module.MOST_A_LOOK / 10
+    assert len(world.kept()) == allowance.MOST_A_LOOK / 10
 
 
 def test_what_is_older_than_a_call_is_not_read_for_it() -> None:
@@ -269,26 +270,31 @@ def test_what_is_older_than_a_call_is_not_read_for_it() -> None:
 
 def test_a_call_of_thousands_of_messages_is_taken_in_part() -> None:
     world = settled(World())
-    for _ in range(2 * module.MOST_TAKEN):
+    for _ in range(2 * allowance.MOST_TAKEN):
         asked = world.heard(request(call_id="flood"))
         world.sent(response(asked, 400))
     world.look()
     (call,) = world.recorder.call("flood")
-    assert len(call["messages"]) == module.MOST_TAKEN
+    assert len(call["messages"]) == allowance.MOST_OF_ONE
+    asked = world.heard(request("BYE sip:x@10.0.0.5", call_id="flood", cseq=2))
     world.call("call-1", 503)
     world.look()
     assert world.kept()["call-1"] == ["failed"]
+    (call,) = world.recorder.call("flood")
+    assert len(call["messages"]) == allowance.MOST_OF_ONE + 1, (
+        "it goes on being watched"
+    )
 
 
 def test_a_flood_of_answers_to_nobody_is_read_in_part_and_counted() -> None:
     world = settled(World())
     world.call("call-1", 503)
     before = len(world.recorder.book.lines)
-    for number in range(module.MOST_A_LOOK + 300):
+    for number in range(allowance.MOST_A_LOOK + 300):
         asked = world.heard(request(call_id=f"flood-{number}"))
         world.sent(response(asked, 400))  # no access line: it could not be read
     world.look()
-    assert len(world.recorder.book.lines) == before + module.MOST_A_LOOK
+    assert len(world.recorder.book.lines) == before + allowance.MOST_A_LOOK
     assert world.recorder.skipped >= 300
     assert world.kept()["call-1"] == ["failed"]
 

@@ -1,0 +1,53 @@
+"""What a flood may cost the recorder; everybody waits while it looks."""
+
+import pytest
+
+from proxy.recorder import allowance
+from proxy.recorder.tape import Tape
+from tests.recorder.test_recorder import settled
+from tests.recorder.world import World
+from tests.support.messages import request, response
+
+
+def test_a_flood_under_one_name_is_followed_in_part() -> None:
+    """500 messages were masked in each look, however soon it came: 12 ms of 15."""
+    world = settled(World())
+    world.call("flood", 400)
+    world.look()
+    kept = world.recorder.kept.calls[b"flood"].messages
+    for seconds in (allowance.LOOK, allowance.LOOK / 10):
+        before = len(kept)
+        for _ in range(allowance.MOST_TAKEN):
+            asked = world.heard(request(call_id="flood"))
+            world.sent(response(asked, 400))
+        world.now = world.recorder._room.looked_at + seconds
+        world.recorder.look(world.now)
+        part = seconds / allowance.LOOK
+        assert 0 < len(kept) - before <= allowance.MOST_OF_ONE * part + 1
+
+
+def test_a_flood_of_names_reads_a_bounded_part_of_the_tape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each unknown Call-ID would have what it said in the last minute looked for."""
+    monkeypatch.setattr(allowance, "MOST_READ", 100_000)
+    world = settled(World())
+    read: list[int] = []
+
+    class Counting(Tape):
+        def find(self, wanted, *, fresh=False, stale=False, since=0.0):
+            if not fresh:
+                read.append(sum(x.size for x in self._chunks if x.began > since))
+            return super().find(wanted, fresh=fresh, stale=stale, since=since)
+
+    world.recorder.tape = Counting(world.recorder.tape.limit)
+    world.recorder._room = allowance.Allowance()
+    for number in range(40):
+        for _ in range(50):
+            world.sent(world.heard(request(call_id="others", body=b"x" * 400)))
+        asked = world.heard(request(call_id=f"flood-{number}"))
+        world.sent(response(asked, 400))
+        world.look(allowance.LOOK)
+    seconds = 40 * allowance.LOOK
+    assert len(world.kept()) == 40, "what is new is always found"
+    assert sum(read) < 500_000 + 2 * seconds * 100_000
