@@ -100,7 +100,9 @@ def apply_cutover(order: Order, now: float) -> Decide:
         rows, problems = [], [*mistakes]
         for change, address, fields in planned:
             wrong = list(_obstacles(table, change, address, order))
-            problems += [placed(order.plan, change, text) for text in wrong]
+            problems += [
+                placed(order.plan, change.line_of(key), text) for key, text in wrong
+            ]
             if not wrong:
                 rows.append(_switched(table, address, fields, order, now))
         if problems:
@@ -139,33 +141,38 @@ def _switched(
 
 def _obstacles(
     table: EndpointTable, change: PlannedChange, address: tuple[str, str], order: Order
-) -> Iterator[str]:
-    """What must be true before and is not, each in a sentence."""
+) -> Iterator[tuple[str, str]]:
+    """What must be true before and is not: the key of the plan that says otherwise,
+    and a sentence."""
     written, key = address
     before, bound = table.endpoints.get(key), order.bound.get(key, ())
     if before is None and not change.create:
         yield (
+            "sip_address",
             f"{written} does not exist: write create = true in its [[change]], or "
-            "correct the address"
+            "correct the address",
         )
     elif before is None and not order.share.is_whole:
         yield (
+            "",
             f"{written} does not exist yet, so a part of its users cannot be "
-            "switched: leave --percent and --pilots out"
+            "switched: leave --percent and --pilots out",
         )
     found = before.pool_fqdn if before else ""
     if change.expect_pool is not None and found != change.expect_pool:
         yield (
+            "expect_pool",
             f"{written} should lead to {change.expect_pool or 'no pool'} before "
             f"the cutover but leads to {found or 'none'}: correct expect_pool, "
-            "or find out who changed it (waypost endpoint history)"
+            "or find out who changed it (waypost endpoint history)",
         )
     if before is not None and before.state == "retired":
-        yield f"{written} is retired: it answers 410, wherever it leads"
+        yield "sip_address", f"{written} is retired: it answers 410, wherever it leads"
     if bound and change.no_live_binding:
         yield (
+            "no_live_binding",
             f"{written} is still registered from {', '.join(bound)}: stop the old "
-            "Lookup service first, or write no_live_binding = false"
+            "Lookup service first, or write no_live_binding = false",
         )
 
 

@@ -20,7 +20,7 @@ def check_changes(plan: Plan, rules: Rules) -> tuple[list[Checked], list[str]]:
     for change in plan.changes:
         wrong = list(_mistakes(change, rules))
         if wrong:
-            mistakes += [placed(plan, change, text) for text in wrong]
+            mistakes += [placed(plan, line, text) for line, text in wrong]
             continue
         address = endpoint_address(change.sip_address, rules.domains)
         right.append((change, address, _fields(change).checked(rules)))
@@ -33,28 +33,33 @@ def _fields(change: PlannedChange) -> EndpointFields:
     )
 
 
-def _mistakes(change: PlannedChange, rules: Rules) -> Iterator[str]:
-    """A sentence for each; every field is asked for itself."""
+def _mistakes(change: PlannedChange, rules: Rules) -> Iterator[tuple[int, str]]:
+    """A line and a sentence for each; every field is asked for itself."""
     try:
         endpoint_address(change.sip_address, rules.domains)
     except Refused as refusal:
-        yield str(refusal)
+        yield change.line_of("sip_address"), str(refusal)
+    line_of = change.line_of
     alone = [
-        EndpointFields(pool_fqdn=change.pool_fqdn),
-        EndpointFields(display_name=change.display_name),
-        EndpointFields(request_uri=change.request_uri),
-        *(EndpointFields(service_uris=(uri,)) for uri in change.service_uris or ()),
+        (line_of("pool_fqdn"), EndpointFields(pool_fqdn=change.pool_fqdn)),
+        (line_of("display_name"), EndpointFields(display_name=change.display_name)),
+        (line_of("request_uri"), EndpointFields(request_uri=change.request_uri)),
+        *(
+            (line_of("service_uris", uri), EndpointFields(service_uris=(uri,)))
+            for uri in change.service_uris or ()
+        ),
     ]
-    for fields in alone:
+    for line, fields in alone:
         try:
             fields.checked(rules)
         except Refused as refusal:
-            yield str(refusal)
+            yield line, str(refusal)
 
 
-def placed(plan: Plan, change: PlannedChange, text: str) -> str:
-    """A mistake with the line of the plan where its change begins."""
-    return f"{place(plan.file, change.line)}: {text}" if change.line else text
+def placed(plan: Plan, line: int, text: str) -> str:
+    """A mistake with its place in the plan; a change that was read from no file has
+    none."""
+    return f"{place(plan.file, line)}: {text}" if line else text
 
 
 def in_order(mistakes: Iterable[str], file: str) -> list[str]:

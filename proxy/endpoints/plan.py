@@ -13,6 +13,7 @@ All mistakes are reported at once.  The endpoint table is not read here.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ _KEYS: Final[dict[str, type]] = {
     "create": bool,
     "no_live_binding": bool,
 }
+_ITEM: Final = re.compile(r"""(["'])([^"']*)\1\s*(?:[],#]|$)""")
+"""A line of a list over several lines: one text and nothing before it."""
 _TOP: Final = ("name", "confirm_within", "change")
 MAX_MINUTES: Final = 7 * 24 * 60
 
@@ -39,6 +42,8 @@ class PlannedChange:
 
     ``expect_pool`` is the pool it must lead to before (None: any, empty: it must not
     exist); ``no_live_binding`` refuses while somebody is registered for the address.
+    ``lines`` has the line of each key, of each text of a list that has a line of its
+    own, and under "" that of the change itself.
     """
 
     sip_address: str
@@ -49,7 +54,12 @@ class PlannedChange:
     expect_pool: str | None = None
     create: bool = False
     no_live_binding: bool = True
-    line: int = field(default=0, compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def line_of(self, key: str, text: str = "") -> int:
+        """Where a key stands, or a text of its list; where it does not, the change."""
+        found = self.lines.get(_quoted(text)) or self.lines.get(key)
+        return found or self.lines.get("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +129,11 @@ def place(name: str, line: int) -> str:
     return f"{name}:{line}" if line else name
 
 
+def _quoted(text: str) -> str:
+    """A text of a list as it is remembered, so that it is mistaken for no key."""
+    return f'"{text}"'
+
+
 class _Lines:
     """On which line a key of a plan stands, as far as a person writes plans."""
 
@@ -129,7 +144,11 @@ class _Lines:
             head = line.strip()
             if head.startswith("[[") and head[2:].lstrip().startswith("change"):
                 self._blocks.append({"": number})
-            else:
+                continue
+            item = _ITEM.match(head)
+            if item is not None:
+                self._blocks[-1].setdefault(_quoted(item[2]), number)
+            elif not head.startswith("#"):
                 key = head.partition("=")[0].strip().strip("\"'")
                 self._blocks[-1].setdefault(key, number)
 
@@ -143,6 +162,12 @@ class _Lines:
             return self.top("change")
         block = self._blocks[number]
         return block.get(key, block[""])
+
+    def all_of(self, number: int) -> dict[str, int]:
+        """Of everything in the change with this number."""
+        if number >= len(self._blocks):
+            return {"": self.top("change")}
+        return self._blocks[number]
 
 
 Problem = tuple[int, str]
@@ -190,7 +215,7 @@ def _change(
     return PlannedChange(
         **row,
         service_uris=None if uris is None else tuple(map(str, uris)),
-        line=lines.of(number),
+        lines=lines.all_of(number),
     )
 
 
@@ -214,7 +239,7 @@ def _repeated(changes: list[PlannedChange | None]) -> list[Problem]:
         key = re.sub(r"^sip:", "", change.sip_address.strip().lower())
         if key in seen:
             text = f"change {number}: {change.sip_address} stands there twice"
-            problems.append((change.line, text))
+            problems.append((change.line_of("sip_address"), text))
         seen.add(key)
     return problems
 

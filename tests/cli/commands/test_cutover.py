@@ -176,11 +176,11 @@ def test_all_mistakes_of_a_plan_are_told_at_once_each_with_its_line(waypost, pla
         assert waypost("cutover", verb, plan) == 1
         for line, said in (
             (1, "confirm_within is a number"),
-            (2, "should lead to third.contoso.test"),
-            (7, "elsewhere.test"),
+            (5, "should lead to third.contoso.test"),
+            (8, "elsewhere.test"),
             (11, "sip_adress: unknown key"),
             (10, "pool_fqdn is missing"),
-            (12, "does not exist: write create = true"),
+            (13, "does not exist: write create = true"),
             (17, "pool_fqdn should be text in quotes"),
         ):
             assert any(
