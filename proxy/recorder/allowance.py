@@ -24,8 +24,8 @@ A flood of what cannot be read is refused by the thousand, and held up others' c
 MOST_READ: Final = 4 * 1024 * 1024
 """Bytes of the tape that are read a second for what calls have said before: a flood
 fills the tape, and each look would want all of it."""
-READ_AHEAD: Final = 5.0
-"""Seconds for which that may be saved up."""
+READ_AHEAD: Final = 2.0
+"""Seconds for which that may be saved up: to read it takes 5 ms at most."""
 
 
 class Allowance:

@@ -6,6 +6,7 @@ tape is bounded by bytes and by age.  Compiled together with the core.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from proxy.sip.flow import Ends, Flow
@@ -99,11 +100,13 @@ class Tape:
         "_held",
         "_items",
         "_size",
+        "filled",
         "limit",
     )
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.filled: Callable[[], None] | None = None  # told when a piece is full
         self._items: list[object] = []
         self._held = 0
         self._began = 0.0
@@ -120,7 +123,7 @@ class Tape:
         """A message came in; what is sent from here on answers it."""
         held = self._held
         if held > CHUNK:
-            self._turn()
+            self._fill()
             held = 0
         items = self._items
         if held == 0:
@@ -135,7 +138,7 @@ class Tape:
         """Something else than a message made the core speak."""
         held = self._held
         if held > CHUNK:
-            self._turn()
+            self._fill()
             held = 0
         items = self._items
         if held == 0:
@@ -230,6 +233,11 @@ class Tape:
         for chunk in self._fresh:
             _find_in(chunk.items, None, found)
         return found
+
+    def _fill(self) -> None:
+        self._turn()
+        if self.filled is not None:
+            self.filled()
 
     def _turn(self) -> None:
         if not self._items:

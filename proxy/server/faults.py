@@ -1,13 +1,26 @@
-"""Reports our own bugs: counts each, and logs it once a minute for each place.
+"""Reports our own bugs, and strangers that try too much: one line for each.
+
+Bugs are counted, and logged once a minute for each place.
 
 The log itself holds repetitions back (``telemetry/repeats.py``).
 """
 
+from typing import Final
+
 import structlog
 
+from proxy.core.commands import NoteSuspect
+from proxy.sip.display import visible
 from proxy.sip.flow import Flow
 
 log = structlog.get_logger()
+
+_ADVICE: Final = {
+    "guessing": "wrong passwords: from now on one try in six seconds is looked at; "
+    "block the source in the firewall unless you know it",
+    "scanning": "it dials many unknown addresses, and gets late answers; block it in "
+    "the firewall unless you know it, else name it in [proxy] trusted_networks",
+}
 
 
 class FaultLog:
@@ -27,3 +40,13 @@ class FaultLog:
             head=head.decode("utf-8", "backslashreplace"),
             exc_info=error,
         )
+
+
+def tell_suspect(command: NoteSuspect) -> None:
+    """A source tries passwords or addresses: who it is, and what to do."""
+    log.warning(
+        f"source.{command.what}",
+        source=command.source,
+        last=visible(command.example),
+        advice=_ADVICE[command.what],
+    )

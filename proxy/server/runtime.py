@@ -31,13 +31,13 @@ from proxy.recorder.recorder import LOOK, Recorder
 from proxy.server.carrier import Carrier
 from proxy.server.certificates import Certificates
 from proxy.server.dns_news import DnsNews
+from proxy.server.faults import tell_suspect
 from proxy.server.hep_sender import HepSender
 from proxy.server.links import Links
 from proxy.server.store_side.asking import Asking
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.server.wall_clock import WallClock
-from proxy.sip.display import visible
 from proxy.sip.flow import Flow, FlowTable
 from proxy.sip.uri import parse_uri
 from proxy.telemetry.access import AccessLog
@@ -59,12 +59,6 @@ _LONG: Final = 0.002
 _OFTEN: Final = LOOK / 16
 """... before that is done after a shorter time, but after so much."""
 _BUG: Final = "internal error, see the log"
-_ADVICE = {
-    "guessing": "wrong passwords: from now on one try in six seconds is looked at; "
-    "block the source in the firewall unless you know it",
-    "scanning": "it dials many unknown addresses, and gets late answers; block it in "
-    "the firewall unless you know it, else name it in [proxy] trusted_networks",
-}
 NEWS_GRACE = 0.005
 """Seconds in which what siblings have told already is sure to be read."""
 CLOCK_GRAIN = 0.001
@@ -182,6 +176,7 @@ class Runtime:
         """Have messages remembered, and what is worth it kept."""
         self.recorder = recorder
         self.carrier.tape = recorder.tape
+        recorder.tape.filled = self._look_soon
         self.access.recorder = recorder
 
     def swap_table(self, table: EndpointTable) -> None:
@@ -300,11 +295,7 @@ class Runtime:
             case commands.NoteConflict():
                 self.on_conflict(command)
             case commands.NoteSuspect():
-                told = _ADVICE[command.what]
-                source, example = command.source, visible(command.example)
-                log.warning(
-                    f"source.{command.what}", source=source, last=example, advice=told
-                )
+                tell_suspect(command)
             case commands.NotePoolFailure():
                 self.access.pool_failed(command, self.loop.time() + self.wall.offset)
             case commands.UseLearnedUri():
@@ -382,6 +373,12 @@ class Runtime:
             self._pause = max(self._pause / 2, _OFTEN)
         elif took < _LONG / 4:
             self._pause = min(self._pause * 2, LOOK)
+
+    def _look_soon(self) -> None:
+        """Much has come in since the last look: the next one has enough to do."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = self.loop.call_later(0, self._flush_access)
 
     def _look_at_clock(self) -> None:
         """Follow the wall clock; what expires keeps its time when that was set."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator
 
@@ -32,6 +33,7 @@ async def _run(room: Room) -> Outcome:
             pool_scene(room.directory / "scene", [address]) as scene,
             Callers(scene.proxy) as callers,
         ):
+            _have_a_machine_of_our_own()
             await callers.run(RATE, 2)
             for kind in vandal.KINDS:
                 peace = await callers.run(RATE, seconds)
@@ -47,8 +49,17 @@ async def _run(room: Room) -> Outcome:
                     + (f", {lost} failed" if lost else "")
                 )
     finally:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
         await front_end.stop()
     return Outcome(is_held, "p99 in peace and beside: " + "; ".join(figures))
+
+
+def _have_a_machine_of_our_own() -> None:
+    """Callers and front end do not wait while the proxy works, as they would not: each
+    is another machine.  Where that is not allowed they do."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
 
 
 @contextlib.asynccontextmanager

@@ -24,7 +24,7 @@ def main(kind: str, host: str, port: int, seconds: float) -> None:
     A bad peer has a machine of its own; here it takes what the callers, the front end
     and the proxy leave of the processor.
     """
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     end = time.monotonic() + seconds
     if kind in ("malformed flood", "large blanks"):
         flood(kind, (host, port), end)

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.recorder import allowance
-from proxy.recorder.tape import Tape
+from proxy.recorder.tape import CHUNK, Tape
 from tests.recorder.test_recorder import settled
 from tests.recorder.world import World
 from tests.support.messages import request, response
@@ -51,3 +51,15 @@ def test_a_flood_of_names_reads_a_bounded_part_of_the_tape(
     seconds = 40 * allowance.LOOK
     assert len(world.kept()) == 40, "what is new is always found"
     assert sum(read) < 500_000 + 2 * seconds * 100_000
+
+
+def test_a_piece_of_the_tape_that_is_full_asks_for_a_look() -> None:
+    """Otherwise a flood has a quarter of a second to pile up work for one look."""
+    world, asked = World(), []
+    world.recorder.tape.filled = lambda: asked.append(len(world.recorder.tape._fresh))
+    size = 0
+    while size < 3 * CHUNK:
+        size += len(world.heard(request(call_id="flood", body=b"x" * 1000)))
+    assert asked == [1, 2]
+    world.look()
+    assert len(asked) == 2, "a look asks for none"
