@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from proxy.admin.control import ControlError
 from proxy.admin.listener import client
+from proxy.admin.observed.asking import ask_each
 from proxy.config import Config
 from proxy.endpoints.model import Guard
 
@@ -14,31 +15,62 @@ PATIENCE: Final = 2.0
 PAUSE: Final = 0.05
 
 
-def is_in_force(config: Config, version: int) -> bool | None:
-    """True when the proxy routes by this version of the table or a newer one.
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Which nodes route by a version of the table or a newer one.
 
-    None when no proxy answers here.
+    ``verdict`` is None when no proxy answers, else that of all that do; ``behind`` and
+    ``silent`` name nodes where there are several.
     """
+
+    verdict: bool | None
+    nodes: int = 1
+    behind: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The same for people."""
+        without = f"; {', '.join(self.silent)} did not answer" if self.silent else ""
+        match self.verdict:
+            case True if self.nodes > 1:
+                count = self.nodes - len(self.silent)
+                return f"in force: {count} of {self.nodes} nodes route by it{without}"
+            case True:
+                return "in force: the running proxy routes by it"
+            case False:
+                at = f" at {', '.join(self.behind)}" if self.nodes > 1 else ""
+                return (
+                    f'NOT in force yet{at}: look at "waypost status" and the '
+                    f"proxy's log{without}"
+                )
+            case None:
+                return (
+                    "no proxy answers here; a running one takes it over within a second"
+                )
+
+
+def is_in_force(config: Config, version: int) -> bool | None:
+    """True when all nodes that answer route by this version, None when none answers."""
+    return in_force(config, version).verdict
+
+
+def in_force(config: Config, version: int) -> InForce:
+    """Ask every node whether it routes by this version, until all do."""
     end = time.monotonic() + PATIENCE
-    try:
-        while client.call_json(config, "GET", "/status")["table_version"] < version:
-            if time.monotonic() > end:
-                return False
-            time.sleep(PAUSE)
-    except (client.AdminError, KeyError, TypeError, ValueError):
-        return None
-    return True
-
-
-def sentence(in_force: bool | None) -> str:
-    """The same for people."""
-    match in_force:
-        case True:
-            return "in force: the running proxy routes by it"
-        case False:
-            return 'NOT in force yet: look at "waypost status" and the proxy\'s log'
-        case None:
-            return "no proxy answers here; a running one takes it over within a second"
+    while True:
+        try:
+            told = ask_each(config, "/status", {})
+            behind = tuple(
+                x.node
+                for x in told
+                if not x.problem and x.value["table_version"] < version
+            )
+        except (client.AdminError, KeyError, TypeError, ValueError):
+            return InForce(None)
+        if not behind or time.monotonic() > end:
+            silent = tuple(x.node for x in told if x.problem)
+            return InForce(not behind, len(told), behind, silent)
+        time.sleep(PAUSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +102,7 @@ def rollback_keeper(config: Config, guard: Guard | None = None) -> Keeper:
     With a ``guard`` it has to judge that as well, which no command does.
     """
     try:
-        found = client.call_json(config, "GET", "/status")
+        told = ask_each(config, "/status", {})
     except (client.AdminError, ValueError) as error:
         if guard is not None:
             return Keeper(f"no command judges a guard, and {error}", is_unknown=True)
@@ -79,7 +111,12 @@ def rollback_keeper(config: Config, guard: Guard | None = None) -> Keeper:
             "or a service that is started",
             is_unknown=True,
         )
-    return Keeper(_why_not(config, found, guard is not None))
+    reasons = [
+        _why_not(config, each.value, guard is not None)
+        for each in told
+        if not each.problem
+    ]
+    return Keeper("" if "" in reasons else reasons[0])  # one node that does is enough
 
 
 def _why_not(config: Config, found: dict[str, Any], guards: bool) -> str:

@@ -3,16 +3,19 @@
 DNS is asked afresh; health comes from the service, because only it makes calls.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Final
 
 from proxy.admin.control import ControlError, PoolView
 from proxy.admin.listener import client
+from proxy.admin.observed.asking import Told, ask_each
+from proxy.admin.observed.pools_once import joined_pool
 from proxy.config import Config
 from proxy.pools.description import FrontEndRow, PoolDescription
 from proxy.pools.front_end import Lookup
 from proxy.pools.resolver import Resolver
+from proxy.sip.host import host_port
 
 UNKNOWN = "unknown"
 """The state of a front end of which no service has told."""
@@ -27,6 +30,9 @@ class ServiceView:
     tried anyway, as ``panics`` requests were.  ``error`` is why it has none,
     ``dns_stale_for`` seconds of failing DNS.  ``chat_probe`` is that of ``/status``,
     with the front ends of this pool alone.
+
+    Of several nodes it is the worst that any of them knows; ``nodes`` has what each
+    one said, ``differences`` where they do not agree, as sentences.
     """
 
     problem: str = ""
@@ -38,6 +44,8 @@ class ServiceView:
     minutes: int = 0
     front_ends: tuple[dict[str, Any], ...] = ()
     chat_probe: dict[str, Any] | None = None
+    nodes: tuple[dict[str, Any], ...] = ()
+    differences: tuple[str, ...] = ()
 
 
 def lookup_of(view: PoolView) -> Lookup:
@@ -66,32 +74,82 @@ async def resolve_pool(
 
 
 def ask_service(config: Config, fqdn: str) -> ServiceView:
-    """What the running service knows of a pool.  Never raises for its absence."""
+    """What the running service knows of a pool, every node of it.  Never raises for
+    its absence."""
     address = config.admin.address
     if address is None:
         return ServiceView("the service has no admin listener ([admin] listen)")
-    path = f"/pool?{urlencode({'fqdn': fqdn})}"
     try:
-        found = client.call_json(config, "GET", path)
-        if not found["known"]:
-            return ServiceView("the service has no endpoint that leads to this pool")
-        return ServiceView(
-            error=found["error"],
-            dns_age=found["dns_age"],
-            dns_stale_for=found["dns_stale_for"],
-            panic=found["panic"],
-            panics=found["panics"],
-            minutes=found["minutes"],
-            front_ends=tuple(found["front_ends"]),
-            chat_probe=found["chat_probe"],
-        )
+        told = [_checked(each) for each in ask_each(config, "/pool", {"fqdn": fqdn})]
     except client.AdminError as error:
         text = str(error)
-        if text.startswith("no service answers"):
+        if text.startswith("no service answers") and not config.admin.nodes:
             text = f"no service answers at {address}"
         return ServiceView(text)
-    except (KeyError, TypeError, ValueError):
-        return ServiceView(f"what answers at {address} is no Waypost of this version")
+    nodes = tuple(_said(each) for each in told) if len(told) > 1 else ()
+    found = joined_pool([each.value for each in told if not each.problem])
+    if found is None:
+        return ServiceView(told[0].problem, nodes=nodes)
+    return ServiceView(
+        error=found["error"],
+        dns_age=found["dns_age"],
+        dns_stale_for=found["dns_stale_for"],
+        panic=found["panic"],
+        panics=found["panics"],
+        minutes=found["minutes"],
+        front_ends=tuple(found["front_ends"]),
+        chat_probe=found["chat_probe"],
+        nodes=nodes,
+        differences=tuple(_differences(nodes)),
+    )
+
+
+_KEYS: Final = frozenset(
+    {"error", "dns_age", "dns_stale_for", "panic", "panics", "minutes", "front_ends"}
+    | {"chat_probe"}
+)
+
+
+def _checked(told: Told) -> Told:
+    """The same, and why it is of no use where it is not."""
+    if told.problem:
+        return told
+    value = told.value
+    if not isinstance(value, dict) or not value.keys() >= _KEYS:
+        at = f" at {told.node}" if told.node else ""
+        problem = f"what answers{at} is no Waypost of this version"
+    elif not value["known"]:
+        problem = "the service has no endpoint that leads to this pool"
+    else:
+        return told
+    return replace(told, value=None, problem=problem)
+
+
+def _said(told: Told) -> dict[str, Any]:
+    """A node for programs."""
+    rows = [] if told.problem else told.value["front_ends"]
+    return {"node": told.node, "problem": told.problem, "front_ends": rows}
+
+
+def _differences(nodes: Sequence[dict[str, Any]]) -> list[str]:
+    """Which nodes did not say, and which front ends are not the same everywhere."""
+    said = [f"without {x['node']}: {x['problem']}" for x in nodes if x["problem"]]
+    answered = [each for each in nodes if not each["problem"]]
+    states: dict[tuple[str, str, int], dict[str, dict[str, Any]]] = {}
+    for each in answered:
+        for row in each["front_ends"]:
+            states.setdefault(_key(row), {})[each["node"]] = row
+    for (_, address, port), rows in states.items():
+        found: dict[str, list[str]] = {}
+        for each in answered:
+            row = rows.get(each["node"])
+            state = "unknown" if row is None else row["state"]
+            found.setdefault(state, []).append(each["node"])
+        if len(found) > 1:
+            name = next(iter(rows.values()))["name"] or host_port(address, port)
+            how = "; ".join(f"{x} at {', '.join(at)}" for x, at in found.items())
+            said.append(f"{name} is {how}")
+    return said
 
 
 def with_health(description: PoolDescription, service: ServiceView) -> PoolDescription:

@@ -212,7 +212,8 @@ def _run_beside(
     keep(lambda: collect_garbage(runtime), "collect-garbage")
     keep(lambda: runtime.writes.watch(store, is_first), "watch-writes")
     if is_first:
-        keep(ChangeLog(store).run, "change-log")
+        nodes, uri = runtime.core.router.nodes, setting.config.node_uri
+        keep(ChangeLog(store, uri, lambda: nodes.leads).run, "change-log")
         keep(lambda: watch_drains(store, runtime), "watch-drains")
         keep(lambda: forget_learned(store, runtime), "forget-learned")
         keep(lambda: forget_days(store, runtime), "forget-days")

@@ -194,6 +194,19 @@ async def test_each_alert_is_raised_and_says_what_to_do(
         finally:
             make_room(disk)
         await alerts.raised("WaypostCutoverRolledBack")
+
+        await old.stop()
+        Path(files.certificate).write_text("no certificate")
+        await scene.follows()
+        for number in range(3, 9):  # three eject it, and the others come all the same
+            await call(scene, number)
+        await alerts.raised(
+            *("WaypostPoolInPanic", "WaypostPoolWithoutFrontEnds"),
+            *("WaypostFrontEndEjected", "WaypostRequestsFail"),
+            "WaypostCertificateRejected",
+        )
+        await scene.service.stop()
+        await alerts.raised("WaypostDown")
         text = scene.service.log.read_text()
     for name in ("endpoint.changed", "cutover.applied", "pool.drained"):
         assert f'"event": "{name}"' in text or f'"{name}"' in text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from proxy.admin.in_force import InForce, in_force
 from proxy.admin.observed.asking import _others
 from proxy.config import load_config
 from proxy.config.values import parse_host_port
@@ -63,6 +64,17 @@ def until_both(world: Cluster) -> list[dict[str, str]]:
             return list(lines)
 
 
+def await_in_force(world: Cluster) -> None:
+    """A change counts as in force when both nodes route by it."""
+    words = "--sip-address", "ocschat@contoso.test", "--pool-fqdn", "pool.contoso.test"
+    typed(world, "endpoint", "new", *words)
+    config = load_config(world.nodes[0].config)
+    assert in_force(config, 1) == InForce(True, 2)
+    found = in_force(config, 9_999)
+    assert (found.verdict, found.behind) == (False, tuple(config.admin.nodes))
+    assert f"NOT in force yet at {config.admin.nodes[0]}" in str(found)
+
+
 def test_calls_of_all_nodes_stand_in_one_list(tmp_path: Path) -> None:
     with cluster(tmp_path, ("127.0.0.84", 5060), (1, 1), are_named=True) as world:
         config = load_config(world.nodes[0].config)
@@ -79,6 +91,11 @@ def test_calls_of_all_nodes_stand_in_one_list(tmp_path: Path) -> None:
         assert json.loads(kept)[0]["node"] == names[1]
         shown, _ = typed(world, "status")
         assert f"{names[1]}: ready, up" in shown
+        await_in_force(world)
+        told = json.loads(typed(world, "--json", "explain", "bob@elsewhere.test")[0])
+        assert [(x["problem"], x["differs"]) for x in told["nodes"]] == [("", [])] * 2
+        shown, _ = typed(world, "explain", "bob@elsewhere.test")
+        assert "all 2 nodes say the same" in shown
         token = new_token(world.nodes[0].config, "operator")
         with (
             running_console(world.nodes[0].config) as console,
@@ -96,6 +113,11 @@ def test_calls_of_all_nodes_stand_in_one_list(tmp_path: Path) -> None:
             rows = client.get("/nodes").json()
             assert [x["answers"] for x in rows] == [True, False]
             assert "no service answers at" in rows[1]["problem"]
+        found = in_force(config, 1)
+        assert (found.verdict, found.silent) == (True, (names[1],))
+        assert f"1 of 2 nodes route by it; {names[1]} did not answer" in str(found)
+        shown, _ = typed(world, "explain", "bob@elsewhere.test")
+        assert f"{names[1]}: no service answers at" in " ".join(shown.split())
         lines, said = typed(world, "calls", "--aor", "alice")
         assert "at-0" in lines and f"note: without {names[1]}: no service" in said
 

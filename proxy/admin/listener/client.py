@@ -13,7 +13,12 @@ TIMEOUT: Final = 5.0
 
 
 class AdminError(Exception):
-    """The service refused a request; the text says why and what to do."""
+    """The service refused a request; the text says why and what to do.
+
+    ``refusal`` is its own sentence about a question that it cannot read (400).
+    """
+
+    refusal = ""
 
 
 def call(
@@ -61,7 +66,10 @@ def call_json(
     status, body = call(config, method, path, at)
     if status >= 400:
         text = body.decode("utf-8", "replace").strip()
-        raise AdminError(f"the service answered {status} to {path}: {text}")
+        asked = path.partition("?")[0]
+        error = AdminError(f"the service answered {status} to {asked}: {text}")
+        error.refusal = text if status == 400 else ""
+        raise error
     return json.loads(body)
 
 

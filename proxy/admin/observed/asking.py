@@ -25,12 +25,14 @@ AT_ONCE: Final = 16
 class Told:
     """What one node said, or (``problem``) why it said nothing.
 
-    ``node`` is the address of its admin listener, empty where there is one node only.
+    ``node`` is the address of its admin listener, empty where there is one node only;
+    ``refusal`` that of the error.
     """
 
     node: str
     value: Any = None
     problem: str = ""
+    refusal: str = ""
 
 
 Silent = Callable[[Sequence[Told]], None]
@@ -43,7 +45,9 @@ def ask_each(
     """What each node says, ours first; raises AdminError when none answers."""
     found = ask_all(config, path, words, method)
     if all(each.problem for each in found):
-        raise client.AdminError("; ".join(each.problem for each in found))
+        error = client.AdminError("; ".join(each.problem for each in found))
+        error.refusal = next((x.refusal for x in found if x.refusal), "")
+        raise error
     return found
 
 
@@ -58,7 +62,7 @@ def ask_all(config: Config, path: str, words: Words, method: str = "GET") -> lis
         try:
             return Told(name, client.call_json(config, method, path + query, at))
         except client.AdminError as error:
-            return Told(name, problem=str(error))
+            return Told(name, problem=str(error), refusal=error.refusal)
         except ValueError:
             return Told(name, problem=f"what answers at {name} is no Waypost")
 

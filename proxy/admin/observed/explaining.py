@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 from proxy.admin import cutover
 from proxy.admin.control import ControlError, Operator
 from proxy.admin.listener import client
+from proxy.admin.observed.asking import Told, ask_each
 from proxy.config import Config
 from proxy.endpoints.codec import endpoint_to_json
 from proxy.endpoints.cutover import Share
 from proxy.endpoints.model import Endpoint
 from proxy.endpoints.plan import Plan
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.host import host_port
 from proxy.sip.uri import parse_uri
 
 MOST: Final = 5000
@@ -26,16 +28,61 @@ Here = Callable[[Config, Words], Awaitable[Explained]]
 
 
 def ask_service(config: Config, words: Words) -> Explained:
-    """What the service says.  Raises AdminError when it does not, ControlError."""
-    path = f"/explain?{urlencode({k: v for k, v in words.items() if v})}"
-    status, body = client.call(config, "GET", path)
-    text = body.decode("utf-8", "replace").strip()
-    if status == 400:
-        raise ControlError(text)
-    if status >= 300:
-        raise client.AdminError(f"the service answered {status}: {text}")
-    answer: Explained = json.loads(text)
-    return answer
+    """What the service says.  Raises AdminError when it does not, ControlError.
+
+    Of several nodes it is what the first one says that answers, with what the others
+    say otherwise in ``nodes``.
+    """
+    asked = {k: v for k, v in words.items() if v}
+    try:
+        told = ask_each(config, "/explain", asked)
+    except client.AdminError as error:
+        if error.refusal:
+            raise ControlError(error.refusal) from None
+        raise
+    answer: Explained = next(each.value for each in told if not each.problem)
+    nodes = [_said(answer, each) for each in told] if len(told) > 1 else []
+    return {**answer, "nodes": nodes}
+
+
+def _said(answer: Explained, told: Told) -> dict[str, Any]:
+    """What a node says otherwise than the answer that is shown."""
+    differs = [] if told.problem else _differences(answer, told.value)
+    problem = told.refusal or told.problem
+    return {"node": told.node, "problem": problem, "differs": differs}
+
+
+def _differences(here: Explained, there: Explained) -> list[str]:
+    """As sentences; the order of front ends is drawn by lot and is none."""
+    said = []
+    if here["decided_by"] != there["decided_by"]:
+        said.append(f"rule {there['decided_by']} decides there")
+    ours, theirs = ((x["answer"] or {}).get("status") for x in (here, there))
+    if ours != theirs:
+        said.append(f"the answer there is {theirs or 'that of a front end'}")
+    if _goals(here) != _goals(there):
+        goals = ", ".join(_goals(there)) or "nowhere"
+        return [*said, f"it goes to {goals} there"]
+    states, others = _states(here), _states(there)
+    for key in states | others:
+        if states.get(key) != others.get(key):
+            place = f"{key[0]} ({key[1]}:{host_port(key[2], key[3])})"
+            state = others.get(key)
+            how = "no front end" if state is None else state
+            said.append(f"{place} is {how} there")
+    return said
+
+
+def _goals(told: Explained) -> list[str]:
+    return [f"{x['request_uri']} by {x['pool'] or x['host']}" for x in told["ways"]]
+
+
+def _states(told: Explained) -> dict[tuple[str, str, str, int], str]:
+    return {
+        (x["name"] or x["host"], x["transport"], x["host"], x["port"]): x["state"]
+        for way in told["ways"]
+        for x in way["candidates"]
+    }
 
 
 async def after(operator: Operator, plan: Plan, share: Share) -> list[Endpoint]:

@@ -17,7 +17,7 @@ from proxy.admin.as_json import (
 from proxy.admin.control import ControlError, Operator, Outcome, refusals
 from proxy.admin.cutover import Again
 from proxy.admin.doctor.verdicts import Step, summary
-from proxy.admin.in_force import Keeper, is_in_force, rollback_keeper, sentence
+from proxy.admin.in_force import InForce, Keeper, in_force, rollback_keeper
 from proxy.admin.switching import DEFAULT_LEAST, Order, look, switch
 from proxy.cli.commands.endpoint import WhatIf
 from proxy.cli.commands.judged import FactsFile, Force, Strict, end, read
@@ -149,13 +149,17 @@ def apply(
     doubts = pool_doubts(session, outcome) if what_if else []  # else the doctor has
     if version:
         made(_applied(_cutover_of(outcome))[0])
-    in_force = is_in_force(config, version) if version else None
+    found = in_force(config, version) if version else InForce(None)
     if session.json:
         about: dict[str, Any] = {"doctor": [asdict(step) for step in steps]}
-        about |= {"in_force": in_force, "rollback": asdict(keeper), **warnings(doubts)}
+        about |= {
+            "in_force": found.verdict,
+            "rollback": asdict(keeper),
+            **warnings(doubts),
+        }
         render.print_json({**cutover_outcome_to_json(outcome), **about})
     else:
-        _print_made(outcome, in_force, keeper)
+        _print_made(outcome, found, keeper)
 
 
 def _print_examined(steps: list[Step], outcome: Outcome) -> None:
@@ -163,12 +167,12 @@ def _print_examined(steps: list[Step], outcome: Outcome) -> None:
     _print_diff(outcome)
 
 
-def _print_made(outcome: Outcome, in_force: bool | None, keeper: Keeper) -> None:
+def _print_made(outcome: Outcome, found: InForce, keeper: Keeper) -> None:
     if outcome.what_if:
         _print_diff(outcome)
         return
     render.print_lines(_applied(_cutover_of(outcome)))
-    print(sentence(in_force))
+    print(found)
     if keeper.note or keeper.problem:
         print(f"rollback: {keeper.note or keeper.problem}")
 
@@ -196,10 +200,10 @@ def rollback(
         return outcome, await operator.store.table_version()
 
     outcome, version = session.operate(work)
-    in_force = None if what_if else is_in_force(session.config(), version)
-    _settle(context, outcome, in_force)
+    found = InForce(None) if what_if else in_force(session.config(), version)
+    _settle(context, outcome, found.verdict)
     if not (what_if or session.json):
-        print(sentence(in_force))
+        print(found)
 
 
 @app.command()

@@ -32,6 +32,20 @@ def print_one(told: Told) -> None:
         print()
         _print_answer(told)
     _print_health(told)
+    _print_nodes(told)
+
+
+def _print_nodes(told: Told) -> None:
+    """Where another node would do something else, or said nothing."""
+    nodes = told.get("nodes", [])
+    for each in nodes:
+        lead = f"\n{each['node']}: "
+        if each["problem"]:
+            _wrap(lead, each["problem"])
+        elif each["differs"]:
+            _wrap(lead, "; ".join(each["differs"]))
+    if nodes and not any(each["problem"] or each["differs"] for each in nodes):
+        print(f"\nall {len(nodes)} nodes say the same")
 
 
 def print_both(before: Told, after: Told, plan: str) -> None:
@@ -46,6 +60,7 @@ def print_both(before: Told, after: Told, plan: str) -> None:
         "the plan changes nothing for this request" if same else "the plan changes it"
     )
     _print_health(before)
+    _print_nodes(before)
 
 
 def _print_head(told: Told) -> None:

@@ -90,7 +90,8 @@ def _health(service: ServiceView) -> str:
         for row in service.front_ends
     )
     count = len(service.front_ends)
-    said = f"{count - out} of {count} front ends in use by the running service"
+    whose = f"{len(service.nodes)} nodes" if service.nodes else "the running service"
+    said = f"{count - out} of {count} front ends in use by {whose}"
     if service.dns_stale_for is not None:
         said += f"; DNS has failed it for {render.duration(service.dns_stale_for)}"
     if service.panic:
@@ -124,6 +125,7 @@ def _print_health(description: PoolDescription, service: ServiceView) -> None:
         ],
     )
     render.print_lines(drain_lines(service))
+    render.print_lines(service.differences)
     _print_calls(service)
     _print_transitions(service)
 

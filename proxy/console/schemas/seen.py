@@ -76,7 +76,8 @@ class DialogFailure(Given):
 
 
 class CallLine(Given):
-    """One request outside a dialog, and what became of it."""
+    """One request outside a dialog, and what became of it; ``node`` is the admin
+    listener of the node that says so, where several are asked."""
 
     at: Instant
     method: str
@@ -95,6 +96,7 @@ class CallLine(Given):
     failures: list[DialogFailure]
     is_failed: bool
     call_id: str
+    node: str = Field(default="")
 
 
 class TracedMessage(Given):
@@ -112,7 +114,7 @@ class TracedMessage(Given):
 
 
 class TracedCall(Given):
-    """One call of the flight recorder."""
+    """One call of the flight recorder; ``node`` as in a call's line."""
 
     call_id: str
     why: list[str]
@@ -120,6 +122,7 @@ class TracedCall(Given):
     facts: list[dict[str, Any]]
     names: dict[str, str]
     messages: list[TracedMessage]
+    node: str = Field(default="")
 
 
 class LiveTrace(Given):
@@ -135,6 +138,14 @@ class RuleSaid(Given):
     rule: str
     says: str
     why: str
+
+
+class NodeSaid(Given):
+    """A node that was asked too, and what it says otherwise."""
+
+    node: str
+    problem: str
+    differs: list[str]
 
 
 class Explained(Given):
@@ -155,6 +166,7 @@ class Explained(Given):
     health_known: bool
     budget: dict[str, Any]
     service: str
+    nodes: list[NodeSaid] = Field(default=[])
 
 
 class ExplainedTwice(Given):

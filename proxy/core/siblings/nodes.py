@@ -38,6 +38,11 @@ class Nodes:
         """Where the other nodes are, for display."""
         return sorted(uri.decode() for uri, _ in self._others.values())
 
+    @property
+    def leads(self) -> bool:
+        """Whether this node speaks where one is enough: the lowest number alive."""
+        return not self._others or self.own < min(self._others)
+
     def update(self, nodes: Mapping[int, str]) -> None:
         """These are there now, by number, each with the SIP URI that reaches it."""
         self._others = {

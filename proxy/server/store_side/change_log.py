@@ -2,11 +2,13 @@
 sees them: who changed what, before and after.
 
 Read from the history, wherever a change was made: by the command, over HTTPS, on
-another node, by ourselves.  Every node says it once, ``number`` is the same on all.
-What was changed while no service ran is in the history alone.
+another node, by ourselves.  Every node says it once, so that no node's death loses a
+line; ``leads`` is true on one of them alone.  What was changed while no service ran
+is in the history alone.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -51,8 +53,12 @@ _OTHERS: Final = {
 class ChangeLog:
     """Tells what the history has after ``mark``, the newest row when it began."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, node: str = "", leads: Callable[[], bool] = lambda: True
+    ) -> None:
         self._store = store
+        self._node = node
+        self._leads = leads
         self._mark: int | None = None
 
     async def run(self) -> None:
@@ -78,7 +84,8 @@ class ChangeLog:
         for row in sorted(rows, key=lambda each: each.number):
             if row.number > self._mark:
                 name = name_of(row)
-                log.info(name, **fields_of(row))
+                whose = {"node": self._node, "leads": self._leads()}
+                log.info(name, **fields_of(row), **whose)
         self._mark = number
 
 

@@ -15,6 +15,7 @@ import structlog
 
 from proxy import __version__
 from proxy.admin.listener.http import Page, Reply
+from proxy.admin.observed.pools_once import joined_pool, joined_pools
 from proxy.config.digest import digest_of
 from proxy.config.model import Config
 from proxy.config.packed import pack
@@ -34,7 +35,6 @@ from proxy.server.state import ServiceState
 from proxy.server.tasks import Tasks
 from proxy.server.workers.crew import Crew
 from proxy.server.workers.explained_once import joined
-from proxy.server.workers.pools_once import joined_pool, joined_pools
 from proxy.server.workers.sockets import NodeSockets, open_sockets
 from proxy.server.workers.totals import Snapshot
 from proxy.telemetry.logs import set_up_logs

@@ -158,3 +158,12 @@ def test_without_nodes_and_workers_a_token_is_what_it_always_was():
     opened = TokenBox((b"new", b"key"), flows).open(token)
     assert opened is not None
     assert (opened.node, opened.connection_id) == (0, 0)
+
+
+def test_of_the_nodes_that_are_alive_the_lowest_number_leads():
+    first, second = Node(1), Node(2)
+    leads = [each.core.router.nodes.leads for each in (first, second)]
+    assert leads == [True, False]
+    second.others({2: f"sip:{SECOND}:5060"})
+    assert second.core.router.nodes.leads
+    assert ProxyCore(CoreSettings(), FlowTable([]), lambda *_: None).router.nodes.leads

@@ -85,6 +85,19 @@ async def test_every_kind_of_change_has_its_name(store):
     ]
 
 
+async def test_every_node_tells_and_one_of_them_leads(store):
+    here = ChangeLog(store, "sip:10.0.0.1:5060", lambda: True)
+    there = ChangeLog(store, "sip:10.0.0.2:5060", lambda: False)
+    for log in (here, there):
+        await told(log)
+    await create(store)
+    lines = [*await told(here), *await told(there)]
+    assert [(x["node"], x["leads"]) for x in lines] == [
+        *(("sip:10.0.0.1:5060", True), ("sip:10.0.0.2:5060", False)),
+    ]
+    assert len({x["number"] for x in lines}) == 1
+
+
 async def test_a_flood_is_counted(store, monkeypatch):
     monkeypatch.setattr(change_log, "MOST", 3)
     log = ChangeLog(store)

@@ -1,7 +1,8 @@
-"""One view of a pool out of those of the workers.
+"""One view of a pool out of those of the workers of a node, or out of those of nodes.
 
 A failure below the threshold of an ejection is known to the worker that met it alone,
-calls are counted where they were served, and one worker sends the probes.
+calls are counted where they were served, and one worker sends the probes.  What nodes
+find out stays with them altogether (decision 68).
 """
 
 from collections.abc import Sequence
@@ -11,17 +12,19 @@ from proxy.pools.health import HISTORY
 
 _ORDER: Final = ("healthy", "suspect", "ejected")
 _OF_STATE: Final = ("state", "reason", "state_for", "since", "ejected_for")
+_OF_DNS: Final = ("error", "dns_age", "dns_stale_for", "front_ends")
 _SUMS: Final = ("calls", "failed", "failed_in_dialogs")
 
 
 def joined_pool(views: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The first worker's, with the worst that any of them knows of each front end."""
+    """The first one's, with the worst that any of them knows of each front end, and
+    front ends that another one has of DNS."""
     if not views:
         return None
     first = dict(views[0])
     for view in views[1:]:
         if not first["front_ends"]:  # resolved there, and not here yet
-            first.update({name: view[name] for name in ("error", "front_ends")})
+            first.update((name, view[name]) for name in _OF_DNS if name in view)
         if view.get("chat_probe", {}).get("front_ends"):
             first["chat_probe"] = view["chat_probe"]
     known: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -30,7 +33,7 @@ def joined_pool(views: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
             known.setdefault(_key(row), []).append(row)
     first["panics"] = sum(view["panics"] for view in views)
     first["panic"] = any(view["panic"] for view in views)
-    first["front_ends"] = [_joined(known[_key(row)]) for row in first["front_ends"]]
+    first["front_ends"] = [_joined(rows) for rows in known.values()]
     return first
 
 
@@ -50,7 +53,7 @@ def _joined(rows: list[dict[str, Any]]) -> dict[str, Any]:
     if "transitions" not in row:
         return row
     for name in _SUMS:
-        row[name] = sum(each[name] for each in rows)
+        row[name] = sum(each.get(name, 0) for each in rows)
     for name in ("next_probe_in", "certificate_ends"):
         told = [each[name] for each in rows if each[name] is not None]
         row[name] = min(told, default=None)

@@ -1,6 +1,6 @@
 """One view of a pool out of those of the workers."""
 
-from proxy.server.workers.pools_once import joined_pool, joined_pools
+from proxy.admin.observed.pools_once import joined_pool, joined_pools
 
 
 def row(state="healthy", calls=0, **more):
