@@ -3,11 +3,13 @@
 For the weekend and everything about a cutover.  The front ends belong to the caller.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.admin import in_force
 from proxy.admin.control import Operator, rules_of
 from proxy.config import load_config
 from proxy.lab.dns_server import ZoneServer
@@ -55,6 +57,13 @@ async def follows(config: Path, service: Service) -> None:
         wanted = await store.table_version()
     finally:
         await store.close()
+
+    if load_config(config).server.workers > 1:
+        # Each worker follows by itself, and the page has the version of the last one.
+        assert await asyncio.to_thread(
+            in_force.is_in_force, load_config(config), wanted
+        )
+        return
 
     def is_followed() -> bool:
         seen = (line["version"] for line in told(service.log, "table.changed"))

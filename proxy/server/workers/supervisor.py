@@ -314,6 +314,8 @@ class Supervisor:
             }
         for name in _SUMMED:
             first[name] = sum(each[name] for _, each in found)
+        # A change is in force when the last worker has it.
+        first["table_version"] = min((x["table_version"] for _, x in found), default=0)
         return {
             **first,
             **self.state.serves,
