@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -143,9 +142,7 @@ async def test_each_alert_is_raised_and_says_what_to_do(
 ) -> None:
     authority = Authority(tmp_path)
     files = authority.issue("proxy.contoso.test", valid_for=timedelta(days=1))
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
+    port = free_address(HOST, 0)[1]
     words = {"certificate": files.certificate, "key": files.key}
     admin = "{}:{}".format(*free_address(HOST, 0))
     extra = TLS.format(host=HOST, port=port, **words)
@@ -195,21 +192,26 @@ async def test_each_alert_is_raised_and_says_what_to_do(
             make_room(disk)
         await alerts.raised("WaypostCutoverRolledBack")
 
-        await old.stop()
         Path(files.certificate).write_text("no certificate")
-        await scene.follows()
-        for number in range(3, 9):  # three eject it, and the others come all the same
-            await call(scene, number)
-        await alerts.raised(
-            *("WaypostPoolInPanic", "WaypostPoolWithoutFrontEnds"),
-            *("WaypostFrontEndEjected", "WaypostRequestsFail"),
-            "WaypostCertificateRejected",
-        )
-        await scene.service.stop()
-        await alerts.raised("WaypostDown")
+        await all_goes_down(scene, old, alerts)
         text = scene.service.log.read_text()
     for name in ("endpoint.changed", "cutover.applied", "pool.drained"):
         assert f'"event": "{name}"' in text or f'"{name}"' in text
+
+
+async def all_goes_down(scene: TwoPools, old: FrontEndServer, alerts: Alerts) -> None:
+    """The only front end of the pool, then the proxy."""
+    await old.stop()
+    await scene.follows()
+    for number in range(3, 9):  # three eject it, and the others come all the same
+        await call(scene, number)
+    await alerts.raised(
+        *("WaypostPoolInPanic", "WaypostPoolWithoutFrontEnds"),
+        *("WaypostFrontEndEjected", "WaypostRequestsFail"),
+        "WaypostCertificateRejected",
+    )
+    await scene.service.stop()
+    await alerts.raised("WaypostDown")
 
 
 async def test_the_page_of_status_is_documented_key_by_key(tmp_path: Path) -> None:
