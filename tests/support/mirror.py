@@ -47,7 +47,6 @@ ELSEWHERE: dict[str, str] = {
     "admin/history": "cli/commands/test_history.py",
     "admin/listener/client": "cli/commands/test_service.py",
     "admin/listener/http": "wire/test_admin_http.py",
-    "admin/pool_show": "cli/commands/test_pool.py",
     "admin/registrar": "cli/commands/test_registrar.py",
     "admin/storage/account": "admin/storage/test_check.py",
     "admin/storage/rows": "admin/storage/test_restore.py",
