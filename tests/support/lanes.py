@@ -17,6 +17,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ import pytest
 POLITE = 15
 """How nice a lane is that only computes."""
 COMPUTES = (
-    *("tests/fuzz", "tests/property", "tests/core", "tests/sip", "tests/transaction"),
-    *("tests/torture", "tests/pools", "tests/endpoints"),
-    *("tests/facts", "tests/location", "tests/test_"),
+    *("tests/fuzz/", "tests/property/", "tests/core/", "tests/sip/", "tests/torture/"),
+    *("tests/transaction/", "tests/pools/", "tests/endpoints/", "tests/location/"),
+    *("tests/facts/", "tests/test_"),
 )
 """Neither a socket nor a process of its own: a late answer harms nobody."""
-LONG = ("tests/interop", "tests/sipp", "tests/chaos", "tests/console", "tests/wire")
+OUTSIDE = ("tests/cli/test_installation.py",)
+"""Loads packages from where pip finds them: in the network of the machine."""
+LONG = tuple(f"tests/{x}/" for x in ("chaos", "console", "interop", "sipp", "wire"))
 """Where the longest files are: they go first."""
 _CLONE_NEWNET = 0x40000000
 
@@ -47,20 +50,20 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     wanted: int = session.config.getoption("--lanes")
     if not wanted or session.config.option.collectonly or session.testsfailed:
         return None
-    computing, waiting = _sorted_groups(session.items)
-    groups = [*waiting, *computing]
-    pipes = (
-        _filled(range(len(waiting), len(groups))),
-        _filled(range(len(waiting))),
-    )
+    kinds = _sorted_groups(session.items)
+    groups = [group for kind in kinds for group in kind]
+    ends = list(accumulate(map(len, kinds), initial=0))
+    outside, waiting, computing = pipes = [
+        _filled(range(*each)) for each in pairwise(ends)
+    ]
+    sources = [*[(waiting, computing)] * wanted, (outside, computing), (computing,)]
     gc.collect()
     gc.freeze()  # what is collected stays as it is, shared by all
     lanes: list[_Lane] = []
     try:
-        for number in range(wanted + 2):
-            polite = number >= wanted
-            sources = pipes[:1] if polite else pipes[::-1]
-            lanes.append(_Lane(session, number, groups, sources))
+        for number, each in enumerate(sources):
+            own = number != wanted  # the one from outside takes what needs it
+            lanes.append(_Lane(session, number, groups, each, own))
         _follow(session, lanes)
     finally:
         for lane in lanes:
@@ -71,15 +74,19 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
-def _sorted_groups(items: list[pytest.Item]) -> tuple[list[Group], list[Group]]:
-    """Test files, those that compute and those that wait, each the longest first."""
+def _sorted_groups(items: list[pytest.Item]) -> tuple[list[Group], ...]:
+    """Test files by kind: from outside, those that wait, those that compute."""
     files: dict[str, Group] = {}
     for item in items:
         files.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    computing = [group for name, group in files.items() if name.startswith(COMPUTES)]
-    rest = [name for name in files if not name.startswith(COMPUTES)]
-    rest.sort(key=lambda name: not name.startswith(LONG))
-    return computing, [files[name] for name in rest]
+    outside: list[Group] = []
+    waiting: list[Group] = []
+    computing: list[Group] = []
+    for name in sorted(files, key=lambda name: not name.startswith(LONG)):
+        is_outside, computes = name.startswith(OUTSIDE), name.startswith(COMPUTES)
+        kind = outside if is_outside else computing if computes else waiting
+        kind.append(files[name])
+    return outside, waiting, computing
 
 
 def _filled(numbers: range) -> int:
@@ -100,6 +107,7 @@ class _Lane:
         number: int,
         groups: list[Group],
         sources: tuple[int, ...],
+        own_network: bool,
     ) -> None:
         self.now = "its start"
         self.is_done = False
@@ -110,7 +118,7 @@ class _Lane:
         self.child = os.fork()
         if self.child == 0:
             os.close(self.news)
-            _run(session, number, groups, sources, theirs)
+            _set_up_and_run(session, number, groups, sources, own_network, theirs)
         os.close(theirs)
 
     def read(self) -> Iterator[dict[str, Any]]:
@@ -177,17 +185,20 @@ def _follow(session: pytest.Session, lanes: list[_Lane]) -> None:
 # -- in the lane itself ----------------------------------------------------------------
 
 
-def _run(
+def _set_up_and_run(
     session: pytest.Session,
     number: int,
     groups: list[Group],
     sources: tuple[int, ...],
+    own_network: bool,
     news: int,
 ) -> None:
     """All that a lane does; its process ends here."""
     code = 1
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         try:
+            if own_network:
+                _leave_the_network()
             _set_up(session, number)
             _take(session, groups, sources, news)
             code = 0
@@ -196,12 +207,15 @@ def _run(
     os._exit(code)
 
 
-def _set_up(session: pytest.Session, number: int) -> None:
-    config = session.config
+def _leave_the_network() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "no network of our own")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def _set_up(session: pytest.Session, number: int) -> None:
+    config = session.config
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:  # into files that no other lane writes to
         capture.stop_global_capturing()
