@@ -1,11 +1,14 @@
-"""Hypothesis profiles: the same examples every time here, many new ones on demand.
+"""One Redis for all tests, and Hypothesis: the same examples each time, more on demand.
 
 WAYPOST_HYPOTHESIS=long draws WAYPOST_EXAMPLES (15,000) at random for each property.
 """
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.redis import RedisServer
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
@@ -23,3 +26,19 @@ settings.register_profile(
     suppress_health_check=_QUIET,
 )
 settings.load_profile(os.environ.get("WAYPOST_HYPOTHESIS", "ci"))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """One for all tests that do not end it: starting it takes longer than most."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """The URL of a Redis that holds nothing."""
+    redis_server.clear()
+    return redis_server.url

@@ -12,22 +12,7 @@ from proxy.store import StoreError, open_store
 from proxy.store.copying import SECTIONS
 from proxy.store.redis import copying
 from proxy.store.redis.copying import RedisCopy
-from tests.support.redis import RedisServer
 from tests.support.rich_store import ANNA, KEY, POOL, RULES, everything, fill_store
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def redis_url(redis):
-    redis.clear()
-    return redis.url
 
 
 @pytest.fixture
@@ -125,11 +110,13 @@ async def test_a_source_that_changes_meanwhile_is_noticed(full, redis_url, monke
     assert len(await migrate(full, redis_url)) == len(SECTIONS)
 
 
-async def test_a_source_that_is_not_there_is_not_made(redis, redis_url, tmp_path):
+async def test_a_source_that_is_not_there_is_not_made(
+    redis_server, redis_url, tmp_path
+):
     missing = tmp_path / "typo.db"
     with pytest.raises(StoreError, match="there is no store"):
         await migrate(f"sqlite:///{missing}", redis_url)
     assert not missing.exists()
     with pytest.raises(StoreError, match="there is no store in the Redis"):
         await migrate(redis_url, f"sqlite:///{missing}")
-    assert redis.send("DBSIZE") == b":0\r\n"
+    assert redis_server.send("DBSIZE") == b":0\r\n"

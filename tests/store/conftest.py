@@ -3,22 +3,6 @@
 import pytest
 
 from proxy.store import open_store
-from tests.support.redis import RedisServer
-
-
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory):
-    """One Redis for all tests: starting it takes longer than most of them."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def redis_url(redis_server):
-    redis_server.clear()
-    return redis_server.url
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -135,19 +135,23 @@ def test_an_address_that_is_still_in_use_is_waited_for(tmp_path, workers, kind) 
 def test_an_address_that_is_not_there_yet_is_waited_for(tmp_path) -> None:
     if os.geteuid() or not shutil.which("ip") or not shutil.which("unshare"):
         pytest.skip("only root may give a machine addresses")
-    # In a network of its own: the address comes a moment later.
+    # In a network of its own: the address comes when it is known to be missed.
+    comes = tmp_path / "comes"
     with starting(tmp_path) as service:
         text = service.config.read_text()
         text = text.replace(f'"{HOST}:{service.port}"', '"198.51.100.7:5060"')
         service.config.write_text(text)
         script = (
-            "ip link set lo up; (sleep 3; ip addr add 198.51.100.7/32 dev lo) &\n"
+            "ip link set lo up\n"
+            f"(until [ -e {comes} ]; do kill -0 $$ || exit; sleep 0.1; done\n"
+            " ip addr add 198.51.100.7/32 dev lo) &\n"
             f'exec {" ".join(command())} "$@"'
         )
         service.waypost = ["unshare", "--net", "sh", "-c", script, "sh"]
         service.start(is_ready=False)
         service.wait_for_log("service.waiting")
         assert "is not an address of this machine" in service.log
+        comes.touch()
         service.wait_for_log("service.started")
 
 

@@ -2,22 +2,7 @@
 
 import pytest
 
-from tests.support.redis import RedisServer
 from tests.support.rich_store import fill_store
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def redis_url(redis):
-    redis.clear()
-    return redis.url
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -146,7 +146,7 @@ async def test_a_full_disk_leaves_the_backup_that_was_there(full, tmp_path) -> N
 
 
 async def test_what_belongs_together_is_of_one_moment_of_a_redis(
-    redis, redis_url, tmp_path
+    redis_server, redis_url, tmp_path
 ) -> None:
     await fill_store(redis_url)
     before = await everything(redis_url)
@@ -156,7 +156,7 @@ async def test_what_belongs_together_is_of_one_moment_of_a_redis(
             row = r'"9\n[1.0,\"a\",\"b\",\"v\",\"k\",\"k\",null,null]"'
             late = "endpoints late x", "pools late x", f"audit 99 {row}", "users l x"
             for line in late:
-                assert redis.send(f"HSET {{waypost}}:{line}") == b":1\r\n"
+                assert redis_server.send(f"HSET {{waypost}}:{line}") == b":1\r\n"
 
     path = tmp_path / "b.db"
     await back_up(redis_url, path, NOW, change_meanwhile)

@@ -108,9 +108,9 @@ async def test_a_full_disk_is_told(tmp_path) -> None:
         assert (await verdicts(url))["room"].verdict == "failed"
 
 
-async def test_rows_of_a_redis_that_nobody_can_read(redis, redis_url) -> None:
+async def test_rows_of_a_redis_that_nobody_can_read(redis_server, redis_url) -> None:
     await fill_store(redis_url)
-    assert redis.send("HSET {waypost}:audit 3 rubbish") == b":0\r\n"
+    assert redis_server.send("HSET {waypost}:audit 3 rubbish") == b":0\r\n"
     found = await verdicts(redis_url)
     assert found["integrity"].verdict == "failed"
     assert '"audit" cannot be read' in found["integrity"].text

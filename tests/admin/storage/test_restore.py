@@ -142,7 +142,7 @@ async def test_nodes_on_a_redis_take_a_restore_over(redis_url, tmp_path) -> None
 
 
 async def test_a_restore_that_was_killed_leaves_a_redis_as_it_was(
-    redis, redis_url, tmp_path
+    redis_server, redis_url, tmp_path
 ) -> None:
     await fill_store(redis_url)
     path = tmp_path / "b.db"
@@ -155,9 +155,9 @@ async def test_a_restore_that_was_killed_leaves_a_redis_as_it_was(
     await source.close()
     await killed.close()
     assert await everything(redis_url) == before
-    assert redis.send("EXISTS {waypost}:restore:endpoints") == b":1\r\n"
+    assert redis_server.send("EXISTS {waypost}:restore:endpoints") == b":1\r\n"
     await restore(wish(redis_url, path, force=True))
-    assert redis.send("EXISTS {waypost}:restore:endpoints") == b":0\r\n"
+    assert redis_server.send("EXISTS {waypost}:restore:endpoints") == b":0\r\n"
     assert await endpoints(redis_url) == {"ocschat"}
 
 
