@@ -18,6 +18,7 @@ from proxy.admin.observed.explaining import Here
 from proxy.config import Config
 from proxy.console.app import build
 from proxy.console.desk import Desk, RunLine
+from proxy.console.pages.site import the_site
 from proxy.console.web_server import CONNECTIONS, WebServer
 from proxy.net.errors import NetError
 from proxy.net.tls import TlsFiles, server_context
@@ -102,6 +103,7 @@ async def console(
     url = f"{'https' if context else 'http'}://{host_port(host, port)}"
     tasks = [asyncio.ensure_future(server.serve())]
     tasks.append(asyncio.ensure_future(desk.pulse.run()))
+    tasks.append(asyncio.ensure_future(asyncio.to_thread(the_site().warm)))
     if context is not None:
         tasks.append(asyncio.ensure_future(_watch(config, server)))
     try:

@@ -19,6 +19,7 @@ import pytest
 from proxy.admin.access import people, tokens
 from proxy.console.app import APIS
 from proxy.console.pages.installed import PAGES
+from proxy.console.pages.streams import EACH
 from proxy.console.sessions import COOKIE, CSRF_HEADER
 from proxy.console.web_server import HEAD_PATIENCE, PER_SOURCE
 from tests.support.console import (
@@ -267,6 +268,43 @@ def test_slow_clients_of_one_address_lose_their_places_and_hold_nobody_up(siege)
         assert time.monotonic() - began < HEAD_PATIENCE + 20
         with siege.client() as vera:
             assert vera.get("/sign-in").status_code == 200
+
+
+def test_who_follows_and_never_reads_holds_nobody_up(siege):
+    """Pages that stay open and are not read, as many as one may have and more."""
+    with contextlib.ExitStack() as stack:
+        slow = stack.enter_context(siege.client())
+        siege.signed_in(slow, name="vera", password=PASSWORD)
+        cookie = f"{COOKIE}={slow.cookies.get(COOKIE)}"
+        head = (
+            f"GET /now/events HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n"
+        )
+        held = []
+        for _ in range(EACH + 4):
+            sock = stack.enter_context(socket.create_connection(siege.place, 20))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            sock.sendall(head.encode())
+            held.append(sock)
+        said = []
+        for sock in held:
+            found = b""
+            while b"retry: " not in found:
+                found += sock.recv(1024)
+            said.append(b"retry: 30000" in found)
+        assert sum(said) == 4  # told to come back later
+        otto = stack.enter_context(siege.client())
+        siege.signed_in(otto, name="otto", password=PASSWORD)
+        assert otto.get("/now").status_code == 200
+        with otto.stream("GET", "/now/events") as events:
+            assert b"event: alerts" in b"".join(_until_blank(events))
+
+
+def _until_blank(events):
+    """The bytes of a stream until its second event has begun."""
+    for chunk in events.iter_raw():
+        yield chunk
+        if b"event: " in chunk:
+            return
 
 
 def test_guessing_is_slowed_down_on_the_page_as_in_the_api(siege):

@@ -21,7 +21,7 @@ from proxy.console.pages import (
 )
 from proxy.console.pages.routing import refused
 from proxy.console.pages.sections import HOME
-from proxy.console.pages.site import Site
+from proxy.console.pages.site import the_site
 from proxy.console.pages.streams import Followed
 from proxy.console.pages.weekend import Weekend
 from proxy.console.problems import problem_of
@@ -46,7 +46,7 @@ PAGES: Final = tuple(
 
 def install(app: FastAPI) -> None:
     """Add every page."""
-    app.state.site = Site()
+    app.state.site = the_site()
     app.state.weekend = Weekend()
     app.state.followed = Followed()
     for each in PAGES:

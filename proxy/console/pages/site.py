@@ -5,10 +5,11 @@ Every value is escaped; the only markup that is not is our own drawings of icons
 
 import json
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -25,12 +26,28 @@ THEME_COOKIE: Final = "waypost_theme"
 THEMES: Final = ("auto", "light", "dark")
 
 
+class Compiled(BytecodeCache):
+    """Templates of one language, compiled, for the next one: their code is the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """See BytecodeCache."""
+        bucket.code = self._known.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """See BytecodeCache."""
+        self._known[bucket.key] = bucket.code
+
+
 class Site:
-    """One of each console: it reads templates and catalogues once."""
+    """Templates, catalogues and assets, read once."""
 
     def __init__(self) -> None:
         self.languages = words.languages()
         self.assets = Assets()
+        self._compiled = Compiled()
         self._templates = {
             code: self._environment(each) for code, each in self.languages.items()
         }
@@ -42,6 +59,8 @@ class Site:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
+            bytecode_cache=self._compiled,
             extensions=["jinja2.ext.i18n"],
         )
         install: Any = made.install_gettext_translations  # type: ignore[attr-defined]
@@ -61,6 +80,12 @@ class Site:
             version=__version__,
         )
         return made
+
+    def warm(self) -> None:
+        """Compile every template, so that the first reader waits for none."""
+        for each in self._templates.values():
+            for name in each.list_templates(extensions=["html"]):
+                each.get_template(name)
 
     def words_of(self, request: Request) -> Words:
         """The language in which somebody reads."""
@@ -105,6 +130,12 @@ def _sections_of(caller: Caller | None) -> list[Any]:
         for each in SECTIONS
         if access.may(each.role) and not (each.is_whole and access.is_scoped)
     ]
+
+
+@cache
+def the_site() -> Site:
+    """The one of this process: nothing in it belongs to one console alone."""
+    return Site()
 
 
 def site_of(request: Request) -> Site:
