@@ -51,7 +51,11 @@ $(STAMP): $(SOURCE) | $(BIN)/python
 	@echo "set-up: Waypost as users install it, compiled, into $(BUILT) (about a minute)"
 	@rm -rf build  # setuptools would pack what an earlier build compiled
 	@[ -x $(BUILT)/bin/python ] || "$(PYTHON)" -m venv $(BUILT)
-	@$(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'
+	@rm -rf $(BUILT)/wheel
+	@$(BUILT)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(BUILT)/wheel .
+	@$(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls $(BUILT)/wheel/waypost-*.whl)[test]"
+	@# The same version again is no upgrade for pip.
+	@$(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(BUILT)/wheel/waypost-*.whl
 	@touch $@
 
 packages:

@@ -12,7 +12,7 @@ RATE      ?= 20
 SECONDS   ?= 30
 TRANSPORT ?= udp
 
-.PHONY: load man json deb deb-test requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
+.PHONY: load man deb deb-test requirements lab-tools lab-build lab-up lab-journey lab-load lab-cutover \
         lab-kill-front-end lab-kill-proxy lab-kill-node lab-logs lab-down lab-test lab-console
 
 load: ## sipp against any proxy: TARGET=host:port SCENARIO=journey RATE=200 SECONDS=60
@@ -27,20 +27,16 @@ deb: ## one Debian package in dist/, compiled; VERSION=0.2.0 names another
 	@bash .ci/packages --venv "$(PYTHON)"
 	@PYTHON="$(PYTHON)" bash packaging/deb . dist $(VERSION)
 
-# FROM: the revision to upgrade from; the newest tag, or what was committed last.
-FROM ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
-
+# FROM is built without optimising where it can be: it is only installed and started.
 deb-test: PACKAGES := debootstrap iproute2 util-linux
-deb-test: packages $(DEV) ## the package installed, upgraded from FROM=REV, removed in the lab's base image (root)
+deb-test: packages $(DEV) $(STAMP) ## the package installed, upgraded from FROM=REV, removed in the lab's base image (root)
 	@rm -rf build/deb && mkdir -p build/deb/before
-	@git archive $(FROM) | tar -C build/deb/before -xf -
-	@PYTHON="$(PYTHON)" bash packaging/deb build/deb/before build/deb 0.0.1
-	@PYTHON="$(PYTHON)" bash packaging/deb . build/deb
+	@landed=$$(bash packaging/landed $(FROM)) && echo "deb-test: upgrades from $$(git log -1 --format='%h %s' $$landed)" \
+		&& git archive $$landed | tar -C build/deb/before -xf -
+	@PYTHON="$(PYTHON)" WAYPOST_OPTIMIZE=0 bash packaging/deb build/deb/before build/deb 0.0.1
+	@PYTHON="$(PYTHON)" WHEEL="$$(ls $(BUILT)/wheel/waypost-*.whl)" bash packaging/deb . build/deb
 	@WAYPOST_DEB="$$(ls build/deb/waypost_0.0.1_*.deb):$$(ls build/deb/waypost_*.deb | grep -v _0.0.1_)" \
 		$(BIN)/python -m pytest -s tests/lab/test_deb.py $(ARGS)
-
-json: $(DEV) ## write docs/json.schema.json and the tables of docs/json.md
-	@$(BIN)/python -m proxy.console.schemas.page docs
 
 requirements: $(RUN) ## pin what the image installs, with hashes, into docker/requirements*.txt
 	@python3 -m venv build/uv && build/uv/bin/pip install --quiet uv
@@ -71,7 +67,7 @@ lab-up: lab-tools $(if $(filter no,$(LAB_BUILD)),,lab-build) ## the migration in
 	@echo "up: make lab-journey, lab-load, lab-cutover, lab-kill-front-end, lab-down"
 
 lab-console: lab-tools ## the console of the lab, and a token for it
-	@$(LAB) build console
+	@$(if $(filter no,$(LAB_BUILD)),:,$(LAB) build console)
 	@$(LAB) up -d --no-build console
 	@$(LAB) exec -T waypost waypost token new lab-$$(date +%H%M%S) --role admin --days 1
 	@echo "console at https://localhost:$${LAB_CONSOLE_PORT:-8443} (its certificate is its own)"

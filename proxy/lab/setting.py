@@ -40,6 +40,12 @@ CONSOLE = """
 listen = "{host}:{port}"
 """
 
+# Not the default's address: a service of one's own may run beside the lab.
+ADMIN = """
+[admin]
+listen = "{host}:{port}"
+"""
+
 REGISTRAR = """
 # A client on this machine needs no password to register: make load SCENARIO=register
 [registrar]
@@ -57,6 +63,7 @@ class Setting:
     dns: Address
     front_ends: tuple[Address, ...]
     console: Address | None = None
+    admin: Address | None = None
 
     @property
     def config(self) -> Path:
@@ -75,9 +82,9 @@ class Setting:
 
     def write_config(self, more: str = "") -> None:
         """Write the configuration file; ``more`` are further sections."""
-        if self.console is not None:
-            host, port = self.console
-            more += CONSOLE.format(host=host, port=port)
+        for section, address in ((CONSOLE, self.console), (ADMIN, self.admin)):
+            if address is not None:
+                more += section.format(host=address[0], port=address[1])
         self.config.write_text(
             CONFIG.format(
                 domain=DOMAIN,
@@ -103,6 +110,7 @@ def choose(directory: Path) -> Setting:
             free_address("127.0.0.22", 5082),
         ),
         console=free_address("127.0.0.1", 8443),
+        admin=free_address("127.0.0.5", 8060),
     )
 
 

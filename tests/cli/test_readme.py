@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.until import until
+
 ROOT = Path(__file__).parents[2]
 ALONE = ("unshare", "--net", "--fork", "--kill-child", "sh", "-c")
 
@@ -18,11 +20,27 @@ def block(heading):
     return re.search(r"^```sh\n(.*?)^```$", under, re.M | re.S)[1]
 
 
+def is_there(group):
+    """Whether anybody of a process group still runs."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def in_a_network_of_its_own(script):
     """The script's ports are those of the page; root can keep them from others."""
     if os.geteuid() != 0 or subprocess.run([*ALONE, "true"]).returncode:
         return ["bash", "-e", str(script)]
     return [*ALONE, 'ip link set lo up && exec bash -e "$0"', str(script)]
+
+
+# `make run` in another terminal: it stays up.
+LAB = """\
+.venv/bin/waypost lab > "$HOME/lab" 2>&1 &
+until grep -q "Ctrl-C ends it" "$HOME/lab"; do sleep 0.1; done
+"""
 
 
 def test_the_first_endpoint_can_be_typed_after_make_run(tmp_path):
@@ -33,7 +51,7 @@ def test_the_first_endpoint_can_be_typed_after_make_run(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WAYPOST_")}
     environment |= {"HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     script, log = tmp_path / "typed", tmp_path / "log"
-    script.write_text(block("Your first endpoint"))
+    script.write_text(LAB + block("Your first endpoint"))
     with log.open("wb") as output:
         child = subprocess.Popen(
             in_a_network_of_its_own(script),
@@ -53,6 +71,7 @@ def test_the_first_endpoint_can_be_typed_after_make_run(tmp_path):
     finally:
         os.killpg(child.pid, signal.SIGINT)
         child.wait(30)
+        until(lambda: not is_there(child.pid), 30)
     said = log.read_text()
     assert "created sip:ocschat@contoso.com -> pcpool.contoso.com" in said
     assert (tmp_path / "waypost/waypost.db").is_file()

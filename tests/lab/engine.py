@@ -65,17 +65,20 @@ class Engine:
         return self.run("make", "-s", target, *tools, *words, timeout=timeout)
 
     def build_images(self) -> None:
-        """The base with debootstrap, then ``waypost`` and ``waypost-lab``."""
+        """The base with debootstrap, then the images of the lab on it."""
         base = base_tarball(self.directory)
         self.run("docker", "import", str(base), BASE)
         context = self.directory / "context"
         copy_context(context)
         build = ("docker", "build", "--quiet", "--network=host")
-        for name, file, argument in (
-            ("waypost", "docker/Dockerfile", f"BASE_IMAGE={BASE}"),
+        ours, base_image = "docker/Dockerfile", f"BASE_IMAGE={BASE}"
+        for name, file, *arguments in (
+            ("waypost", ours, base_image),
             ("waypost-lab", "docker/lab/Dockerfile", "WAYPOST_IMAGE=waypost"),
+            ("waypost-console", ours, base_image, "CONSOLE=1", "COMPILE=0"),
         ):
-            line = (*build, "-f", str(context / file), "--build-arg", argument)
+            words = [word for each in arguments for word in ("--build-arg", each)]
+            line = (*build, "-f", str(context / file), *words)
             self.run(*line, "-t", name, str(context), timeout=800)
 
 

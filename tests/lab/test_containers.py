@@ -15,8 +15,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from proxy.admin.access.tokens import PREFIX
 from tests.lab.engine import BASE, ROOT, Engine, NoEngineError, running_engine
 
 WANTED = bool(os.environ.get("WAYPOST_LAB"))
@@ -161,6 +163,32 @@ def test_a_node_dies_and_nothing_is_lost(lab: Engine) -> None:
     assert "carried on by the other node 60, broken 0" in output
     assert re.search(r"answered with 200: [1-9]\d*, lost: 0", output)
     assert re.search(r"by the dead node: [1-9]\d*, lost: 0", output)
+
+
+def test_the_console_shows_both_nodes_and_the_endpoint(lab: Engine) -> None:
+    output = lab.make("lab-console")
+    token = next(x for x in output.splitlines() if x.startswith(PREFIX))
+    url = re.search(r"console at (https://\S+)", output)
+    assert url, output
+    # Its certificate is its own: there is nothing to compare it with.
+    with httpx.Client(base_url=url[1], verify=False, timeout=20) as browser:
+
+        def asked(path: str) -> httpx.Response:
+            for _ in range(60):
+                try:
+                    return browser.get(path)
+                except httpx.TransportError:  # it is starting
+                    time.sleep(0.5)
+            raise AssertionError(lab.make("lab-logs"))
+
+        page = asked("/")
+        assert page.status_code in (200, 303, 307), page.text
+        assert asked("/api/v1/nodes").status_code == 401
+        browser.headers["Authorization"] = f"Bearer {token}"
+        nodes = asked("/api/v1/nodes").json()
+        assert [node["answers"] for node in nodes] == [True, True], nodes
+        table = asked("/api/v1/endpoints").json()
+        assert ENDPOINT in [each["sip_address"] for each in table], table
 
 
 def test_a_stranger_learns_no_metrics(lab: Engine) -> None:

@@ -167,7 +167,9 @@ def _show(begun: set_up.Begun) -> None:
             mark = "doubt " if step.ok else "FAILED"
             render.print_lines([f"{mark} {step.name}: {step.text}"])
     if begun.ok:
-        print(f"the account {begun.account} can use it: every check passed")
+        doubts = any(step.doubt for step in begun.checks)
+        said = "with the doubts above" if doubts else "every check passed"
+        print(f"the account {begun.account} can use it: {said}")
     render.print_lines(f"note: {note}" for note in begun.notes)
     print("\nNext:")
     render.print_lines(f"  {line}" for line in begun.next)
