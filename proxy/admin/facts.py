@@ -104,7 +104,8 @@ def wanted_of(
         )
     if config.advertised_host is None:
         raise ControlError(
-            "Lync knows us by a name: set advertised_host in [proxy] first"
+            "Lync knows us by a name, and facts are compared with it: set "
+            "advertised_host in [proxy] first, to a name such as proxy.contoso.com"
         )
     pools = (table.pool(fqdn) for fqdn in set(aliases.values()))
     return Wanted(

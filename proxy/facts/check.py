@@ -57,5 +57,6 @@ def _age(facts: Facts, now: float) -> Finding:
         text = f"the file is {hours:.0f} hours old: Lync may have changed since"
         return Finding("facts", AGE, "warning", text, fix)
     where = facts.computer or "a computer without a name"
-    text = f"{max(hours, 0):.0f} hours old, from {where}"
+    age = "less than an hour" if hours < 1 else f"{hours:.0f} h"
+    text = f"{age} old, from {where}"
     return Finding("facts", AGE, "ok", text)

@@ -33,6 +33,10 @@ _FIXES: Final = {
     "channel-INVITE": "the URI that the lookup handed out leads nowhere: look at the "
     "pool's channel service, and in Lync at the route of that URI",
 }
+_COMES_BACK: Final = (
+    "; its reply is a request of its own, so it must resolve and reach the name that "
+    "we write into Record-Route (advertised_host)"
+)
 _FIX: Final = "look at the log of the pool's {} service at this instant"
 
 
@@ -132,6 +136,8 @@ def _judge(alias: str, way: str, played: Probe) -> list[Step]:
         if bad is not None:
             service = "channel" if title.startswith("channel") else "lookup"
             fix = _FIXES.get(bad.name, _FIX.format(service))
+            if bad.name.startswith("rpl-"):
+                fix += _COMES_BACK
             text = f"{way}: {bad.detail}"
             steps.append(Step(alias, f"journey {title}", "failed", text, fix, ms))
             break

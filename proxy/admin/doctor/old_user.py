@@ -70,7 +70,7 @@ class OldUsers:
         ]
         is_seen = self.operator.sees(key)
         if found and (is_seen or found[0].verdict != "ok"):
-            return _by_facts(found[0])
+            return _by_facts(found[0], self.config.registrar.enabled)
         if not is_seen:
             return (
                 "unknown",
@@ -115,9 +115,12 @@ def _is_closed(config: Config) -> bool:
     )
 
 
-def _by_facts(found: Finding) -> tuple[Verdict, str, str]:
-    if found.verdict == "ok":
+def _by_facts(found: Finding, looks_here: bool) -> tuple[Verdict, str, str]:
+    """``looks_here`` is false without a registrar: then Lync alone has seen it."""
+    if found.verdict == "ok" and looks_here:
         return "ok", "nobody is registered here, and no account in Lync has it", ""
+    if found.verdict == "ok":
+        return "ok", "by Lync's facts no account has it; our registrar is off", ""
     return found.verdict, f"by Lync's facts: {found.text}", found.fix
 
 

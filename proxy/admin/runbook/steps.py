@@ -145,6 +145,8 @@ async def _silence(sight: Sight, good: str) -> Found:
         for key, found, text, _ in said:
             if found == verdict:
                 return verdict, f"{key}: {text}"
+    if not sight.config.registrar.enabled:
+        return "ok", f"{said[0][0]}: {said[0][2]}" if said else good
     return "ok", good
 
 

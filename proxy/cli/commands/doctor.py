@@ -73,11 +73,12 @@ def doctor(
         from proxy.admin.doctor import listeners
         from proxy.admin.doctor.journeys import Journeys
 
+        # Refused before anything is shown, or half a list would look like all of it.
+        address = await address_of(operator, identity)
+        found = about(await findings_of(operator, config, known, planned), address)
         async for step in _our_side(operator, config):
             _tell(session, steps, step)
         ours = await listeners.look(config, certificate, key)
-        address = await address_of(operator, identity)
-        found = about(await findings_of(operator, config, known, planned), address)
         for step in [*listeners.steps_of(ours), *as_steps(found)]:
             _tell(session, steps, step)
         examiner = Doctor(operator, config, found)

@@ -124,14 +124,10 @@ def _tick(session: Session, done: str | None, undone: str | None, note: str) -> 
 
 def _print(items: Sequence[Item], findings: Sequence[Finding]) -> None:
     for item in items:
-        when = f" ({item.by}, {render.instant(item.at)})" if item.at else ""
-        render.print_lines(
-            (
-                f"{_BOX[item.state]} {item.number:>2} {item.name:<8} {item.title}"
-                + when,
-                f"                 {item.text}",
-            )
-        )
+        when = f" ({_was(item)}{item.by}, {render.instant(item.at)})" if item.at else ""
+        lead = f"{_BOX[item.state]} {item.number:>2} {item.name:<8} "
+        render.print_lines(render.fitted(item.title + when, lead))
+        render.print_lines(render.fitted(item.text, " " * (len(lead) + 1)))
     if findings:
         print("\nLync's facts:")
         print_steps(each for each in findings if each.verdict != "ok")
@@ -144,6 +140,11 @@ def _print(items: Sequence[Item], findings: Sequence[Finding]) -> None:
         print(f"back: {waiting[0].back}")
     else:
         print("everything is done" + _later(items))
+
+
+def _was(item: Item) -> str:
+    """What was true once, and is no more or cannot be seen now."""
+    return "last " if item.state in ("unknown", "failed") else ""
 
 
 def _command(item: Item) -> str:

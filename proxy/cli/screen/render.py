@@ -55,6 +55,14 @@ def print_lines(lines: Iterable[str]) -> None:
         print(visible(line))
 
 
+def fitted(text: str, lead: str = "", margin: int = 0) -> list[str]:
+    """A text beside a margin: as wide as the screen, if there is one; what follows its
+    first line stands below the text, not below the ``lead``."""
+    if not has_width():
+        return [lead + text]
+    return wrapped(text, lead, " " * len(lead), screen_width() - margin)
+
+
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:

@@ -1,10 +1,9 @@
 """How steps with a verdict stand on a screen, and how they are counted."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.cli.screen import render
-from proxy.cli.screen.layout import wrapped
 from proxy.sip.display import visible
 
 
@@ -32,24 +31,22 @@ class Shown(Protocol):
         """What to do about it."""
 
 
+MARGIN: Final = 8
+"""The verdicts stand in it."""
+
+
 def print_steps(steps: Iterable[Shown]) -> None:
     """One line each, and one more that says what to do."""
     for step in steps:
         ms = getattr(step, "ms", None)
         time = f"  {ms:g} ms" if ms is not None else ""
-        lines = _fitted(f"{step.of}  {step.name}: {step.text}{time}", "")
+        about = f"{step.of}  {step.name}: {step.text}{time}"
+        lines = render.fitted(about, margin=MARGIN)
         if step.fix:
-            lines += _fitted(step.fix, "-> ")
+            lines += render.fitted(step.fix, "-> ", MARGIN)
         lead = render.coloured(step.verdict, f"{step.verdict:<8}")
         print(lead + visible(lines[0]))
         render.print_lines(f"        {line}" for line in lines[1:])
-
-
-def _fitted(text: str, lead: str) -> list[str]:
-    """A text beside the verdicts: as wide as the screen, if there is one."""
-    if not render.has_width():
-        return [lead + text]
-    return wrapped(text, lead, " " * len(lead), render.screen_width() - 8)
 
 
 def print_summary(counts: Mapping[str, int]) -> None:

@@ -155,3 +155,32 @@ def test_a_file_that_is_none_is_refused_first(waypost, plan, line, tmp_path):
     broken.write_text("{")
     assert waypost(*words, "--facts", str(broken)) == 3
     assert "broken.json" in waypost.err
+
+
+def test_a_question_about_facts_that_has_no_answer_comes_before_half_a_list(
+    waypost, facts, config_file
+):
+    waypost.create(ALIAS, NEW)
+    text = config_file.read_text()
+    config_file.write_text(text.replace('advertised_host = "proxy.contoso.com"', ""))
+    assert waypost("doctor", "--facts", facts()) == 1
+    assert (waypost.out, "set advertised_host" in waypost.err) == ("", True)
+
+
+def test_without_a_registrar_silence_is_told_as_lyncs_word(waypost, plan, facts):
+    assert waypost("runbook", "--plan", plan, "--facts", facts()) == 0
+    lines = waypost.out.splitlines()
+    at = next(n for n, line in enumerate(lines) if " silence " in line)
+    assert lines[at].startswith("[x]") and "no account has it" in lines[at + 1]
+    assert waypost("runbook") == 0  # without facts it is not seen any more
+    lines = waypost.out.splitlines()
+    at = next(n for n, line in enumerate(lines) if " silence " in line)
+    assert lines[at].startswith("[?]") and "(last verified, " in lines[at]
+
+
+def test_the_runbook_fits_a_screen(waypost, plan, facts, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert waypost("runbook", "--plan", plan, "--facts", facts()) == 0
+    assert max(map(len, waypost.out.splitlines())) <= 80
+    assert waypost("runbook") == 0
+    assert max(map(len, waypost.out.splitlines())) <= 80
