@@ -62,6 +62,14 @@ def extensions() -> list[Extension]:
         opt_level=os.environ.get("WAYPOST_OPTIMIZE", "3"),
         debug_level="0",
     )
+    # The limited interface is CPython's promise to serve any later version as well.
+    scanner = Extension(
+        "proxy.sip.scanner",
+        ["proxy/sip/scanner.c"],
+        py_limited_api=True,
+        extra_compile_args=["-O3"],
+    )
+    found.append(scanner)
     for extension in found:
         extension.optional = True  # no compiler: install without
     return found

@@ -21,6 +21,7 @@ from proxy.sip.flow import Flow
 from proxy.sip.grammar import logical_lines
 from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.sip.names import canonical_name
+from proxy.transaction.answered import Answered
 from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction, drop
 
@@ -99,6 +100,8 @@ class Guard:
             self.search(owner, error, now)
             return
         self.report("timer.failed", error, b"%r " % owner + name.encode())
+        if isinstance(owner, Answered):
+            owner.go_on(now)
         if isinstance(owner, (ServerTransaction, ClientTransaction)):
             user = owner.user
             owner.end_some_time(now)

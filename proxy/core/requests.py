@@ -36,6 +36,7 @@ from proxy.core.validation import (
     check_forwarding,
     check_request,
 )
+from proxy.sip.counted import Counted
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request, UnreadableRequest
@@ -44,10 +45,11 @@ from proxy.transaction.keys import server_key
 from proxy.transaction.server import ServerTransaction
 
 _NOBODY: Final = 404
+_OTHER: Final = b"other"
 
 
 class Requests:
-    """Takes requests; ``by_method`` counts them for telemetry.
+    """Takes requests, and counts them for telemetry.
 
     ``settings`` may be replaced at any time.  While ``is_draining`` nothing new begins.
     """
@@ -55,6 +57,7 @@ class Requests:
     __slots__ = (
         "_branches",
         "_chat_probes",
+        "_counts",
         "_first_hop",
         "_flows",
         "_forwarder",
@@ -69,7 +72,6 @@ class Requests:
         "_router",
         "_tokens",
         "_transactions",
-        "by_method",
         "cancels",
         "is_draining",
         "look_ups",
@@ -114,7 +116,12 @@ class Requests:
         )
         self.is_draining = False
         # Other methods share one counter: a stranger must not make us keep names.
-        self.by_method = dict.fromkeys((*COUNTED_METHODS, b"other"), 0)
+        self._counts = {method: Counted() for method in (*COUNTED_METHODS, _OTHER)}
+
+    @property
+    def by_method(self) -> dict[bytes, int]:
+        """How many have come, by method."""
+        return {method: count.n for method, count in self._counts.items()}
 
     def take(self, request: Request, flow: Flow, now: float) -> None:
         """One request: to its transaction, to a sibling, or validated and routed.
@@ -130,9 +137,14 @@ class Requests:
             # Without a key there is no transaction; answer once and forget.
             raise UnreadableRequest(request, error.reason, error.status) from None
         # Section 17.2.3 before section 16.3: a repetition costs a look-up and no more.
-        known = self._transactions.servers.get(key)
+        layer = self._transactions
+        known, answer = layer.servers.get(key), layer.answers.get(key)
         if known is not None:
-            if self._transactions.absorb(known, request, now):
+            if layer.absorb(known, request, now):
+                return
+        elif answer is not None:
+            if method != b"ACK":  # that of a 2xx is a request of its own
+                layer.repeat(answer, stamp_via(request, via, flow, self._flows))
                 return
         elif self._handover is not None and self._handover.request(request, flow, key):
             return
@@ -173,11 +185,11 @@ class Requests:
             self._guard.request(request, flow, server, bug, now)
 
     def _count(self, method: bytes) -> None:
-        counts = self.by_method
-        if method in counts:
-            counts[method] += 1
+        count = self._counts.get(method)
+        if count is not None:
+            count.n += 1
         else:
-            counts[b"other"] += 1
+            self._counts[_OTHER].n += 1
             self.cancels.note(method)
 
     def validate(self, request: Request) -> Refusal | None:

@@ -55,6 +55,7 @@ _PEER: Final = struct.Struct("!4sH")
 _MAC_SIZE: Final = 10  # bytes: short in a URI, and more than anybody guesses
 NO_ENDPOINT: Final = bytes(6)
 NO_NAME: Final = bytes(6)
+_LONGEST_ROUTE: Final = 512  # bytes of a line that is remembered
 _CACHED: Final = 16_384
 MIN_TOKEN: Final = 44
 """Characters of the shortest token (an IPv4 client)."""
@@ -184,6 +185,7 @@ class TokenBox:
         "changes",
         "maker",
         "node",
+        "routes",
     )
 
     def __init__(self, keys: tuple[bytes, ...], flows: FlowTable) -> None:
@@ -195,6 +197,8 @@ class TokenBox:
         self._listeners = {listener_mark(x): x for x in flows.listeners}
         self._opened: dict[bytes, FlowToken | None] = {}
         self._names: dict[tuple[int, str], bytes] = {}
+        # By whole lines of Route: the token in them, and how it is written there.
+        self.routes: dict[bytes, tuple[FlowToken, bytes]] = {}
         self.changes = 0  # of the keys: what was signed before is not used again
 
     def use_keys(self, keys: tuple[bytes, ...]) -> None:
@@ -202,6 +206,7 @@ class TokenBox:
         self._keys = keys
         self._opened.clear()
         self._names.clear()
+        self.routes.clear()
         self.changes += 1
 
     # -- making ------------------------------------------------------------------
@@ -296,6 +301,13 @@ class TokenBox:
             self._opened.clear()
         self._opened[text] = token
         return token
+
+    def keep_route(self, line: bytes, token: FlowToken, user: bytes) -> None:
+        """Remember what a line of Route says, unless it is uncommonly long."""
+        if len(line) <= _LONGEST_ROUTE:
+            if len(self.routes) >= _CACHED:
+                self.routes.clear()
+            self.routes[line] = token, user
 
     def _verify(self, text: bytes) -> FlowToken | None:
         try:

@@ -76,7 +76,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
         yield "requests_received_total", count, method.decode("ascii")
     yield "responses_received_total", core.responses.received
     for class_ in range(1, 7):
-        sent = layer.server_side.responses_sent[class_]
+        sent = layer.server_side.responses_sent[class_].n
         yield "responses_sent_total", sent, f"{class_}xx"
     yield "requests_refused_total", core.refusals.count
     yield "answers_delayed_total", core.refusals.later.held
@@ -86,7 +86,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     yield "responses_stray_total", core.responses.strays
     yield "transactions_started_total", layer.server_side.started, "server"
     yield "transactions_started_total", layer.client_side.started, "client"
-    yield "transactions", len(layer.servers), "server"
+    yield "transactions", len(layer.server_side), "server"
     yield "transactions", len(layer.clients), "client"
     yield "searches", searches(runtime)
     yield "retransmissions_received_total", layer.retransmissions_received

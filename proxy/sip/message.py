@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from proxy.sip.content_length import says_length
+from proxy.sip.cutting import cut
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
@@ -19,7 +20,6 @@ from proxy.sip.grammar import (
     PERCENT,
     TOKEN,
     after_comma,
-    is_visible,
     logical_lines,
     split_values,
     unfold,
@@ -219,16 +219,13 @@ def parse_message(
     The fast path, in one piece because every message goes through it: it returns only
     what is plainly in order, and leaves every doubt to ``_parse_carefully``.
     """
-    head, end, body = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n", limits.header_lines)
-    count = len(lines)
-    if (
-        not end
-        or count > limits.header_lines
-        or len(head) > limits.header_line
-        or not is_visible(lines)
-    ):
+    pieces = cut(data, limits.header_lines)
+    if pieces is None:
         return _parse_carefully(data, limits, stream)
+    lines, body = pieces
+    if len(data) - len(body) - 4 > limits.header_line:
+        return _parse_carefully(data, limits, stream)
+    count = len(lines)
     names = [""] * count
     index = {"": 0}
     for position in range(count - 1, 0, -1):

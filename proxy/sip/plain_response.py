@@ -7,6 +7,7 @@ odd about one sends it there.
 from typing import Final
 
 from proxy.sip.content_length import NAME, is_disguised, says_length
+from proxy.sip.cutting import cut
 from proxy.sip.grammar import (
     COMMA,
     LESS_THAN,
@@ -14,7 +15,6 @@ from proxy.sip.grammar import (
     SEMICOLON,
     SPACE,
     TAB,
-    is_visible,
 )
 from proxy.sip.kept import keep
 from proxy.sip.native import mypyc_attr
@@ -118,12 +118,15 @@ def read_plain_response(data: bytes) -> PlainResponse | None:
     Plain means: no control characters (they could hide a header from us), nothing
     folded, the top Via right below the status line, and one Content-Length that fits.
     """
-    head, end, body = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n", _MANY)  # what is left then is not visible
-    start = lines[0]
-    status = _STATUSES.get(start[:12])
-    if status is None or not end or len(lines) < 4 or not is_visible(lines):
+    # The status first: what is no plain answer is cut by whoever reads it then.
+    status = _STATUSES.get(data[:12])
+    pieces = cut(data, _MANY) if status is not None else None
+    if status is None or pieces is None:
         return None
+    lines, body = pieces
+    if len(lines) < 4:
+        return None
+    start = lines[0]
     via = lines[1]
     front, found, value = via.partition(b";branch=")
     if not found or not front.startswith(b"Via: SIP/2.0/"):

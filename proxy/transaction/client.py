@@ -60,22 +60,27 @@ class ClientUser(Protocol):
         """Somebody else has waited for the peer with this address in vain."""
 
 
-Effect = Callable[["ClientTransaction", float, "AnyResponse | None"], None]
+class Effect:
+    """What a step does beside changing the state; why a class, says ``server.py``."""
+
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        """Do it."""
 
 
 class ClientTransaction(Transaction[Effect]):
     """One request on its way to one place.
 
     ``data`` are the bytes sent, ``lines`` those of an INVITE; empty once they cannot be
-    needed any more.  ``note`` is a slot for the user, who finds in it what the answers
-    need.  ``is_given_up`` is set when the search has moved on: nothing is repeated
-    then, but an answer is still understood.
+    needed any more.  ``heard`` is the response that is being taken.  ``note`` is a slot
+    for the user, who finds in it what the answers need.  ``is_given_up`` is set when
+    the search has moved on: nothing is repeated then, an answer is still understood.
     """
 
     __slots__ = (
         "_companions",
         "data",
         "failure",
+        "heard",
         "is_given_up",
         "layer",
         "lines",
@@ -102,6 +107,7 @@ class ClientTransaction(Transaction[Effect]):
         self.data = b"\r\n".join(lines)
         self.user = user
         self.failure = ""
+        self.heard: AnyResponse | None = None
         self.note: object = None
         self.is_given_up = False
         self._companions: Companions | None = None
@@ -145,14 +151,17 @@ class ClientTransaction(Transaction[Effect]):
         if self.state == ENDED:
             return
         effects = self.step(input_)
+        self.heard = response
         try:
             for effect in effects:
-                effect(self, now, response)
+                effect.carry_out(self, now)
             if self.state == ENDED:
                 self.layer.forget(self)
         except Exception:
             self.end_some_time(now)
             raise
+        finally:
+            self.heard = None
 
     def end_some_time(self, now: float) -> None:
         """A step was left half-way, perhaps without the timer that would end us.
@@ -202,62 +211,51 @@ class ClientTransaction(Transaction[Effect]):
         self.handle(name, now)  # type: ignore[arg-type]
 
 
-def _resend(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    # Sections 17.1.1.2 and 17.1.2.2: timers A and E are of unreliable transports alone.
-    if not transaction.flow.reliable and not transaction.is_given_up:
-        transaction.layer.send(transaction.flow, transaction.data)
-        transaction.layer.resent += 1
+class _Resend(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        # Sections 17.1.1.2 and 17.1.2.2: timers A and E are of unreliable transports.
+        if not transaction.flow.reliable and not transaction.is_given_up:
+            transaction.layer.send(transaction.flow, transaction.data)
+            transaction.layer.resent += 1
 
 
-def _pass_up(
-    transaction: ClientTransaction, now: float, response: AnyResponse | None
-) -> None:
-    user = transaction.user
-    if user is not None and response is not None:
-        user.response_received(transaction, response, now)
+class _PassUp(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        user, response = transaction.user, transaction.heard
+        if user is not None and response is not None:
+            user.response_received(transaction, response, now)
 
 
-def _report_waiting(
-    transaction: ClientTransaction, now: float, _: AnyResponse | None
-) -> None:
-    if transaction.user is not None:
-        transaction.user.still_waiting(transaction, now)
+class _ReportWaiting(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        if transaction.user is not None:
+            transaction.user.still_waiting(transaction, now)
 
 
-def _start_slow_timers(
-    transaction: ClientTransaction, now: float, _: AnyResponse | None
-) -> None:
+class _StartSlowTimers(Effect):
     """The check has fired at T1: go on as if A or E and B or F had always run."""
-    timers = transaction.layer.timers
-    invite = transaction.method == b"INVITE"
-    rest = TRANSACTION_TIMEOUT - T1
-    timers.start("timer B" if invite else "timer F", rest, transaction, now)
-    if invite:
-        _start_a(transaction, now, None)
-    else:
-        _start_e(transaction, now, None)
+
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        timers = transaction.layer.timers
+        name = "timer B" if transaction.method == b"INVITE" else "timer F"
+        timers.start(name, TRANSACTION_TIMEOUT - T1, transaction, now)
+        _START_REPEATING.carry_out(transaction, now)
 
 
-def _start_a(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    if not transaction.flow.reliable:
+class _StartRepeating(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        if transaction.flow.reliable:
+            return
+        name, after = "timer A", transaction.retransmit_after * 2
         # Section 17.1.1.2: timer A doubles without an upper end; timer B ends it.
-        transaction.retransmit_after *= 2
-        transaction.layer.timers.start(
-            "timer A", transaction.retransmit_after, transaction, now
-        )
-
-
-def _start_e(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    if not transaction.flow.reliable:
-        # Section 17.1.2.2: timer E doubles up to T2, and is T2 once a provisional
-        # response has come: the other side has the request, and works on it.
-        doubled = min(transaction.retransmit_after * 2, T2)
-        transaction.retransmit_after = (
-            T2 if transaction.state == "proceeding" else doubled
-        )
-        transaction.layer.timers.start(
-            "timer E", transaction.retransmit_after, transaction, now
-        )
+        if transaction.method != b"INVITE":
+            # Section 17.1.2.2: timer E doubles up to T2, and is T2 once a provisional
+            # response has come: the other side has the request, and works on it.
+            name, after = "timer E", min(after, T2)
+            if transaction.state == "proceeding":
+                after = T2
+        transaction.retransmit_after = after
+        transaction.layer.timers.start(name, after, transaction, now)
 
 
 def _start(transaction: ClientTransaction, name: Input, now: float) -> None:
@@ -269,67 +267,69 @@ def _start(transaction: ClientTransaction, name: Input, now: float) -> None:
         transaction.handle(name, now)
 
 
-def _start_d(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    # Each repetition of the failure gets the ACK again (section 17.1.1.2).
-    transaction.keep_companions()
-    _start(transaction, "timer D", now)
+class _StartD(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        # Each repetition of the failure gets the ACK again (section 17.1.1.2).
+        transaction.keep_companions()
+        _start(transaction, "timer D", now)
 
 
-def _start_k(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    # Section 17.1.2.2: what comes until timer K is a repetition, and nobody's news.
-    transaction.forget_bytes()
-    transaction.user = None
-    _start(transaction, "timer K", now)
+class _StartK(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        # Section 17.1.2.2: what comes until timer K is a repetition, and nobody's news.
+        transaction.forget_bytes()
+        transaction.user = None
+        _start(transaction, "timer K", now)
 
 
-def _start_m(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    # RFC 6026 section 8.4: repetitions of the 2xx still go up, for the ACK is the
-    # caller's; an INVITE that has been accepted is neither sent nor cancelled.
-    transaction.forget_bytes()
-    _start(transaction, "timer M", now)
+class _StartM(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        # RFC 6026 section 8.4: repetitions of the 2xx still go up, for the ACK is the
+        # caller's; an INVITE that has been accepted is neither sent nor cancelled.
+        transaction.forget_bytes()
+        _start(transaction, "timer M", now)
 
 
-def _ack(
-    transaction: ClientTransaction, now: float, response: AnyResponse | None
-) -> None:
-    companions = transaction.companions()
-    if companions is not None and isinstance(response, Response):
-        ack = companions.ack(response.lines[response.index["to"]])
-        transaction.layer.send(transaction.flow, b"\r\n".join(ack))
+class _Ack(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        companions, response = transaction.companions(), transaction.heard
+        if companions is not None and isinstance(response, Response):
+            ack = companions.ack(response.lines[response.index["to"]])
+            transaction.layer.send(transaction.flow, b"\r\n".join(ack))
 
 
-def _report_timeout(
-    transaction: ClientTransaction, now: float, _: AnyResponse | None
-) -> None:
-    if transaction.user is not None:
-        transaction.user.transaction_failed(transaction, "timeout", now)
+class _Report(Effect):
+    """No answer will come: ``reason``, or the transport's."""
+
+    def __init__(self, reason: str = "") -> None:
+        self._reason = reason
+
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        if transaction.user is not None:
+            reason = self._reason or transaction.failure
+            transaction.user.transaction_failed(transaction, reason, now)
 
 
-def _report_transport_error(
-    transaction: ClientTransaction, now: float, _: AnyResponse | None
-) -> None:
-    if transaction.user is not None:
-        transaction.user.transaction_failed(transaction, transaction.failure, now)
+class _Strand(Effect):
+    def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        transaction.layer.strand(transaction, now)
 
 
-def _strand(transaction: ClientTransaction, now: float, _: AnyResponse | None) -> None:
-    transaction.layer.strand(transaction, now)
-
-
+_START_REPEATING: Final = _StartRepeating()
 _EFFECTS: Final[dict[str, Effect]] = {
-    "resend": _resend,
-    "ack": _ack,
-    "pass up": _pass_up,
-    "report timeout": _report_timeout,
-    "report transport error": _report_transport_error,
-    "report waiting": _report_waiting,
-    "start slow timers": _start_slow_timers,
-    "start A": _start_a,
-    "start D": _start_d,
-    "start E": _start_e,
-    "start K": _start_k,
-    "start M": _start_m,
-    "strand": _strand,
+    "resend": _Resend(),
+    "ack": _Ack(),
+    "pass up": _PassUp(),
+    "report timeout": _Report("timeout"),
+    "report transport error": _Report(),
+    "report waiting": _ReportWaiting(),
+    "start slow timers": _StartSlowTimers(),
+    "start A": _START_REPEATING,
+    "start D": _StartD(),
+    "start E": _START_REPEATING,
+    "start K": _StartK(),
+    "start M": _StartM(),
+    "strand": _Strand(),
 }
 _INVITE_STEPS: Final = compile_table(INVITE_CLIENT, _EFFECTS)
 _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_CLIENT, _EFFECTS)

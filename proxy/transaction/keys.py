@@ -5,6 +5,7 @@ from typing import Final
 from zlib import crc32
 
 from proxy.sip.grammar import CR, SPACE
+from proxy.sip.kept import keep
 from proxy.sip.message import Request
 
 CANCELLABLE: Final = tuple(
@@ -12,6 +13,9 @@ CANCELLABLE: Final = tuple(
     b" SUBSCRIBE UPDATE".split()
 )
 """Methods of requests that a CANCEL may mean; INVITE first, as nearly always."""
+
+_call_marks: Final[dict[bytes, bytes]] = {}
+_numbers: Final[dict[bytes, bytes]] = {}
 
 
 def server_key(request: Request, method: bytes | None = None) -> bytes:
@@ -35,12 +39,37 @@ def server_key(request: Request, method: bytes | None = None) -> bytes:
     if branch is not None and (
         (branch.startswith(b"z9hG4bK") and len(branch) > 7) or via.has_magic_branch
     ):
-        mark = crc32(_call_id(request), request.cseq()[0])
-        # One allocation for the four of them, where sums make three.
+        # One allocation for all of them, where sums make four.
         return b"".join(
-            (branch.lower(), via.head.mark, method, mark.to_bytes(4, "big"))
+            (
+                branch.lower(),
+                via.head.mark,
+                _number(request),
+                method,
+                _call_mark(request),
+            )
         )
     return _legacy_key(request, method)
+
+
+def _number(request: Request) -> bytes:
+    """The CSeq number and a space; dialogs count in the same few lines."""
+    line = request.lines[request.index["cseq"]]
+    number = _numbers.get(line)
+    if number is None:
+        number = b"%d " % request.cseq()[0]
+        keep(_numbers, line, number)
+    return number
+
+
+def _call_mark(request: Request) -> bytes:
+    """Four bytes for the Call-ID, which all requests of a call repeat."""
+    line = request.lines[request.index.get("call-id", 0)]
+    mark = _call_marks.get(line)
+    if mark is None:
+        mark = crc32(_call_id(request)).to_bytes(4, "big")
+        keep(_call_marks, line, mark)
+    return mark
 
 
 def _call_id(request: Request) -> bytes:

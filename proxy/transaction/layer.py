@@ -18,10 +18,12 @@ class TransactionLayer:
     """Client and server transactions of one process.
 
     ``send`` puts bytes on a flow.  ``clients``, ``servers`` and the others are what
-    the two sides have; counters are plain integers that telemetry reads.
+    the two sides have, ``answers`` the bytes of servers that only repeat them.
+    Counters are plain integers that telemetry reads.
     """
 
     __slots__ = (
+        "answers",
         "budget",
         "client_side",
         "clients",
@@ -45,12 +47,13 @@ class TransactionLayer:
         self.server_side = Servers(send, timers, self.budget)
         self.clients = self.client_side.live
         self.servers = self.server_side.live
+        self.answers = self.server_side.answered.answers
         self.on_stream = self.client_side.on_stream
         self.stranded = self.client_side.stranded
         self.retransmissions_received = 0
 
     def __len__(self) -> int:
-        return len(self.clients) + len(self.servers)
+        return len(self.clients) + len(self.servers) + len(self.answers)
 
     # -- requests from clients ---------------------------------------------------
 
@@ -96,6 +99,11 @@ class TransactionLayer:
         self.retransmissions_received += 1
         transaction.handle("request", now)
         return True
+
+    def repeat(self, answer: bytes, flow: Flow) -> None:
+        """A request has come again whose transaction is no more than this answer."""
+        self.retransmissions_received += 1
+        self.server_side.repeat(answer, flow)
 
     def forget_server(self, transaction: ServerTransaction) -> None:
         """Drop one that was opened in vain: a sibling's news is awaited first."""

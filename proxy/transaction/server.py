@@ -1,7 +1,8 @@
 """Server transactions (RFC 3261 section 17.2, RFC 6026 section 7.1).
 
 A transaction absorbs retransmissions and repeats its last response.  It keeps that
-response as bytes and nothing of the request.
+response as bytes and nothing of the request; where repetitions are all that can still
+come, it is a key and those bytes (``answered.py``).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
+from proxy.sip.counted import Counted
 from proxy.sip.fields import ViaHead, tag_of
 from proxy.sip.flow import Flow
 from proxy.sip.grammar import logical_lines, unfold
 from proxy.sip.message import Request
 from proxy.sip.names import canonical_name
+from proxy.transaction.answered import Answered
 from proxy.transaction.budget import COPIES, OVERHEAD, Budget
 from proxy.transaction.machine import ENDED, Transaction
 from proxy.transaction.states import (
@@ -33,7 +36,15 @@ class ServerUser(Protocol):
         """The way back is gone: no response can reach the client any more."""
 
 
-Effect = Callable[["ServerTransaction", float], None]
+class Effect:
+    """What a step does beside changing the state; by itself nothing.
+
+    A class for each and not a function: to call one that stands in a table, compiled
+    code has the interpreter pack the arguments and unpack them again.
+    """
+
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        """Do it."""
 
 
 class ServerTransaction(Transaction[Effect]):
@@ -95,11 +106,11 @@ class ServerTransaction(Transaction[Effect]):
         effects = self.step(input_)
         try:
             for effect in effects:
-                effect(self, now)
+                effect.carry_out(self, now)
             if self.state == ENDED:
                 self.layer.forget(self)
         except Exception:
-            if _send in effects:
+            if _SEND in effects:
                 self._send_again()
             self.end_some_time(now)
             raise
@@ -131,7 +142,7 @@ class ServerTransaction(Transaction[Effect]):
         if self.state == ENDED:
             return
         # A response that the state does not let out must not replace the last one.
-        if _send in self.effects_of(input_):
+        if _SEND in self.effects_of(input_):
             self.response = data
             self.status = status
         self.handle(input_, now)
@@ -205,41 +216,45 @@ def _to_tag_in(response: bytes) -> bytes | None:
 # Each effect of the tables; what is done when is ``states.py``.
 
 
-def _send(transaction: ServerTransaction, now: float) -> None:
-    layer, flow = transaction.layer, transaction.flow
-    layer.responses_sent[transaction.status // 100] += 1
-    # Section 18.2.2: the response goes down the connection of the request, while it is
-    # there.
-    if flow.is_open or layer.way_lost is None:
-        layer.send(flow, transaction.response)
-    else:
-        layer.way_lost(transaction, now)
+class _Send(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        layer, flow = transaction.layer, transaction.flow
+        layer.responses_sent[transaction.status // 100].n += 1
+        # Section 18.2.2: the response goes down the connection of the request, while it
+        # is there.
+        if flow.is_open or layer.way_lost is None:
+            layer.send(flow, transaction.response)
+        else:
+            layer.way_lost(transaction, now)
 
 
-def _resend(transaction: ServerTransaction, now: float) -> None:
-    # Before the first response there is nothing to repeat (section 17.2.1).
-    if transaction.response:
-        transaction.layer.send(transaction.flow, transaction.response)
-        transaction.layer.resent += 1
+class _Resend(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        # Before the first response there is nothing to repeat (section 17.2.1).
+        if transaction.response:
+            transaction.layer.send(transaction.flow, transaction.response)
+            transaction.layer.resent += 1
 
 
-def _pass_up(transaction: ServerTransaction, now: float) -> None:
+class _PassUp(Effect):
     """The ACK of a 2xx belongs to the core, which routes every such ACK itself."""
 
 
-def _report_transport_error(transaction: ServerTransaction, now: float) -> None:
-    if transaction.user is not None:
-        transaction.user.request_abandoned(transaction, now)
+class _ReportTransportError(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        if transaction.user is not None:
+            transaction.user.request_abandoned(transaction, now)
 
 
-def _start_g(transaction: ServerTransaction, now: float) -> None:
-    # Section 17.2.1: over UDP a failure of an INVITE is repeated until its ACK comes.
-    # A legacy client sends no such ACK, so it hears all of them.
-    if not transaction.flow.reliable:
-        transaction.layer.timers.start(
-            "timer G", transaction.retransmit_after, transaction, now
-        )
-        transaction.retransmit_after = min(transaction.retransmit_after * 2, T2)
+class _StartG(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        # Section 17.2.1: over UDP a failure of an INVITE is repeated until its ACK
+        # comes.  A legacy client sends no such ACK, so it hears all of them.
+        if not transaction.flow.reliable:
+            transaction.layer.timers.start(
+                "timer G", transaction.retransmit_after, transaction, now
+            )
+            transaction.retransmit_after = min(transaction.retransmit_after * 2, T2)
 
 
 def _start(transaction: ServerTransaction, name: Input, now: float) -> None:
@@ -251,38 +266,50 @@ def _start(transaction: ServerTransaction, name: Input, now: float) -> None:
         transaction.handle(name, now)
 
 
-def _start_h(transaction: ServerTransaction, now: float) -> None:
-    # The final response is out: no more of the search is needed than its bytes.
-    transaction.user = None
-    _start(transaction, "timer H", now)
+class _StartH(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        # The final response is out: no more of the search is needed than its bytes.
+        transaction.user = None
+        _start(transaction, "timer H", now)
 
 
-def _start_i(transaction: ServerTransaction, now: float) -> None:
-    _start(transaction, "timer I", now)
+class _StartI(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        _start(transaction, "timer I", now)
 
 
-def _start_j(transaction: ServerTransaction, now: float) -> None:
-    transaction.user = None  # as with timer H
-    _start(transaction, "timer J", now)
+class _StartJ(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        transaction.user = None  # as with timer H
+        if transaction.flow.reliable:
+            _start(transaction, "timer J", now)
+        else:
+            transaction.layer.put_away(transaction, now)
 
 
-def _start_l(transaction: ServerTransaction, now: float) -> None:
-    # RFC 6026: a retransmitted INVITE is absorbed without an answer, the callee
-    # repeats its 2xx itself; so the bytes need not be kept.
-    transaction.response = b""
-    _start(transaction, "timer L", now)
+class _StartL(Effect):
+    def carry_out(self, transaction: ServerTransaction, now: float) -> None:
+        # RFC 6026: a retransmitted INVITE is absorbed without an answer, the callee
+        # repeats its 2xx itself; so the bytes need not be kept.
+        transaction.response = b""
+        if transaction.flow.reliable:
+            # Its connection may end, and a repeated 2xx needs another one then.
+            _start(transaction, "timer L", now)
+        else:
+            transaction.layer.put_away(transaction, now)
 
 
+_SEND: Final = _Send()
 _EFFECTS: Final[dict[str, Effect]] = {
-    "send": _send,
-    "resend": _resend,
-    "pass up": _pass_up,
-    "report transport error": _report_transport_error,
-    "start G": _start_g,
-    "start H": _start_h,
-    "start I": _start_i,
-    "start J": _start_j,
-    "start L": _start_l,
+    "send": _SEND,
+    "resend": _Resend(),
+    "pass up": _PassUp(),
+    "report transport error": _ReportTransportError(),
+    "start G": _StartG(),
+    "start H": _StartH(),
+    "start I": _StartI(),
+    "start J": _StartJ(),
+    "start L": _StartL(),
 }
 _INVITE_STEPS: Final = compile_table(INVITE_SERVER, _EFFECTS)
 _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_SERVER, _EFFECTS)
@@ -291,11 +318,13 @@ _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_SERVER, _EFFECTS)
 class Servers:
     """All server transactions of one process, by key; ``send`` puts bytes on a flow.
 
+    ``live`` are those with a state, ``answered`` those that only repeat their answer.
     ``way_lost`` hears of a response whose connection has ended (section 18.2.2).
     ``responses_sent`` counts by class of status.
     """
 
     __slots__ = (
+        "answered",
         "budget",
         "live",
         "resent",
@@ -314,9 +343,10 @@ class Servers:
         self.budget = budget
         self.way_lost: Callable[[ServerTransaction, float], None] | None = None
         self.live: dict[bytes, ServerTransaction] = {}
+        self.answered = Answered(timers, budget)
         self.started = 0
         self.resent = 0
-        self.responses_sent = [0] * 7
+        self.responses_sent = [Counted() for _ in range(7)]
 
     def open(
         self, key: bytes, method: bytes, flow: Flow, size: int, sent_by: ViaHead | None
@@ -329,6 +359,31 @@ class Servers:
         self.live[key] = transaction
         self.started += 1
         return transaction
+
+    def __len__(self) -> int:
+        return len(self.live) + len(self.answered.answers)
+
+    def put_away(self, transaction: ServerTransaction, now: float) -> None:
+        """All that it will still do is to repeat its answer."""
+        key, charged = transaction.key, transaction.charged
+        if self.live.get(key) is not transaction:
+            return  # a 2xx again
+        account = charged.account or self.budget.account(charged)
+        self.answered.put(key, transaction.response, account, now)
+        del self.live[key]
+        transaction.hold(0)
+
+    def repeat(self, answer: bytes, flow: Flow) -> None:
+        """A request has come again that had this answer; none is repeated after the 2xx
+        to an INVITE."""
+        if answer:
+            self.send(flow, answer)
+            self.resent += 1
+
+    def send_late(self, flow: Flow, status: int, data: bytes) -> None:
+        """A 2xx to an INVITE that has been answered."""
+        self.responses_sent[status // 100].n += 1
+        self.send(flow, data)
 
     def forget(self, transaction: ServerTransaction) -> None:
         """Drop a terminated transaction."""

@@ -14,6 +14,7 @@ from proxy.endpoints.address import Refused
 from proxy.endpoints.exchange import decode, identities_of, read_rows
 from proxy.endpoints.filters import parse_filter
 from proxy.endpoints.plan import parse_pilots, parse_plan
+from proxy.sip.cutting import cut, cut_plainly
 from proxy.sip.digest import parse_credentials
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import (
@@ -41,7 +42,10 @@ PLAIN = test_a_response_that_looks_plain_is_what_the_parser_makes_of_it.hypothes
 
 
 def message(data: bytes) -> None:
-    """Any bytes are a message or malformed; both paths of the parser agree."""
+    """Any bytes are a message or malformed; both paths of the parser agree, and both
+    ways to cut it."""
+    for most in (2, 64):
+        assert cut(data, most) == cut_plainly(data, most)
     for stream in (False, True):
         fast = outcome(lambda stream=stream: parse_message(data, stream=stream))
         careful = outcome(

@@ -104,6 +104,7 @@ class Playbook:
         self.faults: list[commands.NoteFault] = []
         self.takes_faults = False  # a bug of ours fails the test, unless it wants one
         self.sent: list[tuple[str, bytes]] = []
+        self.ways: list[Flow] = []  # of what was sent
         self._script: list[str] = []
         self._connecting: dict[str, FrontEnd] = {}
         self._lookups: dict[str, Lookup] = {}
@@ -283,6 +284,7 @@ class Playbook:
                 case commands.Send():
                     peer = _name(command.flow.transport, command.flow.host)
                     self.sent.append((peer, command.data))
+                    self.ways.append(command.flow)
                     self._note(f"{peer} < {_summary(command.data)}")
                 case commands.Connect():
                     front_end = command.front_end

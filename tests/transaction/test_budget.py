@@ -98,7 +98,7 @@ def test_a_finished_request_is_held_with_its_key() -> None:
     key = b"z9hg4bk" + b"x" * 8_000
     transaction = layer.open_server(key, b"OPTIONS", flow("192.0.2.1"), 8_400)
     transaction.respond(404, answer := b"SIP/2.0 404 " + key, 0.0)
-    assert layer.servers[key] is transaction
+    assert layer.answers[key] is answer
     assert layer.budget.held == OVERHEAD + len(key) + len(answer)
 
 

@@ -61,12 +61,16 @@ class Cancels:
         if len(others) < MOST_METHODS and len(method) <= 32 and method not in others:
             others.append(method)
 
-    def _meant(self, request: Request) -> ServerTransaction | None:
-        servers = self._transactions.servers
+    def _meant(self, request: Request) -> ServerTransaction | bytes | None:
+        """A transaction, or the answer that is all that is left of it."""
+        servers, answers = self._transactions.servers, self._transactions.answers
         for key in cancelled_keys(request, self._other_methods):
             found = servers.get(key)
             if found is not None:
                 return found
+            answer = answers.get(key)
+            if answer is not None:
+                return answer
         return None
 
     def take(
@@ -98,7 +102,7 @@ class Cancels:
             server.respond(200, reply(request, 200), now)
         except Exception as error:
             self._guard.request(request, flow, server, error, now)
-        if meant is None or meant.method != b"INVITE":
+        if not isinstance(meant, ServerTransaction) or meant.method != b"INVITE":
             return
         if isinstance(meant.user, ResponseContext):
             try:

@@ -1,7 +1,8 @@
 """A 2xx to INVITE goes back even when the search is over (RFC 3261 section 16.7).
 
 An accepted INVITE stays known for 64*T1 so that repetitions of its 2xx find their way.
-All that this needs is the server transaction, so nothing else of a call is kept.
+All that this needs over UDP is the way back, and on a stream, which may end, the server
+transaction: nothing else of a call is kept.
 """
 
 from proxy.core.dialogs.record_route import returned
@@ -13,17 +14,23 @@ from proxy.transaction.server import ServerTransaction
 class LateSuccess:
     """ClientUser of an accepted INVITE: forwards each 2xx and ignores the rest."""
 
-    __slots__ = ("server",)
+    __slots__ = ("_flow", "_layer", "server")
 
     def __init__(self, server: ServerTransaction) -> None:
-        self.server = server
+        self._flow, self._layer = server.flow, server.layer
+        self.server = server if server.flow.reliable else None
 
     def response_received(
         self, transaction: ClientTransaction, response: AnyResponse, now: float
     ) -> None:
         """ClientUser."""
-        if not isinstance(response, Response) or 200 <= response.status < 300:
+        status = response.status
+        if isinstance(response, Response) and not 200 <= status < 300:
+            return
+        if self.server is not None:
             forward_success(self.server, transaction, response, now)
+        else:
+            self._layer.send_late(self._flow, status, returned(transaction, response))
 
     def transaction_failed(
         self, transaction: ClientTransaction, reason: str, now: float

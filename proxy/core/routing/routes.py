@@ -162,19 +162,42 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
     if position is None:  # nothing to take off: outside dialogs nearly always
         return routes
     line = request.lines[position]
-    if COMMA not in line and request.count("route") == 1:
+    # Only a token of ours before the "@" can be what a strict router has moved there.
+    is_strict = request.uri.find(b"@") >= MIN_TOKEN
+    is_single = COMMA not in line and request.count("route") == 1
+    if is_single:
+        known = None if is_strict else tokens.routes.get(line)
+        if known is not None and request.to_tag() is not None:
+            routes.token, routes.own_user = known
+            routes.has_changed = routes.claims_token = True
+            return routes
         routes.entries = [line[line.find(b":") + 1 :].strip()]
     else:
         routes.entries = parse_routes(request.values("route"))
-    # Only a token of ours before the "@" can be what a strict router has moved there.
-    if request.uri.find(b"@") >= MIN_TOKEN:
+    if is_strict:
         _undo_strict_routing(routes, identity, tokens)
     _pop_own_entries(routes, identity, tokens)
     if routes.token is not None and request.to_tag() is None:
         # No dialog: whoever once called through us has no more rights than others.
         routes.token = routes.caller = None
         routes.claims_token = False
+    elif is_single and not is_strict:
+        _remember(routes, line, tokens)
     return routes
+
+
+def _remember(routes: RouteSet, line: bytes, tokens: TokenBox) -> None:
+    """A line that is one token of a dialog and nothing else: all requests of a dialog
+    have it, and all dialogs between two places."""
+    token = routes.token
+    if (
+        token is not None
+        and token.is_of_dialog
+        and not routes.entries
+        and not routes.wanted_flow
+        and routes.probe is None
+    ):
+        tokens.keep_route(line, token, routes.own_user)
 
 
 def _undo_strict_routing(
