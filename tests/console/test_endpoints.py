@@ -139,6 +139,16 @@ def test_an_import_can_be_watched(admin):
     assert "event: problem" in bad.text
 
 
+def test_the_check_of_the_store_can_be_watched(admin):
+    found = admin.post("/store/check").json()
+    assert found["summary"].get("failed", 0) == 0
+    headers = {"Accept": "text/event-stream"}
+    told = admin.post("/store/check", headers=headers).text
+    names = [x[7:] for x in told.splitlines() if x.startswith("event: ")]
+    assert names == ["step"] * len(found["steps"]) + ["result"]
+    assert "every page and index is whole" in told
+
+
 def test_pools_are_seen_and_set(admin):
     admin.post("/endpoints", json=CHAT)
     (pool,) = admin.get("/pools").json()

@@ -57,6 +57,7 @@ ROUTES = {
     ("person", "remove"): ("remove_person",),
     ("config", "show"): ("get_config",),
     ("config", "check"): ("check_config",),
+    ("store", "check"): ("check_store",),
     ("drain",): ("drain",),
 }
 LOOKS = {("runbook",): ("get_runbook", "runbook_report"), ("facts", "show"): ()}

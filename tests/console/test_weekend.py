@@ -91,5 +91,5 @@ def test_the_document_says_what_is_not_divided(admin):
     assert whole == {
         *("/runbook", "/runbook/report", "/runbook/steps/{step}"),
         *("/calls", "/traces", "/traces/call", "/traces/capture"),
-        *("/traces/live", "/traces/bodies", "/explain"),
+        *("/traces/live", "/traces/bodies", "/explain", "/store/check"),
     }

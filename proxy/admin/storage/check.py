@@ -4,9 +4,10 @@ Steps with verdicts, as the doctor has them.  The one thing that is written is t
 without meaning that a running service writes as well.
 """
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -34,17 +35,33 @@ _RESTORE: Final = 'restore a backup: "waypost store restore FILE" (docs/backup.m
 _CLOCK: Final = "set this machine's clock, or that of the node that made the change"
 
 
-async def check(url: str, now: float) -> list[Step]:
-    """Every step; raises nothing that the store does."""
+async def check(
+    url: str, now: float, tell: Callable[[Step], None] = lambda step: None
+) -> list[Step]:
+    """Every step; ``tell`` hears each as it is done.  Raises nothing that the store
+    does."""
+    steps: list[Step] = []
+    async for step in _steps(url, now):
+        steps.append(step)
+        tell(step)
+    return steps
+
+
+async def _steps(url: str, now: float) -> AsyncIterator[Step]:
     path = sqlite_path(url)
     if path is None:
-        return [step async for step in _redis(url, now)]
-    steps = list(_file(path, now))
-    verdicts = {step.name: step.verdict for step in steps}
+        async for step in _redis(url, now):
+            yield step
+        return
+    verdicts: dict[str, Verdict] = {}
+    found = _file(path, now)
+    # Every page of a file is read, so not in the loop of whoever asks.
+    while (next_one := await asyncio.to_thread(next, found, None)) is not None:
+        verdicts[next_one.name] = next_one.verdict
+        yield next_one
     # Whoever opens an older store brings it up, and that is not our business.
     if "failed" not in verdicts.values() and verdicts.get("version") == "ok":
-        steps.append(await _written(url, path.name))
-    return steps
+        yield await _written(url, path.name)
 
 
 # -- a file --------------------------------------------------------------------------

@@ -58,12 +58,16 @@ ROLES: Final[dict[tuple[str, ...], str]] = {
     ("person", "remove"): ADMIN,
     ("config", "show"): ADMIN,
     ("config", "check"): ADMIN,
+    ("store", "check"): ADMIN,
     ("drain",): ADMIN,
 }
 VERBS: Final[dict[tuple[str, ...], str]] = {("usage", "forget"): ADMIN}
 """Words that make another thing of a command: who may type it with them."""
 WHOLE: Final = frozenset(
-    {("trace",), ("calls",), ("explain",), ("runbook",), ("usage", "forget")}
+    {
+        *(("trace",), ("calls",), ("explain",), ("runbook",), ("usage", "forget")),
+        ("store", "check"),
+    }
 )
 """What is not divided by addresses: not for a token with a scope."""
 ANYWHERE: Final = frozenset(
@@ -76,7 +80,7 @@ ANYWHERE: Final = frozenset(
 HERE: Final = frozenset(
     {
         *(("init",), ("serve",), ("console",), ("lab",)),
-        *(("store", each) for each in ("migrate", "backup", "restore", "check")),
+        *(("store", each) for each in ("migrate", "backup", "restore")),
     }
 )
 """What is of one machine."""

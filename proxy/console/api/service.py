@@ -1,16 +1,27 @@
 """The running service and its configuration: ``status``, ``drain`` and ``config``."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 
 from proxy.admin import preflight
+from proxy.admin.as_json import steps_to_json
+from proxy.admin.doctor.verdicts import Step
 from proxy.admin.listener import client
 from proxy.admin.observed.nodes import nodes
+from proxy.admin.storage import check as checking
+from proxy.clock import wall
 from proxy.console.api.routing import Answer, Api, Conf, TheDesk, WhatIf
 from proxy.console.jobs import EVENT_STREAM, Tell, answer_job
-from proxy.console.schemas.weekend import CheckStep, Draining, NodeView, StatusView
+from proxy.console.schemas.weekend import (
+    CheckStep,
+    DoctorView,
+    Draining,
+    NodeView,
+    StatusView,
+)
 
 api = Api("service")
 
@@ -40,6 +51,21 @@ async def drain(config: Conf, desk: TheDesk, what_if: WhatIf = False) -> Respons
 async def get_config(config: Conf) -> Response:
     """Every value in force, defaults too, secrets not."""
     return Answer(config.effective())
+
+
+@api.post(
+    "/store/check", DoctorView, media=(EVENT_STREAM,), role="admin", is_whole=True
+)
+async def check_store(request: Request, config: Conf) -> Response:
+    """Is the store whole, of this version, and can the service write it?"""
+
+    async def job(tell: Tell) -> Any:
+        def found(step: Step) -> None:
+            tell("step", asdict(step))
+
+        return steps_to_json(await checking.check(config.store_url, wall(), found))
+
+    return await answer_job(request, job)
 
 
 @api.post("/config/check", list[CheckStep], media=(EVENT_STREAM,), role="admin")
