@@ -67,8 +67,8 @@ PROMISES: Final = (
     Promise(
         "R9",
         "A storm bends it, does not break it",
-        "dialogs lose nothing; 503 carries Retry-After; over within 60 s; goodput stays "
-        "at least 0.8 of the maximum at three times the capacity",
+        "dialogs lose nothing; 503 carries Retry-After; over within 60 s; goodput "
+        "stays at least 0.8 of the maximum at three times the capacity",
         storm.sign_in_storm,
     ),
     Promise(
