@@ -138,6 +138,7 @@ soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, nod
 	    tests/sipp/test_register.py tests/location tests/wire/test_registrar.py \
 	    -k "promise or 20_000 or look_up or kill_9"
 	@WAYPOST_SOAK_NODES=300x30 WAYPOST_SOAK_WORKERS=300x30 $(BIN)/python -m pytest -s tests/chaos
+	@WAYPOST_SOAK_GUARD=3600 $(BIN)/python -m pytest -s tests/wire/test_guard.py -k good_pool
 	@WAYPOST_SOAK_AWAY=600 $(BIN)/python -m pytest -s tests/chaos/test_memory.py
 
 promises: packages $(DEV) $(STAMP) ## R1 to R14 of docs/reliability.md, held or not (ARGS='R2 R9'; LONG=1: as written; PAGE=1: into the page)

@@ -44,6 +44,8 @@ pool_fqdn = "{NEW}"
 expect_pool = "{OLD}"
 """
 PATIENCE = 30.0
+CLEAN = float(os.environ.get("WAYPOST_SOAK_GUARD", "0"))
+"""Seconds of load without a fault, an hour in `make soak`."""
 
 
 class SilentChannel(FrontEndServer):
@@ -360,10 +362,13 @@ async def test_a_channel_that_never_joins_is_found_by_probes_alone(
 
 async def test_load_on_a_good_pool_is_no_reason(tmp_path: Path) -> None:
     async with guarded(tmp_path) as it:
-        await it.arm("--probe")
-        for _ in range(10):
+        await it.arm("--probe", "--for", "2h")
+        rounds, end = 0, time.monotonic() + CLEAN
+        while rounds < 10 or time.monotonic() < end:
             assert set(await it.calls(20)) == {200}
-        await it.has_counted(200)
+            rounds += 1
+            it.new.seen.clear()
+        await it.has_counted(20 * rounds)
         guard = (await it.status())["guard"]
         assert (guard["state"], guard["failed"], guard["refused"]) == ("armed", 0, 0)
         await it.type("cutover", "confirm")

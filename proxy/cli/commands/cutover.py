@@ -171,10 +171,11 @@ def _print_made(outcome: Outcome, found: InForce, keeper: Keeper) -> None:
     if outcome.what_if:
         _print_diff(outcome)
         return
-    render.print_lines(_applied(_cutover_of(outcome)))
-    print(found)
+    lines = [*_applied(_cutover_of(outcome)), str(found)]
     if keeper.note or keeper.problem:
-        print(f"rollback: {keeper.note or keeper.problem}")
+        lines.append(f"rollback: {keeper.note or keeper.problem}")
+    for line in lines:
+        render.print_lines(render.fitted(line))
 
 
 @app.command()
