@@ -158,6 +158,6 @@ def page(
     return HTMLResponse(body, status, headers)
 
 
-def say(request: Request, text: str, **values: Any) -> str:
+def say(request: Request, text: str, /, **values: Any) -> str:
     """One text of ours in the language of whoever asks."""
     return site_of(request).words_of(request).say(text, **values)

@@ -39,7 +39,7 @@ class Words:
         own = Locale.parse(self.code).get_display_name(self.code)
         return (own or self.code).capitalize()
 
-    def say(self, text: str, **values: Any) -> str:
+    def say(self, text: str, /, **values: Any) -> str:
         """A text of ours in this language, its places filled."""
         found = self.texts.gettext(text) if text else ""
         return found % values if values else found

@@ -54,6 +54,14 @@
   document.addEventListener("htmx:sseBeforeMessage", hold);
   for (const each of ["htmx:afterRequest", "htmx:afterSettle", "htmx:sseMessage"]) document.addEventListener(each, keep);
 
+  // Escape closes what was opened over the page, as it closes a dialog.
+  document.addEventListener("keydown", (event) => {
+    const open = document.querySelector(".account[open]");
+    if (event.key !== "Escape" || !open || document.querySelector("dialog[open]")) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+
   // What was done, in a line that goes away by itself.
   let telling = 0;
   const tell = (text) => {

@@ -67,3 +67,11 @@ def test_every_sentence_is_said_somewhere():
     plain = (re.sub(r"%\(\w+\)s", "{}", each) for each in SENTENCES)
     as_said = [x.replace("%%", "%") if "{}" in x else x for x in plain]
     assert [each for each in as_said if each not in known] == []
+
+
+@pytest.mark.parametrize("text", SENTENCES)
+def test_every_sentence_can_be_said_with_its_names(text):
+    names = re.findall(r"%\((\w+)\)s", text)
+    values = {name: f"<{name}>" for name in names}
+    found = told(ITALIAN, text % values if names else text)
+    assert found.lang == "" and all(each in found.text for each in values.values())
