@@ -4,13 +4,11 @@ The counterpart is ``events.py``.  Commands are imperative.  Each is listed in
 ``server/event_log/codec.py`` as well, so that a replay can compare them.
 """
 
-from collections.abc import Sequence
-
 from proxy.location.binding import BindingChanges
 from proxy.pools.front_end import FrontEnd, Lookup
 from proxy.pools.health import Ejection
+from proxy.sip.finished import Finished
 from proxy.sip.flow import Flow, Listener
-from proxy.sip.message import Request
 from proxy.sip.native import mypyc_attr
 
 
@@ -220,48 +218,11 @@ class NoteFault:
 
 
 @mypyc_attr(acyclic=True)
-class LogAccess:
-    """One out-of-dialog request has ended: the material of one access line.
+class LogAccess(Finished):
+    """One out-of-dialog request has ended: the material of one access line, which
+    telemetry reads in batches, off the message path."""
 
-    ``attempts`` are (front end name or address, outcome, seconds) in the order tried.
-    ``status`` is what went back; ``seconds`` how long it took, and ``answered`` how
-    long until the first response other than 100 went back.  The request comes along
-    unread: telemetry reads it in batches, off the message path.
-    """
-
-    __slots__ = (
-        "answered",
-        "attempts",
-        "endpoint",
-        "pool",
-        "request",
-        "rule",
-        "seconds",
-        "source",
-        "status",
-    )
-
-    def __init__(
-        self,
-        request: Request,
-        source: Flow,
-        status: int,
-        seconds: float,
-        rule: str,
-        endpoint: str,
-        pool: str,
-        attempts: Sequence[tuple[str, str, float]],
-        answered: float,
-    ) -> None:
-        self.request = request
-        self.source = source
-        self.status = status
-        self.seconds = seconds
-        self.rule = rule
-        self.endpoint = endpoint
-        self.pool = pool
-        self.attempts = attempts
-        self.answered = answered
+    __slots__ = ()
 
 
 Command = (

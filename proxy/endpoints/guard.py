@@ -21,7 +21,8 @@ from proxy.endpoints.callers import (
     bucket_of_caller,
 )
 from proxy.endpoints.model import Cutover, Guard, Uptime
-from proxy.endpoints.usage import COUNTED, DOCTOR
+from proxy.endpoints.usage_book import COUNTED, DOCTOR
+from proxy.sip.finished import Group
 from proxy.sip.message import Request
 
 SERVED: Final = "served"
@@ -174,6 +175,13 @@ class GuardBook:
                 self._callers[record.request.value("call-id") or b""] = caller
         elif what.startswith(FAILED):
             self._counts[f"{caller} {FAILED_FOR}"] += 1
+
+    def count_all(self, group: Group) -> None:
+        """The same of several; most of the time nothing is guarded."""
+        self.turn()
+        if self._number:
+            for record, at in group:
+                self.count(record, at)
 
     def count_in_dialog(
         self, endpoint: str, pool: str, status: int, call_id: bytes

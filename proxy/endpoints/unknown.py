@@ -9,18 +9,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
-from proxy.endpoints.usage import (
-    COUNTED,
-    OTHERS,
-    Usage,
-    UsageRecord,
-    is_of_doctor,
-    merged,
-    row_of,
-    shortened,
-)
+from proxy.endpoints.usage import OTHERS, Usage, merged
+from proxy.endpoints.usage_book import COUNTED, is_of_doctor, row_of, shortened
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.finished import Finished
 from proxy.sip.uri import parse_uri
 
 MAX_UNKNOWN: Final = 10_000
@@ -52,7 +45,7 @@ class UnknownBook:
         self._counts: dict[tuple[str, str], Usage] = {}
         self.domains: Collection[str] = ()
 
-    def count(self, record: UsageRecord, at: float) -> None:
+    def count(self, record: Finished, at: float) -> None:
         """Take a refused request into account; ``at`` is wall-clock seconds."""
         request = record.request
         if record.status != _NOWHERE or request.method not in COUNTED:

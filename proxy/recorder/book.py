@@ -13,7 +13,8 @@ from proxy.recorder.tape import Taped, cseq_method_of
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
-from proxy.sip.flow import Ends, Flow
+from proxy.sip.finished import Finished, Group
+from proxy.sip.flow import Ends
 from proxy.sip.grammar import unfold
 from proxy.sip.masking import masked_start, masked_uri
 from proxy.sip.message import Request
@@ -23,6 +24,8 @@ EACH: Final = 1024
 """Bytes that a line may take on average."""
 _LINE: Final = 450
 """What a line takes besides what the caller wrote."""
+SLOW: Final = 0.2
+"""Seconds: what is faster is not slow, whatever the others are."""
 MOST_FAILURES: Final = 8
 _EACH_FAILURE: Final = 100
 """What a failure inside a dialog takes besides its words."""
@@ -178,38 +181,41 @@ class Book:
         self._by_call: dict[bytes, Line] = {}
         self._serial = 0
 
-    def add(
-        self,
-        at: float,
-        request: Request,
-        source: Flow,
-        status: int,
-        seconds: float,
-        rule: str,
-        endpoint: str,
-        pool: str,
-        attempts: Sequence[tuple[str, str, float]],
-    ) -> Line:
-        """A request outside a dialog has ended."""
-        lines, index = request.lines, request.index
-        call = lines[index["call-id"]]
-        # In the usual spelling; else the long way.
-        plain = call.startswith(b"Call-ID: ") and call.find(b" ", 9) < 0
+    def add(self, record: Finished, at: float) -> None:
+        """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
+        request, source = record.request, record.source
+        ends = source.ends
         line = Line(
             at,
             request.method,
             request.uri,
-            lines[index["from"]],
-            call[9:] if plain else request.value("call-id") or b"",
-            source.both_ends(),
-            status,
-            seconds,
-            rule,
-            endpoint,
-            pool,
-            attempts,
+            request.lines[request.index["from"]],
+            call_id_in(request),
+            source.both_ends() if ends is None else ends,
+            record.status,
+            record.seconds,
+            record.rule,
+            record.endpoint,
+            record.pool,
+            record.attempts,
         )
-        return self._write(line)
+        self._write(line)
+
+    def add_all(self, group: Group, watched: dict[bytes, float]) -> Group:
+        """The same of several; gives back those that may be worth keeping: what failed,
+        what was slow or tried twice, and what belongs to a call that is watched."""
+        notable: Group = []
+        for each in group:
+            record, at = each
+            self.add(record, at)
+            if (
+                record.status >= 400
+                or record.seconds >= SLOW
+                or len(record.attempts) > 1
+                or (watched and call_id_in(record.request) in watched)
+            ):
+                notable.append(each)
+        return notable
 
     def knows(self, call_id: bytes) -> bool:
         """Whether a line has this Call-ID."""
@@ -319,6 +325,14 @@ class Book:
             if aor and not (fits(aor, line.who) or fits(aor, dialled(line.uri))):
                 continue
             yield line
+
+
+def call_id_in(request: Request) -> bytes:
+    """Its Call-ID, in the usual spelling by the short way."""
+    line = request.lines[request.index["call-id"]]
+    if line.startswith(b"Call-ID: ") and line.find(b" ", 9) < 0:
+        return line[9:]
+    return request.value("call-id") or b""
 
 
 def reason_of(data: bytes) -> bytes:

@@ -1,27 +1,27 @@
 """The recorder: decides which calls are worth keeping, and takes them off the tape.
 
-It is told of every finished request (``count``, off the message path) and looks at the
-tape a few times a second.  A call is kept when it failed (a final answer of 400 or more
-that is no challenge and no answer to the caller's own CANCEL), when somebody else had
-to be tried, when something inside its dialog failed, or when it is among the slowest.
+It is told of every finished request (``count_all``, off the message path) and looks at
+the tape a few times a second.  A call is kept when it failed (a final answer of 400 or
+more that is no challenge and no answer to the caller's own CANCEL), when somebody else
+had to be tried, when something inside its dialog failed, or when it is among the
+slowest.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from proxy.recorder import allowance
 from proxy.recorder.allowance import LOOK, Allowance, some_of
-from proxy.recorder.book import Book, aor_of_line, fits, header_of
+from proxy.recorder.book import SLOW, Book, aor_of_line, call_id_in, fits, header_of
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
 from proxy.recorder.live import MOST_LIVE, Filter, FilterError, Live
 from proxy.recorder.tape import Tape, Taped
 from proxy.sip.display import visible
-from proxy.sip.flow import Flow
+from proxy.sip.finished import Finished, Group
 from proxy.sip.masking import masked_uri
-from proxy.sip.message import Request
 
 __all__ = ["LOOK", "MEGABYTE", "Recorder"]
 
@@ -36,24 +36,9 @@ WATCHED: Final = 32.0
 MOST_WATCHED: Final = 10_000
 """Calls that are watched at one time: more than can fail within ``WATCHED``."""
 SLOWEST: Final = 20
-SLOW: Final = 0.2
-"""Seconds: what is faster is not slow, whatever the others are."""
 SLOW_FOR: Final = 3600.0
 _CHALLENGES: Final = frozenset({401, 407})
 _CANCELLED: Final = 487
-
-
-class Record(Protocol):
-    """What the core tells of one request; ``core.commands.LogAccess``."""
-
-    request: Request
-    source: Flow
-    status: int
-    seconds: float
-    rule: str
-    endpoint: str
-    pool: str
-    attempts: Sequence[tuple[str, str, float]]
 
 
 @dataclass(slots=True)
@@ -106,30 +91,20 @@ class Recorder:
 
     # -- what happens ------------------------------------------------------------
 
-    def count(self, record: Record, at: float) -> None:
-        """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
-        status, attempts = record.status, record.attempts
-        self.book.add(
-            at,
-            record.request,
-            record.source,
-            status,
-            record.seconds,
-            record.rule,
-            record.endpoint,
-            record.pool,
-            attempts,
-        )
-        if status >= 400 and status not in _CHALLENGES:
-            self._want(record, at, "failed")
-        elif len(attempts) > 1:
-            self._want(record, at, "failover")
-        elif record.seconds >= SLOW and self._is_slow(record.seconds, at):
-            self._want(record, at, "slow")
-        elif self._watched:
-            call_id = record.request.value("call-id") or b""
-            if call_id in self._watched:
-                self.kept.note(call_id, _fact(record, at))
+    def count_all(self, group: Group) -> None:
+        """Requests outside a dialog have ended; each with its wall-clock seconds."""
+        for record, at in self.book.add_all(group, self._watched):
+            status = record.status
+            if status >= 400 and status not in _CHALLENGES:
+                self._want(record, at, "failed")
+            elif len(record.attempts) > 1:
+                self._want(record, at, "failover")
+            elif record.seconds >= SLOW and self._is_slow(record.seconds, at):
+                self._want(record, at, "slow")
+            else:
+                call_id = call_id_in(record.request)
+                if call_id in self._watched:
+                    self.kept.note(call_id, _fact(record, at))
 
     def look(self, now: float) -> None:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
@@ -157,8 +132,8 @@ class Recorder:
         for call_id in self.kept.shrink():
             self._watched.pop(call_id, None)
 
-    def _want(self, record: Record, at: float, why: str) -> None:
-        call_id = record.request.value("call-id") or b""
+    def _want(self, record: Finished, at: float, why: str) -> None:
+        call_id = call_id_in(record.request)
         wanted = self._wanted.get(call_id)
         if wanted is None:
             if len(self._wanted) >= allowance.MOST_A_LOOK and not record.attempts:
@@ -383,7 +358,7 @@ def _fits(call: KeptCall, wanted: Filter) -> bool:
     return True
 
 
-def _fact(record: Record, at: float) -> Fact:
+def _fact(record: Finished, at: float) -> Fact:
     request = record.request
     uri = masked_uri(request.uri).decode("utf-8", "replace")
     return Fact(

@@ -7,6 +7,7 @@ raises MalformedMessage and nothing else.
 import re
 from typing import Final
 
+from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.grammar import (
     BACKSLASH,
@@ -14,6 +15,7 @@ from proxy.sip.grammar import (
     CR,
     GREATER_THAN,
     LESS_THAN,
+    PERCENT,
     QUOTE,
     SEMICOLON,
     SPACE,
@@ -26,6 +28,7 @@ from proxy.sip.grammar import (
 from proxy.sip.host import canonical_host
 from proxy.sip.kept import keep
 from proxy.sip.native import mypyc_attr
+from proxy.sip.uri import parse_uri
 
 MAX_CSEQ: Final = 2**31 - 1
 
@@ -320,3 +323,32 @@ def parse_tokens(values: list[bytes]) -> list[str]:
                     raise MalformedMessage("list of tokens cannot be read")
                 tokens.append(token.decode("ascii").lower())
     return tokens
+
+
+_PLAIN_CALLER: Final = re.compile(rb"<sips?:([^>;?:@]+@[A-Za-z0-9.\-]*[A-Za-z0-9])[>;]")
+_callers: Final[dict[bytes, str]] = {}
+
+
+def caller_of(line: bytes) -> str:
+    """``user@host`` of a whole From line, in lower case, fit to be shown; empty when it
+    cannot be read.
+
+    Access log, ledger and guard ask for the same request one after the other, and a
+    client writes the same line again and again.
+    """
+    found = _callers.get(line)
+    if found is None:
+        found = _read_caller(line)
+        keep(_callers, line, found)
+    return found
+
+
+def _read_caller(line: bytes) -> str:
+    plain = _PLAIN_CALLER.search(line)
+    if plain is not None and PERCENT not in line and line.count(b"<") == 1:
+        return visible(plain[1].decode("utf-8", "replace").lower())
+    value = unfold(line.partition(b":")[2].strip())
+    try:
+        return visible(parse_uri(parse_name_addr(value).uri).key)
+    except MalformedMessage:
+        return ""

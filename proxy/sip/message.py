@@ -11,13 +11,11 @@ from typing import Final
 
 from proxy.sip.content_length import says_length
 from proxy.sip.cutting import cut
-from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.fields import Via, parse_cseq, parse_name_addr, parse_via, tag_of_line
+from proxy.sip.fields import Via, caller_of, parse_cseq, parse_via, tag_of_line
 from proxy.sip.grammar import (
     COMMA,
     CR,
-    PERCENT,
     TOKEN,
     after_comma,
     logical_lines,
@@ -27,13 +25,11 @@ from proxy.sip.grammar import (
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 from proxy.sip.names import METHODS, canonical_name, name_of_line
 from proxy.sip.native import mypyc_attr
-from proxy.sip.uri import parse_uri
 
 VERSION: Final = b"SIP/2.0"
 _VERSION: Final = re.compile(rb"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
 _STATUS: Final = re.compile(rb"[1-6][0-9][0-9]\Z")
 
-_PLAIN_AOR: Final = re.compile(rb"<sips?:([^>;?:@]+@[A-Za-z0-9.\-]*[A-Za-z0-9])[>;]")
 _SINGLE: Final = (
     "from to call-id cseq max-forwards content-length content-type expires".split()
 )
@@ -152,14 +148,7 @@ class Request(Message):
 
     def from_aor(self) -> str:
         """``user@host`` of From in lower case, fit to be shown; else empty."""
-        line = self.lines[self.index["from"]]
-        plain = _PLAIN_AOR.search(line)
-        if plain is not None and PERCENT not in line and line.count(b"<") == 1:
-            return visible(plain[1].decode("utf-8", "replace").lower())
-        try:
-            return visible(parse_uri(parse_name_addr(self.required("from")).uri).key)
-        except MalformedMessage:
-            return ""
+        return caller_of(self.lines[self.index["from"]])
 
     def __repr__(self) -> str:
         return f"<Request {self.method.decode('latin-1')} {self.uri!r}>"

@@ -7,7 +7,7 @@ each minute, used again and again, so nothing has to be swept.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from proxy.telemetry.record import AccessRecord
+from proxy.sip.finished import Finished
 
 MINUTES: Final = 10
 MOST_FRONT_ENDS: Final = 4_096
@@ -32,37 +32,47 @@ class RecentCalls:
     Of requests inside dialogs only failures are told, so only they are counted.
     """
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_slots", "_spelled")
 
     def __init__(self) -> None:
         # One [minute, calls, failed, failed in dialogs] for each place of the ring.
         self._slots: dict[Key, _Slots] = {}
+        self._spelled: dict[Key, _Slots] = {}  # the same, as names are written
 
-    def count(self, record: AccessRecord, at: float) -> None:
+    def count(self, record: Finished, at: float) -> None:
         """Take one request into account; our own chat probes do not count."""
         if record.rule == "probe":
             return
         minute = int(at // 60)
         for name, outcome, _ in record.attempts:
-            slot = self._slot((record.pool.lower(), name.lower()), minute)
+            slot = self._slot((record.pool, name), minute)
             slot[1] += 1
             slot[2] += is_failure(outcome)
 
     def count_in_dialog(self, pool: str, host: str, at: float) -> None:
         """Take a failure inside a dialog into account; of the front end the dialog
         knows one name or address."""
-        self._slot((pool.lower(), host.lower()), int(at // 60))[3] += 1
+        self._slot((pool, host), int(at // 60))[3] += 1
 
-    def _slot(self, key: Key, minute: int) -> list[int]:
-        slots = self._slots.get(key)
+    def _slot(self, spelled: Key, minute: int) -> list[int]:
+        slots = self._spelled.get(spelled)
         if slots is None:
-            if len(self._slots) >= MOST_FRONT_ENDS:
-                self._slots.clear()
-            slots = self._slots[key] = [[0, 0, 0, 0] for _ in range(MINUTES)]
+            slots = self._spelled_newly(spelled)
         slot = slots[minute % MINUTES]
         if slot[0] != minute:
             slot[:] = [minute, 0, 0, 0]
         return slot
+
+    def _spelled_newly(self, spelled: Key) -> _Slots:
+        if len(self._spelled) >= MOST_FRONT_ENDS:
+            self._slots.clear()
+            self._spelled.clear()
+        key = spelled[0].lower(), spelled[1].lower()
+        slots = self._slots.get(key)
+        if slots is None:
+            slots = self._slots[key] = [[0, 0, 0, 0] for _ in range(MINUTES)]
+        self._spelled[spelled] = slots
+        return slots
 
     def of(self, pool: str, names: Sequence[str], at: float) -> Recent:
         """What was counted under any of these names of one front end."""

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import Final
 
-from proxy.telemetry.record import AccessRecord
+from proxy.sip.finished import Finished
 
 BOUNDS: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -16,9 +16,11 @@ BOUNDS: Final = (
 )
 """Upper bounds of the latency buckets, seconds; 12 s is a request's whole budget."""
 
-_METHODS: Final = frozenset(
-    b"INVITE SUBSCRIBE REGISTER OPTIONS MESSAGE NOTIFY INFO REFER PUBLISH".split()
-)
+_METHODS: Final[dict[bytes, str]] = {
+    name.encode(): name
+    for name in "INVITE SUBSCRIBE REGISTER OPTIONS MESSAGE NOTIFY INFO REFER "
+    "PUBLISH".split()
+}
 
 
 class AccessTally:
@@ -33,23 +35,26 @@ class AccessTally:
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
 
-    def count(self, record: AccessRecord) -> None:
+    def count(self, record: Finished) -> None:
         """Take one finished request into account; our own chat probes do not count."""
         if record.rule == "probe":
             return
-        method = record.request.method
-        name = method.decode("ascii") if method in _METHODS else "other"
+        name = _METHODS.get(record.request.method, "other")
         self.finished[name, _class_of(record.status)] += 1
         self.buckets[bisect_left(BOUNDS, record.seconds)] += 1
         self.seconds += record.seconds
-        for _, outcome, _ in record.attempts:
-            self.attempts[record.pool, _outcome(outcome)] += 1
-        if len(record.attempts) > 1:
-            self.failovers[record.pool] += len(record.attempts) - 1
+        attempts = record.attempts
+        for each in attempts:
+            self.attempts[record.pool, _outcome(each[1])] += 1
+        if len(attempts) > 1:
+            self.failovers[record.pool] += len(attempts) - 1
+
+
+_CLASSES: Final = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx")
 
 
 def _class_of(status: int) -> str:
-    return f"{status // 100}xx"
+    return _CLASSES[status // 100] if 0 <= status < 700 else f"{status // 100}xx"
 
 
 def _outcome(word: str) -> str:

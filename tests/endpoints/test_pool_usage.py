@@ -14,7 +14,7 @@ from proxy.endpoints.pool_usage import (
     total,
     users_by_day,
 )
-from proxy.endpoints.usage import UsageBook
+from proxy.endpoints.usage_book import UsageBook
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.message import Request
 from tests.support.messages import read, request

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from proxy.endpoints.usage import OTHERS, Usage, UsageBook, merged, summarise
+from proxy.endpoints.usage import OTHERS, Usage, merged, summarise
+from proxy.endpoints.usage_book import UsageBook
 from proxy.sip.message import parse_message
 
 KEY = "ocschat@contoso.test"
@@ -90,7 +91,7 @@ def test_a_part_may_be_taken_and_nobody_is_lost_or_counted_twice():
 
 
 def test_strangers_cannot_make_us_keep_names_without_end(monkeypatch):
-    monkeypatch.setattr("proxy.endpoints.usage.MAX_NAMES", 2)
+    monkeypatch.setattr("proxy.endpoints.usage_book.MAX_NAMES", 2)
     rows = counted(*(record(user=f"u{n}") for n in range(5)), record(user="u0"))
     assert sum(row.count for row in rows.values()) == 6
     assert rows[KEY, OTHERS].count == 3 and rows[KEY, "u0@contoso.test"].count == 2

@@ -45,7 +45,7 @@ class World:
             *(message, self.client, status, seconds),
             *("endpoint" if attempts else rule, "", "", attempts, seconds),
         )
-        self.recorder.count(record, WALL + self.now)
+        self.recorder.count_all([(record, WALL + self.now)])
 
     def call(
         self,

@@ -56,7 +56,7 @@ async def test_a_start_that_fails_at_its_last_step_saves_what_it_has_counted(tmp
     )
 
     async def admin_fails(runtime):
-        runtime.access.ledger.count(record, 1_700_000_000.0)
+        runtime.access.ledger.count_all([(record, 1_700_000_000.0)])
         raise NetError("admin: the address is in use")
 
     with pytest.raises(NetError):

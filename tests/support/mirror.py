@@ -13,7 +13,7 @@ WIRES = frozenset(
         *("endpoints/model", "facts/model", "location/binding", "net/settings"),
         *("net/sink", "pools/front_end", "server/links", "server/part", "sip/errors"),
         *("sip/kept", "sip/limits", "store/actor", "store/audit_row", "store/errors"),
-        *("sip/native", "telemetry/record"),
+        *("sip/finished", "sip/native"),
         # put together what others decide
         *("cli/app", "cli/session", "core/proxy", "net/network", "server/admin_door"),
         *("server/faults", "server/recording", "server/serve"),

@@ -4,10 +4,18 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.core.commands import LogAccess
 from proxy.sip.flow import Flow, Listener
-from proxy.telemetry.access import MOST_URI, AccessLog, describe_attempts
+from proxy.telemetry.access import (
+    MOST_URI,
+    AccessLog,
+    access_fields,
+    describe_attempts,
+    json_line,
+)
 from tests.support.messages import read, request
 
 FLOW = Flow(Listener("udp", "10.0.0.5", 5060), "10.1.0.9", 40000)
@@ -45,6 +53,24 @@ def test_a_line_tells_who_asked_what_and_every_attempt() -> None:
         "pool": "pool",
         "attempts": "fe1 connect-timeout 2.0s → fe2 200 41ms",
     }
+
+
+_NAMES = st.text(max_size=6)
+_TRIED = st.tuples(_NAMES, st.sampled_from(["200", "refused"]), st.floats(0.0, 99.0))
+
+
+@given(
+    st.sampled_from(["sip:o@c.test", "sip:o:secret@c.test", "sip:\u00fc@c.test"]),
+    st.tuples(_NAMES, _NAMES, _NAMES),
+    st.lists(_TRIED, max_size=3),
+    st.floats(0.0, 99.0),
+)
+def test_a_line_of_json_says_what_a_console_line_says(uri, where, tried, took) -> None:
+    asked = read(request(f"INVITE {uri}", call_id='a"b\\c'))
+    record = LogAccess(asked, FLOW, 200, took, *where, tried, took)
+    line = json_line(record, 1_700_000_000.25)
+    assert line.endswith("}\n") and line.count("\n") == 1
+    assert json.loads(line) == access_fields(record, 1_700_000_000.25)
 
 
 def test_no_attempt_is_no_text() -> None:

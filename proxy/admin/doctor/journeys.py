@@ -15,7 +15,7 @@ from proxy.admin.doctor.verdicts import Step
 from proxy.config import Config
 from proxy.endpoints.canary import pool_for
 from proxy.endpoints.model import Endpoint
-from proxy.endpoints.usage import DOCTOR
+from proxy.endpoints.usage_book import DOCTOR
 from proxy.journey.probe import Probe, Way, probe
 from proxy.pools.front_end import FrontEnd
 

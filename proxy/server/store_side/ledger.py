@@ -12,9 +12,11 @@ import structlog
 from proxy import clock
 from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
 from proxy.endpoints.unknown import MOST_FRESH, UnknownBook, bounded_unknown
-from proxy.endpoints.usage import Usage, UsageBook, UsageRecord, bounded, merged
+from proxy.endpoints.usage import Usage, bounded, merged
+from proxy.endpoints.usage_book import UsageBook
 from proxy.server.runtime import Runtime
 from proxy.server.store_side.store_writes import StoreWrites
+from proxy.sip.finished import Group
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
 
@@ -27,7 +29,6 @@ SLICE: Final = 32
 once would hold up the messages behind them for some milliseconds."""
 MOST_UNSAVED: Final = 10_000
 """Clients that wait for a store that takes no changes."""
-_NOT_FOUND: Final = 404
 
 
 class LedgerWriter:
@@ -52,11 +53,10 @@ class LedgerWriter:
     def __len__(self) -> int:
         return len(self._unsaved)
 
-    def count(self, record: UsageRecord, at: float) -> None:
-        """Take a finished request into account; ``at`` is wall-clock seconds."""
-        if record.status == _NOT_FOUND:
+    def count_all(self, group: Group) -> None:
+        """Take finished requests into account."""
+        for record, at in self.book.count_all(group):
             self.unknown.count(record, at)
-        self.book.count(record, at)
 
     async def run(self) -> None:
         """Save for ever; what could not be saved is kept and tried again."""

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.endpoints.model import Canary, LearnedUri
-from proxy.endpoints.usage import UsageBook
+from proxy.endpoints.usage_book import UsageBook
 from proxy.location.binding import Binding
 from proxy.telemetry.tally import AccessTally
 from tests.support.messages import line_of, lines_of, request

@@ -1,6 +1,6 @@
 """The book is emptied when it is taken, and notes a user of a day once."""
 
-from proxy.endpoints.pool_book import PoolBook
+from proxy.endpoints.usage_book import PoolBook
 from tests.endpoints.test_pool_usage import DAY_ONE, KEY, POOL, call
 
 
