@@ -83,10 +83,14 @@ def _sorted_groups(items: list[pytest.Item]) -> tuple[list[Group], ...]:
     waiting: list[Group] = []
     computing: list[Group] = []
     for name in sorted(files, key=lambda name: not name.startswith(LONG)):
-        is_outside, computes = name.startswith(OUTSIDE), name.startswith(COMPUTES)
-        kind = outside if is_outside else computing if computes else waiting
+        is_outside = name.startswith(OUTSIDE)
+        kind = outside if is_outside else computing if _computes(name) else waiting
         kind.append(files[name])
     return outside, waiting, computing
+
+
+def _computes(name: str) -> bool:
+    return name.startswith(COMPUTES) and not name.startswith("tests/test_lanes.py")
 
 
 def _filled(numbers: range) -> int:
@@ -251,7 +255,7 @@ def _take(
     item, is_polite = next(items, None), False
     while item is not None:
         tell(now=item.nodeid)
-        if item.nodeid.startswith(COMPUTES) and not is_polite:
+        if _computes(item.nodeid) and not is_polite:
             os.nice(POLITE)
             is_polite = True
         following = next(items, None)  # it says which fixtures stay
