@@ -57,6 +57,7 @@ def _age(facts: Facts, now: float) -> Finding:
         text = f"the file is {hours:.0f} hours old: Lync may have changed since"
         return Finding("facts", AGE, "warning", text, fix)
     where = facts.computer or "a computer without a name"
-    age = "less than an hour" if hours < 1 else f"{hours:.0f} h"
-    text = f"{age} old, from {where}"
+    text = f"{hours:.0f} h old, from {where}"
+    if hours < 1:
+        text = f"less than an hour old, from {where}"
     return Finding("facts", AGE, "ok", text)
