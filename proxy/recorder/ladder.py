@@ -79,6 +79,8 @@ def steps_of(call: Call) -> tuple[list[Peer], list[Step]]:
         if not is_in and data.startswith("SIP/2.0 ") and not _is_passed_on(data, call):
             said = (_refused_by(call, data[8:11]), our_reason(data))
             step.reason = "; ".join(filter(None, said))
+        elif is_in and data.startswith("SIP/2.0 481"):
+            step.reason = _lost_dialog(data, peers[key])
         known[same] = step
         steps.append(step)
     everybody = list(peers.values())
@@ -125,6 +127,15 @@ def _refused_by(call: Call, status: str) -> str:
     return ""
 
 
+def _lost_dialog(data: str, peer: Peer) -> str:
+    """What a 481 inside a dialog means; of a BYE nothing: both have hung up."""
+    method = _CSEQ.search(data)
+    if method is None or method[2] in ("BYE", "CANCEL"):
+        return ""
+    who = peer.name or peer.address
+    return f"{who} does not know this dialog: it has ended it, or was started again"
+
+
 def _is_passed_on(data: str, call: Call) -> bool:
     """Whether somebody else gave this answer, and we only brought it."""
     status, method = data[8:11], _CSEQ.search(data)
@@ -158,6 +169,10 @@ def _broken_attempts(
                 for step in said:
                     # What it made us say to somebody else stands below it.
                     is_next = step.label == fact["method"] and not step.is_in
+                    is_answer = step.label[:3] == str(fact["status"])
+                    if is_answer and not step.is_in and step.at >= then - _CLOSE:
+                        then = min(then, step.at - 1e-6)
+                        break
                     if (
                         is_next
                         and -_CLOSE < step.at - then < _CLOSE

@@ -17,7 +17,7 @@ from proxy.cli.screen import render
 from proxy.cli.screen.spreadsheet import plain_cell
 from proxy.cli.session import Session
 from proxy.cli.typed.cmdlets import UsageError
-from proxy.cli.typed.instants import instant
+from proxy.cli.typed.instants import end, instant
 
 WATCH: Final = 1.0
 _OVERLAP: Final = 3.0
@@ -69,9 +69,11 @@ def calls(
             query[name] = text
     if failed:
         query["failed"] = "1"
-    for name, text in (("since", since), ("until", until)):
-        if text:
-            query[name] = str(instant(text, f"--{name}"))
+    begin = instant(since, "--since") if since else None
+    if begin is not None:
+        query["since"] = str(begin)
+    if until:
+        query["until"] = str(end(until, "--until", begin))
     found = _ask(session, query)
     if watch:
         session.stay()

@@ -20,6 +20,29 @@ def span(text: str, option: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def end(text: str, option: str, since: float | None) -> float:
+    """The same for the end of a stretch: a time of day is the first one after its
+    begin, without a begin today's, though it may be to come."""
+    match = _CLOCK.match(text.strip())
+    if match is None:
+        return instant(text, option)
+    begin = clock.wall() if since is None else since
+    then = _at(begin, match)
+    if since is not None and then.timestamp() < since:
+        then += timedelta(days=1)
+    return then.timestamp()
+
+
+def _at(day: float, found: "re.Match[str]") -> datetime:
+    """A time of day on the day of an instant."""
+    return datetime.fromtimestamp(day).replace(
+        hour=int(found[1]),
+        minute=int(found[2]),
+        second=int(found[3] or 0),
+        microsecond=0,
+    )
+
+
 def instant(text: str, option: str) -> float:
     """Seconds since the epoch; a time of day is the last one that has passed.
 
@@ -31,10 +54,7 @@ def instant(text: str, option: str) -> float:
         return now - span(text, option)
     match = _CLOCK.match(text)
     if match is not None:
-        today = datetime.fromtimestamp(now).replace(
-            hour=int(match[1]), minute=int(match[2]), second=int(match[3] or 0)
-        )
-        then = today.replace(microsecond=0)
+        then = _at(now, match)
         if then.timestamp() > now:
             then -= timedelta(days=1)
         return then.timestamp()

@@ -100,3 +100,29 @@ def test_a_refusal_says_which_rule_it_was() -> None:
     world.ended(asked, 404, rule="nowhere")
     text = " ".join(" ".join(shown(world)).split())
     assert "✗ rule nowhere: no rule knows the address: it is no endpoint" in text
+
+
+def test_the_last_attempt_breaks_before_our_answer() -> None:
+    world = failed_over()
+    asked = request()
+    world.now += 2
+    world.recorder.tape.woke(world.now)
+    world.sent(response(asked, 504, DIAGNOSTICS))
+    world.now += 0.0004
+    world.ended(asked, 504, (("fe1.contoso.test", "timeout", 2.0),), 2.0)
+    lines = shown(world)
+    broke = next(n for n, x in enumerate(lines) if "✗ fe1.contoso.test: timeout" in x)
+    answered = next(n for n, x in enumerate(lines) if "504" in x and "<" in x)
+    assert broke < answered
+
+
+def test_a_dialog_that_the_other_end_does_not_know_is_explained() -> None:
+    world = World()
+    asked = world.call("call-1")
+    info = world.heard(request("INFO sip:x@10.0.0.5", call_id="call-1", cseq=2))
+    world.sent(info, world.front_end)
+    world.heard(response(info, 481), world.front_end)
+    world.sent(response(info, 481))
+    assert asked
+    text = " ".join(" ".join(shown(world)).split())
+    assert text.count("fe1.contoso.test does not know this dialog") == 1

@@ -1,12 +1,12 @@
 """Instants and spans as they are typed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from proxy.cli.typed import instants
 from proxy.cli.typed.cmdlets import UsageError
-from proxy.cli.typed.instants import instant, span
+from proxy.cli.typed.instants import end, instant, span
 
 NOW = datetime(2026, 11, 28, 10, 40, 30).timestamp()
 
@@ -56,3 +56,15 @@ def test_an_instant_is_a_span_ago_a_time_of_day_or_a_date(text, at):
 def test_what_is_no_instant_says_how_to_write_one(text):
     with pytest.raises(UsageError, match=r"--since .* is no instant: write 10:40"):
         instant(text, "--since")
+
+
+def test_the_end_of_a_stretch_comes_after_its_begin():
+    now = datetime.fromtimestamp(NOW)
+    later = (now + timedelta(hours=2)).replace(second=0, microsecond=0)
+    if later.date() == now.date():
+        assert end(f"{later:%H:%M}", "--until", None) == later.timestamp()
+    for begin in (now - timedelta(hours=30), now - timedelta(minutes=5)):
+        found = end(f"{later:%H:%M}", "--until", begin.timestamp())
+        assert begin.timestamp() <= found < begin.timestamp() + 86_400
+        assert f"{datetime.fromtimestamp(found):%H:%M}" == f"{later:%H:%M}"
+    assert end("15m", "--until", None) == NOW - 900
