@@ -8,7 +8,6 @@ lies in a second pipe, for lanes that take no time from those in which peers wai
 
 import contextlib
 import ctypes
-import gc
 import os
 import pickle
 import selectors
@@ -57,8 +56,6 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         _filled(range(*each)) for each in pairwise(ends)
     ]
     sources = [*[(waiting, computing)] * wanted, (outside, computing), (computing,)]
-    gc.collect()
-    gc.freeze()  # what is collected stays as it is, shared by all
     lanes: list[_Lane] = []
     try:
         for number, each in enumerate(sources):
@@ -70,7 +67,6 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             lane.end()
         for each in pipes:
             os.close(each)
-        gc.unfreeze()
     return True
 
 
