@@ -78,16 +78,22 @@ class UserDays:
     days: tuple[int, ...]
 
 
-def users_left(rows: Iterable[UserDays], before: int) -> dict[str, int]:
-    """Distinct users seen after a day, by the pool that each was at last."""
-    last: dict[str, tuple[int, str]] = {}
+def users_left(
+    rows: Iterable[UserDays], before: int, leads_to: str = ""
+) -> dict[str, int]:
+    """Distinct users seen after a day, by the pool that each was at last.
+
+    A day is all that is known of when: of two pools on the same one the user was at
+    ``leads_to``, where the endpoint leads now, last.
+    """
+    last: dict[str, tuple[int, bool, str]] = {}
     for row in rows:
         newest = max(row.days, default=before)
         if newest > before:
-            seen = newest, row.pool_fqdn
+            seen = newest, row.pool_fqdn == leads_to, row.pool_fqdn
             last[row.aor] = max(last.get(row.aor, seen), seen)
     found: dict[str, int] = {}
-    for _, pool in last.values():
+    for *_, pool in last.values():
         found[pool] = found.get(pool, 0) + 1
     return found
 

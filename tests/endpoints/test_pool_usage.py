@@ -13,6 +13,7 @@ from proxy.endpoints.pool_usage import (
     bucket_of_time,
     total,
     users_by_day,
+    users_left,
 )
 from proxy.endpoints.usage_book import UsageBook
 from proxy.sip.flow import Flow, Listener
@@ -116,3 +117,11 @@ def test_rows_add_up_and_quantiles_are_bounds():
     assert total([row, row], POOL).calls == 200 and total([row], "x").calls == 0
     assert BOUNDS[0] == 0.001 and 11 < BOUNDS[-1] < 13
     assert bucket_of_time(99.0) == len(BOUNDS)
+
+
+def test_who_was_at_two_pools_on_one_day_is_left_where_the_endpoint_leads():
+    rows = [UserDays("a", pool, "x@a.test", (9, 10)) for pool in ("new", "old")]
+    assert users_left(rows, 8, "new") == {"new": 1}
+    assert users_left(rows, 8, "old") == {"old": 1}
+    earlier = [UserDays("a", "new", "x@a.test", (9,)), rows[1]]
+    assert users_left(earlier, 8, "new") == {"old": 1}

@@ -63,6 +63,7 @@ async def usage_page(request: Request, operator: Reader, config: Conf) -> Respon
         view.address: users_left(
             (x for x in rows if x.endpoint_key == view.summary.endpoint_key),
             today - days,
+            view.endpoint.pool_fqdn if view.endpoint else "",
         )
         for view in views
     }

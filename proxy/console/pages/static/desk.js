@@ -151,7 +151,7 @@
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     chart = new uPlot({
       width: box.clientWidth, height: box.clientHeight, legend: { show: false },
-      cursor: { show: false }, padding: [8, 8, 0, 0],
+      cursor: { show: false }, padding: [8, 20, 0, 0],
       scales: { y: { range: (_, low, high) => [0, Math.max(4, high * 1.1)] } },
       axes: [{ ...axis, size: 26, values: (_, ticks) => ticks.map((at) => { const t = new Date(at * 1000); return `${two(t.getHours())}:${two(t.getMinutes())}`; }) },
              { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000] }],
