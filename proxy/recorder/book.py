@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from proxy.recorder.tape import Taped, cseq_method_of
+from proxy.recorder.tape import Tape, Taped, cseq_method_of
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
@@ -22,6 +22,7 @@ from proxy.sip.uri import parse_uri
 
 EACH: Final = 1024
 """Bytes that a line may take on average."""
+_BLANK: Final = 0x20
 _LINE: Final = 450
 """What a line takes besides what the caller wrote."""
 SLOW: Final = 0.2
@@ -181,7 +182,7 @@ class Book:
         self._by_call: dict[bytes, Line] = {}
         self._serial = 0
 
-    def add(self, record: Finished, at: float) -> None:
+    def add(self, record: Finished, at: float) -> Line:
         """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
         request, source = record.request, record.source
         ends = source.ends
@@ -199,20 +200,24 @@ class Book:
             record.pool,
             record.attempts,
         )
-        self._write(line)
+        return self._write(line)
 
-    def add_all(self, group: Group, watched: dict[bytes, float]) -> Group:
+    def add_all(self, group: Group, watched: dict[bytes, float], tape: Tape) -> Group:
         """The same of several; gives back those that may be worth keeping: what failed,
-        what was slow or tried twice, and what belongs to a call that is watched."""
+        what was slow or tried twice, and what belongs to a call that is watched.
+
+        ``tape`` is told which calls wait for no answer any more."""
         notable: Group = []
         for each in group:
             record, at = each
-            self.add(record, at)
+            line = self.add(record, at)
+            if line.method == b"INVITE":
+                tape.answered(line.call_id)
             if (
                 record.status >= 400
                 or record.seconds >= SLOW
                 or len(record.attempts) > 1
-                or (watched and call_id_in(record.request) in watched)
+                or (watched and line.call_id in watched)
             ):
                 notable.append(each)
         return notable
@@ -258,18 +263,8 @@ class Book:
             sender = header_of(sight.data, b"from", b"f")
             call_id, ends = sight.call_id, sight.ends
             line = Line(
-                at,
-                method,
-                INSIDE.encode(),
-                b"From: " + sender,
-                call_id,
-                ends,
-                status,
-                0.0,
-                "",
-                "",
-                "",
-                (),
+                *(at, method, INSIDE.encode(), b"From: " + sender, call_id, ends),
+                *(status, 0.0, "", "", "", ()),
             )
             line.reason = reason
             line.failures = [failure]
@@ -330,8 +325,10 @@ class Book:
 def call_id_in(request: Request) -> bytes:
     """Its Call-ID, in the usual spelling by the short way."""
     line = request.lines[request.index["call-id"]]
-    if line.startswith(b"Call-ID: ") and line.find(b" ", 9) < 0:
-        return line[9:]
+    if line.startswith(b"Call-ID: "):
+        found = line[9:]
+        if found and _BLANK not in found:
+            return found
     return request.value("call-id") or b""
 
 

@@ -93,7 +93,7 @@ class Recorder:
 
     def count_all(self, group: Group) -> None:
         """Requests outside a dialog have ended; each with its wall-clock seconds."""
-        for record, at in self.book.add_all(group, self._watched):
+        for record, at in self.book.add_all(group, self._watched, self.tape):
             status = record.status
             if status >= 400 and status not in _CHALLENGES:
                 self._want(record, at, "failed")

@@ -26,17 +26,26 @@ _CSEQ: Final = re.compile(
     rb"\r\nCSeq[ \t]*:[ \t]*\d+[ \t]+([^ \t\r\n]+)", re.IGNORECASE
 )
 _PLAIN: Final = b"\r\nCall-ID: "
-_S, _SLASH, _TWO, _FOUR, _B, _N, _I = 0x53, 0x2F, 0x32, 0x34, 0x42, 0x4E, 0x49
+_TO: Final = re.compile(rb"\r\n(?:To|t)[ \t]*:[^\r]*;[ \t]*tag[ \t]*=", re.IGNORECASE)
+_S: Final = 0x53
+_B: Final = 0x42
+_N: Final = 0x4E
+_I: Final = 0x49
+_SLASH: Final = 0x2F
+_FOUR: Final = 0x34
+_BLANK: Final = 0x20
+_TAB: Final = 0x09
 _INVITE: Final = b" INVITE\r\n"
 _ENDED: Final = b"\r\nSubscription-State: terminated"
 
 
 def call_id_of(data: bytes) -> bytes:
     """The Call-ID of a message as it was written; empty when there is none to read."""
-    at = data.find(_PLAIN)
-    if at >= 0:
-        found = data[at + 11 : data.find(b"\r\n", at + 11)]
-        if found and found.find(b" ") < 0 and found.find(b"\t") < 0:
+    # Four bytes with a rare one at their end are found in a quarter of the time.
+    at = data.find(b"-ID:")
+    if at >= 6 and data[at - 6 : at + 5] == _PLAIN:
+        found = data[at + 5 : data.find(b"\r", at)]
+        if found and _BLANK not in found and _TAB not in found:
             return found
     match = _CALL_ID.search(data)
     return match[1] if match is not None else b""
@@ -70,16 +79,18 @@ class Chunk:
 
     ``items`` is flat: an instant, the ends and the bytes of what was heard then (None
     and nothing for a timer), and after that ends and bytes of all that was sent.
-    ``answered`` are the calls whose INVITE got its final answer in it.
+    ``answered`` are the calls whose INVITE is known to have its final answer since.
     """
 
     __slots__ = ("answered", "began", "items", "size")
 
-    def __init__(self, items: list[object], size: int, began: float) -> None:
+    def __init__(
+        self, items: list[object], size: int, began: float, answered: set[bytes]
+    ) -> None:
         self.items = items
         self.size = size
         self.began = began
-        self.answered: set[bytes] = set()
+        self.answered = answered
 
 
 class Tape:
@@ -91,6 +102,8 @@ class Tape:
     """
 
     __slots__ = (
+        "_answered",
+        "_at",
         "_began",
         "_carried",
         "_carried_size",
@@ -99,6 +112,8 @@ class Tape:
         "_fresh",
         "_held",
         "_items",
+        "_sights",
+        "_sights_size",
         "_size",
         "filled",
         "limit",
@@ -109,7 +124,11 @@ class Tape:
         self.filled: Callable[[], None] | None = None  # told when a piece is full
         self._items: list[object] = []
         self._held = 0
+        self._at = 0.0
         self._began = 0.0
+        self._answered: set[bytes] = set()
+        self._sights: list[Taped] = []
+        self._sights_size = 0
         self._chunks: list[Chunk] = []
         self._fresh: list[Chunk] = []
         self._size = 0
@@ -128,11 +147,19 @@ class Tape:
         items = self._items
         if held == 0:
             self._began = at
+        self._at = at
         ends = flow.ends
+        if ends is None:
+            ends = flow.both_ends()
         items.append(at)
-        items.append(flow.both_ends() if ends is None else ends)
+        items.append(ends)
         items.append(data)
-        self._held = held + len(data) + _EACH
+        size = len(data)
+        self._held = held + size + _EACH
+        if size > 11:
+            first = data[0]
+            if first in (_B, _N):
+                self._note(True, ends, data)
 
     def woke(self, at: float) -> None:
         """Something else than a message made the core speak."""
@@ -143,6 +170,7 @@ class Tape:
         items = self._items
         if held == 0:
             self._began = at
+        self._at = at
         items.append(at)
         items.append(None)
         items.append(b"")
@@ -154,9 +182,26 @@ class Tape:
         if self._held == 0:
             return  # nobody said when
         ends = flow.ends
-        items.append(flow.both_ends() if ends is None else ends)
+        if ends is None:
+            ends = flow.both_ends()
+        items.append(ends)
         items.append(data)
-        self._held += len(data) + _EACH
+        size = len(data)
+        self._held += size + _EACH
+        if size > 11 and data[8] >= _FOUR and data[0] == _S and data[3] == _SLASH:
+            self._note(False, ends, data)
+
+    def answered(self, call_id: bytes) -> None:
+        """The INVITE of this call has had its final answer."""
+        self._answered.add(call_id)
+
+    def _note(self, is_in: bool, ends: Ends, data: bytes) -> None:
+        """Something that ``look`` will want to see, as long as these are few."""
+        if is_in and not (data.startswith(b"BYE ") or data.startswith(b"NOTIFY ")):
+            return
+        self._sights_size += len(data)
+        if self._sights_size < self.limit // 4:
+            self._sights.append(Taped(self._at, is_in, ends, data, b""))
 
     # -- reading it --------------------------------------------------------------
 
@@ -168,14 +213,23 @@ class Tape:
     def look(self, now: float) -> list[Taped]:
         """What is worth a second look since the last one: final answers of 400 and
         more that went out, and what ends a dialog."""
+        found: list[Taped] = []
+        for sight in self._sights:
+            data = sight.data
+            if sight.is_in and data[0] == _N and data.find(_ENDED) < 0:
+                continue
+            sight.call_id = call_id_of(data)
+            if not sight.is_in and data.find(_INVITE) >= 0:
+                self._answered.add(sight.call_id)
+            found.append(sight)
+        self._sights = []
+        self._sights_size = 0
         self._turn()
         for call_id in self._done:
             self._put_down(call_id)
         self._done = []
-        found: list[Taped] = []
-        for chunk in self._fresh:
-            _look_at(chunk, found)
-            if self._carried:
+        if self._carried:
+            for chunk in self._fresh:
                 self._done += [x for x in chunk.answered if x in self._carried]
         self._drop(now)
         return found
@@ -242,11 +296,12 @@ class Tape:
     def _turn(self) -> None:
         if not self._items:
             return
-        chunk = Chunk(self._items, self._held, self._began)
+        chunk = Chunk(self._items, self._held, self._began, self._answered)
         self._chunks.append(chunk)
         self._fresh.append(chunk)
         self._size += chunk.size
         self._items = []
+        self._answered = set()
         self._held = 0
         self._shrink()
 
@@ -266,6 +321,7 @@ class Tape:
     def _carry(self, chunk: Chunk) -> None:
         """Take along what belongs to calls that have no answer yet."""
         waiting = {x for x in self._carried if x not in chunk.answered}
+        asked: dict[bytes, bytes] = {}
         items, place, count = chunk.items, 0, len(chunk.items)
         while place < count:
             if not isinstance(items[place], float):
@@ -277,11 +333,14 @@ class Tape:
             if data and data[0] == _I and data.startswith(b"INVITE "):
                 call_id = call_id_of(data)
                 if call_id not in chunk.answered:
-                    waiting.add(call_id)
+                    asked[call_id] = data
+        waiting |= asked.keys()
         for later in self._chunks:
             if not waiting:
                 return
             waiting -= later.answered
+        # Who is told of the end of a call is not told of that of an INVITE inside one.
+        waiting -= {x for x in waiting if x in asked and _TO.search(asked[x])}
         found: list[Taped] = []
         _find_in(items, waiting, found)
         for taped in found:
@@ -307,42 +366,6 @@ class Tape:
         if len(self._chunks) == 1 and self._chunks[0].began < now - SECONDS:
             self._size = 0
             self._chunks = []
-
-
-def _look_at(chunk: Chunk, found: list[Taped]) -> None:
-    items, answered = chunk.items, chunk.answered
-    at, place, count = 0.0, 0, len(chunk.items)
-    while place < count:
-        item = items[place]
-        if isinstance(item, float):
-            at = item
-            ends, data = items[place + 1], items[place + 2]
-            place += 3
-            if ends is None:
-                continue
-            assert isinstance(ends, Ends) and isinstance(data, bytes)
-            if len(data) < 4:
-                continue
-            first = data[0]
-            if (first == _B and data.startswith(b"BYE ")) or (
-                first == _N and data.startswith(b"NOTIFY ") and data.find(_ENDED) >= 0
-            ):
-                found.append(Taped(at, True, ends, data, call_id_of(data)))
-        else:
-            data = items[place + 1]
-            place += 2
-            assert isinstance(data, bytes)
-            if (
-                len(data) > 11
-                and data[8] >= _TWO
-                and data[0] == _S
-                and data[3] == _SLASH
-            ):
-                if data.find(_INVITE) >= 0:
-                    answered.add(call_id_of(data))
-                if data[8] >= _FOUR:
-                    assert isinstance(item, Ends)
-                    found.append(Taped(at, False, item, data, call_id_of(data)))
 
 
 def _find_in(
