@@ -54,6 +54,7 @@ def is_key(name: str) -> bool:
     section, _, key = name.partition(".")
     field = keys_of(Config).get(section)
     kind = field.type if field else None
+    kind = next(iter(get_args(kind)), kind)  # [[pool]] is a list of sections
     return isinstance(kind, type) and issubclass(kind, Section) and key in keys_of(kind)
 
 
