@@ -7,15 +7,18 @@ lines and count them, and one line says how many as soon as it reads again.
 O_NONBLOCK is never set on the descriptor we were given: it belongs to the open file,
 which the parent, the terminal and the other workers share.  We open a pipe or a
 terminal once more instead, and tell a socket with each ``send`` not to wait.  A regular
-file has no reader, and is written as it is.
+file has no reader; its disk can be full, and then it is a reader that stands still: the
+rest of a line that it took half of follows when there is room.
 """
 
 import asyncio
+import errno
 import io
 import os
 import select
 import socket
 import stat
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +34,7 @@ TRY_AGAIN: Final = 0.1
 PATIENCE: Final = 0.5
 """Seconds that the end of the process waits for a reader."""
 
+_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 _NO_WAIT: Final = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 _outlets: "weakref.WeakValueDictionary[tuple[int, int, int], Outlet]" = (
     weakref.WeakValueDictionary()
@@ -147,7 +151,10 @@ class Outlet:
                     self._keep(self._loss())
         except (BlockingIOError, InterruptedError):
             return False
-        except OSError:  # the reader has gone: this will never be read
+        except OSError as err:
+            if err.errno in _NO_ROOM:  # nothing is torn: the rest goes when it can
+                return False
+            # The reader has gone: this will never be read.
             lost = sum(each.count(b"\n") for each in waiting)
             self.written -= lost
             self.dropped += lost
@@ -194,6 +201,9 @@ class _Door:
 
     def wait(self, seconds: float) -> None:
         """Until it may be possible again."""
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            time.sleep(seconds)  # to poll, a file on a full disk is writable
+            return
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         poll.poll(seconds * 1000)

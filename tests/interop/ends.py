@@ -10,7 +10,7 @@ import uuid
 from proxy.journey.link import Address, DatagramSocket, Link, StreamLink
 from proxy.journey.wire import Header, Message, response, route_set, tag_of, uri_of
 
-PATIENCE = 4.0
+PATIENCE = 10.0
 FINAL = "a final response"
 
 

@@ -1,6 +1,5 @@
 """A cutover of 1,000 endpoints while calls arrive: none fails, none sees half of it."""
 
-import asyncio
 import json
 import os
 import time
@@ -10,6 +9,7 @@ from proxy.admin import cutover
 from proxy.endpoints.plan import Plan, PlannedChange
 from tests.sipp.runner import Sipp
 from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
+from tests.support.until import comes_true, told
 
 ROWS = 1000
 LOAD = os.environ.get("WAYPOST_SOAK_CUTOVER", "300x6")  # calls/s x seconds
@@ -57,7 +57,7 @@ async def test_no_call_fails_and_none_sees_a_mixed_table(tmp_path: Path) -> None
         addresses = [(each.host, each.port) for each in (old, new)]
         async with two_pools(tmp_path, *addresses, JSON) as scene:
             await switch(scene, OLD, create=True)
-            await asyncio.sleep(1.0)
+            await scene.follows()
             caller = Sipp(
                 tmp_path,
                 "uac_cutover",
@@ -68,7 +68,13 @@ async def test_no_call_fails_and_none_sees_a_mixed_table(tmp_path: Path) -> None
                 fields=users,
             )
             await caller.start()
-            await asyncio.sleep(SECONDS / 2)
+
+            def half_is_done() -> bool:
+                done = told(scene.service.log, "request.finished")
+                invites = sum(line["method"] == "INVITE" for line in done)
+                return invites >= RATE * SECONDS / 2
+
+            await comes_true(half_is_done, SECONDS + 30, every=0.1)
             seconds = await switch(scene, NEW)
             outcome = await caller.wait(SECONDS + 30)
             await scene.service.stop()

@@ -7,11 +7,13 @@ import os
 import select
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 import pytest
 
 from proxy.telemetry.outlet import KEPT, Outlet, outlet_of
+from tests.support.small_disk import fill, make_room, needs_root, small_disk
 
 LINE = "x" * 999 + "\n"
 
@@ -118,6 +120,24 @@ def test_a_file_gets_every_line(tmp_path: object) -> None:
         outlet_of(stream).put("ä\udc80\n")
         stream.seek(0)
         assert stream.buffer.read() == b"\xc3\xa4\\udc80\n"
+
+
+@needs_root
+def test_a_line_that_a_full_disk_took_half_of_is_ended_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk") as disk, (disk / "log").open("w") as stream:
+        outlet = outlet_of(stream)
+        assert outlet.put("first\n")
+        fill(disk)
+        kept = sum(outlet.put(LINE) for _ in range(3_000))
+        assert outlet.dropped == 3_000 - kept > 0
+        make_room(disk)
+        assert outlet.put("after\n")
+        lines = (disk / "log").read_text().splitlines()
+        assert lines[: kept + 1] == ["first", *[LINE.strip()] * kept]
+        assert json.loads(lines[kept + 1])["count"] == outlet.dropped
+        assert lines[kept + 2 :] == ["after"]
 
 
 def test_a_stream_in_memory_is_written_as_it_is() -> None:
