@@ -60,14 +60,20 @@ class Engine:
             raise Broken(self.name, data, self._error(data) or error) from error
 
     def _error(self, data: bytes) -> BaseException | None:
-        begun = time.thread_time()
         try:
-            self.target(data)
-            took = time.thread_time() - begun
+            # Once may be the collector, which looks at all that this process holds.
+            took = self._seconds(data)
+            if took >= SLOW:
+                took = min(self._seconds(data) for _ in range(3))
             assert took < SLOW, f"{took:.2f} s for {len(data)} bytes"
         except Exception as error:
             return error
         return None
+
+    def _seconds(self, data: bytes) -> float:
+        begun = time.thread_time()
+        self.target(data)
+        return time.thread_time() - begun
 
     def _smaller(self, data: bytes, kind: type[BaseException]) -> bytes:
         """Leave out what is not needed, in ever smaller pieces."""
