@@ -1,11 +1,14 @@
-"""The tape: every message of the last seconds, as references to bytes that are there.
+"""The tape: every message of the last seconds.
 
-The message path only appends; what a message says is read later and for many at once,
-by ``look`` (a few times a second) and ``find`` (when a call is worth keeping).  The
+The message path only appends references to bytes that are there; what a message says is
+read later and for many at once, by ``look`` (a few times a second) and ``find`` (when a
+call is worth keeping).  A piece that is full is copied into one block of bytes: the
+messages in it can go, and the next ones use memory that the caches still hold.  The
 tape is bounded by bytes and by age.  Compiled together with the core.
 """
 
 import re
+from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -30,7 +33,6 @@ _TO: Final = re.compile(rb"\r\n(?:To|t)[ \t]*:[^\r]*;[ \t]*tag[ \t]*=", re.IGNOR
 _S: Final = 0x53
 _B: Final = 0x42
 _N: Final = 0x4E
-_I: Final = 0x49
 _SLASH: Final = 0x2F
 _FOUR: Final = 0x34
 _BLANK: Final = 0x20
@@ -77,20 +79,57 @@ class Taped:
 class Chunk:
     """A closed piece of the tape.
 
-    ``items`` is flat: an instant, the ends and the bytes of what was heard then (None
-    and nothing for a timer), and after that ends and bytes of all that was sent.
-    ``answered`` are the calls whose INVITE is known to have its final answer since.
+    ``marks`` is flat: an instant and the ends of what was heard then (None for a
+    timer), and after that the ends of all that was sent.  The bytes stand in ``block``
+    one after the other, in the ``sizes`` given.  ``answered`` are the calls whose INVITE
+    is known to have its final answer since; ``asked`` those whose INVITE is in here
+    without one, and whether that was inside a dialog.
     """
 
-    __slots__ = ("answered", "began", "items", "size")
+    __slots__ = ("answered", "asked", "began", "block", "marks", "size", "sizes")
 
     def __init__(
         self, items: list[object], size: int, began: float, answered: set[bytes]
     ) -> None:
-        self.items = items
         self.size = size
         self.began = began
         self.answered = answered
+        self.asked: dict[bytes, bool] = {}
+        marks: list[object] = []
+        parts: list[bytes] = []
+        place, count = 0, len(items)
+        while place < count:
+            mark = items[place]
+            marks.append(mark)
+            is_in = isinstance(mark, float)
+            if is_in:
+                place += 1
+                marks.append(items[place])
+            data = items[place + 1]
+            place += 2
+            assert isinstance(data, bytes)
+            parts.append(data)
+            if is_in and data.startswith(b"INVITE "):
+                call_id = call_id_of(data)
+                if call_id not in answered:
+                    self.asked[call_id] = _TO.search(data) is not None
+        self.marks = marks
+        self.block = b"".join(parts)
+        self.sizes = array("I", [len(part) for part in parts])
+
+    def items(self) -> list[object]:
+        """What it was made of, the bytes beside their ends again."""
+        found: list[object] = []
+        at = number = 0
+        for mark in self.marks:
+            found.append(mark)
+            if isinstance(mark, float):
+                continue
+            end = at + self.sizes[number]
+            found.append(self.block[at:end])
+            at = end
+            number += 1
+        return found
 
 
 class Tape:
@@ -258,7 +297,7 @@ class Tape:
             first += 1
         for chunk in chunks[first:]:
             if not (stale and chunk in self._fresh):
-                _find_in(chunk.items, wanted, found)
+                _find_in(chunk.items(), wanted, found)
         return found
 
     def reach(self, since: float, most: int) -> tuple[float, int]:
@@ -285,7 +324,7 @@ class Tape:
         """Every message since the last look."""
         found: list[Taped] = []
         for chunk in self._fresh:
-            _find_in(chunk.items, None, found)
+            _find_in(chunk.items(), None, found)
         return found
 
     def _fill(self) -> None:
@@ -320,29 +359,19 @@ class Tape:
 
     def _carry(self, chunk: Chunk) -> None:
         """Take along what belongs to calls that have no answer yet."""
+        asked = chunk.asked
         waiting = {x for x in self._carried if x not in chunk.answered}
-        asked: dict[bytes, bytes] = {}
-        items, place, count = chunk.items, 0, len(chunk.items)
-        while place < count:
-            if not isinstance(items[place], float):
-                place += 2
-                continue
-            data = items[place + 2]
-            place += 3
-            assert isinstance(data, bytes)
-            if data and data[0] == _I and data.startswith(b"INVITE "):
-                call_id = call_id_of(data)
-                if call_id not in chunk.answered:
-                    asked[call_id] = data
         waiting |= asked.keys()
         for later in self._chunks:
             if not waiting:
                 return
             waiting -= later.answered
         # Who is told of the end of a call is not told of that of an INVITE inside one.
-        waiting -= {x for x in waiting if x in asked and _TO.search(asked[x])}
+        waiting -= {x for x in waiting if asked.get(x, False)}
+        if not waiting:
+            return
         found: list[Taped] = []
-        _find_in(items, waiting, found)
+        _find_in(chunk.items(), waiting, found)
         for taped in found:
             self._carried.setdefault(taped.call_id, []).append(taped)
             self._carried_size += len(taped.data) + _EACH
