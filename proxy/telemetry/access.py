@@ -1,7 +1,7 @@
 """Access lines: one per out-of-dialog request, written in batches.
 
-The core hands over requests as it finished them; reading fields, wording and writing
-happen a few times a second for all of them together.
+The core hands over requests as it finishes them.  A few times a second, off the message
+path, we read their fields, put them into words and write them, all together.
 """
 
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ MAX_PENDING = 20_000
 READ_AT_ONCE: Final = 16 * 1024
 """Bytes of one write where we are the only writer."""
 MOST_URI: Final = 1024
-"""Bytes of a Request-URI: no longer one is served (``sip.limits``), and to look for
-secrets in what a stranger made longer would cost more than to refuse it."""
+"""Bytes of a Request-URI in a line.  We serve no longer one (``sip.limits``), and to
+search a longer one for secrets would cost more than to refuse the request."""
 _MOST_WORDS: Final = 1024
 _LONGEST_WORD: Final = 128
 """Pieces of lines that are remembered, and bytes of one."""
 _wheres: Final[dict[tuple[str, str, str], str]] = {}
 _uris: Final[dict[bytes, str]] = {}
 SOON: Final = 32
-"""Lines that are written without waiting for the next regular flush."""
+"""When so many lines wait they are written, before the next regular flush."""
 
 
 class Counting(Protocol):
-    """Who wants to know of every request: ledger, recorder."""
+    """What takes every finished request: ledger, recorder."""
 
     def count_all(self, group: Group) -> None:
         """Take finished requests into account."""
@@ -96,8 +96,8 @@ def access_fields(record: Finished, at: float) -> dict[str, object]:
 
 
 def json_line(record: Finished, at: float) -> str:
-    """``access_fields`` as one line of JSON, without the detour of a dictionary: that
-    and the encoder cost four times as much."""
+    """``access_fields`` as one line of JSON, written directly: a dictionary and the
+    encoder cost four times as much."""
     request, source = record.request, record.source
     tenths = _tenths(record.seconds)
     attempts = record.attempts
@@ -162,8 +162,9 @@ class AccessLog:
     """Collects records and writes them, as JSON or ``key=value`` lines.
 
     ``tally``, ``recent``, ``ledger`` and ``recorder`` get every record, whether
-    ``writes`` is on or off.  ``piece`` is the most bytes of one write: several
-    processes that write into one pipe would tear longer ones apart.
+    ``writes`` is on or off.  ``piece`` is the most bytes of one write where several
+    processes write into one pipe, because the kernel may mix longer writes; 0 where we
+    are alone.
     """
 
     __slots__ = (
@@ -205,12 +206,12 @@ class AccessLog:
             return
         pending.append((record, at))
         if len(pending) % SOON == 0:
-            # Little and often: a long pause here would be a late answer there.
+            # Little and often: while we write here, no message is read.
             self.flush()
 
     def pool_failed(self, failure: PoolFailure, at: float) -> None:
-        """A pool has failed inside a dialog, of which there is no line; ``at`` is
-        wall-clock seconds."""
+        """Count a failure of a pool inside a dialog, which has no access line; ``at``
+        is wall-clock seconds."""
         self.recent.count_in_dialog(failure.pool_fqdn, failure.host, at)
         if self.guard is not None:
             self.guard.count_in_dialog(
@@ -221,7 +222,7 @@ class AccessLog:
             )
 
     def flush(self) -> None:
-        """Write everything kept, in one write; waits for no reader."""
+        """Count everything kept and write it; waits for no reader."""
         if not self._pending:
             return
         pending, self._pending = self._pending, []
@@ -248,7 +249,7 @@ class AccessLog:
                 line = _console_line(access_fields(record, at))
             else:
                 line = json_line(record, at)
-            # Whole lines together, as many as fit.
+            # One write has whole lines only, as many as fit.
             length = len(line) if line.isascii() else len(line.encode())
             if held and size + length > most:
                 self._put(held)

@@ -2,7 +2,7 @@
 
 Event names are ``noun.verb`` in the past tense, keys are those of
 ``docs/observability.md``.  Bodies and credentials never get here.  Access lines have a
-writer of their own (``access.py``): a log call per message would be too dear.
+writer of their own (``access.py``), because a structlog call for each is too slow.
 """
 
 import logging
@@ -22,14 +22,14 @@ _LEVELS = {
     "error": logging.ERROR,
 }
 repeats = Repeats()
-"""The one of this process: a reload must not make it tell everything again."""
+"""One for the process: a reload must not write again what was held back as repeated."""
 
 
 class Bridge(logging.Handler):
-    """What libraries tell through ``logging``, asyncio before all others.
+    """Takes what libraries log through ``logging``, above all asyncio.
 
-    Without this module it would go straight to standard error, which may wait for its
-    reader, and once for each of a thousand equal events.
+    Without it their lines would go straight to standard error.  A write there may wait
+    for its reader, and a thousand equal events would be a thousand lines.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -48,7 +48,7 @@ class Bridge(logging.Handler):
 
 
 def is_console(log_format: str, stream: TextIO) -> bool:
-    """What ``auto`` means: a console on a terminal, JSON elsewhere."""
+    """Whether lines are for people; ``auto`` means on a terminal, else JSON."""
     return log_format == "console" or (log_format == "auto" and stream.isatty())
 
 
@@ -83,7 +83,7 @@ def set_up_logs(log_format: str, level: str, stream: TextIO = sys.stderr) -> Non
 def _on_one_line(
     logger: object, method: str, event: structlog.types.EventDict
 ) -> structlog.types.EventDict:
-    """Values may come from strangers; only a traceback has lines."""
+    """Escape line ends in values, which may come from strangers; not in a traceback."""
     for key, value in event.items():
         if key != "exception" and isinstance(value, str):
             event[key] = visible(value)

@@ -80,7 +80,7 @@ class Outlet:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing: what can leave has left."""
+        """Do nothing: ``put`` has sent all that the reader takes."""
 
     def put(self, text: str) -> bool:
         """Whole lines; False when they had to be dropped."""
@@ -89,7 +89,8 @@ class Outlet:
             return self._write_plainly(text, lines)
         data = text.encode(self._encoding, "backslashreplace")
         is_stuck = bool(self._waiting) and not self._send_waiting()
-        # Once something is lost all is, up to the line that tells of it.
+        # After the first lost line we lose all, up to the line that says how many:
+        # what came first explains what came later (decision 80).
         if is_stuck and (self._lost or self._size + len(data) > KEPT):
             self._lost += lines
             self.dropped += lines
@@ -102,7 +103,7 @@ class Outlet:
         return True
 
     def drain(self, patience: float = PATIENCE) -> None:
-        """The end is near: wait a little for the reader, and no longer."""
+        """Before the process ends: wait at most ``patience`` seconds for the reader."""
         until = clock.monotonic() + patience
         while not self._send_waiting():
             left = until - clock.monotonic()
@@ -176,7 +177,7 @@ class Outlet:
         )
 
     def _try_again_soon(self) -> None:
-        """With the next line or in a moment, whichever is first."""
+        """Send what waits with the next line or in a moment, whichever comes first."""
         if self._again is not None:
             return
         with suppress(RuntimeError):  # no loop runs: then with the next line
@@ -200,7 +201,7 @@ class _Door:
         self._descriptor = descriptor
 
     def wait(self, seconds: float) -> None:
-        """Until it may be possible again."""
+        """Wait until ``send`` may work again, at most so long."""
         if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             time.sleep(seconds)  # to poll, a file on a full disk is writable
             return
@@ -237,7 +238,7 @@ def _send_a_little(descriptor: int, data: bytes) -> int:
 
 
 def _nothing() -> None:
-    """A descriptor that is not ours stays open."""
+    """Closes nothing: the descriptor is not ours."""
 
 
 def _forget_all() -> None:

@@ -1,7 +1,7 @@
 """Calls and failures of the last minutes, by pool and front end.
 
-Counted from access records when they are flushed, off the message path.  A slot for
-each minute, used again and again, so nothing has to be swept.
+They are counted from access records when those are flushed, off the message path.  Each
+front end has a ring of slots, one for each minute, so nothing has to be swept.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from proxy.sip.finished import Finished
 
 MINUTES: Final = 10
 MOST_FRONT_ENDS: Final = 4_096
-"""Names come and go with DNS: when there are as many, all are forgotten."""
+"""Names come and go with DNS; when there are so many, we forget all of them."""
 
 Key = tuple[str, str]
 _Slots = list[list[int]]
@@ -29,7 +29,7 @@ class Recent(NamedTuple):
 class RecentCalls:
     """What front ends were asked in the last ``MINUTES`` minutes, this one included.
 
-    Of requests inside dialogs only failures are told, so only they are counted.
+    Of requests inside dialogs the core tells only the failures, so only they count.
     """
 
     __slots__ = ("_slots", "_spelled")
@@ -37,7 +37,8 @@ class RecentCalls:
     def __init__(self) -> None:
         # One [minute, calls, failed, failed in dialogs] for each place of the ring.
         self._slots: dict[Key, _Slots] = {}
-        self._spelled: dict[Key, _Slots] = {}  # the same, as names are written
+        # The same by names as they were written: each spelling is lowered only once.
+        self._spelled: dict[Key, _Slots] = {}
 
     def count(self, record: Finished, at: float) -> None:
         """Take one request into account; our own chat probes do not count."""
@@ -50,8 +51,8 @@ class RecentCalls:
             slot[2] += is_failure(outcome)
 
     def count_in_dialog(self, pool: str, host: str, at: float) -> None:
-        """Take a failure inside a dialog into account; of the front end the dialog
-        knows one name or address."""
+        """Take a failure inside a dialog into account; ``host`` is the one name or
+        address of the front end that the dialog knows."""
         self._slot((pool, host), int(at // 60))[3] += 1
 
     def _slot(self, spelled: Key, minute: int) -> list[int]:
@@ -88,5 +89,5 @@ class RecentCalls:
 
 
 def is_failure(outcome: str) -> bool:
-    """A word (``refused``) is one, and so is what a server says of itself (5xx)."""
+    """Whether the front end failed: a word such as ``refused``, or a 5xx of its own."""
     return not outcome.isdigit() or outcome.startswith("5")

@@ -2,7 +2,7 @@
 
 Only warnings and errors are held back.  A traceback is written once a minute for the
 place that raised it, whatever the values around it; any other line ten times a minute
-if it says the same each time.  The next line that is written says how many were not.
+if it says the same each time.  The next line of the kind says how many were held back.
 """
 
 import sys
@@ -19,6 +19,7 @@ WINDOW: Final = 60.0
 """Seconds in which a line counts as the same event."""
 SAME_LINES: Final = 10
 KINDS: Final = 256
+"""Kinds of lines that are remembered; the one written longest ago gives way."""
 _LEVELS: Final = ("warning", "error", "critical")
 
 _Key = tuple[object, ...]
