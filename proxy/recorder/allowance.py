@@ -1,7 +1,8 @@
-"""How much one look of the recorder may do.
+"""How much work one look of the recorder may do.
 
-Nobody's message comes in while it looks, and a flood gives it more to do than it is
-worth.  A look that comes sooner may do so much less.
+A look runs in the event loop, so no message is read while it lasts, and a flood could
+fill it with work that helps nobody.  A look that comes early may do less, in proportion
+to the time since the last one.
 """
 
 import math
@@ -10,26 +11,27 @@ from typing import Final
 from proxy.recorder.tape import Tape, Taped
 
 LOOK: Final = 0.25
-"""Seconds between two looks, or less; then each may do so much less."""
+"""Seconds between two looks; a full piece of the tape asks for one sooner."""
 MOST_A_LOOK: Final = 50
-"""Calls that are taken off the tape in one look: an outage must not cost the rest."""
+"""Calls taken off the tape in one look, so that an outage holds up no other call."""
 MOST_TAKEN: Final = 500
-"""Messages that are masked and kept in one look, of all calls together; a call that
-there is no room for any more is not kept, and counted."""
+"""Messages masked and kept in one look, of all calls together.  A call for which there
+is no room left is not kept; ``Recorder.skipped`` counts it."""
 MOST_OF_ONE: Final = 100
-"""Of these, so many of one call: its first ones and its last."""
+"""So many of these may be of one call: its first messages and its last."""
 MOST_FAILED: Final = 400
-"""Failures of calls that the book knows, read in one look; of others so few as above.
-A flood of what cannot be read is refused by the thousand, and held up others' calls."""
+"""Failures read in one look, of calls that the book knows; of other calls a look reads
+``MOST_A_LOOK``.  We refuse a flood of unreadable messages by the thousand, and to read
+every refusal held up other calls."""
 MOST_READ: Final = 4 * 1024 * 1024
-"""Bytes of the tape that are read a second for what calls have said before: a flood
-fills the tape, and each look would want all of it."""
+"""Bytes of the tape read in a second for what calls said before they failed.  A flood
+fills the tape, and each look would want to read all of it."""
 READ_AHEAD: Final = 2.0
-"""Seconds for which that may be saved up: to read it takes 5 ms at most."""
+"""Seconds for which this may be saved up: reading so much takes 5 ms at most."""
 
 
 class Allowance:
-    """What is left to do; ``begin`` starts a look."""
+    """What the present look may still do; ``begin`` starts a look."""
 
     __slots__ = ("_may_read", "looked_at", "part")
 
@@ -39,7 +41,7 @@ class Allowance:
         self._may_read = MOST_READ * READ_AHEAD
 
     def begin(self, now: float) -> None:
-        """A look at this instant of the loop's clock."""
+        """Start a look; ``now`` is the loop's time in seconds."""
         passed = max(now - self.looked_at, 0.0)
         self.looked_at = now
         self.part = min(passed / LOOK, 1.0)
@@ -70,14 +72,14 @@ class Allowance:
         return math.ceil(most * self.part)
 
     def reach(self, tape: Tape, since: float) -> float:
-        """From when on the tape is read for what was said since ``since``."""
+        """From when on the tape may be read: ``since``, or later if it is too much."""
         since, size = tape.reach(since, int(self._may_read))
         self._may_read -= size
         return since
 
 
 def some_of(found: list[Taped]) -> list[Taped]:
-    """As much of a call as is kept in one look: how it began, and how it ended."""
+    """What one look keeps of a call: how it began, and how it ended."""
     if len(found) <= MOST_OF_ONE:
         return found
     first = MOST_OF_ONE // 4

@@ -1,8 +1,8 @@
 """The book of the last calls: who asked what, where it went, how it ended.
 
-One line for each request outside a dialog; what happens inside the dialog later is
-noted in the same line.  Lines keep references to pieces of the request and are put into
-words when somebody asks.  Bounded by count and by bytes.
+Each request outside a dialog has one line, which also notes what happens later inside
+the dialog.  A line keeps references to pieces of the request; they are put into words
+only when somebody asks.  The book is bounded by count and by bytes.
 """
 
 from collections import deque
@@ -26,14 +26,16 @@ _BLANK: Final = 0x20
 _LINE: Final = 450
 """What a line takes besides what the caller wrote."""
 SLOW: Final = 0.2
-"""Seconds: what is faster is not slow, whatever the others are."""
+"""Seconds: a faster request is never slow, however fast the others are."""
 MOST_FAILURES: Final = 8
 _EACH_FAILURE: Final = 100
 """What a failure inside a dialog takes besides its words."""
 MOST_REASON: Final = 512
 """Bytes of what an answer says about why it failed."""
 _NO_FAILURE: Final = frozenset({401, 407, 487})
+"""Challenges, and what a caller gets for its own CANCEL."""
 _SAME: Final = 1.0
+"""Seconds: an answer so close to a line, with its status, is the one it tells of."""
 INSIDE: Final = "(in a dialog)"
 """In place of the URI of a dialog that began before this book."""
 
@@ -203,10 +205,10 @@ class Book:
         return self._write(line)
 
     def add_all(self, group: Group, watched: dict[bytes, float], tape: Tape) -> Group:
-        """The same of several; gives back those that may be worth keeping: what failed,
-        what was slow or tried twice, and what belongs to a call that is watched.
+        """Add several; returns those that may be worth keeping: what failed, what was
+        slow or tried twice, and what belongs to a call that is watched.
 
-        ``tape`` is told which calls wait for no answer any more."""
+        ``tape`` is told which calls have their final answer."""
         notable: Group = []
         for each in group:
             record, at = each
@@ -227,7 +229,7 @@ class Book:
         return call_id in self._by_call
 
     def seen(self, sight: Taped, offset: float) -> None:
-        """What ends a dialog, or fails in one, as the tape has it."""
+        """Note what the tape saw in a dialog; ``offset`` makes wall-clock time."""
         line = self._by_call.get(sight.call_id)
         at = sight.at + offset
         if not sight.is_in:
@@ -249,6 +251,7 @@ class Book:
             and abs(line.at - at) < _SAME
             and not line.failures
         ):
+            # The line has this answer already, from its access record.
             if not line.reason:
                 line.reason = reason
                 self._grow(line, len(reason))
@@ -291,7 +294,7 @@ class Book:
         self._shrink()
 
     def _shrink(self) -> None:
-        """The oldest lines go."""
+        """Drop the oldest lines until both bounds hold."""
         lines = self.lines
         while len(lines) > self.count or (self.size > self.count * EACH and lines):
             gone = lines.popleft()
@@ -308,7 +311,7 @@ class Book:
         since: float = 0.0,
         until: float = float("inf"),
     ) -> Iterator[Line]:
-        """The newest first; ``aor`` may be the beginning of an address."""
+        """Lines that fit, the newest first; ``aor`` may be a user without a host."""
         aor, endpoint = plain_address(aor), plain_address(endpoint)
         for line in reversed(self.lines):
             if not since <= line.at <= until:
@@ -323,7 +326,7 @@ class Book:
 
 
 def call_id_in(request: Request) -> bytes:
-    """Its Call-ID, in the usual spelling by the short way."""
+    """The request's Call-ID; the usual spelling is read without the parser."""
     line = request.lines[request.index["call-id"]]
     if line.startswith(b"Call-ID: "):
         found = line[9:]
@@ -339,7 +342,7 @@ def reason_of(data: bytes) -> bytes:
 
 
 def _said(reason: bytes) -> str:
-    """As it may be shown; one of full length is most likely cut."""
+    """A reason as it may be shown; one of full length was most likely cut."""
     return _text(masked_start(reason, MOST_REASON - 1))
 
 

@@ -1,4 +1,4 @@
-"""HEP3, the protocol in which Homer and its kin are told of messages.
+"""HEP3, the protocol by which Homer and similar servers are sent copies of messages.
 
 A packet is ``HEP3``, its length, and chunks: vendor (0: the generic ones), type,
 length with this head of six bytes, value; all numbers in network order.
@@ -12,7 +12,7 @@ from proxy.recorder.pcap import ends_of
 AGENT: Final = 2_009
 """Our capture agent's number, by which Homer tells senders apart."""
 MOST: Final = 65_000
-"""Bytes of a datagram; what is longer loses the end of its (masked) body."""
+"""Bytes of SIP in one datagram; a longer message loses the end of its (masked) body."""
 _FAMILY, _PROTOCOL, _SOURCE_4, _TO_4, _SOURCE_6, _TO_6 = 1, 2, 3, 4, 5, 6
 _SOURCE_PORT, _TO_PORT, _SECONDS, _MICROSECONDS, _TYPE, _AGENT = 7, 8, 9, 10, 11, 12
 _PAYLOAD, _CORRELATION = 15, 17
@@ -21,7 +21,7 @@ _INET, _INET6, _UDP, _TCP = 2, 10, 17, 6
 
 
 def packet(message: dict[str, Any], call_id: bytes) -> bytes:
-    """One message as ``KeptMessage.to_json`` tells it."""
+    """The packet for one message, which is as ``KeptMessage.to_json`` makes it."""
     data = message["data"].encode("latin-1")[:MOST]
     local, peer = ends_of(message)
     source, to = (peer, local) if message["direction"] == "in" else (local, peer)

@@ -1,6 +1,6 @@
-"""One answer out of those of several workers, or nodes.
+"""One answer made of the answers of several workers or nodes.
 
-A message that one worker hands to another is heard by both: it is told once.
+When a worker hands a message to another one, both have heard it: it is told once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 from proxy.recorder.book import INSIDE
 
 HANDED_WITHIN: Final = 0.25
-"""Seconds in which a message is in the hands of another worker."""
+"""Seconds within which a message that was handed over is with the other worker."""
 
 Answer = dict[str, Any]
 
@@ -44,8 +44,8 @@ def join_traces(answers: Sequence[Answer]) -> Answer:
 def join_calls(answers: Sequence[Answer]) -> Answer:
     """Lines of several books, the newest first.
 
-    What happened inside a dialog may stand in another worker's book than its first
-    request: such a line of failures goes into the line that it belongs to.
+    What happened inside a dialog may stand in another worker's book than the request
+    that began it.  The failures of such a line are moved into the line of that request.
     """
     lines = [line for answer in answers for line in answer["calls"]]
     whole = {x["call_id"]: x for x in lines if x["request_uri"] != INSIDE}
@@ -68,6 +68,7 @@ def _last_at(call: Answer) -> float:
 
 
 def _told_once(messages: Iterable[Answer]) -> list[Answer]:
+    """Messages by time; of one that was handed over, what the first worker heard."""
     found: list[Answer] = []
     heard: dict[tuple[str, str, str], Answer] = {}
     for message in sorted(messages, key=lambda each: each["at"]):

@@ -1,7 +1,8 @@
 """Calls that are kept: their messages, masked, and what we know about them.
 
-Bounded by bytes.  What was refused at the door (anybody can send that) has a quarter of
-the room and no more, so that a scan cannot push out the call that matters.
+Bounded by bytes.  Requests that we refused without trying a front end have a quarter of
+the room and no more: anybody can send them, and a scan must not push out the call that
+matters.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ _EACH: Final = 400
 """What a kept message, or a fact, takes besides its bytes."""
 _EACH_ATTEMPT: Final = 120
 MOST_FACTS: Final = 8
+"""Facts about one call, and reasons to keep it."""
 MOST_MESSAGES: Final = 2000
 """Messages of one call: a dialog that goes on for days keeps its beginning."""
 
@@ -62,7 +64,7 @@ class KeptMessage:
 
 @dataclass(slots=True)
 class Fact:
-    """What became of one request of a call: ours to tell, no message says it."""
+    """What became of one request of a call; only we know it, no message says it."""
 
     at: float
     method: str
@@ -97,7 +99,10 @@ class Fact:
 
 @dataclass(slots=True)
 class KeptCall:
-    """A call; ``why`` are the reasons to keep it, ``live`` the filters it fits."""
+    """A call; ``why`` are the reasons to keep it, ``live`` the live traces it fits.
+
+    ``is_refused``: no front end was tried for any of its requests.
+    """
 
     call_id: bytes
     why: list[str]
@@ -194,16 +199,16 @@ class Kept:
         return message
 
     def note(self, call_id: bytes, fact: Fact) -> None:
-        """Keep what became of a request of a call, when that is open."""
+        """Keep what became of a request, if its call is kept."""
         call = self.calls.get(call_id)
         if call is not None and len(call.facts) < MOST_FACTS:
             call.facts.append(fact)
             self._grow(call, fact.size)
 
     def shrink(self) -> list[bytes]:
-        """Give up the oldest, those refused at the door first when there are many.
+        """Give up the oldest calls until the bounds hold; returns their Call-IDs.
 
-        Tells the Call-IDs of those that went.
+        Refused calls go first while they take more than their quarter.
         """
         gone = []
         while self.refused_size > self.limit // 4:
@@ -219,7 +224,7 @@ class Kept:
         self.size = self.refused_size = 0
 
     def failed(self) -> Iterator[KeptCall]:
-        """Those that are kept for themselves, and not for a live filter alone."""
+        """Calls that have a reason to be kept besides a live trace."""
         return (x for x in self.calls.values() if any(w != "live" for w in x.why))
 
     def _grow(self, call: KeptCall, by: int) -> None:

@@ -1,7 +1,7 @@
 """A call as steps: who said what to whom, and where it broke.  Pure.
 
-Repeated messages are counted, not repeated.  ``cli/screen/call_ladder`` draws them, and
-the console's API tells them.
+Retransmissions are counted, not shown again.  ``cli/screen/call_ladder`` draws the
+steps, and the console's API returns them.
 """
 
 import re
@@ -18,7 +18,7 @@ _REASON: Final = re.compile(
 _CSEQ: Final = re.compile(r"\r\nCSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE)
 _PAIR: Final = re.compile(r';[ \t]*([\w-]+)[ \t]*=[ \t]*"([^"]*)"')
 _CLOSE: Final = 0.01
-"""Seconds within which two notes are of one instant."""
+"""Seconds within which two steps count as simultaneous."""
 _WENT_WELL: Final = re.compile(r"[123]\d\d\Z")
 
 
@@ -28,7 +28,10 @@ Call = dict[str, Any]
 
 @dataclass(slots=True)
 class Step:
-    """One line of the ladder: an arrow, or (without a peer) words of ours."""
+    """One line of the ladder: an arrow, or (with ``peer`` -1) a remark of ours.
+
+    Instants are seconds since the epoch; ``until`` is that of the last repetition.
+    """
 
     at: float
     peer: int
@@ -42,7 +45,7 @@ class Step:
 
 @dataclass(slots=True)
 class Peer:
-    """Somebody who said or heard something: one address over one transport."""
+    """Whoever said or heard something: one address over one transport."""
 
     transport: str
     address: str
@@ -62,7 +65,7 @@ def steps_of(call: Call) -> tuple[list[Peer], list[Step]]:
             peers[key] = Peer(message["transport"], message["peer"], name)
         data = message["data"]
         is_in = message["direction"] == "in"
-        # A repeated message is the same to the last byte of its head; ours are too.
+        # Retransmissions have the same bytes (RFC 3261 section 17), ours as well.
         same = (*key, is_in, data)
         repeated = known.get(same)
         if repeated is not None:
@@ -128,7 +131,10 @@ def _refused_by(call: Call, status: str) -> str:
 
 
 def _lost_dialog(data: str, peer: Peer) -> str:
-    """What a 481 inside a dialog means; of a BYE nothing: both have hung up."""
+    """What a 481 inside a dialog means; empty for BYE and CANCEL.
+
+    For these it only says that the other end had finished at the same time.
+    """
     method = _CSEQ.search(data)
     if method is None or method[2] in ("BYE", "CANCEL"):
         return ""
@@ -137,7 +143,10 @@ def _lost_dialog(data: str, peer: Peer) -> str:
 
 
 def _is_passed_on(data: str, call: Call) -> bool:
-    """Whether somebody else gave this answer, and we only brought it."""
+    """Whether a peer gave this answer and we only forwarded it.
+
+    Answers below 400 count as such: they need no reason from us.
+    """
     status, method = data[8:11], _CSEQ.search(data)
     if status < "400":
         return True
@@ -153,12 +162,14 @@ def _is_passed_on(data: str, call: Call) -> bool:
 def _broken_attempts(
     call: Call, said: Sequence[Step], peers: Sequence[Peer]
 ) -> list[Step]:
-    """An attempt that came to nothing says so at the instant it was given up."""
+    """A remark for each attempt that failed, at the instant it was given up."""
     steps = []
     for fact in call["facts"]:
         left = sum(each["seconds"] for each in fact["attempts"])
         at = fact["at"]
         for each in fact["attempts"]:
+            # Attempts follow one another, so this one ended as long before ``at`` as
+            # the later ones took.
             left -= each["seconds"]
             if not _WENT_WELL.match(each["outcome"]):
                 took = span(each["seconds"])
@@ -167,7 +178,8 @@ def _broken_attempts(
                     label += ", the next one is tried"
                 then = at - left
                 for step in said:
-                    # What it made us say to somebody else stands below it.
+                    # Our answer, or the request to the next one, followed from the
+                    # failure: it stands below the remark.
                     is_next = step.label == fact["method"] and not step.is_in
                     is_answer = step.label[:3] == str(fact["status"])
                     if is_answer and not step.is_in and step.at >= then - _CLOSE:
@@ -185,5 +197,5 @@ def _broken_attempts(
 
 
 def span(seconds: float) -> str:
-    """How long, for people."""
+    """A duration for people."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -19,7 +19,7 @@ class FilterError(ValueError):
 
 
 class Filter:
-    """What a call must fit, all of it; made from the words of a question."""
+    """What a call must fit, in every part; made from the words of a question."""
 
     def __init__(self, words: Mapping[str, str]) -> None:
         self.wanted = {name: words[name] for name in NAMES if words.get(name)}
@@ -53,6 +53,7 @@ class Filter:
             elif name == "call_id":
                 is_fit = taped.call_id == wanted.encode("utf-8", "surrogateescape")
             elif name == "endpoint":
+                # As it was dialled: what we send has the pool's host (decision 2).
                 is_fit = taped.is_in and fits(wanted, _dialled_in(taped.data))
             elif name == "pool":
                 is_fit = pools.get(taped.ends.host, "") == wanted.lower()
@@ -80,7 +81,7 @@ def _dialled_in(data: bytes) -> str:
 
 
 class Live:
-    """One live trace; ``until`` is the loop's time.  Bounded, whatever comes."""
+    """One live trace; ``until`` is the loop's time.  What it remembers is bounded."""
 
     def __init__(self, name: str, wanted: Filter, until: float) -> None:
         self.name = name
@@ -90,7 +91,10 @@ class Live:
         self._half: dict[bytes, set[str]] = {}
 
     def takes(self, taped: Taped, pools: Mapping[str, str]) -> bool:
-        """Whether this message makes a call fit that did not before."""
+        """Whether this message makes a call fit that did not before.
+
+        Different messages of the call may fit different parts of the filter.
+        """
         call_id = taped.call_id
         if not call_id or call_id in self.calls:
             return False

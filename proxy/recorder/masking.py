@@ -1,7 +1,7 @@
 """What a message must lose before it may be kept: bodies, credentials, tokens.
 
-Lines stay lines, so that a masked message is still one that tools read; only values go.
-When in doubt more is masked than would have to be.  Nothing here raises, whatever a
+Only values are masked and lines stay lines, so that tools can still read the message.
+In doubt we mask too much rather than too little.  Nothing here raises, whatever a
 stranger has sent.
 """
 
@@ -23,7 +23,7 @@ _SECRET_NAMES: Final = re.compile(
     rb"auth|token|secret|passw|passphrase|\bpwd\b|credential|cookie|api-?key|ticket"
     rb"|(?:^|[-_])key(?:$|[-_])|signature|^identity$|^p-dcs-|private|bearer|session-?key"
 )
-"""Parts of header names whose values are nobody's business, in lower case."""
+"""Parts of header names (in lower case) whose values are secret."""
 _SCHEMES: Final = re.compile(
     rb"[ \t]*(Digest|Basic|Bearer|NTLM|Kerberos|TLS-DSK|Negotiate)(?=[ \t\r\n])",
     re.IGNORECASE,
@@ -35,7 +35,7 @@ _EXACT: Final = frozenset(
         *(b"in-reply-to", b"expires", b"timestamp", b"content-type"),
     }
 )
-"""Values that hold no URI and no secret, and that tools compare."""
+"""Fields whose values stay: they hold no URI and no secret, and tools compare them."""
 
 _LONG_NAMES: Final = {short.encode(): full.encode() for short, full in COMPACT.items()}
 
@@ -46,7 +46,8 @@ def masked_head(data: bytes) -> tuple[bytes, bytes]:
     pieces = _BREAK.split(head)
     for place in range(0, len(pieces), 2):
         if place and not pieces[place]:
-            # A blank line in another convention: what follows is no header.
+            # An empty line that ends in a bare CR or LF: a lenient reader ends the
+            # head here, so we take what follows for the body.
             body = b"".join(pieces[place + 2 :]) + body
             pieces = pieces[: place - 1]
             break
@@ -60,8 +61,8 @@ def masked_head(data: bytes) -> tuple[bytes, bytes]:
 def body_mask(head: bytes, size: int) -> bytes:
     """What stands for a body of ``size`` bytes that was not kept.
 
-    As long as the body was, because Content-Length says so; one line of SDP, because a
-    reader of SDP wants one.
+    It is as long as the body was, so that Content-Length stays true.  For SDP it is one
+    line of SDP, because a reader of SDP wants one.
     """
     return (b"s=" + b"*" * size)[:size] if b"sdp" in head.lower() else b"*" * size
 

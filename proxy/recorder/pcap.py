@@ -1,8 +1,9 @@
 """Kept messages as a capture file that Wireshark, tshark and sngrep read.
 
-Frames are made up around the messages: IP and UDP as they were, one TCP stream for each
-connection.  What came out of TLS stands there as plain TCP, and our port 5061 as 5060,
-for a reader would look for a handshake there.  Pure.
+The recorder keeps messages and no packets, so the frames around them are made up: the
+addresses are the real ones, and each connection is one TCP stream.  What came out of
+TLS is written as plain TCP and port 5061 as 5060, because a reader expects a handshake
+on 5061.  Pure.
 """
 
 import struct
@@ -83,9 +84,10 @@ def _plain(end: End) -> End:
 def _ip(
     source: Address, to: Address, protocol: int, head: bytes, data: bytes, at: int
 ) -> bytes:
-    """A packet; the checksum of ``head`` belongs at ``at``."""
+    """An IP packet; ``head`` is TCP's or UDP's, and its checksum belongs at ``at``."""
     size = len(head) + len(data)
     pseudo = source.packed + to.packed + struct.pack(">II", size, protocol)
+    # Zero would mean that there is no checksum (RFC 768).
     check = _checksum(pseudo + head + data) or 0xFFFF
     head = head[:at] + struct.pack(">H", check) + head[at + 2 :]
     if source.version == 6:
@@ -98,7 +100,7 @@ def _ip(
 
 
 def _checksum(data: bytes) -> int:
-    """RFC 1071."""
+    """The Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
     total = sum(struct.unpack(f">{len(data) // 2}H", data))

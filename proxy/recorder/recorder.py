@@ -1,10 +1,10 @@
 """The recorder: decides which calls are worth keeping, and takes them off the tape.
 
-It is told of every finished request (``count_all``, off the message path) and looks at
-the tape a few times a second.  A call is kept when it failed (a final answer of 400 or
-more that is no challenge and no answer to the caller's own CANCEL), when somebody else
-had to be tried, when something inside its dialog failed, or when it is among the
-slowest.
+The recorder is told of every finished request (``count_all``, off the message path) and
+looks at the tape a few times a second (decision 98).  It keeps a call that failed (a
+final answer of 400 or more that is no challenge and no answer to the caller's own
+CANCEL), that needed a second front end, in whose dialog something failed, or that is
+among the slowest.
 """
 
 import math
@@ -29,8 +29,8 @@ MEGABYTE: Final = 1024 * 1024
 BEFORE: Final = 5.0
 BEFORE_REFUSED: Final = 0.3
 IN_DIALOG: Final = 60.0
-"""Seconds read before a call (a challenge is part of it), before one that went nowhere,
-and of a dialog in which something failed."""
+"""Seconds of tape read before a call (its challenge is part of it), before a call that
+we sent nowhere, and before a failure inside a dialog."""
 WATCHED: Final = 32.0
 """Seconds for which what follows is kept too: as long as a transaction lives."""
 MOST_WATCHED: Final = 10_000
@@ -51,7 +51,7 @@ class _Wanted:
     since: float
     """The loop's time from which on its messages are looked for."""
     is_cancel: bool
-    """487 alone: only worth keeping when the caller did not ask for it."""
+    """Nothing but 487: worth keeping only if the caller sent no CANCEL."""
 
 
 def _no_names() -> dict[str, str]:
@@ -59,10 +59,10 @@ def _no_names() -> dict[str, str]:
 
 
 class Recorder:
-    """One process's; ``limit`` is in bytes, for tape and kept calls together.
+    """One process's recorder; ``limit`` is bytes, for tape and kept calls together.
 
-    ``offset`` makes wall-clock time of the loop's; ``names`` gives those of front ends
-    by their addresses.
+    ``offset`` is what the wall clock is ahead of the loop's time, in seconds; ``names``
+    gives the names of front ends by their addresses.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class Recorder:
         """The pools of front ends, by their addresses."""
         self.live: dict[str, Live] = {}
         self.skipped = 0
-        """Calls that were worth keeping, and too many at a time."""
+        """Calls that were worth keeping, but there were too many at a time."""
         self._offset = offset
         self._room = Allowance()
         self._wanted: dict[bytes, _Wanted] = {}
         self._slowest: list[tuple[float, float]] = []  # seconds, at
         self._watched: dict[bytes, float] = {}
-        """Until when what follows is kept; of calls that are kept, and of no other."""
+        """Call-IDs of kept calls: until when (loop time) we keep what they say next."""
 
     # -- what happens ------------------------------------------------------------
 
@@ -110,6 +110,8 @@ class Recorder:
         """Take what is wanted off the tape; ``now`` is the loop's time."""
         offset = self._offset()
         self._room.begin(now)
+        # Unknown calls have an allowance of their own: a flood of them leaves the
+        # known ones theirs.
         room = [self._room.calls, self._room.failures]
         for sight in self.tape.look(now):
             if not sight.is_in:
@@ -133,6 +135,7 @@ class Recorder:
             self._watched.pop(call_id, None)
 
     def _want(self, record: Finished, at: float, why: str) -> None:
+        """Ask for a call at the next look; in a crowd only refusals are skipped."""
         call_id = call_id_in(record.request)
         wanted = self._wanted.get(call_id)
         if wanted is None:
@@ -151,12 +154,15 @@ class Recorder:
         wanted.is_cancel &= record.status == _CANCELLED and len(record.attempts) < 2
 
     def _failed_inside(self, sight: Taped) -> None:
-        """A final answer of 400 or more went out; of most ``count`` has told."""
+        """Ask for the call of a final answer of 400 or more that we sent.
+
+        ``count_all`` has told of most of them already.
+        """
         status = int(sight.data[8:11]) if sight.data[8:11].isdigit() else 0
         if status in _CHALLENGES or not sight.call_id or sight.call_id in self._wanted:
             return
         if len(self._wanted) >= allowance.MOST_A_LOOK:
-            return  # most of them have been counted already
+            return  # ``_want`` has counted most of these as skipped
         self._wanted[sight.call_id] = _Wanted(
             ["failed"], [], False, sight.at - IN_DIALOG, status == _CANCELLED
         )
@@ -178,10 +184,11 @@ class Recorder:
     # -- off the tape ------------------------------------------------------------
 
     def _take(self, wanted: dict[bytes, _Wanted], now: float) -> None:
-        """One walk along the tape for all of them."""
+        """Take calls off the tape, in one walk along it for all of them."""
         most = self._room.calls
         if len(wanted) > most:
             self.skipped += len(wanted) - most
+            # Anybody can cause refusals, so the other calls come first.
             chosen = sorted(wanted, key=lambda x: wanted[x].is_refused)[:most]
             wanted = {call_id: wanted[call_id] for call_id in chosen}
         new = {x for x in wanted if x not in self._watched}
@@ -215,8 +222,8 @@ class Recorder:
         self._watch(call, now + WATCHED)
 
     def _watch(self, call: KeptCall, until: float) -> None:
-        """Keep what follows; of too many the one that was wanted last longest ago
-        goes."""
+        """Keep what this call says until then; when too many are watched, the one that
+        was wanted longest ago goes."""
         watched = self._watched
         known = watched.pop(call.call_id, 0.0)
         watched[call.call_id] = max(known, until)
@@ -232,7 +239,7 @@ class Recorder:
                 self.kept.add(taped, offset)
 
     def _follow(self, now: float, wanted: dict[bytes, _Wanted]) -> None:
-        """What has come since for calls that are kept already."""
+        """Keep what watched calls have said since the last look."""
         offset = self._offset()
         room, most = self._room.messages, self._room.of_one
         counts: dict[bytes, int] = {}
@@ -251,7 +258,7 @@ class Recorder:
     # -- live traces ---------------------------------------------------------------
 
     def begin(self, name: str, wanted: Filter, seconds: float, now: float) -> None:
-        """Keep all that fits, for so long; raises FilterError."""
+        """Start a live trace of so many seconds; raises FilterError."""
         if not wanted:
             raise FilterError("say what to trace: --from, --source, --endpoint, ...")
         if name not in self.live and len(self.live) >= MOST_LIVE:
@@ -259,7 +266,7 @@ class Recorder:
         self.live[name] = Live(name, wanted, now + seconds)
 
     def end(self, name: str) -> None:
-        """Keep no more for it; what is kept stays until it must go."""
+        """Stop a live trace; what it kept stays until the room is needed."""
         self.live.pop(name, None)
 
     def _look_live(self, now: float) -> None:
@@ -282,7 +289,10 @@ class Recorder:
     # -- questions ---------------------------------------------------------------
 
     def call(self, call_id: str, *, bodies: bool = False) -> list[dict[str, Any]]:
-        """The call of this Call-ID, kept or still on the tape; empty for neither."""
+        """The call of this Call-ID, in a list; empty when it is kept nowhere.
+
+        A call that went well can be had as long as the tape has it.
+        """
         wanted = call_id.encode("utf-8", "surrogateescape")
         kept = self.kept.calls.get(wanted)
         if kept is None:
@@ -302,10 +312,10 @@ class Recorder:
         after: float = 0.0,
         bodies: bool = False,
     ) -> list[dict[str, Any]]:
-        """Calls that are kept, the newest first, between two instants.
+        """Kept calls between two instants (seconds since the epoch), the newest first.
 
-        ``failed``: those that something was wrong with; ``live``: those of this live
-        trace; ``wanted``: those that fit.  ``after``: only what was said later.
+        ``failed``: only calls with something wrong; ``live``: only those of this live
+        trace; ``wanted``: only those that fit.  ``after``: only messages from later.
         """
         chosen = self.kept.failed() if failed else iter(self.kept.calls.values())
         found = [
@@ -322,7 +332,7 @@ class Recorder:
         ]
 
     def _peek(self, call_id: bytes) -> KeptCall | None:
-        """A call that nothing is wrong with, as long as the tape has it."""
+        """A call that was not kept, made of what the tape still has."""
         found = self.tape.find({call_id})
         found += self.tape.pending({call_id})
         if not found:

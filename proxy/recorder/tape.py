@@ -1,6 +1,6 @@
 """The tape: every message of the last seconds.
 
-The message path only appends references to bytes that are there; what a message says is
+The message path only appends references to bytes that are there (decision 98); what a message says is
 read later and for many at once, by ``look`` (a few times a second) and ``find`` (when a
 call is worth keeping).  A piece that is full is copied into one block of bytes: the
 messages in it can go, and the next ones use memory that the caches still hold.  The
@@ -43,7 +43,7 @@ _ENDED: Final = b"\r\nSubscription-State: terminated"
 
 def call_id_of(data: bytes) -> bytes:
     """The Call-ID of a message as it was written; empty when there is none to read."""
-    # Four bytes with a rare one at their end are found in a quarter of the time.
+    # To search for four bytes that end in a rare one takes a quarter of the time.
     at = data.find(b"-ID:")
     if at >= 6 and data[at - 6 : at + 5] == _PLAIN:
         found = data[at + 5 : data.find(b"\r", at)]
@@ -135,9 +135,9 @@ class Chunk:
 class Tape:
     """At most ``limit`` bytes, at most ``SECONDS`` old.
 
-    When many calls come the tape is short, and what waits for an answer may wait for
-    longer than that: the messages of such calls are carried along, in a quarter of the
-    room, until they have their answer.
+    Many calls make the tape short, and an INVITE may wait for its answer for longer
+    than that.  So the messages of calls that wait are carried along, in a quarter of
+    the room, until they have their answer.
     """
 
     __slots__ = (
@@ -178,7 +178,7 @@ class Tape:
     # -- the message path --------------------------------------------------------
 
     def heard(self, at: float, flow: Flow, data: bytes) -> None:
-        """A message came in; what is sent from here on answers it."""
+        """A message came in; what is sent before the next input gets its instant."""
         held = self._held
         if held > CHUNK:
             self._fill()
@@ -201,7 +201,7 @@ class Tape:
                 self._note(True, ends, data)
 
     def woke(self, at: float) -> None:
-        """Something else than a message made the core speak."""
+        """The core had another input than a message, such as a timer."""
         held = self._held
         if held > CHUNK:
             self._fill()
@@ -219,7 +219,7 @@ class Tape:
         """A message went out."""
         items = self._items
         if self._held == 0:
-            return  # nobody said when
+            return  # no input has given it an instant
         ends = flow.ends
         if ends is None:
             ends = flow.both_ends()
@@ -235,7 +235,7 @@ class Tape:
         self._answered.add(call_id)
 
     def _note(self, is_in: bool, ends: Ends, data: bytes) -> None:
-        """Something that ``look`` will want to see, as long as these are few."""
+        """Put a message aside for ``look``, up to a quarter of the tape's limit."""
         if is_in and not (data.startswith(b"BYE ") or data.startswith(b"NOTIFY ")):
             return
         self._sights_size += len(data)
@@ -250,8 +250,8 @@ class Tape:
         return self._size + self._held + self._carried_size
 
     def look(self, now: float) -> list[Taped]:
-        """What is worth a second look since the last one: final answers of 400 and
-        more that went out, and what ends a dialog."""
+        """What came since the last look and is worth reading: final answers of 400 and
+        more that we sent, and what ends a dialog."""
         found: list[Taped] = []
         for sight in self._sights:
             data = sight.data
@@ -264,6 +264,7 @@ class Tape:
         self._sights = []
         self._sights_size = 0
         self._turn()
+        # Carried until the look after its answer, which may want to keep the call.
         for call_id in self._done:
             self._put_down(call_id)
         self._done = []
@@ -301,8 +302,8 @@ class Tape:
         return found
 
     def reach(self, since: float, most: int) -> tuple[float, int]:
-        """From when on to read, not before ``since``, so that it is not more than
-        about ``most`` bytes; and how many that is."""
+        """From when on to read, and how many bytes that is: from ``since``, or from
+        later when that would be more than about ``most`` bytes."""
         size, place = 0, len(self._chunks)
         while place > 0:
             chunk = self._chunks[place - 1]
@@ -315,7 +316,7 @@ class Tape:
         return since, size
 
     def pending(self, wanted: set[bytes]) -> list[Taped]:
-        """The same for what came since the last look."""
+        """The same in the piece that is not closed yet."""
         found: list[Taped] = []
         _find_in(self._items, wanted, found)
         return found
@@ -358,7 +359,7 @@ class Tape:
             self._fresh = [each for each in self._fresh if each not in lost]
 
     def _carry(self, chunk: Chunk) -> None:
-        """Take along what belongs to calls that have no answer yet."""
+        """Save the messages of calls without a final answer from a lost piece."""
         asked = chunk.asked
         waiting = {x for x in self._carried if x not in chunk.answered}
         waiting |= asked.keys()
@@ -366,7 +367,7 @@ class Tape:
             if not waiting:
                 return
             waiting -= later.answered
-        # Who is told of the end of a call is not told of that of an INVITE inside one.
+        # An INVITE inside a dialog has no access record to tell of its answer.
         waiting -= {x for x in waiting if asked.get(x, False)}
         if not waiting:
             return
