@@ -1,7 +1,7 @@
 """What an administrator writes about an endpoint, checked and put into one form.
 
 Addresses, FQDNs, Request-URI policies and service-URI patterns.  Every refusal is one
-sentence that says what to do.  Nothing here knows the table.
+sentence that says what to do.  Nothing here reads the table.
 """
 
 import re
@@ -57,9 +57,10 @@ def normalise_address(text: str, domains: Collection[str] = ()) -> tuple[str, st
 
 
 def endpoint_address(text: str, domains: Collection[str] = ()) -> tuple[str, str]:
-    """``normalise_address`` of an endpoint that shall be made: one, and no range.
+    """``normalise_address`` of an endpoint that shall be made: one address, no pattern.
 
-    A store may hold one with such a letter in it; it can still be shown and removed.
+    Looking an endpoint up does not come here: a store may hold an address with such a
+    letter, and it must still be possible to show and remove it.
     """
     user = text.rpartition("@")[0]
     letter = next((each for each in user if each in _PATTERN), None)

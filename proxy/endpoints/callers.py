@@ -1,9 +1,9 @@
 """Whether the failures that a guard sees are one caller's: no caller trips it alone.
 
-Who has found a body that makes the pool answer 500 may send it for ever.  So callers
-are counted apart, in a few buckets by their address, which keeps no name.  When too
-many calls fail, the bucket with most failures is left out as long as others are served:
-they are judged without it.  Pure.
+A caller that has found a body to which the pool answers 500 may send it for ever.  So
+callers are counted apart, in a few buckets by their address, which keeps no name.  When
+too many calls fail and others are served, the guard judges the others without the
+bucket that has most failures (decision 138).  Pure.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _MOST_MARKS: Final = 64
 
 
 def bucket_of_caller(aor: str) -> str:
-    """The same in every process."""
+    """The bucket of a caller, the same in every process: the store adds them up."""
     return f"{OF_CALLER}{crc32(aor.encode('utf-8', 'replace')) % BUCKETS:02}"
 
 
@@ -35,7 +35,7 @@ class TopCaller:
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> "TopCaller | None":
-        """None when no failure belongs to anybody."""
+        """Find it; None when no failure was counted for a caller."""
         failed = {
             what.rpartition(" ")[0]: count
             for what, count in counts.items()
@@ -51,7 +51,8 @@ class TopCaller:
 class Marks:
     """How many calls of others had been served when a caller had failed so often.
 
-    What was counted before the first look says that others were served then.
+    Nobody knows the order of what was counted before the first look, so all that others
+    were served by then counts as served while the caller failed.
     """
 
     __slots__ = ("_by_bucket", "_has_looked")
@@ -71,7 +72,7 @@ class Marks:
             marks = self._by_bucket.setdefault(bucket, [])
             if not marks or marks[-1][0] < failed:
                 marks.append((failed, others))
-            if len(marks) > _MOST_MARKS:
+            if len(marks) > _MOST_MARKS:  # every second one is exact enough
                 del marks[1:-1:2]
         self._has_looked = True
 

@@ -245,7 +245,10 @@ def set_pool(
 
 
 def together(decisions: Sequence[Decide]) -> Decide:
-    """Several changes as one, all or none; no row may be changed by two of them."""
+    """Several changes as one, all or none.
+
+    Each of them sees the table as it was, so of two changes to a row the first counts.
+    """
 
     def decide(table: EndpointTable) -> list[RowChange]:
         found: dict[tuple[Kind, str], RowChange] = {}

@@ -23,7 +23,7 @@ Row = Endpoint | Pool | Cutover | Drain
 
 
 def endpoint_to_json(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint as JSON values; absent things are left out or null."""
+    """An endpoint as JSON values; ``canary`` is null where there is none."""
     canary = endpoint.canary
     return {
         "sip_address": endpoint.sip_address,
@@ -193,7 +193,7 @@ def audit_json(row: Row | None) -> dict[str, Any] | None:
 
 
 def row_from_json(values: Mapping[str, Any] | None) -> Row | None:
-    """The row that ``row_to_json`` wrote."""
+    """The row that ``row_to_json`` wrote; a key that only one kind has tells which."""
     if values is None:
         return None
     if "sip_address" in values:

@@ -60,8 +60,9 @@ class Order:
     """An apply as it was ordered.
 
     ``bound`` says who is registered for an address (``user@host`` → sources), from
-    the registrar; ``confirm_within`` seconds arm the automatic rollback, counted from
-    ``uptime`` as well.  ``guard`` is for so many seconds from now.
+    the registrar.  ``confirm_within`` arms the automatic rollback, in seconds from now;
+    it is counted from ``uptime`` as well, a clock that nobody can set (decision 45).
+    ``guard`` is armed for ``guard_for`` seconds.
     """
 
     plan: Plan
@@ -76,7 +77,7 @@ class Order:
     guard_for: float = 0.0
 
     def armed_guard(self, now: float) -> Guard | None:
-        """The guard with its end."""
+        """The guard with the instant at which it ends; None without a guard."""
         if self.guard is None:
             return None
         machine, seconds = self.uptime
@@ -122,7 +123,7 @@ def _switched(
     order: Order,
     now: float,
 ) -> RowChange:
-    """One planned change as a row change, without effect when it is so already."""
+    """One planned change as a row change; one without effect when it is so already."""
     written, key = address
     before = table.endpoints.get(key)
     if before is None:
@@ -142,8 +143,8 @@ def _switched(
 def _obstacles(
     table: EndpointTable, change: PlannedChange, address: tuple[str, str], order: Order
 ) -> Iterator[tuple[str, str]]:
-    """What must be true before and is not: the key of the plan that says otherwise,
-    and a sentence."""
+    """Conditions of a change that do not hold: for each the key of the plan that states
+    it, and a sentence."""
     written, key = address
     before, bound = table.endpoints.get(key), order.bound.get(key, ())
     if before is None and not change.create:
@@ -179,7 +180,7 @@ def _obstacles(
 def _numbered(
     last: Cutover | None, changed: Sequence[RowChange], order: Order, now: float
 ) -> list[RowChange]:
-    """The cutover's own row, and that of a canary it takes the place of."""
+    """The cutover's own row, and the row of the canary that it replaces."""
     switches = [_as_switch(row) for row in changed]
     rows: list[RowChange] = []
     within = order.confirm_within
@@ -193,7 +194,7 @@ def _numbered(
             named = {each.after.key for each in switches}
             switches += [each for each in last.switches if each.after.key not in named]
             rows.append(RowChange(last, _settled(last, "replaced", order.by, now)))
-            # What is armed stays armed, unless another time was said.
+            # What the canary has armed stays armed, unless the order says otherwise.
             if confirm_by is None:
                 confirm_by = last.confirm_by
                 machine, uptime_by = last.machine, last.uptime_by
@@ -229,7 +230,7 @@ def _as_switch(row: RowChange) -> Switch:
 
 
 def _is_widened(last: Cutover, switches: Sequence[Switch]) -> bool:
-    """The last cutover was a canary, and these go on from where it stands."""
+    """Whether the last cutover was a canary, and these go on from where it stands."""
     canaries = {each.after.key: each.after for each in last.switches}
     return bool(last.share) and any(
         canaries.get(each.after.key) == each.before for each in switches
@@ -237,6 +238,7 @@ def _is_widened(last: Cutover, switches: Sequence[Switch]) -> bool:
 
 
 def _from_origin(switch: Switch, origin: Mapping[str, Switch]) -> Switch:
+    """A switch with the state from before the canary, to which a rollback leads."""
     first = origin.get(switch.after.key)
     return switch if first is None else Switch(first.before, switch.after)
 
@@ -294,7 +296,7 @@ def overwritten(cutover: Cutover, table: EndpointTable) -> list[str]:
 
 
 def _is_as_before(current: Endpoint | None, before: Endpoint | None) -> bool:
-    """The row has been put back by hand."""
+    """Whether somebody has put the row back by hand."""
     if current is None or before is None:
         return current is before
     return replace(current, changed_at=before.changed_at) == before

@@ -1,7 +1,7 @@
 """Front ends that get no new dialogs for a while: what an operator may drain, and how
 that ends.
 
-Pure.  Which front ends a pool has is DNS' business and how they are the service's: the
+Pure.  DNS tells which front ends a pool has, and the running service how they are: the
 caller brings both.
 """
 
@@ -59,8 +59,9 @@ def front_end_of(text: str) -> tuple[str, int | None]:
 def drain_front_end(drain: Drain, members: Members, *, force: bool = False) -> Decide:
     """Give a front end no new dialogs from now on.
 
-    Without ``force`` it must be a front end of a pool of the table, and one that is
-    not out must be left in each of its pools.
+    Without ``force`` it must be a front end of a pool of the table, and each of its
+    pools must keep another one that is not out: a drained front end gets nothing even
+    when all others fail (decision 130).
     """
     if len(drain.reason) > 256 or not drain.reason.isprintable():
         raise Refused("the reason must be one line of at most 256 characters")
@@ -87,14 +88,18 @@ def drain_front_end(drain: Drain, members: Members, *, force: bool = False) -> D
 
 
 def _refuse_default_route(drain: Drain, table: EndpointTable, members: Members) -> None:
-    """A drain that could do nothing would look like one that does; raises Refused."""
+    """Refuse a front end of the default route alone; raises Refused.
+
+    The default route is not drained (decision 130), so such a drain would do nothing
+    and look as if it did.
+    """
     of_default = members.get(DEFAULT_ROUTE) or ()
     if not any(drain.covers(*each[:3], drain.pool) for each in of_default):
         return
     for pool in [drain.pool] if drain.pool else table.pools:
         rows = members.get(pool)
         if rows is None or any(drain.covers(*each[:3], pool) for each in rows):
-            return  # of a pool too, or nobody knows
+            return  # it is one of a pool too, or DNS has not told
     raise Refused(
         f"{drain.place} is a front end of the default route, and none of a pool that "
         "an endpoint leads to. The default route carries sign-ins, which stay with "
@@ -105,7 +110,7 @@ def _refuse_default_route(drain: Drain, table: EndpointTable, members: Members) 
 
 
 def _check(drain: Drain, table: EndpointTable, members: Members) -> None:
-    """Callers must find a front end afterwards; raises Refused."""
+    """Refuse a drain after which callers find no front end; raises Refused."""
     pools = [drain.pool] if drain.pool else list(table.pools)
     affected = [
         pool
@@ -184,7 +189,7 @@ def undrain_front_end(text: str, members: Members, pool: str = "") -> Decide:
 
 
 def end_drains(now: float) -> Decide:
-    """Take away what has come back by itself; ``now`` is wall-clock."""
+    """Remove the drains that have ended by themselves; ``now`` is wall-clock."""
     return lambda table: [
         RowChange(each, None) for each in table.drains if each.has_ended(now)
     ]

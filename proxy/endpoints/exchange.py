@@ -1,9 +1,9 @@
 """What ``Get-CsPersistentChatEndpoint | Export-Csv`` and ``ConvertTo-Json`` write.
 
-Read with tolerance (columns may be missing, more or in any case; a ``#TYPE`` line;
-UTF-16; semicolons) and written so that both PowerShell and we read it back.  Microsoft
-does not document which properties the cmdlet shows, so we understand several names.
-Pure.
+We read it with tolerance: columns may be missing, there may be more of them and in any
+case, and a ``#TYPE`` line, UTF-16 and semicolons are no trouble.  What we write can be
+read back by PowerShell and by us.  Microsoft does not document which properties the
+cmdlet shows, so we understand several names for each.  Pure.
 """
 
 import csv
@@ -92,7 +92,8 @@ def _objects(text: str) -> list[Mapping[str, Any]]:
 def _list_of(value: Any) -> list[Any] | None:
     """The items of a list, also as PowerShell 5 wraps one: {"value": [], "Count": 0}.
 
-    An object alone is a list of one, as ConvertTo-Json writes one; a text is none.
+    A single object counts as a list of one, because ConvertTo-Json writes such a list
+    without brackets.  None for anything else.
     """
     if isinstance(value, list):
         return value
@@ -127,10 +128,10 @@ def _told(preamble: Sequence[str]) -> str:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The one by which the head falls into the most names that we know."""
+    """The delimiter that splits the head into the most names that we know."""
 
     def worth(delimiter: str) -> tuple[int, int]:
-        # Read as CSV: what stands in quotes separates nothing.
+        # Read as CSV, because a delimiter between quotes separates nothing.
         head = next(csv.reader(lines, delimiter=delimiter))
         return sum(map(bool, map(_field, head))), len(head)
 
@@ -138,7 +139,7 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _is_preamble(line: str) -> bool:
-    """What PowerShell, and what Excel, put before the names of the columns."""
+    """Whether PowerShell or Excel has put this line before the names of the columns."""
     is_note = line.startswith("#TYPE") or line[:4].lower() == "sep="
     return is_note or not line.strip()
 
@@ -173,7 +174,7 @@ def _row(place: str, values: Mapping[str, Any]) -> ImportedRow:
         elif field and value == "":
             found.setdefault(field, "")
     identity = found.pop("identity", "")
-    # The Identity of the directory is a DN, ours is the address.
+    # Active Directory's Identity is a distinguished name, ours is the address.
     address = found.pop("sip_address", "") or ("" if "=" in identity else identity)
     if not found.get("pool_fqdn"):
         found.pop("pool_fqdn", None)
@@ -256,7 +257,10 @@ def identities_of(text: str) -> Sequence[str]:
 
 
 def _is_table(text: str) -> bool:
-    """Whether lines are a CSV with an address: no endpoint is called as a column is."""
+    """Whether lines are a CSV with a column for the address, and no list of addresses.
+
+    No endpoint is called as a column is, so the first line tells.
+    """
     lines = text.splitlines(keepends=True)
     if not lines or _is_preamble(lines[0]):
         return bool(lines)

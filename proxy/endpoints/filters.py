@@ -35,7 +35,8 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
 }
 _D: Final = f'"{DOUBLE_QUOTES}'
 _S: Final = f"'{SINGLE_QUOTES}"
-# As in PowerShell typographic quotes are quotes.
+# As in PowerShell typographic quotes are quotes.  The look-behind and the possessive
+# blanks keep the search linear in a text of many blanks.
 _TOKEN: Final = re.compile(
     rf"(?<!\s)\s*+(?:[{_D}]([^{_D}]*)[{_D}]|[{_S}]([^{_S}]*)[{_S}]|([()!])"
     rf"|([^\s{_D}{_S}()!]+))"
@@ -101,7 +102,7 @@ class _Reader:
 
 
 def _operator(word: str) -> str:
-    """A bare word; its dash as the keyboard has it, as in PowerShell."""
+    """A bare word; like PowerShell we take a typographic dash before it for "-"."""
     return "-" + word[1:] if word[:1] and word[0] in DASHES else word
 
 

@@ -1,8 +1,8 @@
 """The guard of a cutover: what counts as a failure of the new pool, and when there are
 too many.
 
-Every process counts what it sees of the endpoints that were switched, as far as it was
-sent to the new pool; the counts of all are added up in the store.  Pure.
+Every process counts the requests to switched endpoints that it has sent to the new
+pool; the store adds up the counts of all (decision 104).  Pure.
 """
 
 import re
@@ -45,6 +45,8 @@ LONGEST: Final = 30 * 86_400.0
 WINDOW: Final = 300.0
 SAMPLE: Final = 5.0
 HANDFUL: Final = 5
+"""Failures below which a share of the last ``WINDOW`` seconds may be chance; sums are
+remembered every ``SAMPLE`` seconds."""
 LATELY: Final = "in the last 5 min "
 PATIENCE: Final = 2.5
 """Seconds for which others may yet show that one caller alone is to blame.  They are
@@ -53,7 +55,7 @@ Blame = Literal["pool", "one caller", "in doubt"]
 
 
 class Counted(Protocol):
-    """What the core tells of one finished request; ``core.commands.LogAccess``."""
+    """What the core tells of one finished request; ``sip.finished.Finished``."""
 
     request: Request
     status: int
@@ -118,10 +120,10 @@ def verdict_on(record: Counted, patience: float) -> str:
 
 
 class GuardBook:
-    """Counts until somebody takes them away to save them.
+    """Counts until somebody takes the counts away to save them.
 
-    ``armed`` says which cutover is guarded at this moment, if any.  Of a dialog one
-    failure counts: a client that goes on asking in a dead one tells nothing new.
+    ``armed`` says which cutover is guarded at this moment, if any.  One failure of each
+    dialog counts: a client that goes on asking in a dead dialog tells nothing new.
     """
 
     __slots__ = (
@@ -141,7 +143,7 @@ class GuardBook:
         self._callers: dict[bytes, str] = {}  # by the Call-IDs of served calls
 
     def turn(self) -> None:
-        """Count for the cutover that is guarded now."""
+        """Turn to the cutover that is guarded now; for another one count from zero."""
         cutover = self._armed()
         number = 0 if cutover is None else cutover.number
         if number == self._number:
@@ -151,7 +153,7 @@ class GuardBook:
         self._dialogs.clear()
         self._callers.clear()
         switches = () if cutover is None else cutover.switches
-        # The last is the canary's, where there is one.
+        # The new pool: the last one is the canary's, where there is one.
         self._pools = {each.after.key: each.after.pools[-1] for each in switches}
 
     def count(self, record: Counted, at: float) -> None:
@@ -177,7 +179,7 @@ class GuardBook:
             self._counts[f"{caller} {FAILED_FOR}"] += 1
 
     def count_all(self, group: Group) -> None:
-        """The same of several; most of the time nothing is guarded."""
+        """Count several; returns at once while nothing is guarded."""
         self.turn()
         if self._number:
             for record, at in group:
@@ -186,7 +188,7 @@ class GuardBook:
     def count_in_dialog(
         self, endpoint: str, pool: str, status: int, call_id: bytes
     ) -> None:
-        """A request that the pool, inside a dialog, has failed or not answered."""
+        """Count a request inside a dialog that the pool has failed or not answered."""
         self.turn()
         if self._pools.get(endpoint) != pool.lower() or call_id in self._dialogs:
             return
@@ -198,15 +200,15 @@ class GuardBook:
             self._counts[f"{caller} {FAILED_FOR}"] += 1
 
     def count_probe(self, step: str) -> None:
-        """A chat probe of ours; ``step`` is the one that broke, or empty."""
+        """Count a chat probe of ours; ``step`` is the one that broke, or empty."""
         self.turn()
         if self._number:
             self._counts[f"{FAILED}{PROBE}{step}" if step else SERVED] += 1
 
     def count_round(self, pool: str, is_tried: bool) -> None:
-        """A round of chat probes, and whether it had a front end of a new pool to try.
+        """Count a round of chat probes; ``is_tried``: it tried a front end of the pool.
 
-        None to try is no call: nothing is known of the pool then, good or bad.
+        A round without one is no call: it tells nothing of the pool, good or bad.
         """
         self.turn()
         if self._number:
@@ -246,7 +248,7 @@ class Tally:
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> "Tally":
-        """What the store has."""
+        """The tally of the counts that the store has."""
         served = counts.get(SERVED, 0)
         failed = {k[len(FAILED) :]: n for k, n in counts.items() if k[:7] == FAILED}
         refused = {k[len(REFUSED) :]: n for k, n in counts.items() if k[:8] == REFUSED}
@@ -268,11 +270,11 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """Percent of them."""
+        """How many percent of all calls these are."""
         return 100 * self.bad / self.calls if self.calls else 0.0
 
     def is_too_much(self, guard: Guard) -> bool:
-        """More than the guard allows, of calls enough."""
+        """Whether more are bad than the guard allows, once there are enough calls."""
         return self.calls >= guard.least and 100 * self.bad > guard.limit * self.calls
 
     def __str__(self) -> str:
@@ -303,8 +305,8 @@ class Recent:
     """The last minutes of a guard, so that a pool that served thousands and breaks is
     found as fast as one that never served.
 
-    Few calls make any share by chance: a handful of failures is asked for as well.
-    ``note`` what the store has, now and then; instants are of a steady clock.
+    Few calls make any share by chance, so a handful of failures is asked for as well.
+    Call ``note`` now and then with what the store has; instants are of a steady clock.
     """
 
     __slots__ = ("_doubtful_since", "_marks", "_number", "_samples")
@@ -316,7 +318,7 @@ class Recent:
         self._samples: list[tuple[float, Mapping[str, int]]] = []
 
     def note(self, number: int, counts: Mapping[str, int], now: float) -> Tally:
-        """Take the sum for a cutover; what of it came in the last minutes."""
+        """Take the sums of a cutover; the tally of what came in the last minutes."""
         if number != self._number:
             self._number, self._samples = number, []
             self._marks, self._doubtful_since = Marks(), None
@@ -336,9 +338,9 @@ class Recent:
     def judge(self, counts: Mapping[str, int], guard: Guard, now: float) -> str:
         """Why to roll back, with the numbers; empty: not now.
 
-        ``counts`` are those of the last ``note``.  A caller who has just failed very
-        often is not believed at once: a burst of it is over before anybody else can
-        have been served.
+        ``counts`` are those of the last ``note``.  A burst of failures of one caller is
+        not believed at once: it may be over before anybody else could be served, so we
+        wait ``PATIENCE`` seconds for what comes next (decision 138).
         """
         lately = self.lately(counts)
         reason, is_in_doubt = "", False
@@ -366,7 +368,7 @@ class Recent:
         or those of the last minutes.
 
         It is one caller when the others are within the limit without it, and were
-        served while it failed.  Who is alone is believed.
+        served while it failed.  A caller who is alone is believed.
         """
         top = TopCaller.of(some)
         if top is None:

@@ -34,7 +34,8 @@ def _fields(change: PlannedChange) -> EndpointFields:
 
 
 def _mistakes(change: PlannedChange, rules: Rules) -> Iterator[tuple[int, str]]:
-    """A line and a sentence for each; every field is asked for itself."""
+    """A line and a sentence for each mistake; each field is checked by itself, because
+    a check of all stops at the first one."""
     try:
         endpoint_address(change.sip_address, rules.domains)
     except Refused as refusal:
@@ -63,7 +64,7 @@ def placed(plan: Plan, line: int, text: str) -> str:
 
 
 def in_order(mistakes: Iterable[str], file: str) -> list[str]:
-    """By their lines, as one reads a file; what has none stands first."""
+    """Mistakes in the order of their lines, each once; those without a line first."""
 
     def line(mistake: str) -> int:
         found = _LINE.match(mistake, len(file)) if mistake.startswith(file) else None

@@ -79,8 +79,8 @@ class Drain:
     """A front end that gets no new dialogs; those in progress stay.
 
     ``front_end`` is its name or its numeric address in lower case; ``port`` None is
-    every port, ``pool`` empty every pool of the table.  At ``ends_at`` it comes back by
-    itself; 0: when somebody says so.
+    every port, ``pool`` empty every pool of the table.  At ``ends_at`` the drain ends
+    by itself; 0: only when somebody ends it.
     """
 
     front_end: str
@@ -105,11 +105,11 @@ class Drain:
         return f"{self.place}@{self.pool}" if self.pool else self.place
 
     def has_ended(self, now: float) -> bool:
-        """It has come back by itself; ``now`` is wall-clock."""
+        """Whether the drain has ended by itself; ``now`` is wall-clock."""
         return 0.0 < self.ends_at <= now
 
     def covers(self, name: str, host: str, port: int, pool: str) -> bool:
-        """Whether it is about this front end of a pool (in lower case)."""
+        """Whether the drain is of this front end; ``pool`` is in lower case."""
         return (
             (self.port is None or self.port == port)
             and (not self.pool or self.pool == pool)
@@ -149,9 +149,9 @@ NO_UPTIME: Final[Uptime] = ("", 0.0)
 class Guard:
     """When a cutover is rolled back because the new pool fails.
 
-    More than ``limit`` percent of the calls, once there were ``least`` of them, until
-    the instant ``until``; ``machine`` and ``uptime_by`` say the same on a clock that
-    nobody can set.  ``probes``: our own chat probes count as well.
+    It is when more than ``limit`` percent of the calls fail, once there were ``least``
+    of them.  The guard ends at ``until``; ``machine`` and ``uptime_by`` say the same on
+    a clock that nobody can set.  ``probes``: our own chat probes count as well.
     """
 
     limit: float
@@ -174,13 +174,14 @@ class Cutover:
     """A numbered switch of many endpoints at once, and the snapshot to undo it.
 
     ``confirm_by`` is when it is rolled back by itself unless confirmed; None: never.
-    ``share`` words a canary ("10 %"), empty when all users were switched.  ``forced``
-    when the doctor had advised against it.  ``settled_at`` and ``settled_by`` tell of
-    the confirmation or the rollback.  The history keeps it without its switches.
+    ``share`` words a canary ("10 %"), empty when all users were switched.  ``forced``:
+    the doctor had advised against it.  ``settled_at`` and ``settled_by`` tell of the
+    confirmation or the rollback.  The history keeps a cutover without its switches.
 
     ``uptime_by`` is the same deadline on a clock that cannot be set: seconds since the
-    start of the machine that is called ``machine``.  ``guard`` may roll it back, too;
-    ``reason`` is why it did, ``plan_text`` the plan, for another try.
+    start of the machine that is called ``machine`` (decision 45).  ``guard`` may roll
+    the cutover back too, and ``reason`` is why it did.  ``plan_text`` is the plan, for
+    another try.
     """
 
     number: int
@@ -203,7 +204,8 @@ class Cutover:
     def left(self, now: float, uptime: Uptime = NO_UPTIME) -> float | None:
         """Seconds until it is rolled back by itself; None when it never is.
 
-        ``now`` counts where ``uptime`` is another machine's, or that of a later start.
+        The wall clock ``now`` decides where ``uptime`` is of another machine, or of a
+        later start of this one.
         """
         if self.confirm_by is None:
             return None
@@ -213,6 +215,6 @@ class Cutover:
         return self.confirm_by - now
 
     def is_overdue(self, now: float, uptime: Uptime = NO_UPTIME) -> bool:
-        """It should have been confirmed by now, and was not."""
+        """Whether it should have been confirmed by now, and was not."""
         left = self.left(now, uptime)
         return self.state == "applied" and left is not None and left <= 0

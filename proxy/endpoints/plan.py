@@ -57,7 +57,7 @@ class PlannedChange:
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def line_of(self, key: str, text: str = "") -> int:
-        """Where a key stands, or a text of its list; where it does not, the change."""
+        """The line of a key, or of a text in its list; else that of the change."""
         found = self.lines.get(_quoted(text)) or self.lines.get(key)
         return found or self.lines.get("", 0)
 
@@ -87,7 +87,7 @@ def parse_plan(text: str, name: str) -> Plan:
 
 
 def read_plan(text: str, name: str) -> Plan:
-    """Read a plan with its mistakes in ``problems``; what has one is left out.
+    """Read a plan with its mistakes in ``problems``; a change with one is left out.
 
     Raises Refused when it is no TOML: then nothing can be said of the rest.
     """
@@ -130,12 +130,13 @@ def place(name: str, line: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text of a list as it is remembered, so that it is mistaken for no key."""
+    """A text of a list as ``lines`` names it; the quotes tell it from a key."""
     return f'"{text}"'
 
 
 class _Lines:
-    """On which line a key of a plan stands, as far as a person writes plans."""
+    """On which line each key stands, in plans as people write them: tomllib does not
+    tell."""
 
     def __init__(self, text: str) -> None:
         # Keys outside the changes, then those of each change; "" is its own line.
@@ -153,18 +154,18 @@ class _Lines:
                 self._blocks[-1].setdefault(key, number)
 
     def top(self, key: str) -> int:
-        """Of a key outside the changes."""
+        """The line of a key outside the changes; 0 when it is not there."""
         return self._blocks[0].get(key, 0)
 
     def of(self, number: int, key: str = "") -> int:
-        """Of a key of the change with this number, or of the change itself."""
+        """The line of a key of the change with this number, or of the change itself."""
         if number >= len(self._blocks):
             return self.top("change")
         block = self._blocks[number]
         return block.get(key, block[""])
 
     def all_of(self, number: int) -> dict[str, int]:
-        """Of everything in the change with this number."""
+        """The lines of everything in the change with this number."""
         if number >= len(self._blocks):
             return {"": self.top("change")}
         return self._blocks[number]

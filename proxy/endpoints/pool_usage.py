@@ -42,7 +42,7 @@ class PoolUsage:
 
     @property
     def key(self) -> Key:
-        """What makes a row."""
+        """The identity of the row."""
         return self.endpoint_key, self.pool_fqdn, self.day, self.cutover
 
     def plus(self, other: "PoolUsage") -> "PoolUsage":
@@ -56,7 +56,10 @@ class PoolUsage:
         )
 
     def quantile(self, part: float) -> float | None:
-        """The bound that so large a part of the calls stayed within; None: no calls."""
+        """Seconds within which ``part`` (0 to 1) of the calls had their first answer.
+
+        It is the upper bound of a bucket; None without calls.
+        """
         total = sum(self.times)
         if not total:
             return None
@@ -83,8 +86,8 @@ def users_left(
 ) -> dict[str, int]:
     """Distinct users seen after a day, by the pool that each was at last.
 
-    A day is all that is known of when: of two pools on the same one the user was at
-    ``leads_to``, where the endpoint leads now, last.
+    Only the day is known.  A user who was at two pools on the same day counts as having
+    been at ``leads_to`` last, which is where the endpoint leads now.
     """
     last: dict[str, tuple[int, bool, str]] = {}
     for row in rows:

@@ -7,13 +7,14 @@ from functools import lru_cache
 def request_uri_for(policy: str, dialled: bytes, pool_fqdn: str) -> bytes:
     """The Request-URI for a pool by an endpoint's policy (decision 2).
 
-    ``pool-host`` keeps user part and parameters as dialled; what led to us (port,
-    transport, maddr) has done its work.
+    ``pool-host`` keeps user part and parameters as dialled.  It drops what has led the
+    request to us (port, transport, maddr, lr): at the pool that would be wrong.
     """
     if policy == "keep":
         return dialled
     if policy != "pool-host":
-        # sips: was asked for, and is asked of the pool (RFC 3261 section 26.2.2).
+        # A caller that dialled sips: wants TLS on every hop, the pool's included (RFC
+        # 3261 section 26.2.2).
         is_sips = dialled[:5].lower() == b"sips:" and policy[:4].lower() == "sip:"
         return b"sips:" + policy[4:].encode() if is_sips else policy.encode()
     at = dialled.rfind(b"@")

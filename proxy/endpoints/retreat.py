@@ -1,9 +1,10 @@
 """What a guard puts back, and what it leaves alone.
 
-It acts without asking, so what somebody has edited since is not lost without a word: it
-puts back what the cutover has changed of an endpoint, field by field, and an endpoint
-that has been led elsewhere meanwhile stays there.  One that the cutover has made goes,
-also when its name was edited: it leads to a pool that fails.  All of these are named.
+A guard acts without asking, so it must not lose without a word what somebody has edited
+since (decision 104).  It puts back what the cutover has changed of an endpoint, field
+by field.  An endpoint that has been led elsewhere meanwhile stays there.  An endpoint
+that the cutover has made is removed, even if its name was edited, because it leads to a
+pool that fails.  The reason of the rollback names all of these.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ NAMED: Final = 20
 
 
 def roll_back_guarded(number: int, reason: str, by: str, now: float) -> Decide:
-    """Put back what cutover ``number`` has switched; nothing unless it still stands."""
+    """Put back what cutover ``number`` has switched; nothing if it does not stand."""
 
     def decide(table: EndpointTable) -> list[RowChange]:
         last = table.cutover
@@ -58,7 +59,7 @@ def roll_back_guarded(number: int, reason: str, by: str, now: float) -> Decide:
 def _put_back(
     switch: Switch, current: Endpoint | None, now: float
 ) -> tuple[RowChange | None, str]:
-    """The change of one row, and what is to be said of an edit."""
+    """The change of one row, if there is one, and the remark about an edit."""
     before, after = switch.before, switch.after
     if current is None:
         return None, "" if before is None else REMOVED

@@ -1,7 +1,7 @@
 """What may have been meant: addresses and names that are close to what was typed.
 
-Pure.  The part that all addresses of a domain share must not make strangers alike, so
-user and host are compared apart.
+Pure.  User and host are compared apart: the domain that all addresses share would make
+any two of them look alike.
 """
 
 from collections.abc import Iterable

@@ -16,7 +16,7 @@ from proxy.endpoints.model import Cutover, Drain, Endpoint, LearnedUri, Pool
 MOST_LEARNED: Final = 200
 """Service URIs of one endpoint and pool, which has one for each channel server."""
 MOST_POOLS: Final = 4
-"""Pools that are remembered for one service URI, those that told last."""
+"""Pools that are remembered for one service URI: those that handed it out last."""
 Learned = dict[str, tuple[LearnedUri, ...]]
 
 
@@ -25,7 +25,8 @@ class EndpointTable:
 
     ``version`` grows with every change in the store; ``cutover`` is the newest one.
     ``learned`` has a row for each pool that handed out an address, the newest first.
-    ``drains`` are front ends that get no new dialogs, those that have ended among them.
+    ``drains`` are front ends that get no new dialogs.  A drain that has ended stays
+    among them until a node removes its row.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class EndpointTable:
 def _joined(rows: tuple[LearnedUri, ...], uri: LearnedUri) -> tuple[LearnedUri, ...]:
     """The rows of one address with another one, the newest first.
 
-    They are of one endpoint: what another one claims takes the place of all.
+    All are of one endpoint: a row of another endpoint takes the place of all.
     """
     others = [
         x

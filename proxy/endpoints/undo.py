@@ -1,7 +1,7 @@
 """Undo of one change out of the history, which is itself a change.
 
-Refused when the row is no longer what that change made of it: then there is a newer
-decision, and only a person can say which of the two shall hold.
+It is refused when the row is no longer what that change made of it (decision 49): then
+there is a newer decision, and only a person can say which of the two shall hold.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _current(table: EndpointTable, row: Row, key: str) -> Row | None:
 
 
 def _same(left: Row | None, right: Row | None) -> bool:
-    """Equal but for the time of the last change; an unsaid pool is one by DNS."""
+    """Whether rows are equal but for their instants; a pool by DNS alone is no row."""
     return _plain(left) == _plain(right)
 
 

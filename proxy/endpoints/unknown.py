@@ -35,8 +35,7 @@ _PRESENCE: Final = b"presence"
 class UnknownBook:
     """Counts dialled addresses until they are taken away to be saved.
 
-    ``domains`` are those that we serve: what is dialled elsewhere is no business of
-    this book.
+    ``domains`` are those that we serve: what is dialled in others is not counted.
     """
 
     __slots__ = ("_counts", "domains")
@@ -51,7 +50,7 @@ class UnknownBook:
         if record.status != _NOWHERE or request.method not in COUNTED:
             return
         if request.method == b"SUBSCRIBE" and _is_presence(request.value("event")):
-            return  # a contact list, which nobody dials
+            return  # a client's contact list, which nobody dials (decision 124)
         try:
             uri = parse_uri(request.uri)
         except MalformedMessage:
@@ -84,7 +83,7 @@ def _is_presence(event: bytes | None) -> bool:
 
 
 def nameless(row: Usage) -> Usage:
-    """The count of a row, without a word of whose it is."""
+    """The counts of a row, without the names of address and caller."""
     address, aor = NOBODY
     return replace(
         row, endpoint_key=address, aor=aor, user_agent="", epid="", source=""
@@ -92,7 +91,7 @@ def nameless(row: Usage) -> Usage:
 
 
 def worth_of(last_at: float, count: int) -> float:
-    """What is worth least goes first when there is no room."""
+    """What a row is worth: when there is no room, the lowest goes (decision 124)."""
     return last_at + WORTH * min(count, MOST_WORTH)
 
 

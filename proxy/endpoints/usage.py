@@ -1,10 +1,12 @@
 """The usage ledger: who still dials a legacy URI, how often, when last.
 
 ``usage_book`` adds up finished requests between two saves; ``summarise`` answers the
-question: may this endpoint go?  Pure.  What counts: a request outside a dialog to the
-endpoint's own address, also to a retired one; not the service URIs behind it, and not a
-challenge (401, 407), after which the client asks again.  So these are legacy clients
-alone: a Persistent Chat client does not use it.
+question: may this endpoint go?  Pure.
+
+A request outside a dialog counts when it was sent to the endpoint's own address, also
+when that is retired.  The service URIs behind it do not count, and neither does a
+challenge (401, 407), after which the client asks again (decision 48).  So these are
+legacy clients alone: a Persistent Chat client does not dial that address.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,9 +19,9 @@ OTHERS: Final = "(others)"
 
 @dataclass(slots=True, unsafe_hash=True)
 class Usage:
-    """One client of one endpoint; nobody changes one that is made.
+    """One client of one endpoint; treat it as immutable.
 
-    (A frozen one costs six times as much to make, and each call makes one.)
+    It is not frozen, because that costs six times as much and each call makes one.
 
     ``aor`` is ``user@host`` in lower case.  ``failed`` counts final responses other
     than 2xx.  ``user_agent``, ``epid`` and ``source`` (``tcp:192.0.2.1``) are those of
@@ -54,7 +56,7 @@ class UsageSummary:
     last: Usage | None
 
     def quiet_for(self, now: float) -> float:
-        """Seconds since it was last used, or since it can be used: the shorter one.
+        """Seconds since the endpoint was last used or created, whichever is later.
 
         One that was made anew an hour ago has not been quiet for longer than that.
         """
@@ -101,9 +103,9 @@ def merged(older: Iterable[Usage], newer: Iterable[Usage]) -> list[Usage]:
 
 
 def bounded(rows: list[Usage], most: int) -> tuple[list[Usage], int]:
-    """At most so many rows, and one more for each endpoint; how many lost their name.
+    """At most ``most`` rows and one more for each endpoint; how many lost their name.
 
-    Those used longest ago are counted together, so that no request is lost.
+    The rows used longest ago are counted together, so that no request is lost.
     """
     left = [row for row in rows if row.aor != OTHERS]
     if len(left) <= most:

@@ -1,6 +1,6 @@
 """Adds up who uses an endpoint and what pools make of it, until that is saved.
 
-What counts, and why, is said in ``usage``.  Compiled: every call comes by here.  Pure.
+``usage`` says what counts, and why.  Compiled, because every call passes here.  Pure.
 """
 
 from bisect import bisect_left
@@ -25,7 +25,7 @@ from proxy.sip.message import Request
 COUNTED: Final = frozenset({b"INVITE", b"SUBSCRIBE"})
 MAX_NAMES: Final = 10_000
 DOCTOR: Final = "waypost-doctor"
-"""The user of our own probes, which is no client of anybody."""
+"""The user name of our own probes, which are nobody's client."""
 _LONGEST: Final = 200
 """Bytes of a name that a client gave itself: nothing that people have is longer."""
 _NOWHERE: Final = 404
@@ -33,7 +33,7 @@ CHALLENGES: Final = frozenset({401, 407})
 _GIVEN_UP: Final = 487
 """The caller has cancelled: no pool is to blame."""
 MOST_DAYS: Final = 50_000
-"""Users of one day that are known to be noted; beyond it some are noted twice."""
+"""Users of one day that we remember as noted; beyond it we note some again."""
 
 
 class _Counts:
@@ -56,7 +56,8 @@ class PoolBook:
         self._day = 0
 
     def count(self, call: Finished, aor: str, at: float, cutover: int) -> None:
-        """An endpoint's call, or one of its service URIs; ``at`` is wall-clock."""
+        """Count a call to an endpoint or to one of its service URIs; ``at`` is
+        wall-clock."""
         if call.request.method != b"INVITE":
             return
         day = int(at // DAY)
@@ -148,8 +149,8 @@ class UsageBook:
         self.counted += 1
 
     def count_all(self, group: Group) -> Group:
-        """The same of several; gives back those of addresses that nobody serves, which
-        belong into another book."""
+        """Count several; returns those of addresses that nobody serves, which belong
+        into ``UnknownBook``."""
         others: Group = []
         for each in group:
             record, at = each
@@ -163,8 +164,8 @@ class UsageBook:
         return self._pools.take()
 
     def take(self, most: int | None = None) -> list[Usage]:
-        """What was counted since the last time, and is in the book no more; at most
-        so many clients, for to put one into words takes some microseconds."""
+        """Take out of the book what was counted since the last time, at most so many
+        clients: each takes some microseconds to put into words."""
         counts = self._counts
         if most is not None and len(counts) > most:
             some = [counts.popitem() for _ in range(most)]
@@ -220,7 +221,7 @@ def is_of_doctor(aor: str) -> bool:
 
 
 def shortened(text: str) -> str:
-    """At most ``_LONGEST`` bytes of it; two names that begin so are counted as one."""
+    """At most ``_LONGEST`` bytes of it; names that share these are counted as one."""
     if len(text) * 4 <= _LONGEST:
         return text
     return text.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")

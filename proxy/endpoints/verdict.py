@@ -1,12 +1,14 @@
 """Is the new pool worse than the old one?  Fisher's exact test, and a sentence.
 
-Worse: were both pools alike, so many failures at the new one, or more, would come about
-by chance in less than 5 % of all cases (Fisher's exact test, one-sided).  No worse: had
-the new pool failed 5 points more often than the old one, it would have shown more
-failures than it did in 95 % of all cases (the binomial distribution).  How often the
-old one fails is not known either, so the lower end of what its calls leave open stands
-for it (Clopper and Pearson, one-sided).  Between the two there are too few calls to
-tell.
+"Worse": if both pools were alike, so many failures at the new one, or more, would come
+about by chance in less than 5 % of all cases (Fisher's exact test, one-sided).
+
+"No worse": if the new pool failed 5 points more often than the old one, it would show
+more failures than it did in 95 % of all cases (the binomial distribution).  How often
+the old one fails is not known either, so we take the lowest rate that its calls leave
+open (Clopper and Pearson, one-sided).
+
+Between the two there are too few calls to tell (decision 122).
 """
 
 from dataclasses import dataclass
