@@ -1,4 +1,4 @@
 """The console: the verbs over HTTPS, in a process of its own.
 
-Nothing of the proxy's process imports this, nor what it needs (``waypost[console]``).
+The proxy's process imports neither this nor what it needs (``waypost[console]``).
 """

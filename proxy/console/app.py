@@ -1,4 +1,4 @@
-"""The application: every route behind the gate, and the document that tells of them."""
+"""The application: every route behind the gate, and the OpenAPI document of them."""
 
 from functools import cache
 from typing import Any, Final
@@ -64,7 +64,7 @@ def _with_routes() -> FastAPI:
 
 @cache
 def openapi() -> dict[str, Any]:
-    """The OpenAPI 3.1 document: no configuration changes it, and it takes long."""
+    """The OpenAPI 3.1 document; made once, because no configuration changes it."""
     document = get_openapi(
         title="Waypost",
         version=__version__,

@@ -1,7 +1,7 @@
 """What all routes share: configuration, store, sessions, and who is asking.
 
-``admit`` decides whether somebody may ask for a route at all, ``operator`` hands out
-the store as far as that one may use it.
+``admit`` decides whether a caller may use a route at all; ``operator`` hands out the
+store as far as that caller may use it.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ NOTE_USE_EVERY: Final = 60.0
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 RunLine = Callable[..., None]
-"""Runs a line of the command: config, operate, tell, admit, and what was typed."""
+"""Runs a line of the command: config, operate, tell, admit, stay, what was typed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, from where; ``session`` of one that signed in on a page."""
+    """Who asks, from where; ``session`` where somebody has signed in on a page."""
 
     access: Access
     source: str
@@ -92,7 +92,7 @@ class Desk:
     ) -> Caller:
         """Who asks for something that needs a role; raises Problem, ControlError.
 
-        ``is_whole`` is what no scope divides.
+        ``is_whole``: no scope divides it, so who has a scope is refused (decision 123).
         """
         caller = await self._caller(request)
         request.state.caller = caller
@@ -123,7 +123,8 @@ class Desk:
             raise _unknown("show a token: Authorization: Bearer waypost_...")
         found = token_holder(await self.store.accesses(), token.strip())
         if found is None:
-            # Nobody guesses 256 bits: who has the right one never waits for others.
+            # Only here: whoever has a right token, which nobody guesses, must not wait
+            # for an attacker at the same address (decision 106).
             self.may_try(source)
             self.limiter.failed(source, self.clock())
             raise _unknown("nobody has this token: it was revoked, or never made")
@@ -145,7 +146,7 @@ class Desk:
         return Caller(access, source, session)
 
     def _check_csrf(self, request: Request, session: Session) -> None:
-        """A change comes from a page of ours, or it is none."""
+        """Refuse a change that no page of ours has sent; raises Problem."""
         if not is_csrf(session, request.headers.get(CSRF_HEADER, "")):
             text = f"a change needs the header {CSRF_HEADER} of this session"
             raise Problem(403, text, "csrf")
@@ -161,7 +162,7 @@ class Desk:
             raise Problem(403, "this was sent by a page of somebody else", "csrf")
 
     def _signed_in_before(self, request: Request) -> str:
-        """Whom a reverse proxy that we trust has signed in."""
+        """The name of whom a reverse proxy that we trust has signed in; else empty."""
         name = self.config.console.user_header
         return request.headers.get(name, "") if name and self._is_proxy(request) else ""
 
@@ -182,6 +183,7 @@ class Desk:
     def source_of(self, request: Request) -> str:
         """The address of the caller; what a reverse proxy of ours says it is."""
         if self._is_proxy(request):
+            # The last one is the proxy's; any before it may be the caller's invention.
             told = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
             if _address(told):
                 return told
@@ -207,7 +209,7 @@ class Desk:
         self.may_try(source, f"name {name[:64]}")
         known = await self.store.accesses()
         async with self._one_password:
-            # Asked again: many may have waited here, each for a try of its own.
+            # Asked again: others may have failed while this one waited for its turn.
             self.may_try(source, f"name {name[:64]}")
             found = await asyncio.to_thread(check_password, known, name, password)
             if found is None or found.has_ended(self.clock()):
@@ -242,7 +244,7 @@ class Desk:
         raise _unknown("this link was used, is too old, or of another machine")
 
     async def _known(self) -> list[Access]:
-        """Everybody, as they were before any use."""
+        """Everybody, without their last use: that ends no link."""
         found = await self.store.accesses()
         return [replace(each, used_at=0.0, used_from="") for each in found]
 
@@ -307,7 +309,7 @@ class Desk:
 
     @contextmanager
     def following(self, caller: Caller) -> Iterator[None]:
-        """Somebody who stays for what comes; raises ControlError for one too many."""
+        """Count somebody who follows; raises ControlError when there are too many."""
         self._watchers.begin(caller.access)
         try:
             yield
@@ -315,12 +317,12 @@ class Desk:
             self._watchers.end(caller.access)
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
-        """What asks the running service, and blocks."""
+        """Run what asks the running service, because that blocks."""
         return await asyncio.to_thread(work, *args)
 
 
 def actor_of(caller: Caller) -> Actor:
-    """Who stands in the audit."""
+    """Whom the audit names for the changes of a caller."""
     return Actor(caller.access.name, f"{caller.access.kind} from {caller.source}")
 
 

@@ -1,4 +1,4 @@
-"""The warnings about pools that DNS does not know, beside every change."""
+"""The warnings about pools that DNS does not know, given beside every change."""
 
 from proxy.admin.control import Operator, Outcome
 from proxy.admin.doctor.pool_names import doubts, in_use, named_by
@@ -7,15 +7,15 @@ from proxy.store import StoreError
 
 
 async def doubts_of(operator: Operator, config: Config, outcome: Outcome) -> list[str]:
-    """What is to be said of the pools that an outcome's endpoints lead to.
+    """Warnings about the pools that an outcome's endpoints lead to.
 
-    The change has been made, so this refuses nothing.
+    The change has been made already, so nothing is refused here.
     """
     names = named_by(outcome.changes)
     if not names:
         return []
     try:
         table = await operator.store.load_table()
-    except StoreError:  # gone just now, and the change is made
+    except StoreError:  # it has gone just now, but the change is made
         return []
     return await doubts(config, table, names, in_use(config, table))

@@ -1,8 +1,8 @@
 """What stands before every route: Host, size and time of a request, and its log line.
 
-Plain ASGI, so that nothing of a request is read before it.  The order is: is it us that
-is asked for (421), is there a secret in the URL (400), how large is the body (413), and
-how long does all of it take (408).
+Plain ASGI, so that nothing of a body is read before it.  It asks in this order: is the
+request for us (421), is the URL too long (414), is there a secret in it (400), is the
+body too large (413), and does it take too long (408).
 """
 
 import asyncio
@@ -27,7 +27,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 BODY_PATIENCE: Final = 30.0
-"""Seconds that a body may take in all, and a reader may keep us from writing."""
+"""Seconds that a whole body may take, and that a reader may keep us from writing."""
 URL_LIMIT: Final = 16 * 1024
 # A token begins with ``tokens.PREFIX``, which is written out here.
 _SECRET: Final = re.compile(
@@ -51,7 +51,7 @@ _CACHE: Final = (b"cache-control", b"no-store")
 
 
 class Gate:
-    """Lets through what may be looked at."""
+    """Lets through the requests that it does not refuse."""
 
     def __init__(self, app: App, hosts: OwnHosts, *, is_tls: bool) -> None:
         self._app = app
@@ -73,7 +73,7 @@ class Gate:
                 return
             await self._app(scope, _Body(receive), answered)
         except Problem as late:
-            # Of the body, while a route was reading it.
+            # The body proved too large or too slow while a route was reading it.
             if not answered.status:
                 await late.response()(scope, receive, answered)
         except TimeoutError:
@@ -120,7 +120,7 @@ class _Body:
 
     async def __call__(self) -> Message:
         if self._is_whole:
-            return await self._receive()  # waits for the caller to go
+            return await self._receive()  # waits until the caller goes
         try:
             async with asyncio.timeout(max(0.0, self._end - clock.boottime())):
                 message = await self._receive()
@@ -156,7 +156,7 @@ class _Answer:
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
-    """One line for each request; never the query, never a header."""
+    """Log one line for each request; no query and no header, which may hold secrets."""
     caller = scope.get("state", {}).get("caller")
     log.info(
         "console.answered",

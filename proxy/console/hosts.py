@@ -1,7 +1,8 @@
 """Which names in Host are ours.  Pure.
 
-A page of a stranger may have a name whose address becomes ours while a browser shows it
-(DNS rebinding); Host tells, so it is looked at before anything else.
+A stranger may change the address of his page's name to ours while a browser shows the
+page (DNS rebinding).  Its scripts then ask us, and only Host tells them from our own
+pages, so the gate looks at Host before anything else.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Calls and failures of the last hour, minute by minute.  Pure: time is an argument.
 
-The service counts since its start; what is kept here are the differences between two
-looks.  A counter that is smaller than before was begun anew with the process.
+The service counts since its start; we keep the differences between two looks.  A
+counter that is smaller than before belongs to a service that was started again.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Long jobs: one answer at the end, or server-sent events while they run.
 
-Who asks with ``Accept: text/event-stream`` gets an event ``step`` for each step, then
-one ``result`` with the document that everybody else gets, or one ``problem``.
+A caller that sends ``Accept: text/event-stream`` gets an event ``step`` for each step,
+then one ``result`` with the document that everybody else gets, or one ``problem``.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ async def answer_job(request: Request, job: Job) -> Response:
 
 
 async def events(job: Job) -> AsyncIterator[bytes]:
-    """The events of a job; a caller that goes ends it where it waits."""
+    """The events of a job; when the caller goes, the job ends where it waits."""
     told: Told = asyncio.Queue()
 
     def tell(name: str, value: Any) -> None:
@@ -70,7 +70,7 @@ async def events(job: Job) -> AsyncIterator[bytes]:
 
 
 async def told_events(told: Told) -> AsyncIterator[bytes]:
-    """What is told, until that is None; comments meanwhile."""
+    """The events of a queue until it holds None, and comments while it is quiet."""
     while True:
         try:
             item = await asyncio.wait_for(told.get(), QUIET)

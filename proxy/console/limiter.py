@@ -13,7 +13,7 @@ FREE: Final = 5
 LONGEST: Final = 300.0
 REMEMBERED: Final = 4096
 FORGOTTEN_AFTER: Final = 900.0
-"""Seconds without a failure after which one is as good as new."""
+"""Seconds without a failure after which the earlier ones no longer count."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Limiter:
         if now - found.last_at > FORGOTTEN_AFTER:
             del self._failures[key]
             return 0.0
-        # The shift is bounded: two to the power of a stranger's count is not for us.
+        # The shift is bounded, because a stranger decides how large the count gets.
         pause = min(LONGEST, float(1 << min(found.count - FREE, 16)))
         return max(0.0, found.last_at + pause - now)
 
@@ -50,5 +50,5 @@ class Limiter:
             self._failures.popitem(last=False)
 
     def succeeded(self, key: str) -> None:
-        """Forget the failures of somebody who could say it at last."""
+        """Forget the failures of somebody who has signed in at last."""
         self._failures.pop(key, None)

@@ -1,8 +1,9 @@
 """Links that sign in once, for whoever started the console.  Pure: time is an argument.
 
-The secret stands behind ``#`` in the link, which no browser sends: the page takes it
-from there and posts it.  It begins like a token, so the gate refuses it in an address.
-Kept in memory, by its hash; it is good once, for minutes, and from this machine alone.
+The secret stands behind ``#`` in the link, and no browser sends that part: the page
+takes it from there and posts it (decision 136).  It begins like a token, so the gate
+refuses it in an address.  We keep its hash, in memory.  It is good once, for minutes,
+and from this machine alone.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ class _Link:
 
 
 class Links:
-    """Those of one console that nobody has used."""
+    """The links of one console that nobody has used yet."""
 
     def __init__(self) -> None:
         self._links: OrderedDict[str, _Link] = OrderedDict()
@@ -41,7 +42,7 @@ class Links:
         return secret
 
     def use(self, secret: str, now: float) -> Access | None:
-        """Whom it signs in; from now on nobody."""
+        """Whom a secret signs in, this once; None when it is unknown or too old."""
         found = self._links.pop(_key(secret), None)
         return found.access if found is not None and now < found.ends_at else None
 

@@ -41,7 +41,7 @@ class Pulse:
         self.nodes: list[dict[str, Any]] = []
 
     async def look(self) -> dict[str, Any] | None:
-        """The service at a glance, a second old at most."""
+        """The service's status, at most ``FRESH`` seconds old; None for no answer."""
         async with self._lock:
             if clock.boottime() - self._asked_at >= FRESH:
                 await self._ask()
@@ -61,7 +61,7 @@ class Pulse:
         self.problem = "" if is_ours else "what answers there is no Waypost"
 
     async def count(self) -> None:
-        """Look at the counters; nothing is known while the service does not answer."""
+        """Look at the counters; skip that while the service does not answer."""
         try:
             status, body = await asyncio.to_thread(
                 client.call, self._config, "GET", "/metrics"

@@ -51,8 +51,8 @@ def run(
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
-    ``sign_in`` is who gets a link that signs in once.  Raises ControlError for what
-    cannot be, and StoreError.
+    ``sign_in`` is who gets a link that signs in once.  Raises ControlError when the
+    console cannot serve as it is configured, and StoreError.
     """
     if sign_in and not config.console.is_loopback:
         raise ControlError(
@@ -89,7 +89,7 @@ async def console(
     run_line: RunLine | None = None,
     explain_here: Here | None = None,
 ) -> AsyncIterator[Console]:
-    """A console that serves meanwhile; raises ControlError, StoreError."""
+    """A console that serves until this is left; raises ControlError, StoreError."""
     context = tls_context(config)
     sock = _socket(config)
     try:
@@ -122,7 +122,10 @@ async def console(
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
-    """What callers are shown; None for plain HTTP.  Raises ControlError."""
+    """The certificate that callers are shown; None for plain HTTP.
+
+    Raises ControlError.
+    """
     files = config.console_files()
     own = config.console
     if files.certificate is None:
@@ -136,7 +139,7 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
         return None
     minimum = config.tls.minimum_version
     if minimum in ("TLSv1", "TLSv1.1"):
-        minimum = "TLSv1.2"  # old clients of the proxy are no browsers
+        minimum = "TLSv1.2"  # the older ones are for old SIP clients, not for browsers
     key = None if files.key is None else str(files.key)
     try:
         return server_context(TlsFiles(str(files.certificate), key), "none", minimum)
@@ -171,7 +174,7 @@ async def _watch(config: Config, server: WebServer) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY)
         found = _stamps(paths)
-        # What has changed and then stayed the same for one look is whole.
+        # Files that have changed and then stayed the same for one look are complete.
         if found == seen and found != judged:
             judged = found
             _renew(server, str(files.certificate), files.key)

@@ -1,9 +1,9 @@
 """Sessions of the pages: who has signed in.  Pure: the time is an argument.
 
-Kept in memory: a console that is restarted asks everybody to sign in again.  The
-cookie's value is random and only its hash is kept; beside it stands a second secret,
-which every change must show in a header (CSRF), because browsers add cookies by
-themselves and headers they do not.
+They are kept in memory: a console that is restarted asks everybody to sign in again.
+The cookie's value is random and only its hash is kept.  Every change must show a second
+secret in a header (CSRF): a browser adds the cookie by itself, also to what the page of
+a stranger sends, but it adds no header.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from proxy.store.access import AccessKind
 
 IDLE: Final = 1800.0
 LONGEST: Final = 12 * 3600.0
+"""Seconds without a use, and seconds in all, after which a session is over."""
 MOST: Final = 1000
 COOKIE: Final = "waypost_session"
 CSRF_HEADER: Final = "X-Waypost-CSRF"
@@ -54,7 +55,7 @@ class Sessions:
         return cookie
 
     def find(self, cookie: str, now: float) -> Session | None:
-        """The session of a cookie, which goes on from now; None when it is over."""
+        """The session of a cookie, which this uses; None when it is over."""
         key = _key(cookie)
         found = self._sessions.get(key)
         if found is None:

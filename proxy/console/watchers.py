@@ -1,7 +1,7 @@
-"""Who follows something over the console, and so keeps a thread for as long.
+"""Who follows something over the console, which takes a thread for as long.
 
-Threads are few, and everybody's lines wait for one: whoever follows may have some of
-them, and all who follow together not the last.
+Threads are few, and every line of the command needs one.  So one caller may follow a
+few things at a time, and all callers together leave threads for the lines that end.
 """
 
 import threading

@@ -37,7 +37,7 @@ class WebProtocol(H11Protocol):
     """One connection."""
 
     limits = Limits()
-    """Of the whole process; ``bound`` makes one for each server."""
+    """Those of a class; ``WebServer`` makes a subclass with limits of its own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,4 +150,5 @@ class WebServer(uvicorn.Server):
     def renew(self, certificate: str, key: str | None) -> None:
         """Show another certificate to new connections; raises OSError."""
         if self.context is not None:
+            # With no password at all OpenSSL would ask for one on the terminal.
             self.context.load_cert_chain(certificate, key, password="")

@@ -154,7 +154,7 @@ def _signed(caller: Caller) -> dict[str, Any]:
 
 def set_cookie(answer: Response, request: Request, cookie: str) -> None:
     """Hand the cookie of a session to a browser."""
-    # Without Secure on plain HTTP over loopback alone: a browser would not keep it.
+    # Always Secure but for plain HTTP over loopback, where no browser would keep it.
     host = request.client.host if request.client else ""
     desk_is_plain = request.url.scheme == "http" and host in ("127.0.0.1", "::1")
     is_proxied = "x-forwarded-for" in request.headers

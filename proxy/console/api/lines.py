@@ -37,7 +37,7 @@ AT_ONCE: Final = 8
 QUEUED: Final = 1000
 """Events that wait for a slow reader; then the command waits."""
 LOOK_AGAIN: Final = 1.0
-"""Seconds after which a thread that waits for room looks whether the loop lives."""
+"""Seconds after which a thread that waits for room checks that the loop still runs."""
 Arguments = Annotated[
     list[str], Query(max_length=200, description="The words of the line, in order.")
 ]
@@ -151,7 +151,7 @@ class _Run:
         self._stays = False
 
     async def events(self, words: dict[str, Any]) -> AsyncIterator[bytes]:
-        """What the other end reads; when it goes, the command ends as it prints."""
+        """What the other end reads; when that goes, the command ends as it prints."""
         work = self._loop.run_in_executor(_threads, self._work, words)
         try:
             async for each in told_events(self._told):
@@ -159,7 +159,7 @@ class _Run:
         finally:
             self._is_gone = True
             while not self._told.empty():
-                self._told.get_nowait()  # whoever waits for room sees that we left
+                self._told.get_nowait()  # wakes a thread that waits for room
             work.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _work(self, words: dict[str, Any]) -> None:
@@ -173,7 +173,7 @@ class _Run:
                 log.error("console.failed", path="line", exc_info=error)
         except Exception as error:
             if self._loop.is_closed():
-                return  # the process ends, and what a line needs of it with it
+                return  # the process is ending: no fault of the line
             log.error("console.failed", path="line", exc_info=error)
             self._tell("err", "waypost: a fault of ours; it is in the console's log\n")
             self._tell("exit", 1)
@@ -206,13 +206,16 @@ class _Run:
         try:
             put.result(LOOK_AGAIN)
         except TimeoutError:
-            if self._loop.is_closed():  # it will never be
+            if self._loop.is_closed():  # then nothing will take the item
                 raise CancelledError from None
             return False
         return True
 
     def _admit(self, role: str, is_whole: bool) -> None:
-        """Looks and changes come by different methods: browsers may be made to GET."""
+        """Refuse what the caller may not do; raises ControlError.
+
+        By GET we admit only looks: a stranger's page can make a browser send a GET.
+        """
         if self._only_looks and role != "viewer":
             raise ControlError("that changes something: send it with POST")
         require(self._caller.access, role)  # type: ignore[arg-type]
@@ -225,11 +228,11 @@ class _Run:
             self._stays = True
 
     async def _operate(self, work: Any) -> Any:
-        """A store of its own: ours belongs to another thread."""
+        """Run ``work`` with a store of its own: ours belongs to another thread."""
         store = await open_store(self._desk.config.store_url)
         caller = self._caller
         if self._only_looks:
-            # Whatever the line turns out to be: by GET nobody does more than look.
+            # Whatever the line turns out to be, by GET it can do no more than look.
             caller = replace(caller, access=replace(caller.access, role="viewer"))
         try:
             return await work(await self._desk.operator(caller, store=store))

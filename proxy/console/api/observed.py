@@ -1,6 +1,7 @@
 """What the running service has seen, and would do: calls, traces, explain.
 
-Who called whom is divided by no address, so a caller with a scope sees none of it.
+Addresses do not divide who called whom, so a caller with a scope sees none of it
+(decision 123).
 """
 
 import asyncio
@@ -39,7 +40,7 @@ api = Api("observed")
 
 PCAP: Final = "application/vnd.tcpdump.pcap"
 SILENT: Final = "X-Waypost-Silent"
-"""Beside an answer: the nodes that have no part in it, because they are silent."""
+"""The header of an answer that names the nodes that did not answer us."""
 LOOK: Final = 0.5
 """Seconds between two looks of a live trace."""
 LONGEST: Final = 3600.0
@@ -53,7 +54,7 @@ CallId = Annotated[str, Query(min_length=1, max_length=1024)]
 
 
 def _words(**given: object) -> dict[str, str]:
-    """A question to the service; what is empty is not asked."""
+    """A question to the service, without the words that are empty."""
     found = {}
     for name, value in given.items():
         if isinstance(value, datetime):
@@ -188,7 +189,7 @@ async def follow_calls(
             try:
                 count = await _follow(desk, verbs.Followed(config, name), seconds, tell)
             finally:
-                # The reader may be gone, and this must still be said.
+                # Shielded: the reader may be gone, and the service must still hear it.
                 await asyncio.shield(desk.in_thread(verbs.end_live, config, name))
             return {"name": name, "messages": count}
 

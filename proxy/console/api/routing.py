@@ -22,7 +22,7 @@ from proxy.store.access import Role
 
 F = TypeVar("F", bound=Callable[..., Any])
 OPEN: Final = "open"
-"""In place of a role: whoever asks."""
+"""In place of a role: anybody may ask."""
 _ROLE: Final = "x-waypost-role"
 _WHOLE: Final = "x-waypost-unscoped"
 
@@ -36,7 +36,7 @@ def role_of(route: APIRoute) -> str:
 
 
 class GuardedRoute(APIRoute):
-    """Asks who is there before anything else of the request is looked at."""
+    """Checks the caller before anything else of the request is looked at."""
 
     def get_route_handler(self) -> Any:
         """See APIRoute."""
@@ -47,7 +47,8 @@ class GuardedRoute(APIRoute):
             if role != OPEN:
                 desk: Desk = request.app.state.desk
                 await desk.admit(request, role, is_whole=is_whole)  # type: ignore[arg-type]
-            # Here, so that a body that is too large or too slow is told as such.
+            # Read here, because FastAPI would answer 400 to a body that the gate finds
+            # too large (413) or too slow (408).
             await request.body()
             response: Response = await answer(request)
             return response
@@ -201,5 +202,5 @@ class Answer(JSONResponse):
     def render(self, content: Any) -> bytes:
         """See Response."""
         text = json.dumps(timed(content), ensure_ascii=False, indent=2)
-        # A name that a stranger chose may hold half of a character.
+        # A name that a stranger chose may hold a lone surrogate, which is no UTF-8.
         return text.encode("utf-8", "backslashreplace") + b"\n"

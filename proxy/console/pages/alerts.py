@@ -1,7 +1,7 @@
 """What needs somebody, and what to do about it.  Pure.
 
-The same causes as the alert rules for Prometheus, for a desk that has none.  Texts are
-of the catalogues, with their places in ``values``.
+The same causes as the alert rules for Prometheus, for those who have none.  Texts are
+of the catalogues; ``values`` fills their places.
 """
 
 from collections.abc import Iterator, Sequence

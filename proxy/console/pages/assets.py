@@ -1,7 +1,8 @@
 """What pages load beside their HTML: style, scripts, icon.
 
 Each file has its hash in its address, so a browser keeps it for good and asks for
-another one after an upgrade.  They hold no secret, so they travel compressed.
+another one after an upgrade.  Files travel compressed, because they hold no secret that
+their compressed size could betray.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 """Calls: the last ones, and the ladder of one.
 
-Who called whom is divided by no address, so a caller with a scope has no such page.
+Addresses do not divide who called whom, so a caller with a scope has no such page.
 """
 
 from dataclasses import dataclass

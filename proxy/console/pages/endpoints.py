@@ -151,8 +151,7 @@ async def undo_change(request: Request, config: Conf) -> Response:
 
 @pages.post("/endpoints/import")
 async def import_file(request: Request, config: Conf) -> Response:
-    """What each line of a file would do; with the button that stands there then, do
-    it."""
+    """Say what each line of a file would do; with the button that this shows, do it."""
     form, operator = await _changing(request)
     text, pool = form.get("text", ""), form.get("pool_fqdn", "").strip()
     what_if = form.get("go") != "yes"
@@ -216,9 +215,9 @@ async def _told(
     outcome: Outcome,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """What was changed, or would be, and what is to be said of its pools.
+    """What was changed, or would be, and the warnings about its pools.
 
-    What the page shows of it is asked for anew, unless ``headers`` say where to.
+    The page then asks anew for what it shows, unless ``headers`` lead it elsewhere.
     """
     if headers is None or not headers:
         headers = {} if outcome.what_if else {"HX-Trigger-After-Swap": "changed"}

@@ -1,7 +1,7 @@
-"""What takes a while and is watched meanwhile: its lines, then how it ended.
+"""Jobs that take a while and are watched meanwhile: their lines, then how they ended.
 
-A job goes on when its page is closed: who comes back finds it.  Only the last few are
-kept, and each is shown to nobody but who has begun it.
+A job goes on when its page is closed, and is there when its owner comes back.  Only the
+last few are kept, and each is shown only to whoever has begun it.
 """
 
 import asyncio

@@ -33,7 +33,7 @@ SHOWN = 20
 
 @pages.get("/migration", is_whole=True)
 async def migration_page(request: Request, operator: Reader, config: Conf) -> Response:
-    """The whole page, but for the checklist, which takes a look at everything."""
+    """The whole page but the checklist, which comes later: it looks at everything."""
     table, text = await kept_plan(operator)
     shown = await _live(request, operator)
     facts = await facts_part(request, operator, config)
@@ -162,9 +162,8 @@ async def checklist(request: Request, operator: Reader, config: Conf) -> Respons
             facts = weekend_of(request).facts
             items = await runbook.walk(operator, config, facts=facts)
         except ControlError as error:
-            doubt = str(
-                error
-            )  # the plan that is kept is none, or the facts are of others
+            # The plan that is kept cannot be read, or the facts are of other servers.
+            doubt = str(error)
     counts = runbook.summary(items or ())
     return page(
         *(request, "migration/checklist.html"), items=items, counts=counts, doubt=doubt

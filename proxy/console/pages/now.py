@@ -66,8 +66,9 @@ async def roll_back(request: Request, desk: TheDesk) -> Response:
 
 
 async def _as_seen(request: Request, desk: Desk) -> Operator:
-    """For a change of the cutover that stands on the page, and of no other."""
+    """The store, for a change of the cutover that the page shows and of no other."""
     seen = (await form_of(request)).get("seen", "")
+    # A page that shows none matches none: an empty tag would let any change pass.
     return await desk.operator(request.state.caller, seen or '"nothing"')
 
 
@@ -139,7 +140,8 @@ def _deadline(view: CutoverView | None) -> int | None:
     if view is None or view.seconds_left is None or view.cutover.state != "applied":
         return None
     then, by = clock.wall() + view.seconds_left, view.cutover.confirm_by or 0.0
-    # A clock that was set leaves the deadline where it was on the machine's own.
+    # When the clock was set, the time since boot decides (decision 45), and changes a
+    # little from look to look: rounded, it stays the same text.
     return round(by) if abs(then - by) < 3 else round(then / 5) * 5
 
 

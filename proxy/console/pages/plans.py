@@ -75,7 +75,7 @@ def _lines(row: PlanRow) -> Iterable[str]:
 
 
 def _text(value: str) -> str:
-    """A basic string of TOML, whose escapes are those of JSON, and DEL."""
+    """A basic string of TOML: it has the escapes of JSON, and wants one for DEL too."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -135,7 +135,7 @@ def pools_of(facts: Facts) -> list[str]:
 
 
 def table_of_form(fields: Iterable[tuple[str, str]]) -> PlanTable:
-    """What a form says; every row begins with its address, and blank ones are none."""
+    """What a form says; a row begins with its address, and blank rows are left out."""
     name = within = ""
     rows: list[dict[str, str]] = []
     for key, value in fields:

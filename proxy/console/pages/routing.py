@@ -2,7 +2,7 @@
 
 As in the API a line says what a function answers; who may ask follows from the method
 unless the line says otherwise.  A refusal is a page, or a remark on the page when htmx
-asked; who is not signed in is led to sign in.
+asked.  A caller who is not signed in is led to the form for that.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ FIELDS: Final = 20_000
 
 
 class PageRoute(APIRoute):
-    """Asks who is there first, and answers refusals as pages."""
+    """Checks the caller first, and answers refusals as pages."""
 
     def get_route_handler(self) -> Any:
         """See APIRoute."""
@@ -85,7 +85,7 @@ class Pages:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form; of a name that stands there twice the last."""
+    """The fields of a form; where a name stands twice, the last one counts."""
     return dict(await fields_of(request))
 
 
@@ -99,12 +99,12 @@ async def fields_of(request: Request) -> list[tuple[str, str]]:
 
 
 def is_htmx(request: Request) -> bool:
-    """A script of ours asks for a part of a page."""
+    """Whether a script of ours asks for a part of a page."""
     return request.headers.get("hx-request") == "true"
 
 
 def refused(request: Request, error: Exception) -> Response:
-    """What an error is to somebody who looks at a page."""
+    """The answer to an error for somebody who looks at a page."""
     problem = problem_of(error)
     if problem is None:
         log.error("console.failed", path=request.url.path, exc_info=error)

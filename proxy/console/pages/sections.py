@@ -33,10 +33,10 @@ HOME: Final = "/now"
 
 
 def inside(path: str) -> str:
-    """An address of ours to go on to; home for what is none.
+    """The section to go on to; home for a path that is none.
 
-    What stands in an address was perhaps written by a stranger: only the path of a
-    section is believed.
+    A stranger may have written the link that somebody followed, so we lead nowhere but
+    to a section.
     """
     known = {each.path for each in SECTIONS}
     return path if path in known else HOME

@@ -27,7 +27,7 @@ THEMES: Final = ("auto", "light", "dark")
 
 
 class Compiled(BytecodeCache):
-    """Templates of one language, compiled, for the next one: their code is the same."""
+    """Compiled templates, shared by the languages: their code is the same in each."""
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
@@ -112,7 +112,7 @@ class Site:
 
 
 def _csrf(caller: Caller | None) -> str:
-    """What a change must show; any value for whom a reverse proxy has signed in."""
+    """What a change must show; any value does where a reverse proxy has signed in."""
     session = caller.session if caller else None
     return session.csrf if session else "1"
 
@@ -153,7 +153,7 @@ def page(
 ) -> Response:
     """An answer: a whole page, or with htmx a part of one."""
     text = site_of(request).html(request, template, **context)
-    # A name that a stranger chose may hold half of a character.
+    # A name that a stranger chose may hold a lone surrogate, which is no UTF-8.
     body = text.encode("utf-8", "backslashreplace")
     return HTMLResponse(body, status, headers)
 

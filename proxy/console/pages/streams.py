@@ -1,8 +1,8 @@
 """Pages that stay up to date: parts of one as server-sent events.
 
-A part is sent when it has changed, so that nothing moves under a hand or a screen
-reader that did not change.  Who follows is asked for again every few seconds: a stream
-ends with its session, its token or its person.
+A part is sent only when it has changed, so that nothing else moves under a hand or a
+screen reader.  Every few seconds we check again who follows: a stream ends with its
+session, its token or its person (decision 127).
 """
 
 import asyncio
@@ -27,8 +27,8 @@ ADMIT_EVERY: Final = 5.0
 
 EACH: Final = 16
 MOST: Final = 160
-"""Streams that one token or person may follow, and all together: each is looked after
-once a second or more often."""
+"""Streams that one token or person may follow, and all together: each costs us a look
+every second or more often."""
 
 
 class Followed:

@@ -1,4 +1,4 @@
-"""What a console remembers of a migration: the facts that were dropped, and its jobs.
+"""What a console remembers of a migration: facts dropped onto a page, and its jobs.
 
 The plan and the ticks are in the store.  A file of facts is up to 8 MiB and old after a
 day, so the newest one is kept here, for everybody who may see the whole service.

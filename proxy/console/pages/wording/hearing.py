@@ -2,8 +2,8 @@
 
 A verb, the doctor and the runbook say each sentence once, in English, with names and
 numbers in its places.  ``refusals`` and ``findings`` have the most usual ones as texts
-of the catalogues; here a sentence is laid upon them.  What fits none stays as it is,
-and is marked as English.
+of the catalogues; here a sentence is compared with these (decision 140).  A sentence
+that fits none stays as it is, and is marked as English.
 """
 
 import re
@@ -17,10 +17,11 @@ from proxy.console.pages.words import ENGLISH, Words
 LONGEST: Final = 2000
 """Characters of a sentence that is looked at: strangers have a say in some of them."""
 DEEPEST: Final = 3
+"""Sentences that stand inside one another."""
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _SAID: Final = "said"
-"""A place whose name begins so has a sentence of its own in it."""
+"""A place whose name begins with this holds a sentence of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class _Known:
 def _known(text: str) -> _Known:
     pieces = _PLACE.split(text)
     parts = pieces[::2]
+    # A text without places is never formatted, so its per cent signs stand alone.
     if len(parts) > 1:
         parts = [each.replace("%%", "%") for each in parts]
     return _Known(text, tuple(parts), tuple(pieces[1::2]))
