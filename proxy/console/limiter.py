@@ -11,6 +11,7 @@ from typing import Final
 
 FREE: Final = 5
 LONGEST: Final = 300.0
+"""Seconds: no try waits for longer."""
 REMEMBERED: Final = 4096
 FORGOTTEN_AFTER: Final = 900.0
 """Seconds without a failure after which the earlier ones no longer count."""

@@ -109,7 +109,7 @@ async def console(
     try:
         while not server.started:
             if tasks[0].done():
-                await tasks[0]
+                await tasks[0]  # raises what the server has failed with
             await asyncio.sleep(0.01)
         yield Console(url, desk, server)
     finally:

@@ -18,9 +18,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_PATIENCE: Final = 10.0
 HANDSHAKE_PATIENCE: Final = 5.0
+"""Seconds for the head of a request, and for the handshake of TLS."""
 CONNECTIONS: Final = 256
 PER_SOURCE: Final = 64
 KEEP_ALIVE: Final = 20
+"""Seconds that a connection may be idle between two requests."""
 HEAD_LIMIT: Final = 64 * 1024
 
 
@@ -69,7 +71,7 @@ class WebProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A head that begins must end soon."""
-        before = self.cycle
+        before = self.cycle  # a new one means that a head has come whole
         super().data_received(data)
         if self.cycle is not before:
             self._stop_waiting()
@@ -123,7 +125,7 @@ class WebServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are our owner's business."""
+        """Capture none: ``console.serve`` handles signals."""
         yield
 
     async def startup(self, sockets: Any = None) -> None:

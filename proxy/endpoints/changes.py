@@ -95,7 +95,7 @@ class EndpointFields:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing was said at all."""
+        """Whether nothing was said at all."""
         return self == EndpointFields()
 
     def checked(self, rules: Rules) -> dict[str, object]:

@@ -181,9 +181,9 @@ def row_to_json(row: Row | None) -> dict[str, Any] | None:
 
 
 def audit_json(row: Row | None) -> dict[str, Any] | None:
-    """A row as the history keeps it: a cutover without its switches.
+    """A row as the history keeps it: a cutover without its switches and its plan.
 
-    They have audit rows of their own.
+    The switches have audit rows of their own.
     """
     values = row_to_json(row)
     if values is not None:

@@ -3,10 +3,11 @@
 A plan says which endpoint shall lead where, and what must be true before.  Applying it
 makes one list of row changes with a numbered Cutover among them, whose switches are the
 snapshot; so the store writes all of it in one transaction, and a proxy swaps it in one
-assignment.  Pure: reading plan files is ``plan.py``'s, doing it the store's.
+assignment.  Pure: ``plan.py`` reads plan files, and the store makes the changes.
 
-A canary is a cutover in part.  Widening it is another one that keeps the first one's
-snapshot, so that one rollback always leads back to where it began.
+A canary is a cutover of some users.  To widen it is another cutover, which takes over
+the snapshot of the first one, so that one rollback always leads back to the beginning
+(decision 44).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ class Share:
 
     @property
     def is_whole(self) -> bool:
-        """All users."""
+        """Whether these are all users."""
         return self.percent >= 100
 
     def __str__(self) -> str:

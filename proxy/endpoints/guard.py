@@ -25,6 +25,7 @@ from proxy.endpoints.usage_book import COUNTED, DOCTOR
 from proxy.sip.finished import Group
 from proxy.sip.message import Request
 
+# Names of counts in the store; a cause or a pool follows where one ends in a blank.
 SERVED: Final = "served"
 FAILED: Final = "failed "
 REFUSED: Final = "refused "
@@ -164,7 +165,7 @@ class GuardBook:
         if record.rule not in ("endpoint", "learned"):
             return
         if self._pools.get(record.endpoint) != record.pool.lower():
-            return
+            return  # it went to another pool, such as the old one of a canary
         aor = record.request.from_aor()
         what = verdict_on(record, self.patience)
         if not what or aor.startswith(f"{DOCTOR}@"):

@@ -176,7 +176,7 @@ class Cutover:
     ``confirm_by`` is when it is rolled back by itself unless confirmed; None: never.
     ``share`` words a canary ("10 %"), empty when all users were switched.  ``forced``:
     the doctor had advised against it.  ``settled_at`` and ``settled_by`` tell of the
-    confirmation or the rollback.  The history keeps a cutover without its switches.
+    confirmation or the rollback.
 
     ``uptime_by`` is the same deadline on a clock that cannot be set: seconds since the
     start of the machine that is called ``machine`` (decision 45).  ``guard`` may roll

@@ -65,11 +65,14 @@ def _put_back(
         return None, "" if before is None else REMOVED
     edited = _differing(after, current)
     if before is None:
+        # The cutover made it.  Led elsewhere since, it is somebody's decision.
         if edited & _ROUTING:
             return None, LEFT
         return RowChange(current, None), GONE if edited else ""
     switched = _differing(before, after)
     if edited & switched:
+        # Somebody has changed what the cutover changed; nothing need be said of it
+        # where that has put the endpoint back already.
         return None, LEFT if _differing(before, current) else ""
     if not switched:
         return None, ""

@@ -14,6 +14,7 @@ from typing import Any, Final
 _RAW_IP: Final = 101
 _HEAD: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, _RAW_IP)
 _SEGMENT: Final = 60_000
+"""Bytes of a stream in one frame: an IP packet has room for 65,535."""
 _TCP, _UDP = 6, 17
 _SIPS, _SIP = 5061, 5060
 _PUSH_ACK: Final = 0x18

@@ -12,6 +12,7 @@ from proxy.console.pages.words import N_
 
 ENDS_SOON: Final = 14 * 86_400
 STALE: Final = 600
+"""Seconds before a certificate's end, and of DNS' silence, that are worth an alert."""
 Severity = Literal["failed", "warning"]
 
 

@@ -31,6 +31,7 @@ _LEFT: Final = 90
 _GAP: Final = 200
 _ROW: Final = 44
 _HEAD: Final = 58
+"""Pixels: left of the first lifeline, between lifelines, between steps, above them."""
 _LABEL: Final = 25
 """Characters of a label between two lifelines."""
 

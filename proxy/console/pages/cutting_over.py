@@ -57,7 +57,7 @@ async def plan_file(request: Request) -> Response:
 
 @pages.post("/migration/plan/rows", is_whole=True)
 async def plan_rows(request: Request, operator: Op) -> Response:
-    """The table with what is here, and in the facts, that does not lead there yet."""
+    """The table, with rows for what does not lead to the pool yet, here or in Lync."""
     fields = await fields_of(request)
     found, pool = table_of_form(fields), dict(fields).get("to_pool", "").strip()
     if not pool:
@@ -96,7 +96,7 @@ def _table(request: Request, table: PlanTable) -> Response:
 
 @pages.post("/migration/plan/look", is_whole=True)
 async def look(request: Request, operator: Op, config: Conf) -> Response:
-    """What it would change, and what can be said of it without its pools."""
+    """What the plan would change, and what the doctor says without asking its pools."""
     order = await _order(request, operator)
     outcome, steps = await switching.look(operator, config, order)
     return page(
@@ -107,7 +107,7 @@ async def look(request: Request, operator: Op, config: Conf) -> Response:
 
 @pages.post("/migration/plan/keep", is_whole=True)
 async def keep_plan(request: Request, operator: Op) -> Response:
-    """Keep it for the runbook, for everybody."""
+    """Keep the plan in the store, for the runbook and for everybody."""
     table = table_of_form(await fields_of(request))
     runbook.checked_plan(operator, table.text(), FILE)
     memory = await recall(operator)
@@ -184,7 +184,7 @@ def _whole(name: str, text: str) -> int | None:
 async def apply(
     request: Request, operator: Op, config: Conf, desk: TheDesk
 ) -> Response:
-    """Begin; the doctor's lines come as a stream."""
+    """Begin to apply the plan; the doctor's lines come as a stream."""
     order = await _order(request, operator)
     form, access = await form_of(request), request.state.caller.access
     order = replace(order, force=form.get("force") == "yes")

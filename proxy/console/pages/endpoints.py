@@ -62,7 +62,7 @@ async def new_page(request: Request, operator: Reader) -> Response:
 
 @pages.post("/endpoints/new")
 async def new_endpoint(request: Request, config: Conf) -> Response:
-    """Create it; with the first button say only what that would do."""
+    """Create an endpoint; with the first button only say what that would do."""
     form, operator = await _changing(request)
     outcome = await control.new_endpoint(
         operator,
@@ -76,7 +76,7 @@ async def new_endpoint(request: Request, config: Conf) -> Response:
 
 @pages.get("/endpoints/one")
 async def one_page(request: Request, operator: Reader, config: Conf) -> Response:
-    """Everything about one."""
+    """Everything about one endpoint."""
     address = request.query_params.get("address", "")[:ADDRESS]
     (view,) = await control.get_endpoints(operator, address)
     lines = await history.history(operator, address, CHANGES)
@@ -95,7 +95,7 @@ async def one_page(request: Request, operator: Reader, config: Conf) -> Response
 
 @pages.post("/endpoints/set")
 async def set_endpoint(request: Request, config: Conf) -> Response:
-    """Change it, if it is still what was seen."""
+    """Change an endpoint, if it is still what the page showed."""
     form, operator = await _changing(request)
     outcome = await control.set_endpoint(
         *(operator, form.get("address", ""), _fields(form)),
@@ -127,13 +127,13 @@ async def activate_endpoint(request: Request, config: Conf) -> Response:
 
 @pages.post("/endpoints/remove")
 async def remove_endpoint(request: Request, config: Conf) -> Response:
-    """Take it away."""
+    """Remove an endpoint."""
     form, operator = await _changing(request)
     what_if = form.get("go") != "yes"
     outcome = await control.remove_endpoint(
         operator, form.get("address", ""), what_if=what_if
     )
-    # Nothing of it is left that could be shown anew.
+    # Nothing is left of the endpoint that the page could show anew.
     gone = {} if what_if else {"HX-Retarget": "#one", "HX-Reswap": "innerHTML"}
     return await _told(request, operator, config, outcome, gone)
 
@@ -172,7 +172,7 @@ async def import_file(request: Request, config: Conf) -> Response:
 
 @pages.get("/endpoints/doctor", role="operator")
 async def ask_doctor(request: Request, operator: Reader, config: Conf) -> Response:
-    """What the doctor sees about one."""
+    """What the doctor says of one endpoint."""
     address = request.query_params.get("address", "")[:ADDRESS]
     steps = [x async for x in Doctor(operator, config).all(address, None, None)]
     return page(request, "endpoints/doctor.html", steps=steps)

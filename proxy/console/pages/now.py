@@ -44,7 +44,7 @@ async def now_events(request: Request, operator: Reader) -> Response:
 
 
 async def _again(request: Request) -> Operator:
-    """A look of its own for each event, overdue cutovers rolled back."""
+    """The store for one more look; each rolls back an overdue cutover first."""
     return await desk_of(request).operator(request.state.caller)
 
 
@@ -75,7 +75,7 @@ async def _as_seen(request: Request, desk: Desk) -> Operator:
 async def _settled(
     request: Request, operator: Operator, outcome: Outcome, text: str
 ) -> Response:
-    """The part of the page as it is now, and whether the service routes by it."""
+    """The part about the cutover as it is now, and whether the service routes by it."""
     desk = desk_of(request)
     version = await operator.store.table_version()
     found = await desk.in_thread(is_in_force, desk.config, version)

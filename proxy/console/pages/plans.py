@@ -32,7 +32,7 @@ class PlanRow:
 
     @property
     def has_more(self) -> bool:
-        """Something is said beside the two names."""
+        """Whether more is said than address and pool."""
         return bool(self.display_name or self.request_uri or self.service_uris)
 
 

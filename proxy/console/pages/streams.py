@@ -24,6 +24,8 @@ log = structlog.get_logger()
 PAUSE: Final = 1.0
 QUIET: Final = 10.0
 ADMIT_EVERY: Final = 5.0
+"""Seconds between two looks, of silence before a comment, between two checks of who
+follows."""
 
 EACH: Final = 16
 MOST: Final = 160

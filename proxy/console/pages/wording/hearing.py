@@ -1,4 +1,4 @@
-"""Sentences of the rest of the program, known again and said in the reader's language.
+"""Sentences of the rest of the program, recognised and said in the reader's language.
 
 A verb, the doctor and the runbook say each sentence once, in English, with names and
 numbers in its places.  ``refusals`` and ``findings`` have the most usual ones as texts
