@@ -264,7 +264,7 @@ class Tape:
         self._sights = []
         self._sights_size = 0
         self._turn()
-        # Carried until the look after its answer, which may want to keep the call.
+        # Only now: the last look saw their answers, and could still want these calls.
         for call_id in self._done:
             self._put_down(call_id)
         self._done = []

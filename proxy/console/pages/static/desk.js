@@ -3,7 +3,7 @@
 (() => {
   const by = (id) => document.getElementById(id);
 
-  // A link that signs in once carries its secret behind "#", which nobody is sent.
+  // A link that signs in once carries its secret behind "#", which no browser sends.
   const form = document.querySelector('form[action="/sign-in"]');
   const secret = location.hash.slice(1);
   if (form && secret.startsWith("waypost_once_")) {
@@ -38,7 +38,7 @@
     dialog.showModal();
   });
 
-  // The keyboard stays where it was: on the same button when that is shown anew, else on
+  // Keep the focus where it was: on the same button when that is shown anew, else on
   // what the page says of it.
   let held = null;
   const hold = () => { if (document.activeElement !== document.body) held = document.activeElement; };
@@ -82,8 +82,8 @@
     if (event.target.id === "said") event.target.scrollIntoView({ block: "nearest" });
     ready(event.target);
   });
-  // What stands before the pages refuses with a problem document (RFC 9457): too large a
-  // file, say.  It is told like every refusal.
+  // The gate before the pages refuses with a problem document (RFC 9457), for example a
+  // file that is too large.  We show that like every refusal.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const answer = event.detail.xhr;
     if (!answer || !(answer.getResponseHeader("Content-Type") || "").includes("problem+json")) return;
@@ -97,7 +97,7 @@
   });
   document.addEventListener("htmx:sendError", () => live(false));
 
-  // Countdowns go by the clock of the console, not that of this machine.
+  // Countdowns go by the clock of the console: that of the reader may be wrong.
   const clock = document.querySelector("[data-clock]");
   const ahead = clock ? Date.now() / 1000 - Number(clock.dataset.clock) : 0;
   const two = (value) => String(value).padStart(2, "0");
@@ -114,7 +114,7 @@
   };
   setInterval(count, 500);
 
-  // Is what stands here up to date?
+  // Say whether what the page shows is up to date.
   const live = (isLive) => {
     for (const each of document.querySelectorAll("[data-live]")) {
       each.textContent = isLive ? each.dataset.live : each.dataset.lost;
