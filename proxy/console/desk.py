@@ -82,6 +82,7 @@ class Desk:
         self.limiter = Limiter()
         self.clock: Callable[[], float] = clock.wall
         self._noted: dict[tuple[str, str], float] = {}
+        # Tens of milliseconds of processor each, so one at a time (decision 106).
         self._one_password = asyncio.Semaphore(1)
         self._behind = [ip_network(each) for each in config.console.behind]
 

@@ -64,7 +64,7 @@ def decode(data: bytes) -> str:
         return data.decode("utf-32", "replace")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
-    if data[1:2] == b"\0":
+    if data[1:2] == b"\0":  # no mark, but the high byte of an ASCII character
         return data.decode("utf-16-le", "replace")
     try:
         return data.decode("utf-8-sig")

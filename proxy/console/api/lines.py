@@ -134,6 +134,7 @@ def _nobody_reads() -> BrokenPipeError:
     return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
+# Not the loop's own threads: lines that stay must not hold up the rest of the console.
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="waypost-line")
 _watchers = Watchers(each=2, most=AT_ONCE // 2)
 

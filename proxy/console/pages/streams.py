@@ -83,6 +83,7 @@ async def _counted(
         followed.begin(who)
     except Problem as problem:
         log.info("console.many_streams", who=access.name, reason=str(problem))
+        # Milliseconds after which the browser tries again by itself.
         yield b"retry: 30000\n\n"
         return
     try:
