@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from proxy import clock
+from proxy.admin.counted import counted
 from proxy.admin.name_servers import ask_name_servers, route_step
 from proxy.admin.places import Places
 from proxy.config import Config, ListenSection, TlsSection
@@ -220,7 +221,8 @@ async def _store(config: Config) -> list[Step]:
             await store.close()
     except StoreError as error:
         return [Step("store", "failed", str(error))]
-    found = f"{url}: {len(table.endpoints)} endpoints, {len(table.pools)} pools"
+    endpoints = counted(len(table.endpoints), "endpoint")
+    found = f"{url}: {endpoints}, {counted(len(table.pools), 'pool')}"
     steps = [Step("store", "ok", found)]
     for endpoint in table.endpoints.values():
         try:
@@ -276,4 +278,4 @@ def _registrar(config: Config, users: list[User]) -> Step:
             'create users with "waypost user new"',
         )
     trusted = ", ".join(networks) or "no network"
-    return Step("registrar", "ok", f"{len(users)} users; {trusted} trusted")
+    return Step("registrar", "ok", f"{counted(len(users), 'user')}; {trusted} trusted")

@@ -373,7 +373,8 @@ def _show(field: str, value: object) -> str:
     if value is None and field in _UNSAID:
         return _UNSAID[field]
     if isinstance(value, dict):
-        pilots = f" and {len(value['pilots'])} pilots" if value["pilots"] else ""
+        count = len(value["pilots"])
+        pilots = f" and {count} pilot{'s' * (count > 1)}" if count else ""
         return f"{value['percent']} %{pilots} to {value['pool_fqdn']}"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "(none)"

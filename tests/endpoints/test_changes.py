@@ -1,5 +1,7 @@
 """What a verb does to the table, decided without doing it."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.endpoints.address import Refused
@@ -14,7 +16,7 @@ from proxy.endpoints.changes import (
     set_endpoint,
     set_pool,
 )
-from proxy.endpoints.model import Endpoint, Pool
+from proxy.endpoints.model import Canary, Endpoint, Pool
 from proxy.endpoints.table import EndpointTable
 
 RULES = Rules(frozenset({"contoso.test"}), "proxy.contoso.test")
@@ -173,4 +175,12 @@ def test_changes_read_as_a_difference():
         "  transport: auto -> tls",
         "  port: by SRV -> 5041",
         "reset pool p.q (transport and port by DNS)",
+    ]
+    canaries = [
+        RowChange(OLD, replace(OLD, canary=Canary("new.contoso.test", 5, pilots)))
+        for pilots in (frozenset({"a@b.test"}), frozenset({"a@b.test", "c@b.test"}))
+    ]
+    assert describe_changes(canaries)[1::2] == [
+        "  canary: (none) -> 5 % and 1 pilot to new.contoso.test",
+        "  canary: (none) -> 5 % and 2 pilots to new.contoso.test",
     ]

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from proxy.admin.counted import counted
 from proxy.admin.doctor.verdicts import Step
 from proxy.admin.storage import account
 from proxy.facts.model import Verdict
@@ -31,6 +32,11 @@ LEAST_LEFT: Final = 100_000
 """Bytes without which a change may not be written."""
 _AHEAD: Final = 300.0
 """Seconds that a change may be ahead of this machine's clock."""
+_NOUNS: Final = {
+    **{"endpoints": "endpoint", "bindings": "contact"},
+    **{"usage": "legacy user", "audit": "change"},
+}
+"""Sections of the store, and what people call a row of each."""
 _RESTORE: Final = 'restore a backup: "waypost store restore FILE" (docs/backup.md)'
 _CLOCK: Final = "set this machine's clock, or that of the node that made the change"
 
@@ -134,23 +140,22 @@ def _version(of: str, schema: int, newest: int) -> Step:
 
 
 def _rows(of: str, found: Contents, first: float, now: float) -> Step:
-    counted = ", ".join(
-        f"{found.rows.get(table, 0)} {noun}"
-        for table, noun in (
-            *(("endpoints", "endpoints"), ("bindings", "contacts")),
-            *(("usage", "legacy users"), ("audit", "changes")),
-        )
-    )
-    return _dated(of, counted, first, found.change, now)
+    held = _held({table: found.rows.get(table, 0) for table in _NOUNS})
+    return _dated(of, held, first, found.change, now)
+
+
+def _held(rows: dict[str, int]) -> str:
+    """The counts that people know their store by."""
+    return ", ".join(counted(rows[table], noun) for table, noun in _NOUNS.items())
 
 
 def _dated(
-    of: str, counted: str, first: float, newest: tuple[float, str, str], now: float
+    of: str, held: str, first: float, newest: tuple[float, str, str], now: float
 ) -> Step:
     at, actor, verb = newest
     if not at:
-        return Step(of, "rows", "ok", f"{counted}; nothing was ever changed")
-    text = f"{counted}; changed from {_day(first)} to {_day(at)} ({verb} by {actor})"
+        return Step(of, "rows", "ok", f"{held}; nothing was ever changed")
+    text = f"{held}; changed from {_day(first)} to {_day(at)} ({verb} by {actor})"
     if at > now + _AHEAD:
         return Step(of, "rows", "warning", f"{text}, which is in the future", _CLOCK)
     return Step(of, "rows", "ok", text)
@@ -232,16 +237,13 @@ async def _redis(url: str, now: float) -> AsyncIterator[Step]:
 
 
 def _redis_rows(of: str, rows: dict[str, Rows], now: float) -> Step:
-    names = ("endpoints", "contacts", "legacy users", "changes")
-    sections = ("endpoints", "bindings", "usage", "audit")
-    pairs = zip(sections, names, strict=True)
-    counted = ", ".join(f"{len(rows[section])} {noun}" for section, noun in pairs)
+    held = _held({section: len(rows[section]) for section in _NOUNS})
     audit = sorted(rows["audit"].items(), key=lambda item: item[0])
     if not audit:
-        return _dated(of, counted, 0.0, (0.0, "", ""), now)
+        return _dated(of, held, 0.0, (0.0, "", ""), now)
     first, last = audit[0][1], audit[-1][1]
     newest = float(last[1] or 0), str(last[2]), str(last[4])
-    return _dated(of, counted, float(first[1] or 0), newest, now)
+    return _dated(of, held, float(first[1] or 0), newest, now)
 
 
 def _day(seconds: float) -> str:

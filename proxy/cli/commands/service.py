@@ -65,7 +65,7 @@ def drain(context: typer.Context) -> None:
     if session.json:
         render.print_json(answer)
     else:
-        print(f"draining, {answer['open']} transactions to end")
+        print(f"draining, {render.count(answer['open'], 'transaction')} to end")
 
 
 def _print_status(found: dict[str, Any]) -> None:
@@ -89,8 +89,8 @@ def _print_status(found: dict[str, Any]) -> None:
             ("Bindings", str(found["bindings"])),
             *_conflicts(found["conflicts"]),
             *_drained(found.get("drained", ())),
-            ("Open", f"{found['open_transactions']} transactions, "
-                     f"{found['connections']} connections"),
+            ("Open", f"{render.count(found['open_transactions'], 'transaction')}, "
+                     f"{render.count(found['connections'], 'connection')}"),
             *_recorder(found.get("recorder")),
             *_workers(found),
             *_nodes(found),
@@ -230,7 +230,8 @@ def _node(row: dict[str, Any]) -> str:
 def _conflicts(count: int) -> list[tuple[str, str]]:
     if not count:
         return []
-    text = f"{count} REGISTERs for endpoints refused: an old service is still alive"
+    refused = render.count(count, "REGISTER")
+    text = f"{refused} for endpoints refused: an old service is still alive"
     return [("Conflicts", f'{text}; "waypost endpoint get" says where')]
 
 

@@ -221,5 +221,6 @@ def migrate(context: typer.Context, source: Url, target: Url) -> None:
         render.print_json([asdict(each) for each in moved])
         return
     for each in moved:
-        print(f"{each.section:<10} {each.rows:>8} rows, {each.written} written")
+        rows = "row" if each.rows == 1 else "rows"
+        print(f"{each.section:<10} {each.rows:>8} {rows}, {each.written} written")
     print("both are the same: now change url in section [store] and start Waypost")

@@ -95,7 +95,8 @@ def _health(service: ServiceView) -> str:
     if service.dns_stale_for is not None:
         said += f"; DNS has failed it for {render.duration(service.dns_stale_for)}"
     if service.panic:
-        said += f"; all are ejected, and tried anyway ({service.panics} requests)"
+        tried = render.count(service.panics, "request")
+        said += f"; all are ejected, and tried anyway ({tried})"
     drained = sum(row["drained"] is not None for row in service.front_ends)
     return said + (f"; {drained} drained" if drained else "")
 

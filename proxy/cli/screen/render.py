@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from proxy.admin.as_json import timed
+from proxy.admin.counted import counted
 from proxy.cli.screen.layout import cell_width, lay_out, wrapped
 from proxy.cli.screen.output import is_unicode
 from proxy.sip.display import visible
@@ -128,7 +129,7 @@ def instant(seconds: float) -> str:
 
 def count(number: int, noun: str) -> str:
     """``1 endpoint``, ``2 endpoints``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return counted(number, noun)
 
 
 def duration(seconds: float) -> str:

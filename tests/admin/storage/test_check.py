@@ -28,7 +28,7 @@ async def file(tmp_path):
 async def test_a_store_that_is_well(full) -> None:
     found = await verdicts(full)
     assert {each.verdict for each in found.values()} == {"ok"}
-    assert "1 endpoints, 1200 contacts, 1 legacy users, 5 changes" in found["rows"].text
+    assert "1 endpoint, 1200 contacts, 1 legacy user, 5 changes" in found["rows"].text
     assert "token.new by anna" in found["rows"].text
     assert found["write"].text == "a value without meaning was written"
 

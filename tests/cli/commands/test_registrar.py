@@ -167,7 +167,7 @@ def test_check_says_when_nobody_could_register(waypost, give_password, config_fi
     give_password("correct horse")
     waypost("user", "new", "alice", "--password-stdin")
     assert waypost("config", "check") == 0
-    assert "1 users; no network trusted" in waypost.out
+    assert "1 user; no network trusted" in waypost.out
 
 
 def test_check_says_when_a_password_does_not_fit_the_realm(

@@ -11,7 +11,7 @@ def test_a_store_is_moved_and_the_command_says_what_was(waypost, tmp_path):
     waypost.create()
     source, target = (f"sqlite:///{tmp_path}/{name}.db" for name in ("waypost", "b"))
     assert waypost("store", "migrate", source, target) == 0
-    assert "endpoints         1 rows, 1 written" in waypost.out
+    assert "endpoints         1 row, 1 written" in waypost.out
     assert waypost.out.splitlines()[-1].startswith("both are the same: now change url")
     assert sqlite_path(target).stat().st_mode & 0o777 == 0o600
     assert waypost("store", "migrate", source, target) == 1
