@@ -64,17 +64,13 @@ async def undo_batch(
     """
     rows = await operator.store.audit_batch(number)
     if not rows:
-        raise ControlError(
-            f"there is no change {number}, or not all that was changed with it is "
-            'yours: "waypost endpoint history" numbers the changes',
-            kind="missing",
-        )
+        raise await _no_batch(operator, number)
     now = operator.clock()
     with refusals():
         decide = undo_batch_rule(
             number, [(row.number, row.before, row.after) for row in rows], now
         )
-    verb = f"endpoint.undo --batch {number}"
+    verb = f"endpoint.undo --import {number}"
     back = {
         row.key for row in rows if isinstance(row.before, Endpoint) and not row.after
     }
@@ -88,6 +84,22 @@ async def undo_batch(
     return await apply_change(
         operator, f"{verb} --force" if bindings else verb, decide, what_if
     )
+
+
+async def _no_batch(operator: Operator, number: int) -> ControlError:
+    """Why nothing can be taken back together with a change."""
+    # A scope hides rows: whoever sees this one and gets no batch lacks its other rows.
+    if await operator.store.audit_row(number) is not None:
+        text = (
+            f"not all that was changed with change {number} is yours: "
+            f'"waypost endpoint undo {number}" takes this row alone back'
+        )
+    else:
+        text = (
+            f"there is no import {number}, nor any other change: "
+            '"waypost endpoint history" lists them, an import as endpoint.import'
+        )
+    return ControlError(text, kind="missing")
 
 
 async def undo(

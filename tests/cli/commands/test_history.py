@@ -112,7 +112,7 @@ def test_an_import_is_undone_as_one_change_that_can_be_undone(imported):
     }
     imported("endpoint", "history", "--json")
     newest = imported.json[0]
-    assert newest["verb"] == f"endpoint.undo --batch {number}"
+    assert newest["verb"] == f"endpoint.undo --import {number}", "as one types it"
     same = [row for row in imported.json if row["version"] == newest["version"]]
     assert len(same) == 40, "one change of the table"
     assert imported("endpoint", "undo", "--batch", str(newest["number"])) == 0
@@ -149,7 +149,11 @@ def test_which_change_must_be_said_and_must_be(imported):
         assert imported("endpoint", *line) == 1
         assert "say which change: N of the history, or --import N" in imported.err
     assert imported("endpoint", "undo", "--import", "900") == 1
-    assert "there is no change 900" in imported.err
+    assert imported.err == (
+        "waypost: there is no import 900, nor any other change: "
+        '"waypost endpoint history" lists them, an import as endpoint.import\n'
+    )
+    assert imported("endpoint", "history") == 0 and "endpoint.import" in imported.out
 
 
 def test_a_retired_endpoint_is_activated(waypost):
