@@ -104,11 +104,16 @@ def _health(service: ServiceView) -> str:
 def _print_health(description: PoolDescription, service: ServiceView) -> None:
     """How each front end is; nothing when no service has told."""
     rows = [
-        (*_place(row.name, row.host, row.port), row.state, row.state_for, row.reason)
+        (
+            *_place(row.name, row.transport, row.host, row.port),
+            row.state,
+            row.state_for,
+            row.reason,
+        )
         for row in description.front_ends
     ] + [
         (
-            *_place(row["name"], row["address"], row["port"]),
+            *_seen_at(row),
             f"{row['state']}, not in DNS",
             row["state_for"],
             row["reason"],
@@ -148,7 +153,7 @@ def _print_calls(service: ServiceView) -> None:
         ("Front end", "Address", "Calls", "Failed", "Next probe", "Certificate"),
         [
             (
-                *_place(row["name"], row["address"], row["port"]),
+                *_seen_at(row),
                 str(row["calls"]),
                 str(row["failed"]),
                 _in(row["next_probe_in"]),
@@ -175,7 +180,13 @@ def _in_dialogs(row: dict[str, Any]) -> list[str]:
 def _print_transitions(service: ServiceView) -> None:
     """What happened to the front ends, the newest first."""
     found = [
-        (each["at"], row["name"] or row["address"], each["state"], each["reason"])
+        (
+            each["at"],
+            row["name"] or row["address"],
+            row["transport"],
+            each["state"],
+            each["reason"],
+        )
         for row in service.front_ends
         for each in row["transitions"]
     ]
@@ -184,10 +195,10 @@ def _print_transitions(service: ServiceView) -> None:
         return
     print()
     render.print_table(
-        ("When", "Front end", "Became", "Because"),
+        ("When", "Front end", "Transport", "Became", "Because"),
         [
-            (render.instant(_seconds(at)), name, state, reason or "-")
-            for at, name, state, reason in newest
+            (render.instant(_seconds(at)), name, transport, state, reason or "-")
+            for at, name, transport, state, reason in newest
         ],
     )
 
@@ -208,8 +219,13 @@ def _seconds(at: str) -> float:
     return datetime.fromisoformat(at).timestamp()
 
 
-def _place(name: str, host: str, port: int) -> tuple[str, str]:
-    return name, host_port(host, port)
+def _place(name: str, transport: str, host: str, port: int) -> tuple[str, str]:
+    """Name and address; one on UDP and on TCP is two, each with a health of its own."""
+    return name, f"{transport}:{host_port(host, port)}"
+
+
+def _seen_at(row: dict[str, Any]) -> tuple[str, str]:
+    return _place(row["name"], row["transport"], row["address"], row["port"])
 
 
 def _record(row: RecordRow) -> tuple[str, str, str, str]:
