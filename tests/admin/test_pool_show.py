@@ -1,38 +1,13 @@
 """What several nodes say of a pool is one view, and where they differ is told."""
 
 import json
-import threading
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import ExitStack
 
 from proxy.admin.pool_show import ask_service
 from proxy.config import load_config
+from tests.support.told import listener
 
 POOL = "pcpool.contoso.test"
-
-
-@contextmanager
-def listener(told):
-    """Answers ``/pool`` with what the test says; the port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = json.dumps(told).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def row(number, state="healthy", calls=1):

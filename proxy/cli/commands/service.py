@@ -33,7 +33,13 @@ def status(
             _print_phase(session)
             return
         config = session.config()
-        found = client.call_json(config, "GET", "/status")
+        try:
+            found = client.call_json(config, "GET", "/status")
+        except client.AdminError as error:
+            if not config.admin.nodes:
+                raise
+            _print_others(session, nodes(config))
+            raise ControlError(f"only the other nodes are shown: {error}") from None
         if config.admin.nodes:
             found["nodes"] = nodes(config)
     except client.AdminError as error:
@@ -42,6 +48,15 @@ def status(
         render.print_json(found)
     else:
         _print_status(found)
+
+
+def _print_others(session: Session, rows: list[dict[str, Any]]) -> None:
+    """What there is to see of a store whose node here does not answer."""
+    found = {"nodes": rows}
+    if session.json:
+        render.print_json(found)
+    else:
+        render.print_properties(_nodes(found))
 
 
 def _print_phase(session: Session) -> None:

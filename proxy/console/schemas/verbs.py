@@ -53,7 +53,7 @@ VERBS: Final[dict[str, Any]] = {
     "pool show": table.PoolSeen,
     "pool undrain": seen.Changed,
     "runbook": list[weekend.ItemView] | weekend.ReportView | dict[str, str],
-    "status": weekend.StatusView | seen.Phase,
+    "status": weekend.StatusView | weekend.NodesView | seen.Phase,
     "store backup": seen.BackedUp,
     "store check": weekend.DoctorView,
     "store migrate": list[seen.Moved],

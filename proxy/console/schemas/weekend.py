@@ -163,3 +163,9 @@ class NodeView(Given):
     up_seconds: float | None
     table_version: int | None
     open_transactions: int | None
+
+
+class NodesView(Given):
+    """Every node of this store, where the one that was asked is silent."""
+
+    nodes: list[NodeView]

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.support.service import HOST, new_service
+from tests.support.told import listener
 from tests.support.warm import run_now
 
 
@@ -67,3 +68,26 @@ def test_without_a_service_both_say_what_to_look_at(tmp_path):
     done = waypost(service, "drain")
     assert done.returncode == 1
     assert "admin.token cannot be read" in done.stderr
+
+
+def test_of_a_node_that_is_down_the_others_are_shown(waypost, monkeypatch):
+    status = {
+        **{"phase": "ready", "version": "1", "up_seconds": 7200.0, "table_version": 5},
+        **{"open_transactions": 0, "other_nodes": ["sip:127.0.0.5:5060"]},
+    }
+    silent = "127.0.0.1:9"
+    monkeypatch.setenv("WAYPOST_ADMIN_LISTEN", silent)
+    with listener(status) as port:
+        other = f"127.0.0.1:{port}"
+        monkeypatch.setenv("WAYPOST_ADMIN_NODES", f"{silent}, {other}")
+        assert waypost("status") == 1
+        assert f"{other}: ready, up 2 h, table 5" in waypost.out
+        assert f"{silent}: no service answers at {silent}" in waypost.out
+        said = f"only the other nodes are shown: no service answers at {silent}"
+        assert waypost.err.startswith(f"waypost: {said}")
+        assert waypost("status", "--json") == 1
+        rows = {row["node"]: row["answers"] for row in waypost.json["nodes"]}
+        assert rows == {silent: False, other: True}
+        assert waypost("status", "--ready") == 1 and waypost.out == ""
+    assert waypost("status") == 1 and waypost.out == ""
+    assert f"answers at {silent}" in waypost.err and other in waypost.err
