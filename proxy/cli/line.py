@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -128,9 +129,22 @@ class Complaints:
             from proxy.sip.display import visible
 
             lead = "" if "\n" in text else "waypost: "
-            lines = map(visible, text.split("\n"))
-            print(lead + "\n".join(lines), file=sys.stderr)
+            lines = [visible(lead + line) for line in text.split("\n")]
+            if (width := _width()) > 0:
+                from proxy.cli.screen.layout import folded
+
+                lines = [each for line in lines for each in folded(line, width)]
+            print("\n".join(lines), file=sys.stderr)
         return code
+
+
+def _width() -> int:
+    """The columns of the terminal that standard error is; 0 where it is none, and at
+    another machine: scripts get a sentence in one line."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (AttributeError, OSError, ValueError):
+        return 0
 
 
 Dispatch = Callable[[list[str], list[str], Complaints], int]

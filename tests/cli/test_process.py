@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
+
+from proxy.cli.line import REFUSED, Complaints
 
 WAYPOST = str(Path(sys.executable).parent / "waypost")
 
@@ -122,3 +125,34 @@ def test_kill_9_during_changes_loses_nothing_acknowledged(config_file, turn):
     found = set(addresses(config_file))
     assert expected <= found
     assert len(found - expected) <= 1
+
+
+LONG = "a sentence that says why not, and then " + "what there is to do about it, " * 3
+
+
+def test_a_refusal_is_as_wide_as_the_terminal_and_one_line_in_a_pipe(
+    monkeypatch, capsys
+):
+    said = Complaints(False, "")
+    assert said.complain(LONG, REFUSED) == REFUSED
+    assert capsys.readouterr().err == f"waypost: {LONG}\n"
+    ours, theirs = os.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (24, 60))
+        with open(theirs, "w", closefd=False) as terminal:
+            monkeypatch.setattr(sys, "stderr", terminal)
+            said.complain(LONG, REFUSED)
+            said.complain(f"first line\n{LONG}", REFUSED)
+            Complaints(True, "").complain(LONG, REFUSED)
+            terminal.flush()
+            monkeypatch.undo()
+        lines = os.read(ours, 65_536).decode().splitlines()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    *shown, document = lines
+    assert json.loads(document)["error"] == LONG, "for scripts, wherever it goes"
+    assert 40 < max(map(len, shown)) <= 60
+    words = f"waypost: {LONG} first line {LONG}".split()
+    assert " ".join(shown).split() == words
+    assert "first line" in shown

@@ -6,6 +6,7 @@ when that is not enough, the columns that fit stand side by side, and what is le
 row stands below it, each with its name.
 """
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -14,6 +15,7 @@ from unicodedata import combining, east_asian_width
 GAP: Final = "  "
 INDENT: Final = "    "
 _EMPTY: Final = ("", "-")
+_QUOTED: Final = re.compile('"[^"]*"')
 _LEAST: Final = 12
 """Columns of words are not made narrower than this."""
 
@@ -141,6 +143,17 @@ def wrapped(text: str, first: str, others: str, width: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     ) or [first.rstrip()]
+
+
+def folded(text: str, width: int) -> list[str]:
+    """A sentence in lines; a command in double quotes stays whole, to be copied.
+
+    ``text`` is printable.
+    """
+    if cell_width(text) <= width:
+        return [text]
+    whole = _QUOTED.sub(lambda found: found[0].replace(" ", "\0"), text)
+    return [line.replace("\0", " ") for line in wrapped(whole, "", "", width)]
 
 
 def cell_width(text: str) -> int:

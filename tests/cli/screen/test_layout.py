@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.cli.screen.layout import cell_width, lay_out, wrapped
+from proxy.cli.screen.layout import cell_width, folded, lay_out, wrapped
 
 PROXY = Path(__file__).parents[3] / "proxy"
 COLUMNS = ("SIP address", "Pool", "Display name", "Last", "State")
@@ -128,3 +128,16 @@ def test_no_word_is_lost_or_broken(cells, width):
     for row in cells:
         for word in " ".join(row).split():
             assert word in found
+
+
+def test_a_sentence_is_folded_and_the_command_in_it_stays_whole():
+    text = (
+        'there is no change 900: "waypost endpoint history ocschat@contoso.test" lists '
+        "them"
+    )
+    assert folded(text, 60) == [
+        "there is no change 900:",
+        '"waypost endpoint history ocschat@contoso.test" lists them',
+    ]
+    assert folded(text, 30)[1] == '"waypost endpoint history ocschat@contoso.test"'
+    assert folded(text, 200) == [text] and folded("", 20) == [""]
