@@ -11,7 +11,6 @@ import contextlib
 import errno
 import socket
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -25,6 +24,7 @@ from proxy.net.datagrams.kernel_socket import (
     icmp_error,
     tune,
 )
+from proxy.net.datagrams.links import Links
 from proxy.net.datagrams.sieve import Sieve
 from proxy.net.datagrams.steady import SteadyPeers
 from proxy.net.errors import NetError
@@ -59,6 +59,7 @@ class UdpListener:
         "_flows",
         "_is_own",
         "_is_writer",
+        "_links",
         "_loop",
         "_outbox",
         "_pause",
@@ -90,6 +91,7 @@ class UdpListener:
         self._backlog = Backlog(pressure)
         self._sieve = Sieve(self._backlog)
         self._flows = flows
+        self._links = Links(listener, flows)
         self._sink = sink
         self._outbox = outbox
         self._queue: deque[tuple[Flow, bytes]] = deque()
@@ -161,7 +163,7 @@ class UdpListener:
         opened.setblocking(False)
         tune(opened)
         self._socket = opened
-        self._sendto: Callable[[bytes, tuple[str, int]], int] = opened.sendto
+        self._sendto = self._links.sender(opened)
 
     def _serve(self) -> None:
         """Read, and write if something waits."""
@@ -207,8 +209,8 @@ class UdpListener:
     def _readable(self) -> None:
         # The busiest function of the program: names are local, the flow table's
         # look-up is written out.
-        listener, flows, outbox = self.listener, self._flows, self._outbox
-        index, known = listener.index, flows.udp_flows
+        listener, links, outbox = self.listener, self._links, self._outbox
+        index, known = listener.index, self._flows.udp_flows
         recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
         received = errors = 0
         outbox.is_batch = True
@@ -233,7 +235,7 @@ class UdpListener:
                 host, port = address[0], address[1]
                 if data and data[0] > CR:
                     flow = known.get((index, host, port))
-                    deliver(flow or flows.udp(listener, host, port), data)
+                    deliver(flow or links.met(address), data)
                 else:
                     self._heard(data, address)
             else:
@@ -257,7 +259,6 @@ class UdpListener:
             self._steady.received = 0
         self._outbox.end()
 
-    # IPv6 addresses of the socket module have four parts, and mypyc holds us to a type.
     def _heard(self, data: bytes, address: tuple[Any, ...]) -> None:
         """Whatever came: a message behind empty lines, or a keep-alive."""
         host, port = address[0], address[1]
@@ -272,7 +273,7 @@ class UdpListener:
             return
         data = data.lstrip(b"\r\n\0")
         if data:
-            self._sink.datagram(self._flows.udp(self.listener, host, port), data)
+            self._sink.datagram(self._links.met(address), data)
         else:
             self.keepalives += 1
 
@@ -381,8 +382,7 @@ class UdpListener:
             self.send(flow, data)
             if self._queue:  # refused again: keep the order
                 self._queue.extend(waiting)
-                for _, each in waiting:
-                    self._queued += len(each)
+                self._queued += sum(len(each) for _, each in waiting)
                 return
         self._is_writer = False
         self._wait_to_write(False)
