@@ -2,8 +2,11 @@
 
 
 class Counted:
-    """``n`` is how often; as an attribute it is added to in place, where a list or a
-    dictionary of numbers has a new object made for each."""
+    """A counter, ``n``.
+
+    Compiled code adds to an attribute in place; in a list or a dictionary each new
+    number would be a new object.
+    """
 
     __slots__ = ("n",)
 

@@ -1,7 +1,7 @@
-"""A message cut into its lines and its body, when it is plainly in order.
+"""Cuts a message into its lines and its body, when it is plainly in order.
 
-Every message is cut, so there is a C function beside it that looks at each byte once
-(``scanner.c``).  ``cut_plainly`` is the definition: it serves where nothing could be
+Every message passes here, so ``scanner.c`` does the same in C with one look at each
+byte (decision 146).  ``cut_plainly`` is the definition: it serves where nothing was
 compiled, and tests hold the two equal.
 """
 
@@ -13,14 +13,16 @@ from proxy.sip.grammar import is_visible
 Cut = Callable[[bytes, int], tuple[list[bytes], bytes] | None]
 
 MOST: Final = 512
-"""Lines of a head that is still plain, whatever the limits say."""
+"""Lines that a plain head may have, whatever the limits say: ``scanner.c`` has room for
+so many."""
 
 
 def cut_plainly(data: bytes, most: int) -> tuple[list[bytes], bytes] | None:
-    """The lines of the head and the body.
+    """The lines of the head, and the body.
 
-    None when there is no empty line, when there are more than ``most`` lines, or a
-    control character in one of them: whoever cuts at that one sees another message.
+    None when there is no empty line, when there are more than ``most`` lines, or when a
+    line has a control character: a server that ends lines there (a bare CR or LF, say)
+    would read another message than we do.
     """
     most = min(most, MOST)
     head, end, body = data.partition(b"\r\n\r\n")

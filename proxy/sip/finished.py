@@ -1,7 +1,8 @@
-"""A request outside a dialog that has ended, and what became of it.
+"""What became of a request outside a dialog, once it is over.
 
-The core makes one for each; access log, metrics, ledger, guard and recorder read it
-later, and many at once.  It is here because all of them know this package.
+The core makes one record for each such request.  Access log, metrics, ledger, guard and
+recorder read many of them together later.  The class is in this package because it is
+the one that all of these may import.
 """
 
 from collections.abc import Sequence
@@ -13,12 +14,13 @@ from proxy.sip.native import mypyc_attr
 
 @mypyc_attr(acyclic=True)
 class Finished:
-    """``attempts`` are (front end, outcome, seconds) in the order tried; a front end is
-    its name or address.
+    """The record of one request.
 
-    ``status`` is what went back; ``seconds`` how long it took, and ``answered`` how
-    long until the first response other than 100 went back.  The request comes along
-    unread.
+    ``attempts`` are (front end, outcome, seconds) in the order tried; the front end is
+    given by name or address.  ``status`` is that of the response that went back.
+    ``seconds`` is the time until it did, ``answered`` that until the first response
+    other than 100.  ``request`` is the request itself, so that only a reader that wants
+    a header field has to look for it.
     """
 
     __slots__ = (
@@ -57,4 +59,4 @@ class Finished:
 
 
 Group = list[tuple[Finished, float]]
-"""Several, each with its wall-clock seconds."""
+"""Several records, each with its wall-clock time in seconds."""

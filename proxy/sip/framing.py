@@ -3,10 +3,10 @@
 A message on a stream is its header block up to the first empty line and as many bytes
 of body as Content-Length says.  This module finds that boundary and nothing else: it
 does not parse the message, and it never guesses.  Once the boundary is in doubt the
-connection is beyond repair, because what follows could be a message that somebody hid
-in another one's body.
+connection cannot be used any more, because what follows could be a message that
+somebody hid in the body of another one.
 
-Work is proportional to the bytes fed, however they are cut into pieces.
+The work is proportional to the bytes fed, however they are cut into pieces.
 """
 
 import re
@@ -22,17 +22,17 @@ _BIG_L: Final = 0x4C
 _SMALL_L: Final = 0x6C
 _END_OF_HEADERS: Final = b"\r\n\r\n"
 _NEWLINES: Final = re.compile(rb"[\r\n]*")
-# A method or "SIP", then what must follow it; the end of the data while it is still
-# arriving.  HEP, TLS and HTTP/2 prefaces fail here within their first bytes.
+# A method or "SIP" and the character that must follow, or the end of what has arrived.
+# HEP, TLS and HTTP/2 fail here within their first bytes.
 _START: Final = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]{1,64}(?:[ /]|\Z)")
-_MAX_DIGITS: Final = 10  # int() takes the square of their number
+_MAX_DIGITS: Final = 10  # int() takes time with the square of the digits
 
 
 class FramingError(NamedTuple):
-    """Why a stream cannot be read on: a SIP status, a phrase, the header block so far.
+    """Why a stream cannot be read any further: a SIP status and a reason phrase.
 
-    ``data`` is empty when the bytes were no SIP at all, so that nothing can be
-    answered.
+    ``data`` is the header block as far as it has come.  It is empty when the bytes were
+    no SIP at all, so that nothing can be answered.
     """
 
     status: int
@@ -71,8 +71,9 @@ class StreamFramer:
         self._newlines = 0  # line feeds since the last message
         self.error: FramingError | None = None
         self.keepalives = 0
-        # Take a response without Content-Length and Content-Type as one without a
-        # body, against section 18.3: one slip would end every other transaction here.
+        # Take a response without Content-Length and Content-Type for one without a
+        # body.  Section 18.3 has it refused, but that would end every other transaction
+        # on this connection for one slip of the peer.
         self.forgives = False
         self._is_bare = False
 
@@ -88,7 +89,7 @@ class StreamFramer:
 
     @property
     def held(self) -> int:
-        """Bytes of a message that is not whole yet."""
+        """Bytes of an incomplete message that are kept."""
         return len(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
@@ -105,7 +106,7 @@ class StreamFramer:
                 used = self._frame(self._buffer, messages)
                 del self._buffer[:used]
         else:
-            # The usual case: whole messages in one read, no copy but the slice.
+            # The usual case: whole messages in one read, copied once by the slice.
             source = bytes(data)
             used = self._frame(source, messages)
             if used < len(source):
@@ -114,8 +115,8 @@ class StreamFramer:
         return messages
 
     def _drop_if_broken(self) -> None:
-        # Not in ``feed``: having asked once, a type checker takes the answer for
-        # settled, and a compiler believes it.
+        # A method of its own: in ``feed`` mypy would take the first ``is_broken`` for
+        # final, and mypyc would compile this second question away.
         if self.is_broken:
             self._buffer.clear()
 
@@ -202,15 +203,15 @@ class StreamFramer:
 
 
 def _has_no_body(block: bytes) -> bool:
-    """Whether a header block in lower case is a response that speaks of no body."""
+    """Whether a header block, in lower case, is a response without a word of a body."""
     words = (b"\ncontent-type", b"\nc:", b"\nc ", b"\nc\t", b"\ncontent-encoding")
     return block.startswith(b"sip/2.0 ") and not any(word in block for word in words)
 
 
 def _plain_length(block: bytes) -> int:
-    """The value of a Content-Length that nothing is odd about; -1 for any other.
+    """The value of the only Content-Length, in its plainest form; -1 for any other.
 
-    Nearly every message has one, so this is worth its lines.
+    Nearly every message has it like this, so this saves the general search.
     """
     lines = block.split(b"\r\n")
     length = -1
@@ -229,7 +230,7 @@ def _plain_length(block: bytes) -> int:
                 return -1
         elif first in (_BIG_L, _SMALL_L, SPACE, TAB):
             return -1  # a compact name, or a folded line
-    # A bare line feed may hide another one, who counts it as a line end differs.
+    # A bare line feed may hide a second length: some peers take it for a line end.
     return -1 if LF in b"".join(lines) else length
 
 
@@ -249,7 +250,7 @@ def _value(block: bytes, after_name: int) -> bytes | None:
 def _problem(value: bytes, before: int, known: int) -> str:
     """What makes a Content-Length unusable, as a reason phrase; empty if nothing."""
     if before != CR:
-        return "Bare Line Feed in Header"  # who counts it as a line end differs
+        return "Bare Line Feed in Header"  # some peers take it for a line end
     if not value.isdigit():
         return "Invalid Content-Length"
     if known >= 0 and value.lstrip(b"0") != (str(known).encode() if known else b""):

@@ -33,7 +33,7 @@ _STATUS: Final = re.compile(rb"[1-6][0-9][0-9]\Z")
 _SINGLE: Final = (
     "from to call-id cseq max-forwards content-length content-type expires".split()
 )
-_TOO_MANY: Final = "too many"  # in place of a name
+_TOO_MANY: Final = "too many"  # the name that stands for all lines beyond the limit
 _REQUIRED: Final = ("via", "from", "to", "call-id", "cseq")
 
 
@@ -65,7 +65,7 @@ class Message:
         return unfold(value) if CR in value else value
 
     def required(self, name: str) -> bytes:
-        """Like ``value``; MalformedMessage when the field is missing."""
+        """Like ``value``; raises MalformedMessage when the field is missing."""
         value = self.value(name)
         if value is None:
             raise MalformedMessage(f"Missing {name} header field")
@@ -83,7 +83,7 @@ class Message:
 
     def count(self, name: str) -> int:
         """How many lines of this name there are."""
-        if len(self.index) == len(self.names):  # as nearly always: no name twice
+        if len(self.index) == len(self.names):  # no name stands twice, as usual
             return 1 if name in self.index else 0
         return self.names.count(name)
 
@@ -141,13 +141,14 @@ class Request(Message):
         self._cseq: tuple[int, bytes] | None = None
 
     def cseq(self) -> tuple[int, bytes]:
-        """CSeq number and method; every request is asked more than once."""
+        """CSeq number and method, remembered: every request is asked more than once."""
         if self._cseq is None:
             self._cseq = parse_cseq(self.lines[self.index["cseq"]])
         return self._cseq
 
     def from_aor(self) -> str:
-        """``user@host`` of From in lower case, fit to be shown; else empty."""
+        """``user@host`` of From in lower case, fit for a log or a screen; empty when it
+        cannot be read."""
         return caller_of(self.lines[self.index["from"]])
 
     def __repr__(self) -> str:
@@ -201,12 +202,13 @@ def parse_message(
     """Read one message; on a stream ``data`` is exactly one framed message.
 
     Checks what the framing and the header table can tell: start line, header names,
-    fields that must exist, or exist once, sizes, Content-Length.  Values are read
-    when asked for.  Raises UnreadableRequest when an answer is possible, else
-    MalformedMessage.
+    fields that must be there (section 8.1.1) or only once (section 7.3.1), sizes, and
+    Content-Length.  Values are read when somebody asks for them.  Raises
+    UnreadableRequest when an answer is possible, else MalformedMessage.
 
-    The fast path, in one piece because every message goes through it: it returns only
-    what is plainly in order, and leaves every doubt to ``_parse_carefully``.
+    This is the fast path, in one function because every message goes through it.  It
+    returns only messages that are plainly in order, and leaves every doubt to
+    ``_parse_carefully``.
     """
     pieces = cut(data, limits.header_lines)
     if pieces is None:
@@ -264,7 +266,7 @@ def _repeated_field(names: list[str]) -> str | None:
 def _parse_carefully(
     data: bytes, limits: MessageLimits, stream: bool
 ) -> Request | Response:
-    """``parse_message`` without haste: every rule, tolerance and refusal."""
+    """``parse_message`` with every rule, tolerance and refusal."""
     if data[:1] in (b"\r", b"\n"):
         data = data.lstrip(b"\r\n")
     head, end, body = data.partition(b"\r\n\r\n")
@@ -283,10 +285,11 @@ def _parse_carefully(
 
 
 def _name_slowly(head: bytes, most: int) -> tuple[list[bytes], list[str]]:
-    """The logical lines and their names, those that the table does not know as well.
+    """The logical lines and their names, uncommon ones included.
 
-    A name that is no token becomes "?", which ``_check`` refuses: the rest still serves
-    for the answer.  What is beyond ``most`` (perhaps thousands) is dropped unread.
+    A name that is no token becomes "?".  ``_check`` refuses such a message, but its
+    other lines still serve for the answer.  Lines beyond ``most``, perhaps thousands,
+    are dropped unread.
     """
     start, found, rest = head.partition(b"\r\n")
     lines = logical_lines(rest, most) if found else []
@@ -311,7 +314,11 @@ def _status_of(start: bytes) -> int:
 def _request_of(
     lines: list[bytes], names: list[str], index: dict[str, int], body: bytes
 ) -> Request:
-    """The start line of a request; the version is looked at last (505 beats 400)."""
+    """A request with its start line read.
+
+    A version that we do not know is answered 505 (section 21.5.6), even where the rest
+    of the line would give 400.
+    """
     parts = lines[0].split(b" ")
     if len(parts) == 3 and parts[2] == VERSION:
         method, uri, _ = parts
@@ -355,7 +362,8 @@ def _check(
     if repeated is not None and (
         repeated != "content-length" or len(set(message.values(repeated))) > 1
     ):
-        # Equal lengths said twice are harmless; different ones are smuggling.
+        # Two equal Content-Lengths are harmless.  With two different ones, the next
+        # server may find another message in the body.
         raise MalformedMessage(f"More than one {repeated} header field")
     _check_length(message, limits, stream)
 
@@ -364,11 +372,11 @@ def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None
     """Compare Content-Length with the body (RFC 3261 section 18.3)."""
     value = message.value("content-length")
     size = len(message.body)
-    # Over UDP it may be missing: the end of the datagram is the end of the body.
+    # Section 18.3: over UDP it may be missing, for the body ends with the datagram.
     if value is None:
         if stream:
             raise MalformedMessage("Missing Content-Length")
-        # It may leave over a stream, where nothing else tells its end.
+        # Add it: the message may leave over a stream, which needs it (section 20.14).
         message.index["content-length"] = len(message.lines)
         message.names.append("content-length")
         message.lines.append(b"Content-Length: %d" % size)
@@ -378,7 +386,7 @@ def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None
         length = int(value) if len(value) < 12 else limits.body + 1
         if length > size:
             raise MalformedMessage("Body is shorter than Content-Length")
-        # Section 18.3: what a datagram has behind its body is discarded.
+        # Section 18.3: bytes of a datagram behind its body are discarded.
         if length < size:
             message.body = message.body[:length]
             size = length

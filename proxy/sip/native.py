@@ -1,9 +1,10 @@
-"""What the compiler is told of a class; plain Python does not care.
+"""A decorator that tells mypyc about a class; in plain Python it does nothing.
 
-``acyclic``: nothing that an instance refers to leads back to it, so the garbage
-collector needs not know it, and it is smaller.  ``free_list_len=1``: one that has ended
-is kept for the next; for what lives as long as a message is worked on.  Not compiled
-itself (``setup.py``): to mypyc the name is that of its own module.
+``acyclic``: nothing that an instance refers to leads back to it.  The garbage collector
+need not track it then, and it is smaller.  ``free_list_len=1``: the memory of one ended
+instance is kept for the next, for classes that live only while a message is handled.
+This module is not compiled itself (``setup.py``): mypyc knows the decorator only as
+that of ``mypy_extensions``.
 """
 
 from collections.abc import Callable
@@ -17,5 +18,5 @@ else:
     T = TypeVar("T")
 
     def mypyc_attr(**_: object) -> Callable[[T], T]:
-        """Nothing."""
+        """Leave the class as it is."""
         return lambda class_: class_

@@ -1,7 +1,7 @@
-"""The answer to nearly every request, read in four places and left alone otherwise.
+"""The fast reader for 1xx and 2xx responses in their plainest form.
 
-A 1xx or 2xx in the plainest form passes by the parser of ``message.py``; whatever is
-odd about one sends it there.
+Nearly every response is one, and routing needs only four of its lines.  A response with
+anything odd about it goes to the parser of ``message.py`` instead.
 """
 
 from typing import Final
@@ -19,9 +19,10 @@ from proxy.sip.grammar import (
 from proxy.sip.kept import keep
 from proxy.sip.native import mypyc_attr
 
-# 300 and more are rare and are looked at closely: they end a search or begin another.
+# Responses of 300 and more are not read here.  They are rare, and a search needs their
+# header fields to decide how to go on.
 _STATUSES: Final = {b"SIP/2.0 %d " % n: n for n in range(100, 300)}
-_MANY: Final = 128  # lines; more are nothing plain
+_MANY: Final = 128  # lines of a plain response
 _BIG_C: Final = 0x43
 _SMALL_C: Final = 0x63
 _BIG_L: Final = 0x4C
@@ -35,12 +36,12 @@ _methods: Final[dict[bytes, bytes]] = {}
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 class PlainResponse:
-    """A 1xx or 2xx in the plainest form, of which only what routing needs was read.
+    """A 1xx or 2xx in its plainest form, read only as far as routing needs.
 
-    ``branch`` is that of the top Via and ``sent_by`` the text before it, ``method``
-    that of CSeq.  ``contact`` is the first line that is plainly a Contact, empty
-    without one; ``route_at`` where the only line of Record-Route begins in what
-    ``forwarded`` gives, negative where there is none or more than one.
+    ``branch`` is that of the top Via, ``sent_by`` the text of the line before it, and
+    ``method`` that of CSeq.  ``contact`` is the first plain Contact line, empty without
+    one.  ``route_at`` is where the only Record-Route line begins in the bytes that
+    ``forwarded`` returns; it is negative when there is none or more than one.
     """
 
     __slots__ = (
@@ -63,12 +64,15 @@ class PlainResponse:
         self._forwarded = b""
 
     def forwarded(self) -> bytes:
-        """The response without its topmost Via value."""
+        """The response without its topmost Via value (section 16.7 item 3)."""
         return self._forwarded
 
     def read(self, lines: list[bytes], size: int) -> bool:
-        """Note what is wanted of the lines; False when one is not plain, or when they
-        do not say this length of the body, once."""
+        """Note what routing needs; False when a line is not plain.
+
+        False as well unless exactly one Content-Length says ``size``, the bytes of the
+        body.
+        """
         cseq: bytes | None = None
         has_length = False
         routes = position = 0
@@ -85,10 +89,10 @@ class PlainResponse:
                         return False
                     has_length = True
                 elif is_disguised(line):
-                    return False  # a second length hides a message in another one
+                    return False  # a second length may hide a message in the body
             elif first in (SPACE, TAB, _BIG_L, _SMALL_L, _BIG_P, _SMALL_P):
-                # Folded, a length in its compact form, or P-Asserted-Identity, which
-                # is not everybody's to say.
+                # A folded line, a Content-Length in compact form, or perhaps
+                # P-Asserted-Identity, which not every peer may send (RFC 3325).
                 return False
             elif first in (_BIG_R, _SMALL_R):
                 if line.startswith(b"Record-Route: "):
@@ -97,9 +101,9 @@ class PlainResponse:
                 else:
                     name = line[:12].lower()
                     if name.startswith(b"remote-"):
-                        return False  # Remote-Party-ID, the same
+                        return False  # Remote-Party-ID needs the same judgement
                     if name == b"record-route":
-                        routes += 2  # in an odd spelling
+                        routes += 2  # an odd spelling: ``route_at`` stays negative
             position += len(line) + 2
         if routes != 1:
             self.route_at = -1
@@ -115,10 +119,11 @@ class PlainResponse:
 def read_plain_response(data: bytes) -> PlainResponse | None:
     """A 1xx or 2xx that needs no closer look; None: parse it.
 
-    Plain means: no control characters (they could hide a header from us), nothing
-    folded, the top Via right below the status line, and one Content-Length that fits.
+    Plain means: no control characters (they could hide a header field from us), no
+    folded line, the top Via right below the status line, and one Content-Length that
+    fits.
     """
-    # The status first: what is no plain answer is cut by whoever reads it then.
+    # The status first: the parser cuts any other response itself.
     status = _STATUSES.get(data[:12])
     pieces = cut(data, _MANY) if status is not None else None
     if status is None or pieces is None:

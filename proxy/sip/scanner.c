@@ -1,10 +1,11 @@
-/* Cuts a message into its lines: cut_plainly() of cutting.py, which is the definition,
- * in C.  What it is for is one look at each byte where Python needs four: the search for
- * the empty line, the split, and a copy and a comparison to find control characters.
+/* Cuts a message into its lines, as cut_plainly() of cutting.py does, which is the
+ * definition.  This one looks at each byte once.  Python looks four times: to find the
+ * empty line, to split, and to copy and compare in search of control characters.
  *
  * cut(data: bytes, most: int) -> tuple[list[bytes], bytes] | None
  *
- * Nothing is kept between calls, and no byte outside of data is read. */
+ * None where the careful parser of message.py has to read the message.  Nothing is kept
+ * between calls, and no byte outside of data is read. */
 
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
@@ -12,11 +13,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MOST 512 /* lines that there is room for; more are nothing plain */
+#define MOST 512 /* lines that there is room for, as in cutting.py */
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Eight bytes at once: the highest bit of each that is below a space (a tab is, too) or
- * DEL, and perhaps of some above the first such one. */
+/* Eight bytes at once: sets the highest bit of each byte that is below a space (a tab
+ * included) or is DEL.  A subtraction may borrow from the byte above, so a bit above the
+ * lowest one may be wrong; the lowest one never is. */
 static uint64_t controls(uint64_t eight)
 {
     uint64_t no_del = eight ^ EACH(0x7F);
@@ -30,7 +32,7 @@ static int is_control(unsigned char byte)
     return (byte < 0x20 && byte != '\t') || byte == 0x7F;
 }
 
-/* The place of the first control character that is no tab; the end without one. */
+/* Where the first control character other than a tab is; end when there is none. */
 static const unsigned char *next_control(const unsigned char *at, const unsigned char *end)
 {
     while (end - at >= 8) {
@@ -42,7 +44,7 @@ static const unsigned char *next_control(const unsigned char *at, const unsigned
             continue;
         }
 #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        at += __builtin_ctzll(found) >> 3; /* the first one is never wrong */
+        at += __builtin_ctzll(found) >> 3; /* the lowest bit is in the first byte */
 #else
         while (!is_control(*at) && *at != '\t')
             at++;
@@ -61,14 +63,15 @@ static int is_line_end(const unsigned char *at, const unsigned char *end)
     return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
 }
 
-/* The lines that end at ends[0 .. count-1], each two bytes before the next begins. */
+/* The lines that end at ends[0 .. count-1]; each next one begins two bytes (CR LF) after
+ * the end of the one before. */
 static PyObject *lines_of(const unsigned char *at, const unsigned char *const *ends,
                           Py_ssize_t count)
 {
     PyObject *lines = PyList_New(count);
     for (Py_ssize_t n = 0; lines != NULL && n < count; n++) {
         PyObject *line = PyBytes_FromStringAndSize((const char *)at, ends[n] - at);
-        if (line == NULL || PyList_SetItem(lines, n, line) < 0) { /* takes the line */
+        if (line == NULL || PyList_SetItem(lines, n, line) < 0) { /* steals the line */
             Py_DECREF(lines);
             return NULL;
         }

@@ -1,9 +1,11 @@
-"""Requests that have had their answer, until nobody can ask for it again.
+"""Server transactions over UDP that have answered and wait for timer J or L.
 
-Timers J and L (RFC 3261 section 17.2.2, RFC 6026 section 7.1) keep a transaction for
-64*T1, and over UDP all that it does in that time is to repeat its answer, or nothing
-after the 2xx to an INVITE.  At 1,000 calls/s these are 96,000, so there is no object,
-no timer and no state for each: a key, and the bytes of the answer.
+Timer J (RFC 3261 section 17.2.2) and timer L (RFC 6026 section 7.1) keep a transaction
+for 64*T1 after its final response.  In that time it only repeats this response when the
+request comes again; after the 2xx to an INVITE it repeats nothing.  At 1,000 calls/s
+some 96,000 transactions wait like this, so each is a key and the bytes of its answer,
+without an object, a timer or a state of its own (decision 145 of
+``docs/decisions.md``).
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from proxy.transaction.timers import TRANSACTION_TIMEOUT, Timers
 
 _NAME: Final = "answered"
 _WORN: Final = 1024
-"""Places in front that are empty, at most, or as many as the others."""
+"""The lists are shortened when so many places at their front are empty, and these are
+at least half of all: each cut moves everything behind it."""
 
 
 class Answered:
-    """``answers`` has the bytes by key; the queue is in the order in which they end.
+    """The answers by key, and a queue of keys in the order in which they expire.
 
-    Three lists, because a list of records would be an object for each again.
+    ``answers`` holds empty bytes where nothing is repeated.  The queue is three
+    parallel lists: a list of records would again be one object for each transaction.
     """
 
     __slots__ = (
@@ -44,15 +48,18 @@ class Answered:
         self._keys: list[bytes] = []
         self._accounts: list[Account] = []
         self._gone = 0
-        self._due = 0.0  # of the timer that runs; in the past when none does
+        self._due = 0.0  # when the running timer fires; in the past while none runs
 
     def __len__(self) -> int:
         return len(self.answers)
 
     def put(self, key: bytes, answer: bytes, account: Account, now: float) -> int:
-        """Keep this for 64*T1; the bytes that the account is charged with for it."""
+        """Keep ``answer`` for 64*T1.
+
+        Returns the bytes charged to ``account``; 0 when the key is here already.
+        """
         due = now + TRANSACTION_TIMEOUT
-        # The timer first: what has one ends, whatever fails from here on.
+        # Start the timer first: then entries expire even if a later line fails.
         if self._due < now:
             self._wait_until(due, now)
         if key in self.answers:
@@ -67,7 +74,7 @@ class Answered:
         return cost
 
     def timer_fired(self, name: str, now: float) -> None:
-        """TimerOwner: forget all whose time has come."""
+        """TimerOwner: forget every answer whose 64*T1 are over."""
         dues, keys, answers, budget = self._dues, self._keys, self.answers, self._budget
         gone, count = self._gone, len(dues)
         while gone < count and dues[gone] <= now:
@@ -75,7 +82,7 @@ class Answered:
             cost = OVERHEAD + len(key) + len(answers.pop(key, b""))
             budget.held -= cost
             self._accounts[gone].held -= cost
-            keys[gone] = b""  # the bytes go now, the place in the list later
+            keys[gone] = b""  # frees the key now; the list is shortened below
             gone += 1
             self._gone = gone
         if gone < count:
@@ -89,7 +96,7 @@ class Answered:
             self._gone = 0
 
     def go_on(self, now: float) -> None:
-        """A look has failed half-way: look again."""
+        """``timer_fired`` raised half-way: fire again in a second."""
         self._wait_until(now + 1.0, now)
 
     def _wait_until(self, due: float, now: float) -> None:

@@ -1,10 +1,11 @@
-"""What strangers make us hold and make us send, in bytes.
+"""Limits on the bytes that strangers make us hold and make us send.
 
-Held are requests until they are answered, and answers until nobody can ask for them
-again.  There is room for so much in all, a part of which is for friends alone, and for
-so much of one source.  Sent to an address that has not shown that it hears us is at
-most three times what came from it: a request with a forged source must not make us a
-louder voice than its sender's (RFC 9000 section 8.1 has the same rule).
+We hold a request until it is answered, and its answer until nobody can ask for it
+again.  There is one limit for all of this, a lower one for strangers together, and one
+for each source (decision 85).  To an address that has not shown that it hears us, we
+send at most three times the bytes that came from it: otherwise requests with a forged
+source would flood its owner through us (decision 86; RFC 9000 section 8.1 has the same
+rule).
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from proxy.sip.flow import Account, Flow
 from proxy.sip.host import network_of
 
 OVERHEAD: Final = 3_500
-"""Bytes that a request costs besides its own, transactions of both sides together."""
+"""Bytes that a request costs besides its own: its server and client transaction."""
 COPIES: Final = 2
 """A request is held as it came and as it was forwarded."""
 LOUDER: Final = 3
+"""Times the bytes heard that may go to an unproven address (RFC 9000 section 8.1)."""
 FINAL_IS_LONGER: Final = 200
 """Bytes by which a final answer exceeds a provisional one: a To tag, ms-diagnostics."""
 ACCOUNTS: Final = 10_000
-"""So many are kept, or twice as many as hold something: looking for idle ones costs
-what all of them cost, and happens once in so many new sources."""
+"""Accounts kept before idle ones are dropped; twice those that hold something, if that
+is more.  A look for idle ones goes over all accounts, so it has to be rare."""
 _WITHOUT_LIMIT: Final = 1 << 62
 
 
 class Budget:
-    """Bytes held, in all and by source; ``total`` is for everybody together.
+    """Bytes held, in all and by source; ``total`` is the limit for everybody together.
 
-    Three quarters of it are for strangers, two thirds of that for one source.
-    ``shed`` counts requests that there was no room for, ``muted`` answers that were
-    not sent.
+    Strangers may use three quarters of it, and one source of theirs one half.  ``shed``
+    counts the requests that found no room, ``muted`` the answers that were not sent.
     """
 
     __slots__ = (
@@ -61,11 +62,11 @@ class Budget:
         self._for_one = total // 2
 
     def account(self, flow: Flow) -> Account:
-        """The account of who is at the other end of ``flow``."""
+        """The account of the source at the other end of ``flow``."""
         account = flow.account
         if account is None:
             host = flow.host
-            # A host of IPv6 has all addresses of its /64.
+            # One IPv6 host can use every address of its /64.
             source = network_of(host) if ":" in host else host
             account = self._accounts.get(source)
             if account is None:
@@ -97,17 +98,18 @@ class Budget:
         account.held += bytes_
 
     def heard(self, flow: Flow, bytes_: int) -> None:
-        """So much came from an address that is not proven."""
+        """Note that ``bytes_`` came from an address that is not proven."""
         account = flow.account or self.account(flow)
         account.heard += bytes_
 
     def may_say(self, flow: Flow, data: bytes) -> bool:
-        """Whether this may go to an address that is not proven; counts it.
+        """Whether ``data`` may go to an address that is not proven; counts it if so.
 
-        A stream has proven its address by being one.  A request of ours is no answer
-        to anybody: it goes where a user has registered, or where we were told to look.
-        A provisional answer leaves room for a final one that is a little longer: a
-        client that gets none sends its request again, and so makes room itself.
+        The handshake of a stream has proven its address.  A request of ours may always
+        go, because a forger does not choose where: it goes to where a user has
+        registered, or to a configured place.  A provisional answer must leave room for
+        a final one of a little more.  A client that gets no answer sends its request
+        again, and these bytes make room.
         """
         if flow.reliable or flow.hears_us or not data.startswith(b"SIP/"):
             return True
@@ -123,6 +125,6 @@ class Budget:
         return True
 
     def _forget_idle(self) -> None:
-        """Who holds nothing starts anew; what is held bounds how many do."""
+        """Drop the accounts that hold nothing; ``held`` bounds how many others are."""
         self._accounts = {k: a for k, a in self._accounts.items() if a.held > 0}
         self._most = max(ACCOUNTS, 2 * len(self._accounts))

@@ -1,8 +1,8 @@
 """Client transactions (RFC 3261 section 17.1, RFC 6026 section 8.4).
 
 A transaction looks its transitions up in ``states.py`` and carries out their effects.
-It keeps the request as the bytes that were sent, and of an INVITE the lines: the ACK
-and the CANCEL that belong to it are built from them (``companions.py``).
+It keeps the bytes that were sent, to send them again.  Of an INVITE it keeps the lines
+as well, because its ACK and its CANCEL are built from them (``companions.py``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from proxy.transaction.timers import (
 )
 
 MOST_STRANDED: Final = 10_000
-"""INVITEs that are remembered after the end of their connection."""
+"""INVITEs that are remembered after their connection has ended; the oldest go."""
 
 AnyResponse = Response | PlainResponse
 """A final response of 300 or more is always a full Response."""
@@ -44,24 +44,24 @@ class ClientUser(Protocol):
     def response_received(
         self, transaction: ClientTransaction, response: AnyResponse, now: float
     ) -> None:
-        """A response that is no retransmission (a 2xx to INVITE may be one)."""
+        """A new response, or a 2xx to INVITE, new or repeated (RFC 6026, 8.4)."""
 
     def transaction_failed(
         self, transaction: ClientTransaction, reason: str, now: float
     ) -> None:
-        """No final response will come: ``timeout`` or the transport's reason."""
+        """No final response will come; ``reason`` is "timeout" or the transport's."""
 
     def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
-        """T1 has passed without a final response: time to think of deadlines."""
+        """T1 has passed without a final response: the user now starts its deadlines."""
 
     def peer_silent(
         self, transaction: ClientTransaction, key: tuple[str, str, int], now: float
     ) -> None:
-        """Somebody else has waited for the peer with this address in vain."""
+        """Another transaction has waited in vain for the peer at this address."""
 
 
 class Effect:
-    """What a step does beside changing the state; why a class, says ``server.py``."""
+    """What a step does besides changing the state; why a class, says ``server.py``."""
 
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
         """Do it."""
@@ -70,10 +70,10 @@ class Effect:
 class ClientTransaction(Transaction[Effect]):
     """One request on its way to one place.
 
-    ``data`` are the bytes sent, ``lines`` those of an INVITE; empty once they cannot be
-    needed any more.  ``heard`` is the response that is being taken.  ``note`` is a slot
-    for the user, who finds in it what the answers need.  ``is_given_up`` is set when
-    the search has moved on: nothing is repeated then, an answer is still understood.
+    ``data`` is the request as sent, ``lines`` its lines if it is an INVITE; both become
+    empty when they are no longer needed.  ``heard`` is the response of this step.
+    ``note`` is the user's, for what it needs when answers come.  ``is_given_up``: the
+    search has moved on, so nothing is repeated, but an answer still counts.
     """
 
     __slots__ = (
@@ -118,20 +118,20 @@ class ClientTransaction(Transaction[Effect]):
     # -- what belongs to an INVITE -------------------------------------------------
 
     def companions(self) -> Companions | None:
-        """What builds the ACK and the CANCEL; None once neither can be wanted, as for
-        any other method."""
+        """What builds the ACK and the CANCEL; None once neither can be needed, and for
+        any method but INVITE."""
         if self._companions is None and self.lines:
             self._companions = Companions(self.lines)
         return self._companions
 
     def give_up(self) -> None:
-        """The search has moved on: nothing is repeated, and no body is kept."""
+        """The search has moved on: do not repeat the request, and drop its body."""
         self.is_given_up = True
-        with suppress(Exception):  # to keep too much is better than to fail now
+        with suppress(Exception):  # keeping too much is better than failing here
             self.keep_companions()
 
     def keep_companions(self) -> None:
-        """The request will not be sent again; an ACK or a CANCEL may be."""
+        """Drop the request, but keep what builds its ACK and its CANCEL."""
         self.companions()
         self.data = b""
         self.lines = ()
@@ -164,9 +164,9 @@ class ClientTransaction(Transaction[Effect]):
             self.heard = None
 
     def end_some_time(self, now: float) -> None:
-        """A step was left half-way, perhaps without the timer that would end us.
+        """A step broke off, perhaps before it started a timer: end after 64*T1.
 
-        Our user stays known: whoever catches the exception has to tell it.
+        ``user`` stays set: whoever catches the exception has to tell it (decision 23).
         """
         user = self.user
         try:
@@ -181,9 +181,9 @@ class ClientTransaction(Transaction[Effect]):
         self.user = user
 
     def response_received(self, response: AnyResponse, now: float) -> None:
-        """A response whose branch and CSeq method are ours."""
+        """A response has our branch and our CSeq method (section 17.1.3)."""
         status = response.status
-        # What has its final response does not care how its stream ends.
+        # With its final response it need not be told when its stream ends.
         if status >= 200 and self.flow.reliable:
             self.layer.settle(self)
         if status >= 300:
@@ -194,18 +194,18 @@ class ClientTransaction(Transaction[Effect]):
             self.handle("100" if status == 100 else "1xx", now, response)
 
     def transport_failed(self, reason: str, now: float) -> None:
-        """The flow is gone, or refused our datagram."""
+        """The flow is gone, or our datagram was refused (section 17.1.4)."""
         self.failure = reason
         self.handle("transport error", now)
 
     def connection_lost(self, reason: str, now: float) -> None:
-        """The stream that the request went over has ended."""
+        """The stream that carried the request has ended."""
         self.failure = reason
         self.handle("connection lost", now)
 
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner."""
-        # The table says the same; this is how nearly every check ends.
+        # A shortcut for nearly every check; the table ignores it in these states too.
         if name == "check" and self.state in ("completed", "accepted", "terminated"):
             return
         self.handle(name, now)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ class ClientTransaction(Transaction[Effect]):
 
 class _Resend(Effect):
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
-        # Sections 17.1.1.2 and 17.1.2.2: timers A and E are of unreliable transports.
+        # Sections 17.1.1.2 and 17.1.2.2: only an unreliable transport repeats requests.
         if not transaction.flow.reliable and not transaction.is_given_up:
             transaction.layer.send(transaction.flow, transaction.data)
             transaction.layer.resent += 1
@@ -233,7 +233,7 @@ class _ReportWaiting(Effect):
 
 
 class _StartSlowTimers(Effect):
-    """The check has fired at T1: go on as if A or E and B or F had always run."""
+    """The check fired at T1: start A or E and B or F as if they had always run."""
 
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
         timers = transaction.layer.timers
@@ -247,10 +247,10 @@ class _StartRepeating(Effect):
         if transaction.flow.reliable:
             return
         name, after = "timer A", transaction.retransmit_after * 2
-        # Section 17.1.1.2: timer A doubles without an upper end; timer B ends it.
+        # Section 17.1.1.2: timer A doubles without an upper limit, until timer B fires.
         if transaction.method != b"INVITE":
-            # Section 17.1.2.2: timer E doubles up to T2, and is T2 once a provisional
-            # response has come: the other side has the request, and works on it.
+            # Section 17.1.2.2: timer E doubles up to T2.  Once a provisional response
+            # has come it is T2 at once, because the other side has the request.
             name, after = "timer E", min(after, T2)
             if transaction.state == "proceeding":
                 after = T2
@@ -259,7 +259,7 @@ class _StartRepeating(Effect):
 
 
 def _start(transaction: ClientTransaction, name: Input, now: float) -> None:
-    """Start a timer that ends a state; on a stream it may be over at once."""
+    """Start a timer that ends a state; zero seconds, as on a stream, end it at once."""
     seconds = DURATIONS[name][transaction.flow.reliable]
     if seconds:
         transaction.layer.timers.start(name, seconds, transaction, now)
@@ -269,14 +269,14 @@ def _start(transaction: ClientTransaction, name: Input, now: float) -> None:
 
 class _StartD(Effect):
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
-        # Each repetition of the failure gets the ACK again (section 17.1.1.2).
+        # Section 17.1.1.2: until timer D each repetition of the failure gets its ACK.
         transaction.keep_companions()
         _start(transaction, "timer D", now)
 
 
 class _StartK(Effect):
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
-        # Section 17.1.2.2: what comes until timer K is a repetition, and nobody's news.
+        # Section 17.1.2.2: all that comes before timer K is a repetition; drop it.
         transaction.forget_bytes()
         transaction.user = None
         _start(transaction, "timer K", now)
@@ -284,14 +284,15 @@ class _StartK(Effect):
 
 class _StartM(Effect):
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
-        # RFC 6026 section 8.4: repetitions of the 2xx still go up, for the ACK is the
-        # caller's; an INVITE that has been accepted is neither sent nor cancelled.
+        # RFC 6026 section 8.4: repetitions of the 2xx still go up, because the caller
+        # sends their ACK.  The INVITE is neither sent again nor cancelled any more.
         transaction.forget_bytes()
         _start(transaction, "timer M", now)
 
 
 class _Ack(Effect):
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
+        # Section 17.1.1.3: the ACK of a failure has the To of the response.
         companions, response = transaction.companions(), transaction.heard
         if companions is not None and isinstance(response, Response):
             ack = companions.ack(response.lines[response.index["to"]])
@@ -299,7 +300,7 @@ class _Ack(Effect):
 
 
 class _Report(Effect):
-    """No answer will come: ``reason``, or the transport's."""
+    """Tell the user that no answer will come, with ``reason`` or the transport's."""
 
     def __init__(self, reason: str = "") -> None:
         self._reason = reason
@@ -338,8 +339,8 @@ _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_CLIENT, _EFFECTS)
 class Clients:
     """All client transactions of one process, by key; ``send`` puts bytes on a flow.
 
-    ``on_stream`` are those that still wait for an answer on a stream, ``stranded`` the
-    INVITEs whose connection has ended, by branch.
+    ``on_stream`` has, by flow, those that still wait for an answer on a stream;
+    ``stranded`` has, by branch, the INVITEs whose connection has ended.
     """
 
     __slots__ = ("live", "on_stream", "resent", "send", "started", "stranded", "timers")
@@ -348,8 +349,7 @@ class Clients:
         self.send = send
         self.timers = timers
         self.live: dict[bytes, ClientTransaction] = {}
-        # A dictionary for its order: what a lost connection takes along is tried
-        # again in the order in which it was sent.
+        # In order: what a lost connection takes along is tried again as it was sent.
         self.on_stream: dict[Flow, dict[ClientTransaction, None]] = {}
         self.stranded: dict[bytes, ClientTransaction] = {}
         self.started = 0
@@ -366,7 +366,7 @@ class Clients:
     ) -> ClientTransaction:
         """Send a request and watch over it; ``key`` is its branch."""
         transaction = ClientTransaction(self, key, method, lines, flow, user)
-        # The timer first: what has one ends, whatever fails from here on.
+        # Start the timer first: then the transaction ends even if a later line fails.
         self.timers.start("check", T1, transaction, now)
         self.live[key] = transaction
         self.started += 1
@@ -386,13 +386,13 @@ class Clients:
             self.settle(transaction)
 
     def settle(self, transaction: ClientTransaction) -> None:
-        """A final response is there: the end of its stream means nothing any more."""
+        """A final response has come, so do not tell this one when its stream ends."""
         waiting = self.on_stream.get(transaction.flow)
         if waiting is not None:
             waiting.pop(transaction, None)
 
     def strand(self, transaction: ClientTransaction, now: float) -> None:
-        """The connection of an INVITE has ended: remember it as long as it may ring."""
+        """Keep an INVITE for timer C: its answer may use a new stream (18.2.2)."""
         if len(self.stranded) >= MOST_STRANDED:
             self.stranded.pop(next(iter(self.stranded)))
         self.live.pop(transaction.key, None)

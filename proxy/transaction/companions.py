@@ -12,7 +12,7 @@ from proxy.sip.names import canonical_name
 
 
 class Companions:
-    """Builds them, and keeps no other line of the INVITE; its body least of all."""
+    """Builds the ACK and the CANCEL from the few lines of the INVITE that it keeps."""
 
     __slots__ = ("_call_id", "_from", "_number", "_routes", "_to", "_uri", "_via")
 
@@ -31,7 +31,8 @@ class Companions:
                 break  # the body comes next
             name = canonical_name(line.partition(b":")[0])
             if name == "via":
-                # Ours is on top; those below it are of the way back alone.
+                # Ours is on top.  An ACK and a CANCEL have this one only (sections 9.1
+                # and 17.1.1.3).
                 self._via = self._via or line
             elif name == "route":
                 self._routes.append(line)
@@ -51,8 +52,7 @@ class Companions:
     def cancel(self, reasons: Sequence[bytes] = ()) -> list[bytes]:
         """The lines of the CANCEL.
 
-        ``reasons`` are whole Reason lines (RFC 3326), the only thing that a CANCEL says
-        beyond its INVITE.
+        ``reasons`` are whole Reason lines (RFC 3326); everything else is the INVITE's.
         """
         return self._lines(b"CANCEL", self._to, reasons)
 

@@ -12,7 +12,8 @@ CANCELLABLE: Final = tuple(
     b"INVITE BYE INFO MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SERVICE"
     b" SUBSCRIBE UPDATE".split()
 )
-"""Methods of requests that a CANCEL may mean; INVITE first, as nearly always."""
+"""Methods of requests that a CANCEL may stop; INVITE first, because nearly every CANCEL
+is for one."""
 
 _call_marks: Final[dict[bytes, bytes]] = {}
 _numbers: Final[dict[bytes, bytes]] = {}
@@ -21,13 +22,15 @@ _numbers: Final[dict[bytes, bytes]] = {}
 def server_key(request: Request, method: bytes | None = None) -> bytes:
     """The key of the server transaction that ``request`` creates or belongs to.
 
-    ``request.via`` has been read.  ACK has the key of its INVITE.  ``method`` asks for
-    the key under another method: that of the request which a CANCEL wants to stop.
+    ``request.via`` must have been read.  An ACK has the key of its INVITE.  With
+    ``method`` the key is made as if the request had that method: a CANCEL finds the
+    request that it stops this way (section 9.2).
 
-    Branch, sent-by and method are what the RFC compares, tokens and hosts in any case.
-    Call-ID and CSeq number are the same in a request, its repetitions, its CANCEL and
-    the ACK of its failure; with them two requests stay two when a client uses one
-    branch again, as for a REGISTER that it repeats with credentials.
+    Section 17.2.3 compares branch, sent-by and method, without regard to case where
+    section 7.3.1 says so.  We add Call-ID and CSeq number (decision 25), which are the
+    same in a request, its repetitions, its CANCEL and the ACK of its failure.  Some
+    clients use a branch twice, as for a REGISTER that they repeat with credentials;
+    thanks to the two fields the second request is then not taken for a repetition.
     """
     via = request.via
     assert via is not None
@@ -39,7 +42,7 @@ def server_key(request: Request, method: bytes | None = None) -> bytes:
     if branch is not None and (
         (branch.startswith(b"z9hG4bK") and len(branch) > 7) or via.has_magic_branch
     ):
-        # One allocation for all of them, where sums make four.
+        # ``join`` allocates once; four additions would allocate four times.
         return b"".join(
             (
                 branch.lower(),
@@ -53,7 +56,7 @@ def server_key(request: Request, method: bytes | None = None) -> bytes:
 
 
 def _number(request: Request) -> bytes:
-    """The CSeq number and a space; dialogs count in the same few lines."""
+    """The CSeq number and a space, remembered by line: the numbers in use are few."""
     line = request.lines[request.index["cseq"]]
     number = _numbers.get(line)
     if number is None:
@@ -63,7 +66,11 @@ def _number(request: Request) -> bytes:
 
 
 def _call_mark(request: Request) -> bytes:
-    """Four bytes for the Call-ID, which all requests of a call repeat."""
+    """A CRC-32 of the Call-ID, remembered by line: all requests of a call repeat it.
+
+    Four bytes are enough, because the branch beside them is what tells transactions
+    apart.
+    """
     line = request.lines[request.index.get("call-id", 0)]
     mark = _call_marks.get(line)
     if mark is None:
@@ -73,7 +80,7 @@ def _call_mark(request: Request) -> bytes:
 
 
 def _call_id(request: Request) -> bytes:
-    """Call-ID; of a line in the plainest form it is what stands behind the name."""
+    """The Call-ID; a line in the plainest form is cut without the general reader."""
     line = request.lines[request.index.get("call-id", 0)]
     if (
         line.startswith(b"Call-ID: ")
@@ -87,19 +94,24 @@ def _call_id(request: Request) -> bytes:
 
 
 def cancelled_keys(request: Request, more: Iterable[bytes] = ()) -> Iterator[bytes]:
-    """The keys that what a CANCEL means may have: it may be of any method (section
-    9.2); ``more`` are methods of no RFC."""
+    """The keys that the request stopped by this CANCEL may have.
+
+    A CANCEL does not name the method of its request, and section 9.2 matches it to any
+    request but ACK and CANCEL.  ``more`` are methods beyond those of the RFCs.
+    """
     for method in (*CANCELLABLE, *more):
         yield server_key(request, method)
 
 
 def _legacy_key(request: Request, method: bytes) -> bytes:
-    """The matching rules for RFC 2543 clients, which send no usable branch: none, one
-    without the cookie, or the bare cookie, which names nothing (RFC 4475, badbranch).
+    """The key by the matching rules for RFC 2543 clients (section 17.2.3).
 
-    Request-URI, From tag, Call-ID, CSeq number and top Via must agree; for anything
-    but INVITE and its ACK the To tag as well.  The CSeq method is that of the key, so
-    that an ACK finds its INVITE and a CANCEL can ask for it.
+    They apply where no branch can be used: it is missing, it lacks the cookie, or it is
+    the bare cookie, which identifies nothing (RFC 4475 section 3.2.1).
+
+    Request-URI, From tag, Call-ID, CSeq number and top Via must agree, and the To tag
+    as well for anything but INVITE and its ACK.  The key has ``method`` in place of the
+    CSeq method: so an ACK finds its INVITE, and a CANCEL its request.
     """
     assert request.via is not None
     to_tag = b"" if method == b"INVITE" else request.to_tag() or b""

@@ -17,9 +17,10 @@ from proxy.transaction.timers import Timers
 class TransactionLayer:
     """Client and server transactions of one process.
 
-    ``send`` puts bytes on a flow.  ``clients``, ``servers`` and the others are what
-    the two sides have, ``answers`` the bytes of servers that only repeat them.
-    Counters are plain integers that telemetry reads.
+    ``send`` puts bytes on a flow.  ``clients``, ``servers``, ``on_stream`` and
+    ``stranded`` are the dictionaries of the two sides.  ``answers`` has, by key, the
+    responses of server transactions that only repeat them.  Telemetry reads the
+    counters, which are plain integers.
     """
 
     __slots__ = (
@@ -58,7 +59,8 @@ class TransactionLayer:
     # -- requests from clients ---------------------------------------------------
 
     def has_room(self, flow: Flow, size: int, most: int) -> bool:
-        """Whether a new request may begin: ``most`` transactions, and the budget."""
+        """Whether a new request of ``size`` bytes may begin: at most ``most``
+        transactions are live, and the budget has room."""
         return len(self) <= most and self.budget.has_room(flow, size)
 
     def open_server(
@@ -82,7 +84,7 @@ class TransactionLayer:
         """
         if request.method == b"ACK":
             # The ACK of a 2xx is a request of its own, which the core routes (section
-            # 13.2.2.4), even where a client gives it the branch of its INVITE.
+            # 13.2.2.4).  Some clients give it the branch of its INVITE all the same.
             if transaction.state == "accepted" or not transaction.accepts_ack(request):
                 return False
             flow = transaction.flow
@@ -101,12 +103,13 @@ class TransactionLayer:
         return True
 
     def repeat(self, answer: bytes, flow: Flow) -> None:
-        """A request has come again whose transaction is no more than this answer."""
+        """A request has come again whose transaction is only this answer by now."""
         self.retransmissions_received += 1
         self.server_side.repeat(answer, flow)
 
     def forget_server(self, transaction: ServerTransaction) -> None:
-        """Drop one that was opened in vain: a sibling's news is awaited first."""
+        """Drop a transaction that was opened too early: its request waits for news of a
+        sibling and will open it again (decision 61)."""
         self.server_side.forget(transaction)
 
     # -- requests of ours --------------------------------------------------------
@@ -132,8 +135,8 @@ class TransactionLayer:
             branch += b" CANCEL"
         transaction = self.clients.get(branch)
         if transaction is None:
-            # A branch is a token, so its case is not a peer's to keep (section 7.3.1);
-            # we make no capitals but those of the cookie and of a method.
+            # A branch is a token, so a peer may change its case (section 7.3.1).  Ours
+            # are in lower case but for the cookie and the method of a CANCEL.
             rest = branch[7:].lower()
             if method == b"CANCEL":
                 rest = rest[:-7] + b" CANCEL"
@@ -141,13 +144,14 @@ class TransactionLayer:
         if transaction is None or transaction.method != method:
             return None
         if transaction.flow is flow:
-            transaction.flow.is_proven = True  # nobody else has seen this branch
+            # Only the peer that got our request has seen this branch.
+            transaction.flow.is_proven = True
         return transaction
 
     # -- flows -------------------------------------------------------------------
 
     def flow_closed(self, flow: Flow, reason: str, now: float) -> None:
-        """Requests that still wait for an answer on ``flow`` hear of its end."""
+        """Tell every request that still waits for an answer on ``flow`` of its end."""
         for transaction in list(self.on_stream.pop(flow, ())):
             try:
                 transaction.connection_lost(reason, now)
@@ -159,8 +163,11 @@ class TransactionLayer:
     def late(
         self, branch: bytes | None, method: bytes, flow: Flow
     ) -> ClientTransaction | None:
-        """The INVITE that a response over another connection answers; what belongs to
-        it goes that way from now on (sections 18.1.1 and 18.2.2)."""
+        """The stranded INVITE that a response over a new connection answers, or None.
+
+        Its ACK and its CANCEL use this connection from now on (sections 18.1.1 and
+        18.2.2).
+        """
         if branch is None or method != b"INVITE" or not self.stranded:
             return None
         transaction = self.stranded.get(branch)

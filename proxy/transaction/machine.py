@@ -1,8 +1,8 @@
 """What client and server transactions share: a state that the tables alone change.
 
-RFC 3261 section 17 draws each transaction as a machine of states and inputs; the
-drawings are the tables of ``states.py``.  Whoever has an input gives it to ``step`` and
-carries out the effects that the table names.
+RFC 3261 section 17 draws each transaction as a machine of states and inputs, and
+``states.py`` has these drawings as tables.  ``client.py`` and ``server.py`` give an
+input to ``step`` and carry out the effects that it returns.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ class Transaction(Generic[Do]):
     def begin(
         self, key: bytes, method: bytes, flow: Flow, steps: Steps[Do], state: State
     ) -> None:
-        """What a constructor would do: mypyc reaches that of a generic class through
-        ``super()`` of the interpreter only, and there are four transactions a call."""
+        """Do what a constructor would do.
+
+        mypyc can call the constructor of a generic class only through the interpreter's
+        ``super()``, and each call has four transactions.
+        """
         self.key = key
         self.method = method
         self.flow = flow
@@ -34,7 +37,7 @@ class Transaction(Generic[Do]):
         self.state: str = state
 
     def effects_of(self, input_: Input) -> tuple[Do, ...]:
-        """What this input would have us do now."""
+        """The effects that this input would have now; the state stays."""
         return self._steps[self.state][input_][1]
 
     def step(self, input_: Input) -> tuple[Do, ...]:

@@ -1,8 +1,8 @@
 """Server transactions (RFC 3261 section 17.2, RFC 6026 section 7.1).
 
 A transaction absorbs retransmissions and repeats its last response.  It keeps that
-response as bytes and nothing of the request; where repetitions are all that can still
-come, it is a key and those bytes (``answered.py``).
+response as bytes, and nothing of the request.  Once only repetitions of the request can
+come, ``answered.py`` keeps it as a key and those bytes.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class ServerUser(Protocol):
 
 
 class Effect:
-    """What a step does beside changing the state; by itself nothing.
+    """What a step does besides changing the state; this base does nothing.
 
-    A class for each and not a function: to call one that stands in a table, compiled
-    code has the interpreter pack the arguments and unpack them again.
+    Each effect is a class and not a function: compiled code calls a method directly,
+    but to call a function out of a table it packs and unpacks the arguments.
     """
 
     def carry_out(self, transaction: ServerTransaction, now: float) -> None:
@@ -50,9 +50,9 @@ class Effect:
 class ServerTransaction(Transaction[Effect]):
     """One request of a client, until nobody can ask for its answer any more.
 
-    ``flow`` is where responses go.  ``response`` is the last one sent; ``status`` its
-    status, 0 before the first.  ``sent_by`` is the top Via of the request up to its
-    branch: where the client listens, should its connection end (section 18.2.2).
+    ``flow`` is where responses go.  ``response`` is the last one sent and ``status``
+    its status, 0 before the first.  ``sent_by`` is the top Via of the request up to its
+    branch: where the client listens if its connection ends (section 18.2.2).
     """
 
     __slots__ = (
@@ -81,10 +81,10 @@ class ServerTransaction(Transaction[Effect]):
             self.begin(key, method, flow, _NON_INVITE_STEPS, "trying")
         self.layer = layer
         self.sent_by = sent_by
-        # Bytes on the account of the flow that the request came by.
+        # Bytes charged to the account of the flow that brought the request.
         self.charge = 0
         self.charged = flow
-        # The request brought a To tag; noted where ``prove`` may ask.
+        # Whether the request had a To tag; set only where ``prove`` may ask for it.
         self.is_in_dialog = False
         self.is_waited_for = True
         self.user: ServerUser | None = None
@@ -96,7 +96,8 @@ class ServerTransaction(Transaction[Effect]):
 
     @property
     def is_challenged(self) -> bool:
-        """True after 401 or 407, when a legacy client repeats without an ACK."""
+        """True after 401 or 407: a legacy client then repeats its request with
+        credentials, without sending the ACK first."""
         return self.state == "completed" and self.status in (401, 407)
 
     def handle(self, input_: Input, now: float) -> None:
@@ -120,9 +121,9 @@ class ServerTransaction(Transaction[Effect]):
             self.layer.send(self.flow, self.response)
 
     def end_some_time(self, now: float) -> None:
-        """A step was left half-way, perhaps without the timer that would end us.
+        """A step broke off, perhaps before it started a timer: end after 64*T1.
 
-        Our user stays known: whoever catches the exception has to tell it.
+        ``user`` stays set: whoever catches the exception has to tell it (decision 23).
         """
         user = self.user
         try:
@@ -137,38 +138,38 @@ class ServerTransaction(Transaction[Effect]):
         self.user = user
 
     def respond(self, status: int, data: bytes, now: float) -> None:
-        """Hand a response down; the state decides whether it may still leave."""
+        """Send a response, if the state still allows one."""
         input_: Input = "1xx" if status < 200 else "2xx" if status < 300 else "300-699"
         if self.state == ENDED:
             return
-        # A response that the state does not let out must not replace the last one.
+        # A response that is not sent must not replace the one that is repeated.
         if _SEND in self.effects_of(input_):
             self.response = data
             self.status = status
         self.handle(input_, now)
-        # After a final response nobody is told when the client's connection ends.
+        # Once a final response is out, the end of the client's connection is no news.
         if status >= 200:
             self.settle()
         if status >= 200 and self.charge:
-            # From now on the answer, and no longer the request; of that only the key.
+            # From now on charge the answer and the key, no longer the request.
             self.hold(OVERHEAD + len(self.key) + len(self.response))
 
     def settle(self) -> None:
-        """Nobody waits for our answer any more."""
+        """The client no longer waits for our answer; counted once."""
         if self.is_waited_for:
             self.is_waited_for = False
             self.charged.waiting -= 1
 
     def hold(self, bytes_: int) -> None:
-        """Account for so many bytes, and for what was held before no more."""
+        """Charge this many bytes in place of those charged before."""
         self.layer.budget.charge(self.charged, bytes_ - self.charge)
         self.charge = bytes_
 
     def prove(self, request: Request) -> None:
-        """An ACK with the To tag of our answer: whoever sent it has heard us.
+        """An ACK with the To tag of our answer proves that its sender hears us.
 
-        The branch alone says nothing, for the sender of the INVITE has chosen it; nor
-        does a tag that the INVITE had already.
+        The branch alone proves nothing, because the sender of the INVITE chose it.  Nor
+        does a tag that the INVITE already had (decision 86).
         """
         if self.response and not self.is_in_dialog:
             sent = _to_tag_in(self.response)
@@ -178,8 +179,8 @@ class ServerTransaction(Transaction[Effect]):
     def accepts_ack(self, request: Request) -> bool:
         """True when an ACK with our key is for our own non-2xx response.
 
-        RFC 2543 ACKs name no branch, so the To tag must be the one we sent
-        (RFC 3261 section 17.2.3).
+        The ACK of an RFC 2543 client has no branch to match, so its To tag must be the
+        one that we sent (section 17.2.3).
         """
         if self.state != "completed" or not self.key.startswith(b"2543\n"):
             return True
@@ -191,7 +192,7 @@ class ServerTransaction(Transaction[Effect]):
 
 
 def drop(transaction: ServerTransaction) -> None:
-    """Forget it without a call that could fail: what should end it has failed."""
+    """Forget a transaction whose ordinary end has failed; nothing here can fail."""
     layer, charge = transaction.layer, transaction.charge
     with suppress(Exception):
         transaction.step("broken")
@@ -213,15 +214,15 @@ def _to_tag_in(response: bytes) -> bytes | None:
     return None
 
 
-# Each effect of the tables; what is done when is ``states.py``.
+# The effects of the tables; ``states.py`` says which step has which.
 
 
 class _Send(Effect):
     def carry_out(self, transaction: ServerTransaction, now: float) -> None:
         layer, flow = transaction.layer, transaction.flow
         layer.responses_sent[transaction.status // 100].n += 1
-        # Section 18.2.2: the response goes down the connection of the request, while it
-        # is there.
+        # Section 18.2.2: the response goes over the connection of the request as long
+        # as it is open.
         if flow.is_open or layer.way_lost is None:
             layer.send(flow, transaction.response)
         else:
@@ -230,14 +231,14 @@ class _Send(Effect):
 
 class _Resend(Effect):
     def carry_out(self, transaction: ServerTransaction, now: float) -> None:
-        # Before the first response there is nothing to repeat (section 17.2.1).
+        # Section 17.2.1: before the first response there is nothing to repeat.
         if transaction.response:
             transaction.layer.send(transaction.flow, transaction.response)
             transaction.layer.resent += 1
 
 
 class _PassUp(Effect):
-    """The ACK of a 2xx belongs to the core, which routes every such ACK itself."""
+    """Nothing to do: the core routes every ACK of a 2xx itself (section 13.2.2.4)."""
 
 
 class _ReportTransportError(Effect):
@@ -248,8 +249,8 @@ class _ReportTransportError(Effect):
 
 class _StartG(Effect):
     def carry_out(self, transaction: ServerTransaction, now: float) -> None:
-        # Section 17.2.1: over UDP a failure of an INVITE is repeated until its ACK
-        # comes.  A legacy client sends no such ACK, so it hears all of them.
+        # Section 17.2.1: over UDP the failure of an INVITE is repeated until its ACK
+        # comes.  A legacy client sends no such ACK, so it gets every repetition.
         if not transaction.flow.reliable:
             transaction.layer.timers.start(
                 "timer G", transaction.retransmit_after, transaction, now
@@ -258,7 +259,7 @@ class _StartG(Effect):
 
 
 def _start(transaction: ServerTransaction, name: Input, now: float) -> None:
-    """Start a timer that ends a state; on a stream it may be over at once."""
+    """Start a timer that ends a state; zero seconds, as on a stream, end it at once."""
     seconds = DURATIONS[name][transaction.flow.reliable]
     if seconds:
         transaction.layer.timers.start(name, seconds, transaction, now)
@@ -268,7 +269,7 @@ def _start(transaction: ServerTransaction, name: Input, now: float) -> None:
 
 class _StartH(Effect):
     def carry_out(self, transaction: ServerTransaction, now: float) -> None:
-        # The final response is out: no more of the search is needed than its bytes.
+        # The final response is out: only its bytes are needed, so the search can go.
         transaction.user = None
         _start(transaction, "timer H", now)
 
@@ -289,11 +290,12 @@ class _StartJ(Effect):
 
 class _StartL(Effect):
     def carry_out(self, transaction: ServerTransaction, now: float) -> None:
-        # RFC 6026: a retransmitted INVITE is absorbed without an answer, the callee
-        # repeats its 2xx itself; so the bytes need not be kept.
+        # RFC 6026 section 7.1: a repeated INVITE gets no answer, because the callee
+        # repeats its 2xx itself.  So the bytes need not be kept.
         transaction.response = b""
         if transaction.flow.reliable:
-            # Its connection may end, and a repeated 2xx needs another one then.
+            # Its connection may end; a repeated 2xx must then find another one, for
+            # which ``way_lost`` needs the transaction.
             _start(transaction, "timer L", now)
         else:
             transaction.layer.put_away(transaction, now)
@@ -318,9 +320,9 @@ _NON_INVITE_STEPS: Final = compile_table(NON_INVITE_SERVER, _EFFECTS)
 class Servers:
     """All server transactions of one process, by key; ``send`` puts bytes on a flow.
 
-    ``live`` are those with a state, ``answered`` those that only repeat their answer.
-    ``way_lost`` hears of a response whose connection has ended (section 18.2.2).
-    ``responses_sent`` counts by class of status.
+    ``live`` has those with a state, ``answered`` those that only repeat their answer.
+    ``way_lost`` is called for a response whose connection has ended (section 18.2.2).
+    ``responses_sent`` counts by class of status: index 2 is for 200 to 299.
     """
 
     __slots__ = (
@@ -364,24 +366,24 @@ class Servers:
         return len(self.live) + len(self.answered.answers)
 
     def put_away(self, transaction: ServerTransaction, now: float) -> None:
-        """All that it will still do is to repeat its answer."""
+        """Move a transaction that only repeats its answer from now on."""
         key, charged = transaction.key, transaction.charged
         if self.live.get(key) is not transaction:
-            return  # a 2xx again
+            return  # it has been moved already: this is the callee's repeated 2xx
         account = charged.account or self.budget.account(charged)
         self.answered.put(key, transaction.response, account, now)
         del self.live[key]
         transaction.hold(0)
 
     def repeat(self, answer: bytes, flow: Flow) -> None:
-        """A request has come again that had this answer; none is repeated after the 2xx
-        to an INVITE."""
+        """A request has come again; ``answer`` is empty after the 2xx to an INVITE,
+        where nothing is repeated."""
         if answer:
             self.send(flow, answer)
             self.resent += 1
 
     def send_late(self, flow: Flow, status: int, data: bytes) -> None:
-        """A 2xx to an INVITE that has been answered."""
+        """Send another 2xx to an INVITE that has had its answer (RFC 6026)."""
         self.responses_sent[status // 100].n += 1
         self.send(flow, data)
 

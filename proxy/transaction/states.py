@@ -3,15 +3,15 @@
 Two rules hold for this file.  First, everything about transitions lives here: the code
 in ``client.py`` and ``server.py`` looks a transition up and carries out its effects.
 Second, every pair of state and input is listed, also those without an effect, so a
-forgotten pair is a failing test and not a surprise at three in the morning.
+forgotten pair fails a test and not a call.
 
 The INVITE machines are those of RFC 6026: a 2xx leads to *accepted*, where the
 transaction stays for 64*T1 (timers L and M) and lets repetitions of the 2xx through.
 
-``check`` is ours: the one timer every client transaction starts with.  It fires after
-T1; only a transaction that is still without a final response then starts its real
-timers (A/E, B/F), counted from the same origin.  Thousands of transactions that end
-within milliseconds thus cost one queue entry each.
+``check`` is our own timer, the only one that a client transaction starts with (decision
+28).  It fires after T1.  A transaction that still has no final response then starts its
+real timers (A or E, B or F), counted from the same beginning.  So the thousands of
+transactions that end within milliseconds cost one queue entry each.
 """
 
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ Input = Literal[
     "request",
     "ack",
     "transport error",
-    "connection lost",  # the stream has ended that the request went over
-    "check",
+    "connection lost",  # the stream that carried the request has ended
+    "check",  # T1 after the request was sent
     "cancelled",  # 64*T1 after our CANCEL
     "credentials",  # the request again, with what our challenge asked for
     "broken",  # 64*T1 after a bug of ours left a step half-way
@@ -102,7 +102,7 @@ INVITE_CLIENT: Final[Table] = {
         "1xx": _go("proceeding", "pass up"),
         "2xx": _go("accepted", "pass up", "start M"),
         "300-699": _go("completed", "ack", "pass up", "start D"),
-        # Section 17.1.4: the user hears of it, and tries the next one (section 16.9).
+        # Section 17.1.4: tell the user, which tries the next target (section 16.9).
         "transport error": _go("terminated", "report transport error"),
         "connection lost": _go("stranded", "report transport error", "strand"),
         "check": _go("calling", "resend", "start slow timers", "report waiting"),
@@ -121,10 +121,10 @@ INVITE_CLIENT: Final[Table] = {
         "300-699": _go("completed", "ack", "pass up", "start D"),
         "transport error": _go("terminated", "report transport error"),
         "connection lost": _go("stranded", "report transport error", "strand"),
-        # Section 17.1.1.2: once a provisional response is there, nothing is repeated
-        # and timer B counts no more; Timer C of the proxy does (section 16.8).
+        # Section 17.1.1.2: after a provisional response nothing is repeated and timer B
+        # no longer counts; timer C of the proxy ends the wait (section 16.8).
         "check": _go("proceeding", "report waiting"),
-        # Section 9.1: who rings on after a CANCEL is not waited for any longer.
+        # Section 9.1: 64*T1 after a CANCEL the transaction ends without an answer.
         "cancelled": _go("terminated", "report timeout"),
         "timer A": _stay("proceeding"),
         "timer B": _stay("proceeding"),
@@ -138,7 +138,8 @@ INVITE_CLIENT: Final[Table] = {
         "1xx": _stay("completed"),
         "2xx": _stay("completed"),
         "300-699": _go("completed", "ack"),
-        # The ACK could not be sent: there is nobody left to tell but the timer.
+        # Only the ACK can have failed.  The user has its answer already, so timer D
+        # ends the transaction as usual.
         "transport error": _stay("completed"),
         "connection lost": _stay("completed"),
         "check": _stay("completed"),
@@ -166,8 +167,9 @@ INVITE_CLIENT: Final[Table] = {
         "timer M": _go("terminated"),
         "broken": _go("terminated"),
     },
-    # Section 18.2.2: who has the INVITE opens a connection for what it still says.  The
-    # search goes on meanwhile, so who rings is cancelled, and a 2xx is passed up.
+    # Section 18.2.2: the server may open a new connection for its response.  The search
+    # has gone on meanwhile (decision 24): the user cancels a server that still rings,
+    # and passes a 2xx back to the caller.
     "stranded": {
         "100": _stay("stranded"),
         "1xx": _go("stranded", "pass up"),
@@ -237,7 +239,7 @@ INVITE_SERVER: Final[Table] = {
         "2xx": _go("accepted", "send", "start L"),
         "300-699": _go("completed", "send", "start G", "start H"),
         "request": _go("proceeding", "resend"),
-        # No failure has been sent yet: whoever acknowledges one is early or lost.
+        # No failure has been sent yet, so there is nothing that an ACK could confirm.
         "ack": _stay("proceeding"),
         "transport error": _go("proceeding", "report transport error"),
         "timer G": _stay("proceeding"),
@@ -269,7 +271,7 @@ INVITE_SERVER: Final[Table] = {
         "1xx": _stay("confirmed"),
         "2xx": _stay("confirmed"),
         "300-699": _stay("confirmed"),
-        # Section 17.2.1: this state is there to absorb what comes late.
+        # Section 17.2.1: this state is only there to absorb late ACKs.
         "request": _stay("confirmed"),
         "ack": _stay("confirmed"),
         "transport error": _stay("confirmed"),
@@ -284,7 +286,7 @@ INVITE_SERVER: Final[Table] = {
         "1xx": _stay("accepted"),
         "2xx": _go("accepted", "send"),
         "300-699": _stay("accepted"),
-        # RFC 6026 section 7.1: the callee repeats its 2xx itself.
+        # RFC 6026 section 7.1: absorb it, for the callee repeats its 2xx itself.
         "request": _stay("accepted"),
         "ack": _go("accepted", "pass up"),
         "transport error": _stay("accepted"),
@@ -303,7 +305,7 @@ NON_INVITE_SERVER: Final[Table] = {
         "1xx": _go("proceeding", "send"),
         "2xx": _go("completed", "send", "start J"),
         "300-699": _go("completed", "send", "start J"),
-        # Section 17.2.2: no response yet, so a repetition is discarded.
+        # Section 17.2.2: a repetition that comes before any response is discarded.
         "request": _stay("trying"),
         "transport error": _go("terminated", "report transport error"),
         "timer J": _stay("trying"),
@@ -338,7 +340,7 @@ Steps = dict[str, dict[str, tuple[str, tuple[Do, ...]]]]
 
 
 def compile_table(table: Table, effects: Mapping[str, Do]) -> Steps[Do]:
-    """``table`` with its effects as the functions that carry them out.
+    """``table`` with its effects as the objects that carry them out.
 
     Raises KeyError for an effect that ``effects`` does not implement.
     """

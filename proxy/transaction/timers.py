@@ -1,10 +1,10 @@
 """Timers of RFC 3261 Table 4 and RFC 6026, on a clock that is an argument.
 
-Nearly every transaction is over before its first timer matters, so a timer must cost
-nothing to forget.  Timers are never cancelled: one that fires in a state that does
-not list it is ignored by the state table.  Constant delays (T1, T4, 64*T1) live in
-first-in first-out queues, one per name, which need no ordering and hold no more than
-the instant and whom to tell; the others in a heap.
+Nearly every transaction is over before its first timer matters, so to forget a timer
+must cost nothing.  Timers are never cancelled: the state table ignores one that fires
+in a state where it means nothing.  Timers with a constant delay (T1, T4, 64*T1) wait in
+first-in first-out queues, one for each name; these need no sorting and hold only the
+instant and the owner.  All others wait in a heap.
 """
 
 import heapq
@@ -12,26 +12,27 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 T1: Final = 0.5
-"""Round-trip estimate, seconds (section 17.1.1.1).  Not tuned: peers count with it."""
+"""Round-trip estimate, seconds (section 17.1.1.1).  There is no setting for it, because
+peers reckon with the default."""
 T2: Final = 4.0
-"""Longest interval between repetitions of a request that is no INVITE, and of a final
-response to INVITE, seconds."""
+"""Longest interval between repetitions of a request other than INVITE, and of a final
+response to INVITE, seconds (sections 17.1.2.2 and 17.2.1)."""
 T4: Final = 5.0
-"""How long a message stays in the network, seconds."""
+"""How long a message stays in the network, seconds (section 17.1.2.2)."""
 TRANSACTION_TIMEOUT: Final = 64 * T1
-"""Timers B, F, H, J (UDP), L and M, seconds."""
+"""Timers B, D, F, H, J, L and M, seconds; D and J over UDP only."""
 TIMER_C: Final = 181.0
 """RFC 3261 section 16.6 item 11: must be larger than three minutes."""
 
 DURATIONS: Final[dict[str, tuple[float, float]]] = {
-    # RFC 3261 Table 4 and RFC 6026: over UDP, and over a stream.  What only waits for
-    # repetitions is zero seconds on a stream, which repeats nothing.
+    # RFC 3261 Table 4 and RFC 6026: over UDP, and over a stream.  A timer that only
+    # waits for repetitions has zero seconds on a stream, which repeats nothing.
     "timer D": (TRANSACTION_TIMEOUT, 0.0),  # section 17.1.1.2
     "timer I": (T4, 0.0),  # section 17.2.1
     "timer J": (TRANSACTION_TIMEOUT, 0.0),  # section 17.2.2
     "timer K": (T4, 0.0),  # section 17.1.2.2
-    # A callee repeats its 2xx over streams too, until the ACK has come (section
-    # 13.3.1.4), and the ACK of a failure may be late on any of them.
+    # L and M: a callee repeats its 2xx over streams too, until the ACK has come
+    # (section 13.3.1.4).  H: the ACK of a failure may be late on any transport.
     "timer H": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),
     "timer L": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),
     "timer M": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),
@@ -51,14 +52,15 @@ class TimerOwner(Protocol):
 
 
 _WORN: Final = 1024
-"""Timers that have fired and stand before the others, at most, or as many as those."""
+"""A queue is shortened when so many of its timers have fired, and these are at least
+half of all: each cut moves everything behind it."""
 
 
 class _Queue:
     """Timers of one name and one delay, the earliest first.
 
-    Lists and a place in them: compiled code appends to a list itself, and asks the
-    interpreter to do it for a deque.
+    Lists with a position, and not a deque: compiled code appends to a list directly,
+    but to a deque only through the interpreter.  ``gone`` timers have fired.
     """
 
     __slots__ = ("delay", "dues", "gone", "name", "owners")
@@ -76,9 +78,10 @@ class _Queue:
 
 
 class Timers:
-    """Deadlines and who is told; ``deadline()`` is the earliest one.
+    """All deadlines and their owners; ``deadline()`` is the earliest one.
 
-    ``failed`` hears of an owner that raised: the others are told all the same.
+    ``failed`` is told of an owner that raised; the other owners get their turn all the
+    same.  Without ``failed`` the exception goes to the caller of ``fire``.
     """
 
     __slots__ = ("_all", "_by_name", "_earliest", "_heap", "_serial", "failed")
@@ -89,7 +92,7 @@ class Timers:
         self._heap: list[tuple[float, int, str, TimerOwner]] = []
         self._serial = 0
         self.failed: Callable[[object, str, Exception, float], None] | None = None
-        # Nothing is taken back, so only a start can make it earlier.
+        # No timer is taken back, so between two ``fire`` only ``start`` changes this.
         self._earliest = _NEVER
 
     def __len__(self) -> int:
@@ -112,7 +115,7 @@ class Timers:
             self._earliest = due
 
     def deadline(self) -> float | None:
-        """The earliest deadline, None when nothing is due ever."""
+        """The earliest deadline; None when no timer runs."""
         return None if self._earliest == _NEVER else self._earliest
 
     def fire(self, now: float) -> int:
@@ -123,11 +126,11 @@ class Timers:
         """
         fired = 0
         for queue in self._all:
-            # Told owners may start timers, so the lists are looked at anew.
+            # An owner may start timers when it is told: read the lists anew each time.
             while queue.gone < len(queue.dues) and queue.dues[queue.gone] <= now:
                 gone = queue.gone
                 owner = queue.owners[gone]
-                queue.owners[gone] = None  # what has ended must not be held here
+                queue.owners[gone] = None  # do not keep an ended transaction alive
                 queue.gone = gone + 1
                 if owner is not None:
                     self._tell(owner, queue.name, now)
