@@ -1,10 +1,10 @@
 """The tape: every message of the last seconds.
 
-The message path only appends references to bytes that are there (decision 98); what a message says is
-read later and for many at once, by ``look`` (a few times a second) and ``find`` (when a
-call is worth keeping).  A piece that is full is copied into one block of bytes: the
-messages in it can go, and the next ones use memory that the caches still hold.  The
-tape is bounded by bytes and by age.  Compiled together with the core.
+The message path only appends references to bytes that are there (decision 98).  What a
+message says is read later and for many at once, by ``look`` (a few times a second) and
+``find`` (when a call is worth keeping).  A piece that is full is copied into one block
+of bytes: the messages in it can go, and the next ones use memory that the caches still
+hold.  The tape is bounded by bytes and by age.  Compiled together with the core.
 """
 
 import re
@@ -81,9 +81,9 @@ class Chunk:
 
     ``marks`` is flat: an instant and the ends of what was heard then (None for a
     timer), and after that the ends of all that was sent.  The bytes stand in ``block``
-    one after the other, in the ``sizes`` given.  ``answered`` are the calls whose INVITE
-    is known to have its final answer since; ``asked`` those whose INVITE is in here
-    without one, and whether that was inside a dialog.
+    one after the other, in the ``sizes`` given.  ``answered`` are the calls whose
+    INVITE is known to have its final answer since; ``asked`` those whose INVITE is in
+    here without one, and whether that was inside a dialog.
     """
 
     __slots__ = ("answered", "asked", "began", "block", "marks", "size", "sizes")

@@ -1,9 +1,9 @@
-"""Flows: the ways a message came to us and can go back.
+"""Flows: the ways by which messages come to us and go back.
 
-A *listener* is one address of ours; a *flow* is one remote address seen from one
-listener (UDP) or one connection (TCP, TLS).  The core reads these values and compares
-flows by identity; sockets hang off subclasses in ``proxy/net`` and are never touched
-here.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py``.
+A *listener* is one address of ours.  A *flow* is one remote address as seen from one
+listener (UDP), or one connection (TCP, TLS).  The core reads these values and compares
+flows by identity.  Subclasses in ``proxy/net`` have the sockets; this module never
+touches them.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py``.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,9 @@ DEFAULT_PORT: Final[dict[str, int]] = {"udp": 5060, "tcp": 5060, "tls": 5061}
 RELIABLE: Final = frozenset({"tcp", "tls"})
 
 WORKER_BITS, NODE_BITS = 40, 48
-"""A connection's number: its process counts below bit 40, the worker stands from bit 40
-on, the node from bit 48 on.  Both are 0 where there is only one."""
+"""The bits of a connection's number: its process counts in the lower 40, the worker has
+the 8 above them, the node those from bit 48 on.  Worker and node are 0 where there is
+only one."""
 COUNTED: Final = (1 << WORKER_BITS) - 1
 
 
@@ -28,10 +29,11 @@ class Listener:
     ``sent_host``/``sent_port`` are what our Via and Record-Route say: the advertised
     host when one is configured, else the listener's own address.
 
-    Of several workers on one UDP address each has a port of its own besides, the
-    listener's ``outlet``: requests of ours leave there and name it in Via, so that the
-    answers come to the right worker.  ``shared`` leads back from the outlet to the
-    address that everybody knows.  With a single process both are the listener itself.
+    When several workers share one UDP address, each also has a port of its own, the
+    listener's ``outlet``.  Requests of ours leave there and name it in Via, so that the
+    answers come to the worker that sent them (decision 57).  ``shared`` leads from the
+    outlet back to the common address.  In a single process both are the listener
+    itself.
     """
 
     __slots__ = (
@@ -91,8 +93,11 @@ class Listener:
 
 
 class Account:
-    """What a source has made us hold, and while it was not proven: what it said, and
-    what we said to it; bytes.  Several flows of one source share it."""
+    """What one source costs us, in bytes; all flows of the source share it.
+
+    ``held`` is what we hold for it.  ``heard`` and ``said`` are what came from it and
+    what went to it while it was not proven (``transaction/budget.py``).
+    """
 
     __slots__ = ("heard", "held", "said")
 
@@ -103,7 +108,7 @@ class Account:
 
 
 class Ends:
-    """The two ends of a flow, for whoever remembers them longer than the flow lives."""
+    """The two ends of a flow, for records that outlive the flow."""
 
     __slots__ = ("connection_id", "host", "listener", "port", "transport")
 
@@ -126,8 +131,8 @@ class Flow:
     """A remote address as seen from one of our listeners.
 
     ``connection_id`` is 0 for UDP and unique in this process for a stream.
-    ``first_hop`` is true for the connections that clients of such a listener open, and
-    false for those that we open from its address.
+    ``first_hop`` is true for a connection that a client opened to a first-hop listener,
+    and false for one that we open from its address.
     """
 
     __slots__ = (
@@ -162,18 +167,18 @@ class Flow:
         self.port = port
         self.connection_id = connection_id
         self.is_open = True
-        # More than a stranger: it has signed in, or is a server that we know.
+        # The peer is no stranger: it has signed in, or is a server that we know.
         self.is_proven = False
-        # A stranger, but no forged address: what we said did arrive there.
+        # The peer is a stranger, but its address is not forged: our answer arrived.
         self.hears_us = False
         self.account: Account | None = None
         self.ends: Ends | None = None  # once somebody wanted to remember them
         self.waiting = 0  # requests that came by it and have no final answer yet
-        # The peer has shut its sending side, or all of it: 1.  Answers go down it when
-        # they cannot go another way: 2.
+        # 1: the peer has shut its sending side, and perhaps the other side too.
+        # 2: as well, and answers go down this connection, for there is no other way.
         self.half_open = 0
         self.first_hop = listener.first_hop
-        # Of a verified certificate, TLS only: domains, and users as ``user@host``.
+        # The names in a verified certificate: domains, and users as ``user@host``.
         self.peer_names: tuple[str, ...] = ()
         self.peer_users: tuple[str, ...] = ()
         self.via_prefix = listener.via_prefix
@@ -181,7 +186,7 @@ class Flow:
         self.wants_pong = False  # it asked for answers to its CRLFCRLF (RFC 5626)
 
     def both_ends(self) -> Ends:
-        """Where it leads from and to; one value for all who ask."""
+        """The two ends; every caller gets the same object."""
         ends = self.ends
         if ends is None:
             ends = self.ends = Ends(
@@ -210,7 +215,7 @@ class Elsewhere(Protocol):
         """The flow of a connection that this remote address opened to a sibling."""
 
     def note_accepted(self, flow: Flow) -> None:
-        """Somebody has opened a connection to us: siblings may want to find it."""
+        """A peer has connected to us: let siblings find the connection."""
 
 
 class FlowTable:
@@ -248,8 +253,8 @@ class FlowTable:
         flow = self.udp_flows.get(key)
         if flow is None:
             if len(self.udp_flows) >= self.max_udp:
-                # Oldest first: a datagram flow is a cache of its address, and is made
-                # anew when that is heard of again.
+                # Drop the oldest.  A datagram flow only stands for its address, and is
+                # made anew when the address appears again.
                 del self.udp_flows[next(iter(self.udp_flows))]
             flow = self.udp_flows[key] = Flow(listener, host, port)
             if self.is_friend is not None:
@@ -257,8 +262,10 @@ class FlowTable:
         return flow
 
     def add_stream(self, flow: Flow) -> None:
-        """Register an open connection; the newest one to an address wins: of two the
-        older is likely to be dead on the peer's side."""
+        """Register an open connection.
+
+        The newest to an address wins: of two the older is probably dead at the peer.
+        """
         self._streams[(flow.transport, flow.host, flow.port)] = flow
         self._streams_by_id[flow.connection_id] = flow
 
@@ -272,9 +279,10 @@ class FlowTable:
                 del self._streams[key]
 
     def add_alias(self, flow: Flow, port: int) -> None:
-        """The peer of ``flow`` can be had at this port too, over this connection.
+        """Requests to this port of the peer may use the connection of ``flow`` (RFC
+        5923).
 
-        One that we have opened to that port already is as good, and stays.
+        A connection that we have opened to that port ourselves stays in use.
         """
         flow.alias_port = port
         self._streams.setdefault((flow.transport, flow.host, port), flow)
@@ -296,10 +304,10 @@ class FlowTable:
     ) -> Listener | None:
         """The listener we send from: ``like`` if it fits, else the first that does.
 
-        A listener fits a remote ``host`` of its own address family.
+        A listener fits when its transport and address family are those of ``host``.
         """
-        # The listener of the request first: firewalls and certificates are laid out for
-        # what comes and goes on one address.
+        # Prefer the listener that the request came by: firewalls and certificates are
+        # usually made for one address that both receives and sends.
         six = ":" in host
         if (
             like is not None

@@ -1,8 +1,8 @@
 """The lexical floor: tokens, white space and folds, lists, parameters.
 
-Each expression stands for a rule of RFC 3261 section 25.1.  Their quantifiers are
-possessive wherever two could share the same bytes: a stranger's header must not cost
-more than its length.
+Each expression stands for a rule of RFC 3261 section 25.1.  Quantifiers are possessive
+wherever two of them could match the same bytes: otherwise a stranger could write a
+header field that takes far more time than its length.
 """
 
 import re
@@ -14,9 +14,9 @@ TOKEN: Final = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
 _LINE_END: Final = re.compile(rb"\r\n(?![ \t])")
 LWS_FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r\n[ \t]++")
 
-# "x in y" for two bytes values raises and swallows a TypeError inside (CPython looks
-# for an integer first), which costs more than the search: on the message path single
-# characters are looked for as integers, longer texts with find().
+# For two bytes values CPython tries "x in y" with an integer first, and raises and
+# swallows a TypeError, which costs more than the search.  So the message path looks for
+# single characters as integers, and for longer texts with find().
 NUL: Final = 0x00
 TAB: Final = 0x09
 LF: Final = 0x0A
@@ -51,13 +51,14 @@ def unfold(value: bytes) -> bytes:
 def logical_lines(head: bytes, most: int = 0) -> list[bytes]:
     """The lines of a header block, each with its folds (RFC 3261 section 7.3.1).
 
-    What edits lines takes these: what is left of half a line would belong to the one
-    above it.  With ``most`` the rest of the block stands in one piece behind so many.
+    Whoever removes lines must take these: the rest of a line that was removed by half
+    would become part of the line above it (decision 82).  With ``most`` the rest of the
+    block stands in one piece behind that many lines.
     """
     return _LINE_END.split(head, most)
 
 
-# A quote or bracket that nobody closes runs to the end of the value.
+# A quote or a bracket without its end runs to the end of the value.
 _SPLIT: Final = re.compile(
     rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z)|[^",<]++|,', re.DOTALL
 )

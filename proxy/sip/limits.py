@@ -1,4 +1,4 @@
-"""What a stranger can make us hold: sizes and counts of one message."""
+"""Limits for one message: how much a stranger may send us."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class MessageLimits:
     """Bytes unless the name says otherwise."""
 
-    datagram: int = 65_535  # all that UDP can carry (section 18.1.1 wants it taken)
+    datagram: int = 65_535  # the most that UDP carries; section 18.1.1 demands it
     header_block: int = 16 * 1024  # stream messages: start line and header lines
     header_lines: int = 128
     header_line: int = 8 * 1024
@@ -19,4 +19,4 @@ class MessageLimits:
 
 DEFAULT_LIMITS = MessageLimits()
 NO_LIMITS = MessageLimits(*([1 << 30] * 8))
-"""What we sent carries our own lines as well, so it may exceed what we accept."""
+"""For messages that we have sent: with our own lines they may exceed our limits."""

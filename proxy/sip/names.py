@@ -1,7 +1,8 @@
 """Names of header fields and methods, each in one spelling.
 
-A header field has a name in any case, and some a compact form (RFC 3261 section 7.3.3).
-Messages repeat few spellings, so those that were met are remembered.
+The name of a header field may be written in any case (RFC 3261 section 7.3.1), and some
+have a compact form (section 7.3.3).  Messages use few spellings, so those that have
+come are remembered.
 """
 
 import re
@@ -65,14 +66,15 @@ _NAMES_KEPT: Final = 4096
 _NAME_KEPT: Final = 64  # bytes
 
 known_names: Final = _initial_names()
-"""Spelling on the wire → canonical (lower case, long) name; learns as it goes."""
+"""Spelling on the wire → canonical (lower case, long) name; ``canonical_name`` adds
+those that it meets."""
 
 METHODS: Final = {
     word: word
     for word in b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO"
     b" UPDATE MESSAGE REFER PRACK PUBLISH SERVICE".split()
 }
-"""The usual methods; one object for each, whose hash is known."""
+"""The usual methods, one object for each: its hash is computed once."""
 
 
 def _common_starts() -> list[list[tuple[bytes, str]]]:
@@ -87,11 +89,12 @@ def _common_starts() -> list[list[tuple[bytes, str]]]:
 
 
 _COMMON_STARTS: Final = _common_starts()
-"""First byte of a line → how the usual names go on up to the colon, by frequency."""
+"""First byte of a line → the usual names up to their colon, most frequent first."""
 
 
 def name_of_line(line: bytes) -> str | None:
-    """The canonical name of a header line; None when it has none or is not known."""
+    """The canonical name of a header line; None when it has no name or one that has not
+    been met yet."""
     if line:
         for start, name in _COMMON_STARTS[line[0]]:
             if line.startswith(start):
@@ -103,9 +106,9 @@ def name_of_line(line: bytes) -> str | None:
 def canonical_name(raw: bytes) -> str | None:
     """The canonical form of a header name as it stood before the colon.
 
-    ``None`` when it is no token followed by nothing but spaces and tabs: a control
-    character there makes the next server read another header than we do
-    (AST-2016-009), so such a message is refused rather than passed on.
+    None when it is anything but a token and perhaps spaces and tabs behind it.  With a
+    control character there, the next server could read another header field than we do
+    (AST-2016-009), so such a message is refused and not passed on.
     """
     name = known_names.get(raw)
     if name is not None:

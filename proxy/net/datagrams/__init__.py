@@ -1,1 +1,1 @@
-"""UDP: one socket for each listener, and what becomes of one that is never empty."""
+"""UDP: the sockets of a listener, and how it sheds load while they are never empty."""

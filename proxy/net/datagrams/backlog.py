@@ -1,9 +1,10 @@
-"""Whether more comes in than we can serve.
+"""Whether more comes in than we can serve (decision 113).
 
-A datagram socket that is never emptied tells it: what waits in the kernel grows old,
-and what does not fit is dropped there, whatever it is.  The core hears of it
-(``Overload``) and lets what is new wait, so that what goes on is still served.  Streams
-tell nothing: one peer can keep its own full, and ``turns`` is fair to the others.
+The sign is a datagram socket that we never manage to empty: its datagrams grow old in
+the kernel, and the kernel drops whatever does not fit, a BYE like an INVITE.  The core
+is told (``Overload``) and lets new requests wait, so that running dialogs are still
+served.  A full stream is no such sign: one peer can keep its own full, and ``turns``
+keeps that from costing the others.
 """
 
 import time
@@ -11,17 +12,21 @@ from collections.abc import Callable
 from typing import Final
 
 PATIENCE: Final = 0.5
-"""Seconds that a socket may stay full: a burst shorter than that is simply served.
-It is RFC 3261's T1, too: whoever waits longer sends again and makes it worse."""
+"""Seconds that a socket may stay full before it counts as behind: a shorter burst is
+simply served.  It is T1 of RFC 3261: a client that waits longer sends its request
+again, which adds to the load."""
 STALE: Final = 2.0
-"""Seconds without a whole read after which nothing waits any more."""
+"""Seconds since the last full read after which the socket counts as empty."""
 
 _monotonic: Final = time.monotonic
 
 
 class Pressure:
-    """All backlogs of a process; ``tell`` hears of the first that falls behind, and
-    of the last that has caught up."""
+    """All backlogs of a process.
+
+    ``tell`` is called with True when the first one falls behind, and with False when
+    the last one has caught up.
+    """
 
     __slots__ = ("_behind", "_tell")
 
@@ -30,7 +35,7 @@ class Pressure:
         self._behind = 0
 
     def changed(self, is_behind: bool) -> None:
-        """One backlog more, or one fewer."""
+        """A backlog has fallen behind, or has caught up."""
         self._behind += 1 if is_behind else -1
         if self._behind == (1 if is_behind else 0):
             self._tell(is_behind)
@@ -45,11 +50,11 @@ class Backlog:
         self._pressure = pressure
         self._seen = 0.0
         self.since = 0.0
-        """When it was found full and has not been empty since; 0 when it was."""
+        """The instant since which the socket has been full; 0 when it is not."""
         self.is_behind = False
 
     def waits(self) -> None:
-        """A read as large as reads may be: there is more."""
+        """A read was as large as reads may be, so more datagrams wait."""
         self._seen = now = _monotonic()
         if not self.since:
             self.since = now
@@ -58,16 +63,17 @@ class Backlog:
             self._pressure.changed(True)
 
     def is_full(self, since: float) -> bool:
-        """Whether it was full all the time from that instant on.
+        """Whether the socket has been full all the time since that instant.
 
-        One that was last seen full some time ago ended with a whole read by chance.
+        When the last full read is ``STALE`` seconds old, the socket has become empty
+        without a read that showed it.
         """
         if self.since and _monotonic() - self._seen > STALE:
             self.emptied()
         return 0 < self.since <= since
 
     def emptied(self) -> None:
-        """Nothing waits."""
+        """A read has emptied the socket, or the socket is closed."""
         self.since = 0.0
         if self.is_behind:
             self.is_behind = False

@@ -1,5 +1,6 @@
-"""A datagram socket as UDP listeners need it: large buffers, and the kernel's error
-queue switched on.
+"""The options of a datagram socket: large buffers, and the kernel's error queue.
+
+From the error queue we learn which datagram an ICMP message is about (decision 29).
 """
 
 import errno
@@ -33,7 +34,7 @@ REASONS: Final = {
     errno.EPERM: "not-permitted",
     errno.EMSGSIZE: "too-large",
 }
-"""What an errno means for a datagram of ours."""
+"""The reason that is reported for a datagram of ours that failed with an errno."""
 
 
 def tune(opened: socket.socket) -> None:
@@ -54,12 +55,15 @@ def _set(opened: socket.socket, level: int, option: int, value: int) -> None:
     try:
         opened.setsockopt(level, option, value)
     except OSError:
-        return  # slower or later news, nothing worse
+        return  # smaller buffers, or later news of a failure, but the socket serves
 
 
 def drops(opened: socket.socket) -> int:
-    """Datagrams that the kernel has dropped instead of giving them to us: its queue was
-    full, or a filter of ours let them not pass; 0 where it does not tell."""
+    """How many datagrams the kernel has dropped before we could read them.
+
+    Its queue was full, or our own filter dropped them (``sieve.py``).  0 where the
+    kernel does not tell.
+    """
     if sys.platform != "linux":
         return 0
     try:

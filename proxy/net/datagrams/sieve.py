@@ -1,13 +1,14 @@
-"""What the kernel drops for us while a datagram socket is never empty.
+"""A filter in the kernel for a datagram socket that is never empty (decision 113).
 
-A socket that stays full drops whatever comes next, a BYE like an INVITE, and to read
-what nobody can serve takes the processor from what could be served.  So a filter in the
-kernel (classic BPF, SO_ATTACH_FILTER of socket(7), no privilege needed) lets all pass
-that belongs to something that has begun, and of the rest a share.  What is dropped is
-sent again by its client (RFC 3261 section 17.1.1.2) and has the same chance then.
+A full socket drops whatever comes next, a BYE like an INVITE.  To read requests that
+nobody can serve also takes the processor from those that could be served.  So we attach
+a filter (classic BPF, SO_ATTACH_FILTER of socket(7), no privilege needed).  It passes
+every message that by its first bytes belongs to something under way, and a share of the
+rest.  The client of a dropped request sends it again (RFC 3261 section 17.1.1.2), and
+the request has the same chance then.
 
-A request inside a dialog whose method may also begin one (INVITE, SUBSCRIBE, REGISTER)
-cannot be told apart by four bytes, and shares the chance.
+INVITE, SUBSCRIBE and REGISTER may begin something or continue it.  Their first four
+bytes do not tell which, so a re-INVITE has only the chance of a new INVITE.
 """
 
 import array
@@ -23,10 +24,13 @@ PASSES: Final = (
     *(b"SIP/", b"ACK ", b"BYE ", b"CANCEL", b"INFO", b"NOTIFY", b"BENOTIFY"),
     *(b"UPDATE", b"PRACK"),
 )
+"""What the messages begin with that always pass: responses, and requests that by their
+method continue something."""
 TURN: Final = 0.1
 """Seconds between two decisions about the share."""
 LEAST: Final = 1 / 64
-"""A client sends seven times before it gives up, so no share may be nothing."""
+"""The smallest share.  It is above zero because a client sends an INVITE only seven
+times before it gives up."""
 
 _ATTACH: Final = 26  # SO_ATTACH_FILTER and SO_DETACH_FILTER of asm-generic/socket.h
 _DETACH: Final = 27
@@ -38,15 +42,16 @@ _IF_GREATER: Final = 0x25
 _IF_AT_LEAST: Final = 0x35
 _RETURN: Final = 0x06
 _RANDOM: Final = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
-_UDP_HEADER: Final = 8  # the filter sees it before the message
-_FIRST_LETTER: Final = 0x0E000000
+_UDP_HEADER: Final = 8  # the filter sees these bytes in front of the message
+_FIRST_LETTER: Final = 0x0E000000  # above CR, LF and the first byte of STUN
 _ALL: Final = 0xFFFFFFFF
 
 
 def next_share(share: float, was_emptied: bool) -> float:
-    """The share of new messages to let through for one turn more.
+    """The share of new messages that may pass in the next turn.
 
-    Half as many while the socket is not emptied, half as many again when it was.
+    It is halved when the socket was never empty in this turn, and grows by half when it
+    was.
     """
     return min(share * 1.5, 1.0) if was_emptied else max(share / 2, LEAST)
 
@@ -57,8 +62,9 @@ def program(share: float) -> bytes:
     count = len(words)
     steps = [
         (_LOAD_LENGTH, 0, 0, 0),
-        # Keep-alives (RFC 5626 section 3.5) cost nothing, and who gets no answer to his
-        # gives up the flow: what is shorter than a word, line ends, STUN.
+        # Keep-alives pass (RFC 5626 section 3.5): datagrams shorter than a word, line
+        # ends, STUN.  They cost next to nothing, and a client without an answer to its
+        # own would give up the flow.
         (_IF_AT_LEAST, 0, count + 4, _UDP_HEADER + 4),
         (_LOAD_WORD, 0, 0, _UDP_HEADER),
         (_IF_AT_LEAST, 0, count + 2, _FIRST_LETTER),
@@ -72,8 +78,10 @@ def program(share: float) -> bytes:
 
 
 def let_through(opened: socket.socket, share: float) -> bool:
-    """Let this share of what is new pass, all of it from 1 on; False: it cannot be done
-    here, and everything passes."""
+    """Let this share of the new messages pass; a share of 1 removes the filter.
+
+    False when this system has no such filter; everything passes then.
+    """
     if sys.platform != "linux":
         return False
     try:
@@ -91,7 +99,7 @@ def let_through(opened: socket.socket, share: float) -> bool:
 
 
 class Sieve:
-    """Decides how much of what is new one socket lets through while it is behind."""
+    """Decides which share of the new messages one socket takes while it is behind."""
 
     __slots__ = ("_backlog", "_loop", "_opened", "_timer", "_turned_at", "share")
 
@@ -101,21 +109,22 @@ class Sieve:
         self.share = 1.0
 
     def begin(self, loop: asyncio.AbstractEventLoop, opened: socket.socket) -> None:
-        """The socket is behind; a second word of it changes nothing."""
+        """The socket has fallen behind; further calls change nothing."""
         if self._timer is None:
             self._loop, self._opened = loop, opened
             self._turned_at = 0.0
             self._turn()
 
     def end(self) -> None:
-        """The socket is given up."""
+        """The socket is about to be closed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self.share = 1.0
 
     def _turn(self) -> None:
-        # By time and not by reads: when nothing comes any more, the share has to grow.
+        # By a timer and not after each read: the share must also grow when nothing
+        # comes any more.
         self._timer = None
         now = self._loop.time()
         is_full = self._backlog.is_full(self._turned_at or now)

@@ -1,11 +1,13 @@
-"""Sockets of their own for peers that we send to all the time.
+"""Connected UDP sockets for the peers that we send to all the time (decision 125).
 
-A datagram socket that is connected to its peer (udp(7)) sends without a look at the
-routes and without reading an address, and need not put the sender's into words: a
-quarter of what the kernel and the socket module cost for a datagram.  It is bound where
-its listener is, so nothing changes on the wire, and the kernel gives it what comes from
-that peer; all others stay with the listener.  The first error ends it, and the peer is
-the listener's again.  Compiled with the listener.
+On a socket that is connected to its peer (udp(7)) the kernel sends without looking up a
+route, and Python neither reads an address nor makes one for the sender.  That saves a
+quarter of what a datagram costs in the kernel and the socket module.  The socket is
+bound to the address of its listener, so nothing changes on the wire.  The kernel gives
+it the datagrams of its peer; all others go to the listener.  At the first error the
+socket is closed, and the listener serves this peer again.
+
+mypyc compiles this module together with the listener.
 """
 
 import socket
@@ -18,25 +20,28 @@ from proxy.sip.flow import Flow
 from proxy.sip.grammar import CR
 
 MOST: Final = 16
-"""Peers of one listener at a time: front ends are few."""
+"""Peers of one listener that have a socket at a time: front ends are few."""
 _SAMPLE: Final = 64
-"""Of so many datagrams one is looked at ..."""
+"""One of this many datagrams is a sample, and its peer is counted."""
 _OFTEN: Final = 4
-"""... and whoever it goes to so often is in steady use."""
+"""Samples that make a peer one in steady use: it has had some 256 datagrams then."""
 _AGAIN: Final = -60
-"""What one begins with whose socket has ended by an error."""
+"""Where the count of a peer begins again after an error on its socket: it then gets
+another socket after some 4,000 datagrams."""
 _KNOWN: Final = 64
 """Peers that are counted at a time."""
 _YOUNG: Final = 16
-"""Reads for which the sender is asked: what came before the socket was connected may be
-anybody's."""
+"""First reads of a socket that ask for the sender: between bind and connect the kernel
+may have given it the datagrams of anybody."""
 _A_TURN: Final = 64
+"""Datagrams that one turn may read, so that other sockets get theirs."""
 
 _WHOLE_READS: Final = 8
+"""Batches in a row that were full before a larger one is expected."""
 
 
 class SteadyPeer:
-    """One connected socket; ``flow`` is how its peer is known to everybody else."""
+    """One connected socket; ``flow`` is the flow of its peer."""
 
     __slots__ = (
         "_age",
@@ -60,9 +65,10 @@ class SteadyPeer:
         self._recv: Callable[[int], bytes] = opened.recv
 
     def send(self, data: bytes) -> bool:
-        """False when the listener has to send it.
+        """Send one datagram; False when the listener has to send it.
 
-        An error is about a datagram of before, and its news wakes ``readable``.
+        The error that a send raises is about an earlier datagram.  It also makes the
+        socket readable, so ``readable`` sees to it.
         """
         try:
             self._send(data)
@@ -71,7 +77,7 @@ class SteadyPeer:
         return True
 
     def readable(self) -> None:
-        """Take what has come; awake and nothing to read is the news of an error."""
+        """Take what has come; a wake-up without a datagram means an error."""
         owner = self._owner
         owner.begin()
         try:
@@ -81,7 +87,7 @@ class SteadyPeer:
             owner.finish()
 
     def read(self, most: int) -> int:
-        """Read up to so many datagrams; how many there were."""
+        """Read up to ``most`` datagrams; returns how many came, 0 on an error."""
         received = 0
         owner, flow, recv = self._owner, self.flow, self._recv
         try:
@@ -99,7 +105,8 @@ class SteadyPeer:
                 else:
                     owner.heard(data, (flow.host, flow.port))
         except BlockingIOError:
-            # To read an empty socket costs what a message costs: not more than came.
+            # To read an empty socket raises, and costs as much as a message.  So expect
+            # as many as came this time.
             self._expected = max(received, 1)
             self._whole_reads = 0
         except OSError:
@@ -114,11 +121,11 @@ class SteadyPeer:
 
 
 class SteadyPeers:
-    """Those of one listener.
+    """The connected sockets of one listener.
 
-    ``deliver`` takes a message of a flow, ``heard`` whatever came from an address;
-    ``errors`` reads the error queue of a socket; ``begin`` and ``finish`` stand around
-    a batch.
+    ``deliver`` takes a message of a flow, ``heard`` any datagram with its address.
+    ``errors`` reads the error queue of a socket.  ``begin`` and ``finish`` are called
+    before and after each batch.
     """
 
     __slots__ = (
@@ -156,14 +163,14 @@ class SteadyPeers:
         self._peers: dict[Flow, SteadyPeer] = {}
         self._samples: dict[Flow, int] = {}
         self._sends = 0
-        self._lost = 0  # by sockets that have been closed
+        self._lost = 0  # datagrams that the kernel dropped at sockets closed since
         self.received = 0
 
     def __len__(self) -> int:
         return len(self._peers)
 
     def serve(self, turns: Turns, listening: socket.socket) -> None:
-        """Begin; ``listening`` is bound to one address of ours."""
+        """Begin to count peers; ``listening`` is bound to one address of ours."""
         self._turns, self._listening = turns, listening
         found = listening.getsockname()
         self._address = found[0], found[1]
@@ -173,7 +180,7 @@ class SteadyPeers:
         return self._lost + sum(drops(x.opened) for x in self._peers.values())
 
     def send(self, flow: Flow, data: bytes) -> bool:
-        """False when the listener has to send it."""
+        """Send over the socket of this peer; False when the listener has to send."""
         peer = self._peers.get(flow)
         if peer is not None:
             return peer.send(data)
@@ -183,17 +190,17 @@ class SteadyPeers:
         return False
 
     def close(self) -> None:
-        """End all of them."""
+        """Close all of them."""
         for peer in list(self._peers.values()):
             self._drop(peer)
         self._samples.clear()
         self._turns = self._listening = None
 
     def end(self, peer: SteadyPeer) -> None:
-        """An error has come: tell it, and leave the peer to the listener."""
+        """An error has come: report it, and leave the peer to the listener."""
         if self._peers.get(peer.flow) is peer:
             self._errors(peer.opened)
-            peer.read(_A_TURN)  # what came before and behind it
+            peer.read(_A_TURN)  # the datagrams that wait behind the error
             self._drop(peer)
             self._samples[peer.flow] = _AGAIN
 
@@ -206,7 +213,7 @@ class SteadyPeers:
         peer.opened.close()
 
     def _sample(self, flow: Flow) -> None:
-        # Only who has answered us: an address that a stranger names gets no socket.
+        # Only a peer that has answered us gets one: a stranger's address may be forged.
         if not flow.is_proven or len(self._peers) >= MOST:
             return
         count = self._samples.get(flow, 0) + 1
@@ -218,7 +225,7 @@ class SteadyPeers:
         self._samples.pop(flow, None)
         for peer in self._peers.values():
             if peer.flow.host == flow.host and peer.flow.port == flow.port:
-                # The table of flows has forgotten the peer, and made it anew.
+                # The flow table had dropped the flow of this peer and made a new one.
                 self._peers[flow] = self._peers.pop(peer.flow)
                 peer.flow = flow
                 return
@@ -232,8 +239,9 @@ class SteadyPeers:
         try:
             tune(opened)
             opened.setblocking(False)
-            # Two sockets share an address only while both say so: no longer than it
-            # takes, or any program of this machine could bind ours.
+            # Two sockets share an address only while both have SO_REUSEADDR.  Take it
+            # back at once: as long as it is set, any program of this machine could bind
+            # our address.
             _share(listening, 1)
             _share(opened, 1)
             try:

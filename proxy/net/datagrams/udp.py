@@ -1,9 +1,9 @@
 """UDP: one socket per listener, drained without asyncio's datagram endpoint.
 
-The socket is read until it is empty, at most 64 datagrams a turn so that streams and
-timers get theirs.  The kernel's error queue is switched on: a datagram that met ICMP
-"port unreachable" is reported with its own bytes, so that a request to a dead front
-end moves on at once and not after a timer.
+The socket is read until it is empty, but at most 64 datagrams a turn, so that streams
+and timers get their turns.  The kernel's error queue is switched on (decision 29): when
+ICMP says "port unreachable", we get back the datagram that it is about, and the request
+moves on to the next front end at once instead of after a timer.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ from proxy.sip.stun import binding_answer, is_stun
 log = structlog.get_logger()
 
 DATAGRAMS_A_TURN: Final = 64
-_ERRORS_A_TURN: Final = 16  # one after the other: the socket itself has failed
+_ERRORS_A_TURN: Final = 16  # so many in a row mean that the socket itself has failed
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
-_REOPEN_AFTER: Final = 0.5  # a pause so long means that waiting does not mend it
-_WHOLE_READS: Final = 8  # batches in a row that were full: read more at once
+_REOPEN_AFTER: Final = 0.5  # after a longer pause the socket is opened anew
+_WHOLE_READS: Final = 8  # full batches in a row before a larger one is expected
 QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more ...
 QUEUED_BYTES: Final = 4 * 1024 * 1024  # ... and what they may come to
 _ALL_ADDRESSES: Final = ("0.0.0.0", "::")
 
 
 class UdpListener:
-    """One UDP address of ours: reads, sends, and tells what came back."""
+    """One UDP address of ours: reads, sends, and reports what ICMP gave back."""
 
     __slots__ = (
         "_backlog",
@@ -126,8 +126,8 @@ class UdpListener:
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
             self._direct = self._loop.turns
-            # Not for a socket that others read as well, nor for one of all addresses:
-            # connected, it would stay with the address that it had at first.
+            # Not for a socket that other processes read as well.  Nor for one bound to
+            # all addresses: connecting would fix its peer's socket to one of them.
             if self._is_own and listener.host not in _ALL_ADDRESSES:
                 self._steady = SteadyPeers(
                     *(self._sink.datagram, self._heard, self._read_errors),
@@ -142,10 +142,7 @@ class UdpListener:
         return drops(self._socket) + (0 if steady is None else steady.unread())
 
     def close(self) -> None:
-        """Stop reading and sending; what is queued is lost, as UDP may.
-
-        Closing twice is allowed.
-        """
+        """Stop, and drop what is queued; closing twice is allowed."""
         if self._socket.fileno() < 0:
             return
         if self._resumed is not None:
@@ -207,8 +204,8 @@ class UdpListener:
     # -- reading ---------------------------------------------------------------------
 
     def _readable(self) -> None:
-        # The busiest function of the program: names are local, the flow table's
-        # look-up is written out.
+        # The busiest function of the program, so names are local, and the look-up in
+        # the flow table stands here instead of a call.
         listener, links, outbox = self.listener, self._links, self._outbox
         index, known = listener.index, self._flows.udp_flows
         recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
@@ -222,8 +219,8 @@ class UdpListener:
                     self._was_emptied(received)
                     break
                 except OSError as error:
-                    # Not about what we read: an ICMP error is pending.  Any number of
-                    # them may be, as peers like; epoll comes back to us.
+                    # Not about this read: an ICMP error was pending.  Peers can cause
+                    # any number of them, so stop after some; epoll wakes us again.
                     is_told = self._read_errors(self._socket)
                     errors += 1
                     if errors < _ERRORS_A_TURN:
@@ -241,7 +238,7 @@ class UdpListener:
             else:
                 self._was_full()
             if not received:
-                # Awake and nothing to read: a pending error was told to a send.
+                # Woken and nothing to read: a send has taken a pending error.
                 self._read_errors(self._socket)
         finally:
             self.datagrams_received += received
@@ -260,10 +257,10 @@ class UdpListener:
         self._outbox.end()
 
     def _heard(self, data: bytes, address: tuple[Any, ...]) -> None:
-        """Whatever came: a message behind empty lines, or a keep-alive."""
+        """A keep-alive, or a message behind empty lines (RFC 3261 section 7.5)."""
         host, port = address[0], address[1]
         if is_stun(data):
-            # RFC 5626; an answer that cannot be sent is not missed.
+            # RFC 5626 section 4.4.2: the client asks again when an answer is lost.
             answer = binding_answer(data, host, port)
             if answer is not None:
                 self.keepalives += 1
@@ -278,9 +275,9 @@ class UdpListener:
             self.keepalives += 1
 
     def _was_emptied(self, received: int) -> None:
-        """The queue ended before the batch: expect that many the next time.
+        """The socket was empty before the batch was full: expect as many next time.
 
-        To read an empty socket raises, and costs what a whole message costs.
+        To read an empty socket raises, and costs as much as a whole message.
         """
         self._expected = min(max(received, 1), DATAGRAMS_A_TURN)
         self._whole_reads = 0
@@ -288,7 +285,7 @@ class UdpListener:
             self._backlog.emptied()
 
     def _was_full(self) -> None:
-        """There may be more, as epoll will tell; several times in a row, there is."""
+        """More may wait; after several full batches in a row, read more at once."""
         self._whole_reads += 1
         if self._whole_reads >= _WHOLE_READS:
             self._whole_reads = 0
@@ -300,16 +297,16 @@ class UdpListener:
                     self._sieve.begin(self._loop, self._socket)
 
     def _read_errors(self, opened: socket.socket) -> bool:
-        """Empty the error queue, which keeps the socket readable until it is; whether
-        there was anything in it."""
+        """Empty the error queue, which keeps the socket readable as long as it is not
+        empty; returns whether there was anything in it."""
         for count in range(DATAGRAMS_A_TURN):
             try:
                 data, ancillary, _, address = opened.recvmsg(65_535, 512, MSG_ERRQUEUE)
             except OSError:
                 return count > 0
             number = icmp_error(ancillary)
-            # "Fragmentation needed" is news for the kernel: it sends the
-            # retransmission in pieces.
+            # "Fragmentation needed" is for the kernel, which then sends the
+            # retransmission in fragments.
             if number and number != errno.EMSGSIZE:
                 self.datagrams_refused += 1
                 flow = self._flows.udp(self.listener, address[0], address[1])
@@ -318,8 +315,8 @@ class UdpListener:
         return True
 
     def _cannot_read(self, error: OSError) -> None:
-        """The socket is readable and cannot be read: come back later, and less often
-        each time.  It would keep the loop busy with nothing else."""
+        """The socket is readable but cannot be read: leave it for a pause, a longer one
+        each time.  Otherwise it would keep the event loop busy with nothing else."""
         if not self._pause:
             log.error(
                 "listener.failed", listener=repr(self.listener), reason=str(error)
@@ -330,7 +327,8 @@ class UdpListener:
 
     def _resume(self) -> None:
         self._resumed = None
-        # Another process holds a socket that was handed to us as well.
+        # A socket that was handed to us is held by another process too: closing ours
+        # would not free its address.
         if self._is_own and self._pause > _REOPEN_AFTER:
             self._socket.close()
             try:
