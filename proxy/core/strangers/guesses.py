@@ -1,13 +1,15 @@
-"""How often passwords may be tried, so that guessing takes for ever and nobody is
-locked out by somebody else.
+"""How often passwords may be tried (decision 36).
 
-What is tried too often is not looked at.  Wrong passwords are counted by source, and by
-user where many sources try one user.  Neither keeps the right user out: who has
-registered from here before has a budget of its own, and a source that has not guessed
-wrong lately is always heard.
+Guessing must take for ever, and nobody must be able to lock out somebody else.  When a
+budget of wrong passwords is used up, we do not look at further ones.  There is a budget
+for each source, and one for each user where many sources try the same user.  Neither
+keeps the right user out: a user has a budget of its own at every place where it has
+registered before, and the budget of the user does not count against a source that has
+not guessed wrong lately.
 
-A source of IPv6 is a /64, and whoever has a whole site (a /48) has 65,536 of them: so
-a site counts as well, as ten sources do, and is as innocent as its worst one.
+An IPv6 source is a /64, and the owner of a whole site (a /48) has 65,536 of them.  So
+each site has a budget as well, that of ten sources.  Its sources count as innocent only
+when none of them has guessed wrong lately.
 """
 
 from typing import Final
@@ -16,13 +18,14 @@ from proxy.core.networks import site_of, source_of
 from proxy.sip.flow import Flow
 
 BURST: Final = 10.0
-"""Wrong passwords that are looked at in a row."""
+"""Wrong passwords in a row that we look at."""
 EVERY: Final = 6.0
-"""Seconds until another one is."""
+"""Seconds after which we look at one more."""
 INNOCENT_AFTER: Final = 600.0
-"""Seconds since its last wrong password after which a source is like any other."""
+"""Seconds after its last wrong password until a source counts as innocent again."""
 OF_A_SITE: Final = 0.1
-"""What a wrong password counts for its site: as many as of ten sources in a row."""
+"""How much a wrong password counts for its site, which so has the budget of ten
+sources."""
 MOST: Final = 10_000
 """Sources, sites, users and registered places remembered, each; the oldest go."""
 
@@ -51,7 +54,7 @@ class _Budgets:
         return max(level - max(now - at, 0.0) / EVERY, 0.0)
 
     def spend(self, key: _Key, now: float, weight: float = 1.0) -> None:
-        """One more."""
+        """Count one wrong password, or ``weight`` of one."""
         level = self.level(key, now) + weight
         self._levels.pop(key, None)
         if len(self._levels) >= MOST:
@@ -59,17 +62,21 @@ class _Budgets:
         self._levels[key] = level, now
 
     def last(self, key: _Key) -> float:
-        """When the last one was."""
+        """When the last wrong password was; minus infinity for none."""
         found = self._levels.get(key)
         return found[1] if found else float("-inf")
 
     def wait(self, key: _Key, now: float) -> float:
-        """Seconds until one more is allowed; 0.0 when it is now."""
+        """Seconds until one more may be tried; 0.0 for now."""
         return max((self.level(key, now) - BURST + 1.0) * EVERY, 0.0)
 
 
 class Guesses:
-    """``wrong`` passwords and tries ``held`` back are counted for the metrics."""
+    """The budgets of sources, sites, users and known places.
+
+    For the metrics ``wrong`` counts wrong passwords, and ``held`` the tries that we did
+    not look at.
+    """
 
     __slots__ = ("_places", "_sites", "_sources", "_users", "_welcome", "held", "wrong")
 
@@ -83,9 +90,10 @@ class Guesses:
         self.held = 0
 
     def wait(self, user: str, exists: bool, flow: Flow, now: float) -> float:
-        """Seconds until ``user`` may be tried from there; 0.0 when that is now.
+        """Seconds until a password of ``user`` may be tried from there; 0.0 for now.
 
-        ``exists``: only then is there anything to guess, and the name worth memory.
+        ``exists`` says whether there is such a user.  Only then is there a password to
+        guess, and only then is the name worth memory.
         """
         place = self._place(user, flow)
         if place is not None:
@@ -102,7 +110,7 @@ class Guesses:
         return wait
 
     def failed(self, user: str, exists: bool, flow: Flow, now: float) -> float:
-        """A wrong password was looked at; how many count against its source now."""
+        """A password was wrong; returns how many count against its source now."""
         self.wrong += 1
         place = self._place(user, flow)
         if place is not None:
@@ -117,9 +125,10 @@ class Guesses:
         return self._sources.level(source, now)
 
     def succeeded(self, user: str, flow: Flow) -> None:
-        """The right password: this user is at home there.
+        """A password was right: remember the place for this user.
 
-        The source's own count stays: whoever has an account could clear it at will.
+        The count of the source stays: otherwise the owner of any account could clear it
+        at will.
         """
         source = source_of(flow.host)
         for place in ((user, source, flow.port), (user, source, 0)):
@@ -129,7 +138,8 @@ class Guesses:
             self._welcome[place] = None
 
     def _place(self, user: str, flow: Flow) -> Place | None:
-        """Where ``user`` has registered from: this very port, or this address."""
+        """The place of ``flow`` if ``user`` has registered from there before: from this
+        very port, or else from this address."""
         source = source_of(flow.host)
         for place in ((user, source, flow.port), (user, source, 0)):
             if place in self._welcome:

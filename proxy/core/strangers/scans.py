@@ -1,9 +1,9 @@
 """Sources that dial many addresses which nobody serves.
 
-INVITE and OPTIONS tell by their answers which addresses exist, so a scanner tries
-names by the thousand.  One that has dialled many different ones in a short time is
-reported, and what it hears of the next ones comes late.  Served addresses are not
-touched: a neighbour in the same network dials them as ever.
+The answers to INVITE and OPTIONS tell which addresses exist, so a scanner tries names
+by the thousand.  A network that has dialled many different ones in a short time is
+reported, and its further 404s come late (decision 36).  Nothing changes for served
+addresses, so a neighbour in the same network can call as before.
 """
 
 from typing import Final
@@ -13,13 +13,13 @@ from proxy.sip.host import network_of
 WINDOW: Final = 60.0
 """Seconds in which different addresses are counted together."""
 MANY: Final = 20
-"""Different addresses of nobody in that time; people do not mistype so many."""
+"""Different unserved addresses in that time that make a scan; people mistype fewer."""
 MOST: Final = 4_096
 """Networks that are remembered; the oldest go."""
 
 
 class _Dialled:
-    """What one network has dialled of late: hashes, and no more than are needed."""
+    """What one network has dialled lately: hashes, and at most ``MANY`` of them."""
 
     __slots__ = ("addresses", "count", "since")
 
@@ -30,7 +30,7 @@ class _Dialled:
 
 
 class Scans:
-    """Who has dialled how many, by network."""
+    """How many unserved addresses each network has dialled."""
 
     __slots__ = ("_networks",)
 
@@ -41,7 +41,8 @@ class Scans:
         return len(self._networks)
 
     def is_scan(self, host: str, address: str, now: float) -> bool:
-        """``host`` has dialled an ``address`` of nobody: is it one of many?"""
+        """``host`` has dialled an ``address`` that nobody serves; True when its network
+        is scanning."""
         network = network_of(host)
         dialled = self._networks.pop(network, None)
         if dialled is None:
@@ -50,7 +51,8 @@ class Scans:
             dialled = _Dialled(now)
         self._networks[network] = dialled
         if now - dialled.since > WINDOW:
-            # Whoever goes on scanning starts at the mark: no free names each minute.
+            # A network that goes on scanning starts the next window at the limit, so it
+            # gets no ``MANY`` free names each minute.
             goes_on = len(dialled.addresses) >= MANY and dialled.count >= MANY // 2
             dialled.addresses = set(range(-MANY, 0)) if goes_on else set()
             dialled.since = now

@@ -1,20 +1,21 @@
-"""Whoever guesses passwords or scans for addresses: the shell is told now and then."""
+"""Tells the shell about sources that guess passwords or scan for addresses."""
 
 from typing import Final
 
 from proxy.core import commands
 
 TELL_EVERY: Final = 600.0
+"""Seconds between two reports of the same source."""
 MOST: Final = 4_096
-"""Sources that are remembered; the oldest go, and may be told of again."""
+"""Sources that are remembered; the oldest go, and may be reported again."""
 _NAME: Final = 100
-"""Characters of a user or address that are shown."""
+"""Characters of a user or an address that are shown."""
 
 
 class Suspects:
-    """One line for each source every ten minutes, however busy it is.
+    """Reports each source once in ten minutes, however much it does.
 
-    ``counts`` is how often sources were found doing what.
+    ``counts`` is the number of reports, by "guessing" and "scanning".
     """
 
     __slots__ = ("_out", "_told", "counts")
@@ -25,7 +26,8 @@ class Suspects:
         self.counts = {"guessing": 0, "scanning": 0}
 
     def note(self, what: str, source: str, example: str, now: float) -> None:
-        """``source`` does ``what``, the last time with ``example``."""
+        """``source`` does ``what`` ("guessing" or "scanning"); ``example`` is the user
+        or the address that it has just tried."""
         key = (what, source)
         if now - self._told.get(key, float("-inf")) < TELL_EVERY:
             return

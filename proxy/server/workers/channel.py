@@ -1,7 +1,7 @@
-"""The line between the supervisor and one worker: questions, answers, signs of life.
+"""The channel between the supervisor and one worker: questions, answers, signs of life.
 
-JSON in frames of a length each, over a socket pair.  Either side notices the end of
-the other by the end of the stream.
+Each message is JSON behind its length (4 bytes, big-endian), over a socket pair.  When
+one side dies, the other one reads the end of the stream.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ Message = dict[str, Any]
 
 
 class Channel:
-    """One end; used from one event loop."""
+    """One end of the channel; for use by one event loop."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -32,12 +32,12 @@ class Channel:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
     def send(self, message: Message) -> None:
-        """Send; to a peer that is gone it goes nowhere."""
+        """Send a message; it is lost when the peer is gone."""
         body = json.dumps(message).encode()
         self._writer.write(len(body).to_bytes(_LENGTH, "big") + body)
 
     async def receive(self) -> Message | None:
-        """The next message that is no answer; None at the end."""
+        """The next message that is not an answer; None when the peer is gone."""
         while True:
             try:
                 size = await self._reader.readexactly(_LENGTH)
@@ -53,10 +53,10 @@ class Channel:
                 answered.set_result(message["value"])
 
     async def ask(self, question: str, timeout: float, **about: Any) -> Any:
-        """Ask, and wait for the answer; None when none comes.
+        """Ask, and wait for the answer; None when none comes in ``timeout`` seconds.
 
-        ``about`` is what the question is about.  A task must be in ``receive``
-        meanwhile.
+        ``about`` are the arguments of the question.  Another task must be in
+        ``receive`` meanwhile, for it reads the answer.
         """
         self._serial += 1
         serial = self._serial
@@ -81,5 +81,5 @@ class Channel:
         self._asked.clear()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close this end."""
         self._writer.close()

@@ -27,16 +27,24 @@ from proxy.server.workers.worker import become_worker, serve_worker
 log = structlog.get_logger()
 
 ANSWER_IN: Final = 3.0
-"""Seconds that a worker may take to answer; one that is busier is left out."""
+"""Seconds that a worker may take to answer; a slower one is left out."""
 HUNG_AFTER: Final = 15.0
+"""Seconds without a sign of life after which a worker is killed and replaced."""
 LOOK: Final = 1.0
+"""Seconds between two looks at the signs of life."""
 SHORT_LIFE: Final = 5.0
+"""Seconds; after two shorter lives in a row the next restart waits."""
 LONGEST_PAUSE: Final = 5.0
+"""Seconds that a restart may wait."""
 _LIVES: Final = 0xFFF
+"""Lives are counted in the 12 bits that a connection's number has for them."""
 
 
 class Worker:
-    """One place in the row; processes come and go in it."""
+    """The place of one worker; when its process dies, a new one takes the place.
+
+    ``down`` and ``store`` are what the process last said of its tasks and of the store.
+    """
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -49,13 +57,14 @@ class Worker:
         self.down: dict[str, str] = {}
         self.store = "ok"
         self.shown: Snapshot | None = None
-        """What a scrape last showed of this process."""
+        """The figures of this process that a scrape showed last."""
 
 
 class Crew:
-    """Forks and watches; ``changed`` is set whenever a worker comes or goes.
+    """Forks the workers and watches them; ``changed`` is set when one comes or goes.
 
-    ``failed`` is the exit code of a worker that could not start while none ever had.
+    ``failed`` is the exit code with which the node ends, because a worker could not
+    start before all of them had ever served; else 0.
     """
 
     def __init__(self, config: Config, sockets: NodeSockets, stream: TextIO) -> None:
@@ -69,15 +78,16 @@ class Crew:
         self.is_stopping = False
         self.changed = asyncio.Event()
         self.on_waiting: Callable[[str], None] = lambda _: None
-        """Called with the reason why a worker cannot start yet, while none has
-        started."""
+        """Called with the reason why a worker cannot start yet, until all have started
+        once."""
         self._sockets = sockets
         self._stream = stream
         self._loop = asyncio.get_running_loop()
         self._tasks = Tasks()
         self._run = secrets.randbits(24)
         self._directory = mmap.mmap(-1, DIRECTORY_BYTES)
-        self._directory.write(bytes(DIRECTORY_BYTES))  # every page is there from now on
+        # Write every page, so that all of them exist before the first fork.
+        self._directory.write(bytes(DIRECTORY_BYTES))
         self._was_up = False
 
     @property
@@ -87,12 +97,12 @@ class Crew:
 
     @property
     def store(self) -> str:
-        """What the first worker that complains says of the store, or "ok"."""
+        """What the first worker that complains says of the store; "ok" if none does."""
         return next((x.store for x in self.workers if x.store != "ok"), "ok")
 
     @property
     def down(self) -> dict[str, str]:
-        """Tasks of workers that do not run as they should, with the reason."""
+        """Tasks of the supervisor and its workers that have failed, with the reason."""
         found = {**self._tasks.down}
         for worker in self.ready:
             found.update(worker.down)
@@ -101,13 +111,13 @@ class Crew:
     def start(self) -> None:
         """Fork all workers; call ``reap`` at SIGCHLD."""
         gc.collect()
-        gc.freeze()  # children share these pages, and never collect them
+        gc.freeze()  # workers share these pages; a collection would copy them
         for worker in self.workers:
             self._fork(worker)
         self._tasks.keep(self._look, "watch-workers")
 
     async def is_up(self) -> bool:
-        """Wait for all workers; False when one cannot start."""
+        """Wait until all workers serve; False when one cannot start."""
         while not self.failed and not self.is_stopping:
             if len(self.ready) == len(self.workers):
                 self._was_up = True
@@ -119,7 +129,8 @@ class Crew:
     # -- questions -----------------------------------------------------------------
 
     async def ask(self, question: str, **about: Any) -> list[tuple[Worker, Any]]:
-        """What each worker that serves says; those that do not answer are left out."""
+        """The answers of the workers that serve; those that do not answer are left
+        out."""
         asked = [x for x in self.ready if x.channel is not None]
         answers = await asyncio.gather(
             *(x.channel.ask(question, ANSWER_IN, **about) for x in asked if x.channel)
@@ -128,12 +139,12 @@ class Crew:
         return [(worker, answer) for worker, answer in found if answer is not None]
 
     async def drain(self) -> int:
-        """Take nothing new anywhere; how many transactions are open."""
+        """Let no worker take anything new; returns how many transactions are open."""
         self.is_draining = True
         return sum(count for _, count in await self.ask("drain"))
 
     async def stop(self, patience: float) -> None:
-        """End all workers, with force after ``patience`` seconds."""
+        """End all workers; kill those that are left after ``patience`` seconds."""
         self.is_stopping = True
         self.changed.set()
         for worker in self.workers:
@@ -190,7 +201,7 @@ class Crew:
             worker.channel = channel
         while (message := await channel.receive()) is not None:
             if worker.channel is not channel:
-                break  # what it said before it died; there is no worker to answer
+                break  # the worker said this before it died: nobody to answer
             worker.beat_at = clock.monotonic()
             worker.down = message.get("down", worker.down)
             worker.store = message.get("store", worker.store)
@@ -209,7 +220,7 @@ class Crew:
             worker.is_ready = False
 
     def reap(self) -> None:
-        """SIGCHLD: see which worker has ended, and put another in its place."""
+        """SIGCHLD: see which worker has ended, and fork another in its place."""
         for worker in self.workers:
             if not worker.pid:
                 continue
@@ -251,7 +262,7 @@ class Crew:
             self._fork(worker)
 
     async def _look(self) -> None:
-        """Replace a worker whose loop hangs: it gives no sign of life."""
+        """Kill a worker that gives no sign of life, because its event loop hangs."""
         while True:
             before = clock.monotonic()
             await asyncio.sleep(LOOK)

@@ -1,7 +1,8 @@
-"""One explanation out of those of the workers.
+"""Joins the explanations of all workers into one.
 
-They route alike.  What differs is health below the threshold of an ejection, which each
-worker counts for itself, and the probes, which one of them sends.
+All workers route alike.  They differ in the failures of a front end that do not yet
+eject it, because each worker counts its own, and in the probes, because one worker
+sends them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ _HEALTH: Final = ("state", "state_for", "reason", "ejected_for")
 
 
 def joined(answers: Sequence[dict[str, Any]]) -> Reply:
-    """The first worker's, with the worst that any of them knows of each front end."""
+    """The explanation of the first worker, with the worst state of each front end that
+    any worker knows."""
     if not answers:
         return Reply.text(503, "no worker answers: see the log")
     first, *others = answers

@@ -1,8 +1,8 @@
 """Frames between the workers of one node, over Unix sockets.
 
-Each worker listens on a socket that its supervisor holds for it, so a connection
-succeeds even while the worker is being restarted.  Links are one-way: a worker opens
-one to each sibling that it has something for.  What is on a link keeps its order.
+Each worker listens on a socket that the supervisor keeps open, so a connection succeeds
+even while the worker is being restarted.  Links are one-way: a worker opens one to each
+sibling that it has frames for.  The frames of a link arrive in order.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from proxy.net.outbox import Outbox
 log = structlog.get_logger()
 
 QUEUE: Final = 8 * 1024 * 1024
-"""Bytes kept for a sibling that does not read; what comes on top is dropped."""
+"""Bytes kept for a sibling that does not read; further frames are dropped."""
 READ: Final = 256 * 1024
 PAUSE: Final = 0.5
-"""Seconds without accepting when the system has no more to give."""
+"""Seconds without accepting after the system refused a connection."""
 
 _HEAD: Final = struct.Struct("!IBB")  # size of the rest, kind, sender
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -32,7 +32,7 @@ Take = Callable[[int, int, bytes], None]
 
 
 class _Link:
-    """The way to one sibling: what it cannot take now waits."""
+    """The connection to one sibling; bytes that it cannot take yet wait here."""
 
     __slots__ = ("_loop", "_socket", "_waiting")
 
@@ -42,7 +42,8 @@ class _Link:
         self._waiting = bytearray()
 
     def watch(self, ended: Callable[[], None]) -> None:
-        """Call ``ended`` when the sibling is gone: it never sends anything here."""
+        """Call ``ended`` when the socket becomes readable.  A sibling never sends
+        anything here, so that means its end."""
         self._loop.add_reader(self._socket.fileno(), ended)
 
     def send(self, data: bytes) -> bool:
@@ -67,7 +68,7 @@ class _Link:
         except BlockingIOError:
             return
         except OSError:
-            sent = len(self._waiting)  # the reader side hears of its end
+            sent = len(self._waiting)  # drop it all; ``watch`` reports the end
         del self._waiting[:sent]
         if not self._waiting:
             self._loop.remove_writer(self._socket.fileno())
@@ -81,10 +82,9 @@ class _Link:
 class LinkFrames:
     """Sends and takes frames.
 
-    ``take`` is called inside a batch, ``lost`` when a sibling has died.
-
-    ``own`` is our number; ``names`` are the addresses of all workers' sockets,
-    ``listening`` is ours.
+    ``own`` is our number, ``names`` are the addresses of all workers' sockets, and
+    ``listening`` is ours.  ``take`` is called for each frame, inside a batch of
+    ``outbox``; ``lost`` is called when a sibling has died.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class LinkFrames:
         self.dropped = 0
 
     def open(self) -> None:
-        """Begin to listen; what siblings sent before waits in the kernel."""
+        """Begin to listen; frames that siblings sent before wait in the kernel."""
         self._listening.setblocking(False)
         self._listen()
 
@@ -117,7 +117,7 @@ class LinkFrames:
         self._loop.add_reader(self._listening.fileno(), self._acceptable)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all links, and listen no longer."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listening.fileno())
@@ -130,9 +130,10 @@ class LinkFrames:
     # -- sending -------------------------------------------------------------------
 
     def send(self, worker: int, kind: int, body: bytes) -> bool:
-        """Put one frame on the link to a worker; False when it had to be dropped."""
+        """Send one frame to a worker; False when it had to be dropped."""
         data = _HEAD.pack(len(body), kind, self._own) + body
-        for _ in range(2):  # the link may turn out to be that of a dead process
+        # Twice: the link may turn out to lead to a process that has died.
+        for _ in range(2):
             link = self._links.get(worker) or self._connect(worker)
             if link is None:
                 break
@@ -173,14 +174,15 @@ class LinkFrames:
         except BlockingIOError:
             return
         except OSError as error:
-            # Out of descriptors, say: it stays readable, and would be asked for ever.
+            # No descriptor is left, say.  The socket stays readable, so without a pause
+            # this would be tried all the time.
             log.warning("sibling.not_accepted", reason=str(error))
             self._loop.remove_reader(self._listening.fileno())
             self._pause = self._loop.call_later(PAUSE, self._listen)
             return
         raw = opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         if _CREDENTIALS.unpack(raw)[1] != os.getuid():
-            opened.close()  # not one of us
+            opened.close()  # a process of another user, and no sibling
             return
         opened.setblocking(False)
         self._readers[opened] = bytearray()
@@ -221,6 +223,6 @@ class LinkFrames:
             try:
                 self._take(kind, sender, body)
             except Exception:
-                # One frame is lost; those after it are none the worse.
+                # This frame is lost, but the next ones can be taken.
                 log.exception("sibling.failed", kind=kind)
         del buffer[:start]

@@ -1,6 +1,6 @@
-"""Links between the workers of one node: messages, flows and news, process to process.
+"""What the workers of one node send each other: SIP messages, ends of flows, and news.
 
-How frames travel is ``link_frames.py``, what the news are ``news.py``.
+``link_frames.py`` carries the frames; ``news.py`` says what the news are.
 """
 
 import asyncio
@@ -24,29 +24,30 @@ from proxy.sip.flow import WORKER_BITS, Flow, FlowTable, Listener
 log = structlog.get_logger()
 
 MOST_REMOTE: Final = 50_000
+"""Flows of siblings' connections that are kept; the oldest go."""
 
 _WHERE: Final = struct.Struct("!BQHB")  # listener, connection, port, size of the host
 MESSAGE, SEND, GONE, REFUSED, NEWS, DONE = range(6)
 
 
 class Receiver(Protocol):
-    """Takes what comes over the links; every call is inside a batch."""
+    """Takes what comes over the links; every call is inside a batch of the outbox."""
 
     def datagram(self, flow: Flow, data: bytes) -> None:
         """A message that a sibling handed over."""
 
     def datagram_refused(self, flow: Flow, data: bytes, reason: str) -> None:
-        """ICMP gave back a datagram of ours to a sibling."""
+        """ICMP gave a sibling a datagram back that this worker had sent."""
 
     def flow_closed(self, flow: Flow, reason: str) -> None:
         """A flow at a sibling has ended."""
 
     def news(self, news: Any) -> None:
-        """What a sibling tells all others."""
+        """News that a sibling tells all others; made of JSON's types."""
 
 
 class RemoteConnection:
-    """A client's connection that another worker has: that one writes on it."""
+    """A client's connection at another worker, which does the writing."""
 
     __slots__ = ("_links", "flow", "worker")
 
@@ -56,19 +57,19 @@ class RemoteConnection:
         self.flow: Flow | None = None
 
     def send(self, data: bytes) -> None:
-        """Have it sent there."""
+        """Have the worker that has the connection send this."""
         assert self.flow is not None
         self._links.send_frame(self.worker, SEND, _where(self.flow) + data)
 
     def close(self, reason: str) -> None:
-        """Its own worker decides about the connection."""
+        """Do nothing: only the worker that has the connection may close it."""
 
 
 class SiblingLinks:
-    """Everything that this worker says to the others, and hears from them.
+    """Everything that this worker tells its siblings, and hears from them.
 
     ``names`` are the addresses of the workers' Unix sockets, ``listening`` is ours.
-    Counters are plain integers that telemetry reads.
+    Telemetry reads the counters, which are plain integers.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class SiblingLinks:
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()
         self._remote: dict[bytes, StreamFlow] = {}
-        # Connections of ours that siblings have sent on: they must hear of the end.
+        # Our connections that siblings have sent on: tell them when one ends.
         self._users: dict[int, set[tuple[int, bytes]]] = {}
         self._asked: dict[int, tuple[set[int], asyncio.Future[None]]] = {}
         self._silent: set[int] = set()
@@ -102,7 +103,7 @@ class SiblingLinks:
 
     @property
     def frames_dropped(self) -> int:
-        """What a sibling could not be told."""
+        """Frames that could not be sent to a sibling."""
         return self._frames.dropped
 
     # -- what the proxy asks -------------------------------------------------------
@@ -125,10 +126,10 @@ class SiblingLinks:
             self.send_frame(worker, NEWS, body)
 
     async def tell_and_wait(self, news: Any, timeout: float) -> None:
-        """Tell every sibling, and wait until all have it; at most ``timeout`` s.
+        """Tell every sibling, and wait until all have confirmed; at most ``timeout`` s.
 
-        A restarting worker reloads from the store and then drains its link, so do not
-        wait for it.
+        A sibling that did not confirm in time is not waited for again until it speaks
+        (decision 60).
         """
         self._serial = serial = self._serial % 0x7FFFFFFF + 1
         body = serial.to_bytes(4, "big") + json.dumps(news).encode()
@@ -206,7 +207,7 @@ class SiblingLinks:
         self._remote[key] = flow
         return flow
 
-    # -- what siblings say -----------------------------------------------------------
+    # -- what siblings say ---------------------------------------------------------
 
     def _others(self) -> list[int]:
         own = self.siblings.index
@@ -280,13 +281,13 @@ class SiblingLinks:
         to: tuple[Listener, int, str, int],
         data: bytes,
     ) -> None:
-        """A sibling wants this sent on a connection of ours."""
+        """Send this on a connection of ours for a sibling."""
         listener, number, host, port = to
         if number:
             flow = self._flows.stream_by_id(number)
         else:
             flow = self._flows.stream(listener.transport, host, port)
-        # A restart numbers connections anew: the address must agree too.
+        # After a restart connections are numbered anew, so the address must agree too.
         if not isinstance(flow, StreamFlow) or (flow.host, flow.port) != (host, port):
             self.send_frame(sender, GONE, where)
             return
@@ -296,8 +297,10 @@ class SiblingLinks:
 
 
 def _where(flow: Flow) -> bytes:
-    """A flow in the form that siblings understand: they share the order of our
-    listeners."""
+    """A flow in the form that siblings understand: listener, connection, port, host.
+
+    The index of a listener means the same to all, for they have one configuration.
+    """
     host = flow.host.encode()
     listener = flow.listener.shared
     return _WHERE.pack(listener.index, flow.connection_id, flow.port, len(host)) + host

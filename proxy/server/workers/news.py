@@ -1,4 +1,4 @@
-"""What workers tell each other, so that they agree: bindings, learned URIs, and which
+"""The news by which the workers of a node agree: bindings, learned URIs, and which
 front ends are ejected."""
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from proxy.server.runtime import Runtime
 from proxy.sip.flow import Flow
 
 PATIENCE: Final = 0.25
-"""Seconds that a REGISTER waits for a sibling that does not answer."""
+"""Seconds that a REGISTER waits for siblings that do not confirm (decision 60)."""
 _BYTES: Final = tuple(
     FIELDS.index(name)
     for name in ("key", "uri", "value", "call_id", "instance", "path", "flow")
@@ -19,7 +19,7 @@ _BYTES: Final = tuple(
 
 
 class NewsReader:
-    """Takes what comes over the links into this worker's runtime."""
+    """Gives what comes over the links to the runtime of this worker."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -33,8 +33,7 @@ class NewsReader:
         self._runtime.datagram_refused(flow, data, reason)
 
     def flow_closed(self, flow: Flow, reason: str) -> None:
-        """See Receiver; the connection is a sibling's, so no other worker has to
-        know."""
+        """See Receiver.  The sibling that has the connection has told the others."""
         self._runtime.step(events.FlowClosed(flow, reason))
 
     def news(self, news: Any) -> None:
@@ -50,7 +49,7 @@ class NewsReader:
 
 
 def bindings_news(changes: Sequence[BindingChange]) -> list[Any]:
-    """These changes, in the form that goes to siblings."""
+    """The news of these changes, made of JSON's types."""
     rows = [
         [each.aor, each.key.decode("latin-1"), _row(each.after)] for each in changes
     ]
@@ -58,7 +57,7 @@ def bindings_news(changes: Sequence[BindingChange]) -> list[Any]:
 
 
 def ejection_news(news: Ejection) -> list[Any]:
-    """A front end that was ejected or is back, in the form that goes to siblings."""
+    """The news of a front end that was ejected or is back, made of JSON's types."""
     key = list(news.key)
     return ["health", key, news.at, news.until, news.times, news.reason]
 

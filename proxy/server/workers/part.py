@@ -1,4 +1,4 @@
-"""A worker's part of its node: its sockets, its ports, its links to the siblings."""
+"""What one worker has of its node: sockets, UDP ports, and links to its siblings."""
 
 import socket
 from dataclasses import dataclass, field
@@ -13,15 +13,16 @@ from proxy.server.workers.sockets import WorkerSockets
 from proxy.sip.flow import NODE_BITS, WORKER_BITS, FlowTable
 
 LIVES: Final = 28
-"""Connections of one life of a worker are counted below this bit."""
+"""The bit from which on a connection's number has the life of its worker; below it the
+worker counts."""
 
 
 @dataclass(slots=True)
 class WorkerPart:
-    """What makes a process one worker of several.
+    """What a process needs to be one worker of several.
 
     ``names`` are the addresses of all workers' links, ``outlet_ports`` their own UDP
-    ports, ``channel`` the end of the line to the supervisor.
+    ports by worker, ``channel`` our end of the socket pair with the supervisor.
     """
 
     siblings: Siblings
@@ -33,11 +34,12 @@ class WorkerPart:
 
     @property
     def is_first(self) -> bool:
-        """The first worker does what is done once per node."""
+        """Whether this is the first worker, which does what is done once per node."""
         return self.siblings.index == 0
 
     def prepare(self, flows: FlowTable, node: int) -> None:
-        """Number our connections, and give the UDP listeners ports of our own."""
+        """Set where our connections' numbers begin, and give each UDP listener its
+        outlet: the port that only this worker reads (decision 57)."""
         siblings = self.siblings
         life = siblings.life & 0xFFF
         flows.origin = node << NODE_BITS | siblings.index << WORKER_BITS | life << LIVES
@@ -67,7 +69,7 @@ class WorkerPart:
         return found
 
     def start_links(self, runtime: Runtime) -> SiblingLinks:
-        """Listen to the siblings, and tell them what happens from now on."""
+        """Listen to the siblings, and tell them from now on what happens here."""
         network = runtime.network
         links = SiblingLinks(
             self.siblings,

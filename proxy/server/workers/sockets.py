@@ -1,9 +1,10 @@
-"""The sockets of all workers, opened once by their supervisor and kept by it.
+"""The sockets of all workers, which their supervisor opens once and keeps.
 
-Each worker has a socket of its own on every address (SO_REUSEPORT): the kernel deals
-out clients by their address and port, so one client always meets the same worker.  The
-supervisor keeps them open, so a worker that dies takes no place out of the row: its
-clients wait for its successor, and the clients of other workers do not move.
+Each worker has a socket of its own on every address (SO_REUSEPORT).  The kernel chooses
+the socket by the client's address and port, and by the number of sockets, so a client
+always meets the same worker.  The supervisor never closes them: if the socket of a dead
+worker went away, the clients of all others would move (decision 56).  So they stay, and
+the clients of the dead worker wait for its successor.
 """
 
 import secrets
@@ -23,8 +24,8 @@ LINK_BACKLOG: Final = 256
 class WorkerSockets:
     """What one worker inherits.
 
-    ``listeners`` are by index of the listener, ``outlets`` its own UDP ports in the
-    order of the UDP listeners, ``link`` is where its siblings reach it.
+    ``listeners`` has the sockets by index of the listener.  ``outlets`` are its own UDP
+    ports, in the order of the UDP listeners.  On ``link`` its siblings reach it.
     """
 
     def __init__(self, link: socket.socket) -> None:
@@ -45,14 +46,14 @@ class NodeSockets:
         self.names: list[str] = []
 
     def outlet_ports(self) -> list[list[int]]:
-        """The UDP ports of each worker's own, in the order of the UDP listeners."""
+        """By worker the UDP ports of its own, in the order of the UDP listeners."""
         return [
             [each.getsockname()[1] for each in worker.outlets]
             for worker in self.workers
         ]
 
     def close(self) -> None:
-        """Close everything here; workers have copies."""
+        """Close everything in this process; the workers have copies."""
         for worker in self.workers:
             for each in worker.all():
                 each.close()
@@ -64,10 +65,11 @@ def open_sockets(
     count: int,
     first_port: int = 0,
 ) -> NodeSockets:
-    """Open everything for ``count`` workers; raises NetError and leaves nothing open,
-    what was ``passed`` included.
+    """Open everything for ``count`` workers.
 
-    ``first_port`` is the lowest of the workers' own UDP ports; 0: any that are free.
+    ``passed`` are the sockets of the service manager.  ``first_port`` is the lowest of
+    the workers' own UDP ports; 0 takes any that are free.  Raises NetError, and then
+    leaves nothing open, what was ``passed`` included.
     """
     found = NodeSockets()
     try:
@@ -99,8 +101,8 @@ def _open_shared(
     port = listener.port
     for number, worker in enumerate(found.workers):
         if given is not None and (number == 0 or listener.transport != "udp"):
-            # All workers accept from a passed stream socket; a datagram would reach any
-            # of them.
+            # All workers may accept from one passed stream socket.  Not so with UDP:
+            # any of them would get the datagrams of another one's transactions.
             opened = given if number == 0 else given.dup()
             if listener.transport == "udp":
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -116,7 +118,7 @@ def _open_shared(
 
 
 def _beside(listener: Listener, port: int) -> socket.socket:
-    """A UDP socket beside one of the service manager's."""
+    """A UDP socket on the address of one that the service manager passed."""
     try:
         return _shared("udp", listener.host, port)
     except NetError as error:

@@ -1,7 +1,8 @@
-"""The supervisor of a node with several workers: signals, manager, admin listener.
+"""The supervisor of a node with several workers.
 
-It carries no SIP.  What an operator sees and does is the node's, whichever worker did
-the work.  A single process never uses this module.
+It takes the signals, talks to the service manager and has the admin listener, but
+carries no SIP.  An operator sees one node and commands one node, whichever worker does
+the work.  A single process does not use this module.
 """
 
 import asyncio
@@ -44,12 +45,15 @@ from proxy.telemetry.outlet import outlet_of
 log = structlog.get_logger()
 
 LOOK: Final = 0.05
+"""Seconds between two looks at the open transactions while the node drains."""
 STOP_PATIENCE: Final = 5.0
+"""Seconds that workers have to stop before they are killed."""
 _SUMMED: Final = ("conflicts", "open_transactions", "connections", "errors")
 
 
 async def supervise(config: Config, stream: TextIO) -> int:
-    """Serve with several workers; 0 after a clean stop, 3 when a person is needed."""
+    """Serve with several workers; returns the exit code: 0 after a clean stop, 3 when
+    only a person can help."""
     set_up_logs(config.log.format, config.log.level, stream)
     notifier = Notifier.from_environment(os.environ)
     state, ended = ServiceState(), asyncio.Event()
@@ -89,7 +93,7 @@ async def supervise(config: Config, stream: TextIO) -> int:
 
 
 class Supervisor:
-    """One node: its state is ``state``, its workers ``crew``."""
+    """One node with its ``state`` and its workers, the ``crew``."""
 
     def __init__(
         self,
@@ -113,7 +117,10 @@ class Supervisor:
         self._has_served = False
 
     async def run(self, opened: AsyncExitStack) -> int:
-        """From the first fork to the last exit; ``opened`` ends it."""
+        """Serve from the first fork on; when ``opened`` is closed, all workers end.
+
+        Returns the exit code.
+        """
         for number, act in (
             (signal.SIGCHLD, self.crew.reap),
             (signal.SIGTERM, self._terminate),
@@ -168,7 +175,7 @@ class Supervisor:
             log.info("service.stopped")
 
     def _waits(self, reason: str) -> None:
-        """A worker cannot start yet, and has said so in the log."""
+        """A worker cannot start yet; it has logged the reason itself."""
         self.state.waits_for = reason
         self.notifier.waiting(reason)
         self._tasks.start(self._door.show_waiting(), "admin")
@@ -176,7 +183,7 @@ class Supervisor:
     # -- the end -------------------------------------------------------------------
 
     def _terminate(self) -> None:
-        """SIGTERM: the first begins to drain, the second ends at once."""
+        """SIGTERM: the first one begins to drain, the second one ends at once."""
         if self.state.phase == "draining" or not self.crew.ready:
             self._stop()
         else:
@@ -188,7 +195,7 @@ class Supervisor:
         self.crew.changed.set()
 
     async def drain(self) -> int:
-        """Begin to drain; how many transactions are open."""
+        """Begin to drain; returns how many transactions are open."""
         if self.state.phase == "draining":
             return sum(count for _, count in await self.crew.ask("open"))
         self.state.phase = "draining"
@@ -200,8 +207,11 @@ class Supervisor:
         return left
 
     async def _wait_idle(self) -> None:
-        """End when no worker has anything open.  Until then every worker stays, because
-        each has clients that only the kernel could move."""
+        """End when no worker has an open transaction, or at the limit.
+
+        Until then every worker stays: the kernel chooses a client's worker, so nobody
+        else could serve the clients of one that ended early.
+        """
         deadline = self._loop.time() + self.config.server.drain_seconds
         while left := sum(count for _, count in await self.crew.ask("open")):
             if self._loop.time() >= deadline:
@@ -216,7 +226,8 @@ class Supervisor:
         await self.crew.ask("reload", config=pack(fresh))
         self.state.needs_restart = needs_restart(self.config, fresh)
         self.state.has_read(digest_of(fresh.effective()))
-        # Workers forked from now on get what a reload may change, and no more.
+        # A worker forked from now on gets the changes that a reload may make, and for
+        # the rest the values that its siblings still have.
         self.config = self.crew.config = reloaded(self.config, fresh)
         set_up_logs(fresh.log.format, fresh.log.level, self._stream)
 
@@ -269,7 +280,7 @@ class Supervisor:
         }
 
     async def metrics(self) -> bytes:
-        """The node's metrics, ours included."""
+        """The metrics of the node, those of the supervisor included."""
         snapshots = []
         for worker, answer in await self.crew.ask("metrics"):
             worker.shown = Snapshot.from_json(answer)
@@ -281,7 +292,7 @@ class Supervisor:
         return Metrics(lambda: readings, tally).exposition()
 
     def _own_readings(self) -> list[Reading]:
-        """What only the supervisor knows, and what it costs itself."""
+        """The figures that only the supervisor knows, and what its process costs."""
         found = [Reading(f"waypost_{name}", x) for name, x in process_readings()]
         for name, count, reason in log_readings(outlet_of(self._stream)):
             found.append(Reading(f"waypost_{name}", count, (reason,)))
@@ -293,13 +304,14 @@ class Supervisor:
         return found
 
     def down(self) -> dict[str, str]:
-        """Tasks of ours and of the workers that do not run as they should."""
+        """Tasks of the supervisor and of the workers that have failed, with the
+        reason."""
         return {**self._tasks.down, **self.crew.down}
 
     async def status(self) -> dict[str, Any]:
         """The node at a glance."""
         found = await self.crew.ask("status")
-        # One worker that complains about the store outweighs all that are content.
+        # If any worker complains about the store, show what that one says.
         found_first = next((x for x in found if x[1]["store"] != "ok"), None)
         first: dict[str, Any] = dict((found_first or found[0])[1]) if found else {}
         first.pop("pid", None)

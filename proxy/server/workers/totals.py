@@ -1,8 +1,8 @@
-"""One node's figures out of those of its workers.
+"""The figures of one node, made of those of its workers.
 
-Counters are sums, and what a dead worker counted stays in them: a sum that fell would
-look like a restart of everything.  Gauges are sums, extremes, or what the first worker
-says, because all of them know the same.
+A counter is the sum over the workers, dead ones included: monitoring would take a sum
+that falls for a restart of everything (decision 62).  A gauge is a sum, an extreme, or
+the value of the first worker where all workers know the same.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ Counts = dict[Key, float]
 
 
 class Snapshot:
-    """What one worker said at one moment."""
+    """The figures of one worker at one moment."""
 
     def __init__(self, readings: Counts, tally: AccessTally) -> None:
         self.readings = readings
@@ -51,11 +51,11 @@ class Snapshot:
 
     @classmethod
     def take(cls, readings: Iterable[Reading], tally: AccessTally) -> "Snapshot":
-        """Of this process."""
+        """The figures of this process."""
         return cls({(x.name, x.labels): x.value for x in readings}, tally)
 
     def to_json(self) -> Any:
-        """As plain types."""
+        """In JSON's types, for the channel."""
         tally = self.tally
         return [
             [[name, labels, value] for (name, labels), value in self.readings.items()],
@@ -68,7 +68,7 @@ class Snapshot:
 
     @classmethod
     def from_json(cls, value: Any) -> "Snapshot":
-        """The reverse."""
+        """The reverse of ``to_json``."""
         rows, finished, attempts, failovers, buckets, seconds = value
         tally = AccessTally()
         tally.finished.update({(a, b): count for a, b, count in finished})
@@ -80,21 +80,22 @@ class Snapshot:
 
 
 class Totals:
-    """Adds up workers; ``retire`` keeps what one that is gone has counted."""
+    """Adds up the workers; ``retire`` keeps the counts of one that has died."""
 
     def __init__(self) -> None:
         self._retired: Counts = {}
         self._tally = AccessTally()
 
     def retire(self, last: Snapshot) -> None:
-        """A worker is gone; ``last`` is the newest that was shown of it."""
+        """A worker has died; ``last`` is what the last scrape showed of it."""
         for key, value in last.readings.items():
             if CATALOGUE[key[0]].kind == "counter":
                 self._retired[key] = self._retired.get(key, 0.0) + value
         _add(self._tally, last.tally)
 
     def readings(self, snapshots: list[Snapshot]) -> list[Reading]:
-        """The node's; of the first snapshot comes what all know alike."""
+        """The readings of the node; figures that all workers know alike come from the
+        first snapshot."""
         found: Counts = dict(self._retired)
         for snapshot in snapshots:
             for key, value in snapshot.readings.items():
@@ -103,7 +104,7 @@ class Totals:
         return [Reading(name, value, labels) for (name, labels), value in found.items()]
 
     def tally(self, snapshots: list[Snapshot]) -> AccessTally:
-        """The node's."""
+        """The tally of the node, dead workers included."""
         total = AccessTally()
         _add(total, self._tally)
         for snapshot in snapshots:

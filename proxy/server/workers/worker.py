@@ -1,8 +1,8 @@
-"""One worker: a whole proxy that answers to a supervisor instead of to signals.
+"""One worker: a whole proxy that obeys a supervisor instead of signals.
 
-It is forked, so it shares with its siblings what was loaded before, the directory in
-memory and Python's hash seed.  It never decides about its own end: it drains and stops
-when it is told to, or when its supervisor is gone.
+It is forked, so it shares with its siblings the loaded program, the directory in shared
+memory and Python's hash seed (decision 56).  It never ends of its own accord: it drains
+and stops when the supervisor says so, and exits when the supervisor is gone.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def become_worker(
     serve: Callable[[WorkerPart], Coroutine[Any, Any, int]],
     stream: TextIO,
 ) -> NoReturn:
-    """In a forked child: forget the supervisor's life, serve, and leave."""
+    """In a forked child: undo what belongs to the supervisor, serve, and exit."""
     code = 1
     try:
         _forget_signals()
@@ -64,13 +64,13 @@ def become_worker(
         log.exception("worker.failed", worker=part.siblings.index)
     finally:
         outlet_of(stream).drain()
-        # Never back into the supervisor's frames, which are still on our stack.
+        # Do not return: the frames of the supervisor are still on our stack.
         os._exit(code)
 
 
 def _forget_signals() -> None:
-    """A service manager and a terminal signal every process of the group; the
-    supervisor decides."""
+    """Ignore the signals that end or reload: a service manager or a terminal sends them
+    to every process of the group, and the supervisor decides what they mean."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -78,7 +78,8 @@ def _forget_signals() -> None:
 
 
 def _close_all_but(kept: Iterable[int]) -> None:
-    """The supervisor's epoll, listener and the siblings' sockets are not ours.
+    """Close what was inherited from the supervisor: its epoll, its admin listener, the
+    sockets of the siblings.
 
     A duplicate descriptor here would keep a socket alive after the supervisor closes
     it.
@@ -90,12 +91,15 @@ def _close_all_but(kept: Iterable[int]) -> None:
             try:
                 os.close(number)
             except OSError:
-                continue  # the listing's own
+                continue  # the descriptor of the listing itself, closed by now
 
 
 class _Beats:
-    """Signs of life to the supervisor; ``down`` is that of ``Tasks``, ``store`` that
-    of ``ServiceState``, once there are some."""
+    """Sends signs of life to the supervisor.
+
+    Each one says which tasks are ``down`` and how the ``store`` is.  Both are replaced
+    once the service has tasks and a state.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -103,7 +107,7 @@ class _Beats:
         self.store: Callable[[], str] = lambda: "ok"
 
     async def run(self) -> None:
-        """Give them until cancelled."""
+        """Send one every ``BEAT`` seconds, until cancelled."""
         while True:
             beat = {"beat": True, "down": self.down(), "store": self.store()}
             self._channel.send(beat)
@@ -134,7 +138,7 @@ async def _serve(
     if part.is_first:
         tell_of_plain_loop(asyncio.get_running_loop())
     ended = asyncio.Event()
-    # Until we are ready the supervisor asks nothing but to stop.
+    # Before this worker is ready, the supervisor can only ask it to stop.
     first = asyncio.ensure_future(channel.receive())
     first.add_done_callback(lambda _: ended.set())
 
@@ -185,25 +189,26 @@ async def _obey(
         if message.get("ask") == "stop":
             return
         if message.get("ask") == "explain":
-            # It waits for DNS, and nobody else shall.
+            # In a task of its own: it may wait for DNS, and other questions must not.
             runtime.tasks.start(_explain(channel, message, runtime), "explain")
             message = await channel.receive()
             continue
-        answer: Any = None  # as from a worker that is too busy
+        answer: Any = None  # the supervisor then leaves this worker out
         try:
             answer = _answer(message, runtime, state, reloader)
         except Exception:
-            # A question without an answer must not end a worker that carries calls.
+            # A question that cannot be answered must not end a worker with calls.
             log.exception("worker.not_answered", question=message.get("ask"))
         channel.answer(message, answer)
         message = await channel.receive()
-    # The supervisor was killed: its successor wants our addresses, and now.
+    # The supervisor was killed.  Exit at once, so that its successor can bind our
+    # addresses.
     log.error("worker.orphaned")
     os._exit(1)
 
 
 async def _explain(channel: Channel, message: Message, runtime: Runtime) -> None:
-    """Answer what becomes of a request; {"problem"} for a question that is none."""
+    """Answer what would become of a request; {"problem"} for a malformed question."""
     answer: Any = None
     try:
         answer = await explainer_of(runtime).answer(message["words"])
