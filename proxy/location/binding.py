@@ -1,7 +1,8 @@
-"""A binding: one contact that an AOR can be reached at, until it expires.
+"""A binding: one contact at which an AOR can be reached until it expires.
 
-The value alone: which contact may be bound is the registrar's business, where a
-request goes the router's.  RFC 3261 section 10.3, RFC 3327, RFC 5626.
+RFC 3261 section 10.3, with Path (RFC 3327) and outbound (RFC 5626).  This is only the
+value: the registrar decides which contact may be bound, and the router where a request
+goes.
 """
 
 from collections.abc import Sequence
@@ -12,18 +13,19 @@ from typing import Any, Final
 
 @dataclass(slots=True, eq=False, repr=False)
 class Binding:
-    """One contact of an AOR.  Not changed once made: a refresh makes a new one.
+    """One contact of an AOR.  It is never changed: a refresh makes a new binding.
 
-    ``aor`` is ``user@host`` in lower case and ``key`` what tells the contacts of one
-    AOR apart.  ``uri`` is the Contact's URI as sent, ``value`` the whole Contact value
-    as sent, without ``expires``.  Instants are seconds since the epoch;
-    ``registered_at`` is that of the first REGISTER, a refresh keeps it.  ``reg_id`` is
-    0 without one.  ``source`` is ``udp:192.0.2.1:5060``.  ``path`` are the Path values
-    one per line; ``flow`` the flow token of the way back, empty when the contact is not
-    where the REGISTER came from.
+    ``aor`` is ``user@host`` in lower case; ``key`` tells the contacts of one AOR apart.
+    ``uri`` is the URI to which requests go (``Contact.request_uri``), ``value`` the
+    whole Contact value as sent, without ``expires``.  Instants are seconds since the
+    epoch; ``registered_at`` is that of the first REGISTER, and a refresh keeps it.
+    ``reg_id`` is 0 without one.  ``source`` is where the REGISTER came from, as
+    ``udp:192.0.2.1:5060``.  ``path`` has the Path values, one per line.  ``flow`` is
+    the flow token of the way back, empty when the REGISTER came from somewhere else
+    than the contact.
 
-    Two bindings are the same only when they are one object: ``service.holds`` asks
-    whether this very one is still bound.
+    Two bindings are equal only when they are one object, because
+    ``LocationService.holds`` asks whether this very one is still bound.
     """
 
     aor: str
@@ -66,7 +68,7 @@ _row_of: Final = attrgetter(*FIELDS)
 
 
 class BindingChange:
-    """One contact set (``after``) or removed (``after`` is None)."""
+    """The change of one contact: bound as ``after``, or removed when that is None."""
 
     __slots__ = ("after", "aor", "key")
 

@@ -13,9 +13,9 @@ from proxy.location.binding import Binding, BindingChange, BindingChanges
 class LocationService:
     """All live bindings of this process.
 
-    ``wall_offset`` is what has to be added to the core's clock to get seconds since the
-    epoch, in which bindings expire.  When the clock has been set, and not just read
-    again, the caller says so with ``clock_set``: a jump does not end registrations.
+    ``wall_offset`` is added to the core's clock to get seconds since the epoch, in
+    which bindings expire.  When somebody has set the clock, the caller tells it with
+    ``clock_set``, so that the jump ends no registration (decision 45).
     """
 
     __slots__ = ("_by_aor", "wall_offset")
@@ -49,14 +49,14 @@ class LocationService:
         self._by_aor = by_aor
 
     def has(self, aor: str) -> bool:
-        """Whether an AOR has bindings, expired ones that nobody looked at included."""
+        """Whether an AOR has bindings, including expired ones not looked up since."""
         return aor in self._by_aor
 
     def live(self, aor: str, now: float) -> list[Binding]:
         """The bindings of an AOR at ``now`` (the core's clock), best first.
 
-        Highest q first, among equals the newest (section 16.6 of the RFC leaves the
-        order of equals to us).  The list must not be changed.
+        The highest q first (RFC 3261 section 16.6), and among equals the newest: the
+        RFC leaves their order to us.  The caller must not change the list.
         """
         bindings = self._by_aor.get(aor)
         if bindings is None:
@@ -78,7 +78,7 @@ class LocationService:
         return left
 
     def apply(self, changes: BindingChanges) -> None:
-        """Take over what has been saved.  All changes are of one AOR."""
+        """Take over changes that have been saved.  All are of one AOR."""
         aor = changes[0].aor
         by_key = {b.key: b for b in self._by_aor.get(aor, ())}
         for change in changes:
@@ -95,7 +95,8 @@ class LocationService:
         self._by_aor[aor] = bindings
 
     def take_over(self, changes: BindingChanges) -> None:
-        """What another process has saved, of any AORs; older news changes nothing."""
+        """Take over changes, of any AORs, that another process has saved.  News older
+        than what is bound here changes nothing."""
         for change in changes:
             after = change.after
             if after is not None:
@@ -108,13 +109,14 @@ class LocationService:
                 self.apply([change])
 
     def clock_set(self, by: float, now: float, longest: float) -> list[BindingChange]:
-        """The wall clock was set by that many seconds at ``now``; what changed for it.
+        """The wall clock was set by ``by`` seconds at ``now``; returns the changes.
 
-        Forward: every contact keeps what it had left.  Back: it has that and more, but
-        never more than ``longest``, the most that is ever granted.  Not exact back,
+        When it was set forward, every contact keeps the time that it had left.  When it
+        was set back, the ends stay, so a contact has more time left, but never more
+        than ``longest``, the most that is ever granted.  They are not moved back,
         because other machines, whose clocks were right, may have written some.
         """
-        self.sweep(now)  # by the clock as it was
+        self.sweep(now)  # by the clock as it was before
         self.wall_offset += by
         latest = now + self.wall_offset + longest
         later = max(by, 0.0)
@@ -130,11 +132,11 @@ class LocationService:
         return changes
 
     def holds(self, binding: Binding) -> bool:
-        """True while nothing newer has come in the place of this very binding."""
+        """True as long as no newer binding has replaced this very one."""
         return binding in self._by_aor.get(binding.aor, ())
 
     def sweep(self, now: float) -> int:
-        """Free every expired binding; how many went."""
+        """Free every expired binding; returns how many."""
         wall = now + self.wall_offset
         before = len(self)
         for aor, bindings in list(self._by_aor.items()):
@@ -152,7 +154,7 @@ def _moved(binding: Binding, later: float, latest: float) -> Binding:
 
 
 def _is_later(known: Binding, told: Binding) -> bool:
-    """The same client has registered again since (section 10.3 item 7)."""
+    """Whether the client has registered again since ``told`` (section 10.3 item 7)."""
     return known.call_id == told.call_id and known.cseq > told.cseq
 
 

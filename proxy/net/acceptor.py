@@ -1,6 +1,6 @@
 """Stream listeners: accept, judge, and only then spend anything on a connection.
 
-asyncio's own server would set up a connection, and shake hands for TLS, before anyone
+asyncio's own server would set up the connection, TLS handshake included, before we
 could refuse it.
 """
 
@@ -19,17 +19,18 @@ from proxy.net.tls import TlsEnd, is_trusted
 from proxy.sip.flow import Listener
 
 BACKLOG: Final = 65_535
-"""As deep as the system lets us (net.core.somaxconn): peers can wait there, while a
-peer that is turned away does not come back for minutes."""
+"""The length of the accept queue; net.core.somaxconn may lower it.  A peer can wait in
+the queue, but a legacy client that is turned away stays away for minutes."""
 ACCEPTS_A_TURN: Final = 16
+"""Connections accepted in a row, so that other sockets get their turns."""
 _OUT_OF_DESCRIPTORS: Final = (
     errno.EMFILE,
     errno.ENFILE,
     errno.ENOBUFS,
     errno.ENOMEM,
 )
-_PAUSE: Final = 0.1  # seconds without accepting when the system has no more to give
-_TURNS_LATE: Final = 3  # a handshake may wait for its turn as long as so many may take
+_PAUSE: Final = 0.1  # seconds without accepting when no descriptor is left
+_TURNS_LATE: Final = 3  # a handshake waits for its turn as long as so many may take
 
 
 class Acceptor:
@@ -66,7 +67,7 @@ class Acceptor:
         self._strangers = Handshakes(
             settings.handshakes, settings.handshakes_per_source
         )
-        # Friends have a place each, so they need not wait for one another.
+        # Friends are not limited, so they need not wait for one another.
         self._friends = Handshakes(max(settings.total, settings.handshakes))
         self._gate = Gate()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +85,7 @@ class Acceptor:
             listener.transport, listener.host, listener.port, reuse_port=reuse_port
         )
         self._socket.setblocking(False)
-        # Of one that was handed to us as well: its backlog is as deep as we say.
+        # Also on a socket that was handed to us, to set the length of its queue.
         try:
             self._socket.listen(BACKLOG)
         except OSError as error:
@@ -125,7 +126,7 @@ class Acceptor:
                     self._loop.remove_reader(self._socket.fileno())
                     self._loop.call_later(_PAUSE, self._resume)
                     return
-                continue  # that one peer went away again
+                continue  # the peer has gone away again
             self._judge(opened, address[0], address[1])
 
     def _judge(self, opened: socket.socket, host: str, port: int) -> None:
@@ -158,13 +159,14 @@ class Acceptor:
                 await self._loop.connect_accepted_socket(lambda: connection, opened)
             else:
                 await self._secure(opened, connection, self._tls)
-        except OSError:  # no handshake, or a peer that went away during it
+        except OSError:  # the handshake failed, or the peer went away
             self.handshakes_failed += 1
-        except asyncio.CancelledError:  # it gave way, or we are closing
+        except asyncio.CancelledError:  # the peer gave way, or we are closing
             self.handshakes_failed += 1
         finally:
             connection.welcome = None
-            # A connection that never was one cannot give its place back itself.
+            # Without ``connection_made`` there is no ``connection_lost``, which would
+            # give the place back.
             if not connection.is_made:
                 opened.close()
                 self._admission.give_back(connection.place)
@@ -172,10 +174,10 @@ class Acceptor:
     async def _secure(
         self, opened: socket.socket, connection: "AcceptedConnection", tls: TlsEnd
     ) -> None:
-        """The handshake, when it is its turn; silence takes no turn."""
+        """Shake hands when it is this peer's turn; a silent peer takes no turn."""
         settings = self._streams.settings
         is_friend = not connection.place.is_counted
-        # A friend that is slow has a thousand others to wait for, not bad intentions.
+        # Friends get more time: one may be slow because it serves a thousand others.
         patience = settings.idle_new if is_friend else settings.first_byte
         turns = self._friends if is_friend else self._strangers
         async with asyncio.timeout(patience):
@@ -252,7 +254,7 @@ class AcceptedConnection(StreamConnection):
         return reason
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # The deadlines of the first message begin when it can be sent.
+        # The deadlines of the first message begin only now, when it can be sent.
         self._opened_at = self._last_read = self._streams.loop.time()
         super().connection_made(transport)
         names = self.flow.peer_names

@@ -1,12 +1,12 @@
-"""Which peers may have a connection: places, shares of them, and which peer gives way.
+"""Which peers may have a connection, and which one gives way (decision 83).
 
-Strangers share what there is, by address and by network (/24, /64: one host of IPv6 has
-all addresses of its /64).  When every place is taken, the newcomer gets one and a
-stranger gives way: the one that has been silent longest, in the network that holds
-most.  Friends are not counted: networks that we trust, our pools and nodes, and peers
-whose certificate we know.
+Strangers share a number of places, with limits for each address and each network (/24,
+/64: one IPv6 host can use every address of its /64).  When all places are taken, the
+newcomer gets one, and a stranger gives way: the one that has been silent longest, in
+the network that holds most places.  Friends are not counted: networks that we trust,
+our pools and nodes, and peers whose certificate we know.
 
-``stream.py`` bounds what a connection may then cost; the core decides how many requests
+``stream.py`` limits what a connection may then cost; the core decides how many requests
 it may send.
 """
 
@@ -23,15 +23,16 @@ from proxy.sip.host import network_of
 log = structlog.get_logger()
 
 TELL_EVERY: Final = 10.0
-"""Seconds between two lines about refusals of one reason."""
+"""Seconds between two log lines about refusals for one reason."""
 AT_LEAST_SILENT: Final = 1.0
-"""Seconds of silence after which a stranger gives way to one of a network that holds
-as many places."""
+"""Seconds of silence after which a stranger gives way to a newcomer whose network holds
+no more places than its own."""
 AT_ONCE: Final = 16
-"""How many give way at a time: looking for them has a price, too."""
+"""How many give way at a time: to look for them costs a walk over all connections."""
 LOOK_AGAIN: Final = 0.25
-"""Seconds after which it is worth while to look for silent ones again."""
+"""Seconds after a vain look for silent strangers before the next one."""
 REMEMBERED: Final = 4_096
+"""Addresses for which we remember whether they are friends."""
 
 REASONS: Final = ("source", "network", "full", "descriptors")
 
@@ -41,11 +42,11 @@ class Holder(Protocol):
 
     @property
     def silent_since(self) -> float:
-        """When it last said anything, on the loop's clock."""
+        """When the peer last sent anything, on the loop's clock."""
 
     @property
     def is_proven(self) -> bool:
-        """Whether it has shown to be more than a stranger: it does not give way."""
+        """Whether the peer is no stranger any more, and so need not give way."""
 
     def give_way(self) -> None:
         """Close, now."""
@@ -134,14 +135,14 @@ class Admission:
         return place
 
     def give_back(self, place: Place) -> None:
-        """The connection has ended; more than once is no harm."""
+        """The connection has ended; further calls do nothing."""
         if place.is_held:
             place.is_held = False
             place.holder = None
             self._uncount(place)
 
     def befriend(self, place: Place) -> None:
-        """Its holder is a peer that we know: it no longer takes a stranger's place."""
+        """The holder is a peer that we know: it no longer counts as a stranger."""
         self._uncount(place)
 
     def is_friend(self, host: str) -> bool:
@@ -160,17 +161,17 @@ class Admission:
         return found
 
     def no_descriptors(self) -> None:
-        """The system has no more to give: let strangers give way."""
+        """No descriptor is left: let strangers give way."""
         self._refuse("descriptors", "")
         self._make_room(-1)
 
     @property
     def refused(self) -> int:
-        """How many have been refused so far."""
+        """Connections refused so far, for any reason."""
         return sum(self.refused_for.values())
 
     def _refuse(self, reason: str, host: str) -> str:
-        """Count it, and tell it now and then."""
+        """Count a refusal, and log one for each reason every ``TELL_EVERY`` seconds."""
         self.refused_for[reason] += 1
         now = self._now()
         if now >= self._told.get(reason, 0.0) + TELL_EVERY:
@@ -198,19 +199,20 @@ class Admission:
             del self._by_network[place.network]
 
     def _make_room(self, of_newcomer: int) -> bool:
-        """A stranger gives way to a newcomer whose network has ``of_newcomer`` places.
+        """Let strangers give way to one whose network has ``of_newcomer`` places.
 
-        It belongs to the network that holds most.  Where that is hardly more than the
-        newcomer's, or all of its peers have signed in, it is a silent one of any
-        network that holds as many.  A peer of a smaller network keeps its place:
-        otherwise a few large networks could take turns at driving out all others.
+        First strangers of the network that holds most places.  If that holds hardly
+        more than the newcomer's, or if all of its peers have signed in, then silent
+        strangers of any network that holds at least as many as the newcomer's.  A peer
+        of a smaller network keeps its place: otherwise a few large networks could drive
+        out all others by turns.  False when nobody gives way.
         """
         now = self._now()
         largest = max(self._by_network.values(), key=len, default={})
         if len(largest) > of_newcomer + 1 and self._ask(list(largest), now):
             return True
         if now < self._in_vain_until and of_newcomer >= self._in_vain_for:
-            return False  # a look at all of them has a price, and would find none
+            return False  # a look over all connections would hardly find one yet
         equals = [
             place
             for each in self._by_network.values()
@@ -223,7 +225,8 @@ class Admission:
         return False
 
     def _ask(self, places: list[Place], latest: float) -> bool:
-        """The longest silent of these, since ``latest`` or before, give way."""
+        """Of these the strangers that are silent since ``latest`` or longer give way,
+        those that are silent longest first; False when there are none."""
         silent = [
             (place.holder.silent_since, number, place.holder)
             for number, place in enumerate(places)

@@ -1,4 +1,4 @@
-"""Opens the sockets that we listen on; and how every connection is set."""
+"""Opens the sockets that we listen on, and sets the options of every connection."""
 
 import contextlib
 import socket
@@ -14,10 +14,10 @@ _TCP_USER_TIMEOUT: Final = 18  # linux/tcp.h; the socket module has it on Linux 
 def open_socket(
     transport: str, host: str, port: int, *, reuse_port: bool = False
 ) -> socket.socket:
-    """A bound socket, a stream one not listening yet; raises NetError.
+    """A bound socket; a stream socket does not listen yet.  Raises NetError.
 
-    An IPv6 address is IPv6 alone: IPv4 has a listener of its own.  ``reuse_port`` lets
-    other sockets share the address.
+    A socket for an IPv6 address takes no IPv4, which has listeners of its own.
+    ``reuse_port`` lets other sockets share the address.
     """
     is_ipv6 = ":" in host
     family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
@@ -30,7 +30,8 @@ def open_socket(
         if is_ipv6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_STREAM:
-            # What is left of connections of the process before must not keep us out.
+            # After a restart the old process's connections (TIME_WAIT) would keep us
+            # from binding.
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

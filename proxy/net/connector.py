@@ -3,10 +3,10 @@
 An opened connection is in the flow table under its remote address, where later requests
 find it.  Every request that waited for it gets its outcome.
 
-We always open connections to pools, nodes and trusted networks.  We open all others, to
-contacts and to clients that went away before their answer came, on a stranger's behalf.
-They are limited in all and by network, the one that has been silent longest gives way,
-and none lasts long in silence.
+Connections to pools, nodes and trusted networks are not limited.  We open all others on
+behalf of strangers: to contacts, and to clients whose connection ended before their
+answer came.  Their number is limited, in all and by network.  At the limit the one that
+has been silent longest gives way, and none may stay silent for long.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class Connector:
 
     def certificate_end(self, key: tuple[str, str, int], name: str) -> float | None:
         """When the certificate ends (epoch seconds) that a front end has shown for
-        ``name``, as far as we have seen it; None without TLS."""
+        ``name``; None when we have seen none."""
         return self._certificates.get((*key, name))
 
     def note_certificate(
@@ -136,7 +136,7 @@ class Connector:
                 await self._open(connection, key, listener)
             if not connection.flow.is_open:
                 raise ConnectionResetError  # gone before anyone was told
-        except OSError as error:  # TimeoutError and ssl.SSLError are
+        except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors
             self._failed(key, error, timeout)
             return
         except Exception as error:
@@ -180,10 +180,12 @@ class Connector:
             if plain(self._loop, opened, connection):
                 return
         else:
-            # The name that is verified (RFC 5922 section 7.2), whatever else it has.
+            # Only the name that we verify (RFC 5922 section 7.2), whatever other names
+            # the certificate has.
             connection.flow.peer_names = (name,)
             if end and end.files.certificate is not None:
-                # The peer has seen our certificate and may send requests back on it.
+                # The peer sees our certificate, so it may send requests back over this
+                # connection (``alias``, RFC 5923).
                 connection.flow.via_prefix = listener.via_prefix_alias
             if await encrypted(self._loop, opened, connection, context, name):
                 return
@@ -195,7 +197,7 @@ class Connector:
         )
 
     def _make_room(self, connection: "OpenedConnection", network: str) -> None:
-        """A place among strangers; raises OSError when it is over its share."""
+        """Take a place among those for strangers; raises OSError when there is none."""
         held = self._strangers
         if sum(1 for each in held.values() if each == network) >= self._limit // 4:
             raise OSError(
@@ -205,7 +207,7 @@ class Connector:
             silent = [x for x in held if x.is_made]
             if not silent:
                 raise OSError(errno.EMFILE, f"{self._limit} outgoing connections")
-            # At the latest in the next turn it is gone.
+            # It is closed in the next turn of the loop at the latest.
             oldest = min(silent, key=lambda x: x.silent_since)
             self._admission.gave_way += 1
             del held[oldest]
@@ -228,7 +230,7 @@ class Connector:
 
 
 class OpenedConnection(StreamConnection):
-    """A connection that we opened; counted while it lives."""
+    """A connection that we opened; ``Connector.held`` counts it while it lives."""
 
     __slots__ = ("_connector", "certificate_end", "is_for_stranger")
 
@@ -271,8 +273,12 @@ class OpenedConnection(StreamConnection):
 
 
 def _choose_source(opened: socket.socket, host: str) -> None:
-    """Send from the listener's address, from any port."""
-    with contextlib.suppress(OSError):  # then bind() takes a port, a scarcer thing
+    """Send from the listener's address, from any port.
+
+    The option leaves the choice of the port to connect(), which can use one port for
+    many destinations; bind() alone would take a whole port.
+    """
+    with contextlib.suppress(OSError):
         opened.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
     opened.bind((host, 0))
 

@@ -1,8 +1,8 @@
-"""What TCP and TLS connections that are served straight from the loop's wait share.
+"""What the transports for TCP and TLS share that ``turns.py`` serves without asyncio.
 
-It is what ``StreamConnection`` needs of a transport and no more.  As with asyncio's
-own, the protocol hears of an end from the loop's next turn, never from inside
-``write``, ``close`` or ``abort``.
+It has what ``StreamConnection`` needs of a transport and no more.  As with asyncio's
+transports, the protocol is told of the end in the next turn of the loop, never from
+inside ``write``, ``close`` or ``abort``.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class DirectTransport:
         try:
             source = self._socket.getpeername()[0]
         except OSError:
-            source = "lost"  # it will be told as soon as it is read
+            source = "lost"  # the peer has gone; the first read reports it
         self._turns.serve(self._descriptor, readable, writable, source)
         self._protocol.connection_made(self)
 
@@ -74,7 +74,7 @@ class DirectTransport:
         return len(self._unsent)
 
     def pause_reading(self) -> None:
-        """Hand on nothing more; there is no way back."""
+        """Read nothing more; it cannot be resumed."""
         self._is_paused = True
         if not self._is_closing:
             self._turns.change(self._descriptor, False, bool(self._unsent))
@@ -113,7 +113,7 @@ class DirectTransport:
         return not self._unsent and not self._is_lost
 
     def _lose(self, error: OSError | None) -> None:
-        """The connection is at its end; the protocol hears of it in the next turn."""
+        """The connection has ended; the protocol is told in the next turn."""
         if self._is_lost:
             return
         self._is_lost = self._is_closing = True

@@ -1,11 +1,11 @@
-"""TLS handshakes of peers that connect to us: a limited number at a time, the others
-wait.
+"""TLS handshakes of peers that connect to us: a limited number at a time; others wait.
 
-No peer is refused here.  A peer that has sent nothing takes no turn; it has its place
-(``admission.py``) and the deadline of the first byte.  Friends have turns of their own.
-Among strangers no network has more than its share, and one that stalls while others
-wait gives way.  However many are under way, a turn of the loop carries out only a few
-of their steps: half a millisecond each that calls would wait for.
+No peer is refused here.  A peer that has sent nothing takes no turn; it keeps its place
+(``admission.py``) until the deadline of the first byte.  Friends have turns of their
+own.  Among strangers no network has more than its share, and a peer that stalls while
+others wait loses its turn.  However many handshakes are under way, one turn of the loop
+carries out only a few of their steps: each takes half a millisecond, and calls wait
+meanwhile.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from typing import Final
 
 STEPS_A_TURN: Final = 2
+"""Steps of handshakes in one turn of the loop."""
 STALLED_AFTER: Final = 1.5
 """Seconds without a byte after which a handshake gives way to one that waits."""
 _LOOK: Final = 0.25
@@ -32,9 +33,10 @@ class Turn:
 
 
 class Handshakes:
-    """Which peers may shake hands now.
+    """Decides which peers may shake hands now.
 
-    ``most`` at a time, of one network ``per_network`` (None: all of them may be).
+    At most ``most`` at a time, and at most ``per_network`` of one network; None means
+    that one network may have all of them.
     """
 
     __slots__ = ("_active", "_loop", "_most", "_per_network", "_timer", "_waiting")
@@ -101,7 +103,7 @@ class Handshakes:
                 turn.granted.set_result(None)
 
     def _forget(self, turn: Turn) -> None:
-        """It has given up waiting."""
+        """The peer of this turn waits no longer."""
         waiting = self._waiting.get(turn.network)
         if waiting is not None and turn in waiting:
             waiting.remove(turn)
@@ -113,7 +115,7 @@ class Handshakes:
             self._timer = self._loop.call_later(_LOOK, self._look)
 
     def _look(self) -> None:
-        """While peers wait, no peer may hold a turn by standing still."""
+        """While peers wait, end the handshakes that have stalled."""
         self._timer = None
         if not self._waiting:
             return
@@ -125,7 +127,7 @@ class Handshakes:
 
 
 class Gate:
-    """Lets ``STEPS_A_TURN`` through in each turn of the loop."""
+    """Lets ``STEPS_A_TURN`` steps through in each turn of the loop."""
 
     __slots__ = ("_loop", "_passed", "_waiting")
 
@@ -135,7 +137,7 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def step(self) -> None:
-        """Wait for our turn to compute."""
+        """Wait until one more step may be carried out."""
         if self._passed >= STEPS_A_TURN:
             waiting = self._loop.create_future()
             self._waiting.append(waiting)
@@ -157,7 +159,7 @@ class Gate:
 
 
 async def heard(loop: asyncio.AbstractEventLoop, opened: socket.socket) -> None:
-    """Wait until the peer has said something, or has hung up."""
+    """Wait until the peer has sent something, or has closed the connection."""
     first = loop.create_future()
 
     def readable() -> None:

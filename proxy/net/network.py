@@ -46,8 +46,8 @@ class Network:
     """Every socket of the proxy.
 
     Listeners are those of ``flows``; ``options`` are by ``Listener.index``.
-    ``batch_ended`` is called after each batch of sink calls, before what the batch
-    sent is written: the place to re-arm a timer once.
+    ``batch_ended`` is called after each batch of sink calls, before the bytes of the
+    batch are written.  The runtime sets its timer there, once for the whole batch.
     """
 
     def __init__(
@@ -97,18 +97,18 @@ class Network:
         self._sweep()
 
     def connect(self, front_end: FrontEnd, listener: Listener, timeout: float) -> None:
-        """Open a connection; the sink hears ``flow_opened`` or ``connect_failed``."""
+        """Open a connection; calls the sink's ``flow_opened`` or ``connect_failed``."""
         self.connector.connect(front_end, listener, timeout)
 
     def know(self, hosts: frozenset[str]) -> None:
-        """Numeric addresses of pools and nodes: friends, whatever the limits."""
+        """Treat these numeric addresses, of pools and nodes, as friends."""
         self.admission.known = hosts
         for flow in self.flows.udp_flows.values():
             if flow.host in hosts:
                 flow.is_proven = True
 
     def close_flow(self, flow: Flow, reason: str) -> None:
-        """Close a stream after what is queued on it; the sink hears flow_closed."""
+        """Close a stream after what is queued on it; calls ``flow_closed``."""
         if isinstance(flow, StreamFlow):
             flow.connection.close(reason)
 
@@ -118,7 +118,7 @@ class Network:
             acceptor.stop_accepting()
 
     async def close(self) -> None:
-        """Write what is queued, close everything, wait for peers a little."""
+        """Write what is queued, close everything, and wait a moment for the peers."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.connector.close()
@@ -155,6 +155,6 @@ class Network:
         self.acceptors.append(acceptor)
 
     def _sweep(self) -> None:
-        # First: whatever goes wrong in one sweep, there is a next one.
+        # Set the timer first: if this sweep raises, there still is a next one.
         self._sweeper = self._loop.call_later(self.streams.settings.sweep, self._sweep)
         self.streams.sweep()

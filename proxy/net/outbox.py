@@ -1,7 +1,7 @@
-"""Write coalescing: what one batch of events sends on a stream leaves as one write.
+"""Joins writes: all that one batch of events sends on a stream leaves as one write.
 
-A reader (a listener's drain loop, a connection) sets ``is_batch`` before its batch and
-calls ``end`` after it.  What is sent outside a batch leaves on the loop's next turn.
+A reader (a UDP listener, a connection) sets ``is_batch`` before its batch and calls
+``end`` after it.  What is sent outside a batch leaves in the next turn of the loop.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A TCP connection served straight from the wait, without asyncio's transport."""
+"""A TCP connection that ``turns.py`` serves, without asyncio's transport."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ class PlainTransport(DirectTransport):
 
     def _readable(self) -> None:
         if self._is_paused or self._is_closing:
-            self._lose(None)  # we wait for no data: the peer has hung up
+            self._lose(None)  # we do not wait for data, so this is the peer's end
             return
         size = self._receive(self._protocol.get_buffer(-1))
         if size > 0:

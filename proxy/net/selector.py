@@ -1,7 +1,7 @@
-"""An event loop whose epoll selector serves UDP, TCP and TLS sockets by itself.
+"""An event loop whose selector serves our UDP, TCP and TLS sockets by itself.
 
-What is served, and how the loop is kept out of it, is ``turns.py``; everything else is
-reported to the event loop as always.
+``turns.py`` serves them without the loop.  The events of all other sockets go to the
+loop as usual.
 """
 
 import asyncio
@@ -16,13 +16,14 @@ from typing import Any, Final
 from proxy.net.turns import Turns
 
 NEEDED: Final = ("_ready", "_scheduled")
-"""The loop's callbacks that are due and its timers: private, so looked for at start."""
+"""asyncio's attributes for due callbacks and for timers.  They are private, so we check
+at the start that they are there."""
 _NOT_READ: Final = ~select.EPOLLIN
 _NOT_WRITE: Final = ~select.EPOLLOUT
 
 
 class DirectSelector(BaseSelector):
-    """``selectors.EpollSelector`` with a short way for some sockets."""
+    """Like ``selectors.EpollSelector``, but ``turns`` serves some of the sockets."""
 
     def __init__(self) -> None:
         self.turns = Turns()
@@ -95,7 +96,8 @@ def _mask(events: int) -> int:
 
 
 class DirectEventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop on a ``DirectSelector``; ``turns`` serves and rings."""
+    """asyncio's own loop on a ``DirectSelector``, whose ``turns`` serves our sockets
+    and has the one timer of ``Alarm``."""
 
     def __init__(self) -> None:
         selector = DirectSelector()
@@ -105,14 +107,15 @@ class DirectEventLoop(asyncio.SelectorEventLoop):
 
 
 def missing_parts(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """What ``Turns`` needs of asyncio's loop and does not find in this one."""
+    """The attributes that ``Turns`` needs and this loop does not have."""
     return [x for x in NEEDED if not isinstance(getattr(loop, x, None), Sized)]
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """The direct loop; asyncio's own where that is not Linux, or has changed inside.
+    """The direct loop; asyncio's own loop on other systems than Linux, and where a new
+    asyncio lacks what we need.
 
-    Everything works on asyncio's own loop as well, at a higher cost for each message.
+    Everything works on asyncio's own loop as well, but each message costs more.
     """
     if sys.platform != "linux":
         return asyncio.new_event_loop()
@@ -137,7 +140,7 @@ class Alarm:
             self._turns.alarm = ring
 
     def set(self, at: float) -> None:
-        """Ring at ``at`` on the loop's clock, and not at what was said before."""
+        """Ring at ``at`` on the loop's clock, and not at the instant set before."""
         if self._turns is not None:
             self._turns.alarm_at = at
             return

@@ -1,9 +1,8 @@
-"""What the net layer tells: one object that the runtime hands in.
+"""What the net layer reports, to one object that the runtime hands in.
 
-Every method is called from the event loop and must not block.  None of them is ever
-called from inside ``send``, ``flush``, ``connect`` or ``close_flow``: what goes wrong
-there is reported from the loop's next turn.  The counterpart in the core is
-``core/events.py``.
+The event loop calls every method, so none may block.  None of them is ever called from
+inside ``send``, ``flush``, ``connect`` or ``close_flow``: a failure there is reported
+in the next turn of the loop.  The counterpart in the core is ``core/events.py``.
 """
 
 from typing import Protocol
@@ -24,21 +23,28 @@ class Sink(Protocol):
     def datagram_refused(self, flow: Flow, data: bytes, reason: str) -> None:
         """A datagram of ours did not arrive; ``data`` is at least its beginning.
 
-        ``refused`` and ``unreachable`` were told by ICMP or by the kernel;
-        ``too-large``, ``not-permitted`` and ``error`` by the kernel alone.
+        The reasons ``refused`` and ``unreachable`` come from ICMP or from the kernel;
+        ``too-large``, ``not-permitted`` and ``error`` come from the kernel alone.
         """
 
     def flow_opened(self, front_end: FrontEnd, flow: Flow) -> None:
-        """The connection asked for exists."""
+        """A connection that was asked for exists."""
 
     def connect_failed(self, front_end: FrontEnd, reason: str, detail: str) -> None:
-        """It does not: refused, connect-timeout, unreachable, tls or limit."""
+        """A connection could not be opened.
+
+        ``reason`` is refused, connect-timeout, unreachable, tls or limit; ``detail`` is
+        a sentence for people.
+        """
 
     def flow_closed(self, flow: Flow, reason: str) -> None:
         """A stream has ended; ``flow`` is no longer in the flow table."""
 
     def overloaded(self, is_overloaded: bool) -> None:
-        """More comes in than is served (``net/datagrams/backlog``), or that is over."""
+        """More comes in than we can serve (``datagrams/backlog.py``), or no longer."""
 
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
-        """A stream cannot be read on; it closes after what is sent from here."""
+        """A stream cannot be read any further (``sip/framing.py``).
+
+        It is closed after this call, so the answer must be sent in it.
+        """

@@ -1,9 +1,10 @@
 """Stream connections: TCP and TLS, accepted or opened by us, after the handshake.
 
-Bytes are read into one buffer shared by all connections (asyncio's own would be 256 KiB
-for each read), framed, and handed on message by message.  What is sent waits in
-``_pending`` until the batch of events is over and then leaves as one write.  A peer
-that does not read loses its connection, and no other peer loses anything.
+Bytes are read into one buffer that all connections share (asyncio would allocate 256
+KiB for each read), framed, and handed on message by message.  What is sent waits in
+``_pending`` until the batch of events is over, and then leaves as one write.  A peer
+that does not read loses its connection, so that what it does not take cannot fill
+memory at the cost of others.
 """
 
 import asyncio
@@ -101,8 +102,8 @@ class Streams:
             self.relieve()
 
     def relieve(self) -> None:
-        """Too much is held for peers that send in parts or do not read: those that
-        hold most of it go, strangers first, until half is free again."""
+        """Too much is held for peers that send in parts or do not read: close the
+        connections that hold most, strangers first, until half is free again."""
         found = [(each.unread, each) for each in self.connections]
         total = sum(bytes_ for bytes_, _ in found)
         found.sort(key=lambda x: (x[1].flow.is_proven, -x[0]))
@@ -169,8 +170,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._streams.flows.add_stream(self.flow)
 
     def _note_peer(self, transport: Wire) -> None:
-        """The names that the peer has proved; empty without a certificate that we asked
-        for."""
+        """Note the names in the peer's certificate; none when it has shown none."""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and not self._was_opened_by_us:
             certificate = tls.getpeercert()
@@ -178,7 +178,7 @@ class StreamConnection(asyncio.BufferedProtocol):
             self.flow.peer_users = peer_users(certificate)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        # Shared: asyncio reads and calls buffer_updated in one go.
+        # One buffer for all: nothing comes between a read and ``buffer_updated``.
         return self._streams.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -213,7 +213,7 @@ class StreamConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         can_tell = isinstance(self._streams.loop, DirectEventLoop)  # of a later reset
         if self.flow.waiting > 0 and self._closing_since is None and can_tell:
-            # It may have shut its sending side only, and wait for our answers.
+            # It may have shut only its sending side, and still wait for our answers.
             self.flush()
             self.flow.half_open = 1
             self._end("closed")
@@ -232,12 +232,12 @@ class StreamConnection(asyncio.BufferedProtocol):
                 self._streams.sink.flow_closed, self.flow, why_lost(exc)
             )
         self._end(why_lost(exc))
-        # The other half of a cycle: TLS would keep 256 KiB of buffers with it until
-        # the next garbage collection.
+        # Break the reference cycle with the transport.  asyncio's TLS transport would
+        # otherwise keep 256 KiB of buffers until the next garbage collection.
         self._transport = None
 
     def pause_writing(self) -> None:
-        """More is queued than a peer may make us hold: drop that peer."""
+        """More is queued than a peer may make us hold: close its connection."""
         if self._closing_since is None:
             self._streams.shed += 1
         self.abort("write-queue")
@@ -319,7 +319,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         if self._has_message or self._was_opened_by_us:
             late = now - self._last_read > settings.idle_established
             return "idle" if late else ""
-        # Not one message yet: keep-alives alone do not prolong it.
+        # No message yet: keep-alives alone do not prolong this deadline.
         silent = self._last_read == self._opened_at
         limit = settings.first_byte if silent else settings.idle_new
         if now - self._opened_at <= limit:
@@ -327,7 +327,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         return "first-byte-timeout" if silent else "idle"
 
     def _fail(self, error: FramingError) -> None:
-        """Let the sink answer, then close: nothing that follows can be trusted."""
+        """Let the core answer, then close: what follows on this stream may be anything
+        (``sip/framing.py``)."""
         self._streams.framing_errors += 1
         if self._transport is not None:
             self._transport.pause_reading()
@@ -347,7 +348,8 @@ class StreamConnection(asyncio.BufferedProtocol):
 
 
 def plain(loop: asyncio.AbstractEventLoop, opened: socket.socket, made: Any) -> bool:
-    """Serve a TCP connection past asyncio, where the loop can; False: it cannot."""
+    """Serve a TCP connection without asyncio's transport; False when the loop of this
+    system cannot."""
     if not isinstance(loop, DirectEventLoop):
         return False
     PlainTransport(loop, loop.turns, opened, made).start()
@@ -362,7 +364,7 @@ async def encrypted(
     server_name: str | None = None,
     step: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
-    """The same for TLS, after a handshake; we are the server without a name.
+    """The same for TLS, after a handshake; without ``server_name`` we are the server.
 
     Raises OSError when the handshake fails; the socket is closed then.
     """

@@ -1,9 +1,9 @@
-"""A TLS connection served straight from the loop's wait, like ``PlainTransport``.
+"""A TLS connection that ``turns.py`` serves, like ``PlainTransport`` (decision 77).
 
-asyncio's own TLS makes two buffers of 256 KiB for each connection and walks through
-two protocols and a transport for each record.  Here a read takes all that the kernel
-has, decrypts every record in it, and hands that on as one; a write is one record and
-one ``send``.  OpenSSL works in memory: nothing of it ever waits.
+asyncio's own TLS makes two buffers of 256 KiB for each connection, and goes through two
+protocols and a transport for each record.  Here one read takes all that the kernel has,
+decrypts every record in it, and hands the text on in one piece.  A write is one record
+and one ``send``.  OpenSSL works on buffers in memory, so it never waits for a socket.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _HANDSHAKE_READ: Final = 16 * 1024
 
 
 class Session:
-    """OpenSSL's end of one connection, and what goes into it and comes out."""
+    """OpenSSL's end of one connection, with the buffers for what goes in and out."""
 
     __slots__ = ("incoming", "outgoing", "tls")
 
@@ -43,8 +43,9 @@ async def shake_hands(
 ) -> None:
     """The handshake on a connected, non-blocking socket; the caller sets a deadline.
 
-    ``step`` is awaited before each part of it that costs computing.  Raises OSError
-    (ssl.SSLError is one).  The peer hears why it failed: a fatal alert.
+    ``step`` is awaited before each part of it that costs computing.  When the handshake
+    fails, the peer gets the fatal alert that says why, and OSError is raised
+    (ssl.SSLError is one).
     """
     while True:
         if step is not None:
@@ -56,7 +57,7 @@ async def shake_hands(
         except ssl.SSLWantReadError:
             pass
         except OSError:
-            with contextlib.suppress(OSError):  # the cause is worth more
+            with contextlib.suppress(OSError):  # raise the cause, not this failure
                 await loop.sock_sendall(opened, session.outgoing.read())
             raise
         data = session.outgoing.read()
@@ -87,13 +88,13 @@ class TlsTransport(DirectTransport):
         self._tls: Any = session.tls
         self._incoming = session.incoming
         self._outgoing = session.outgoing
-        self._backlog: list[bytes] = []  # not encrypted yet: a renegotiation
-        self._has_ended = False  # the peer sends no more
+        self._backlog: list[bytes] = []  # waits unencrypted during a renegotiation
+        self._has_ended = False  # whether the peer sends no more
 
     def start(self) -> None:
         """Tell the protocol, and begin to read."""
         self._begin(self._readable, self._writable)
-        if self._incoming.pending:  # it came with the last part of the handshake
+        if self._incoming.pending:  # data came with the end of the handshake
             self._loop.call_soon(self._decrypt)
 
     # -- what the protocol asks for ----------------------------------------------
@@ -117,7 +118,7 @@ class TlsTransport(DirectTransport):
     def close(self) -> None:
         """Send everything and our close_notify; close when the peer has sent its own.
 
-        The caller watches the time: the peer may never send one.
+        The peer may never send one, so the caller must set a deadline.
         """
         if self._is_closing:
             return
@@ -129,7 +130,7 @@ class TlsTransport(DirectTransport):
 
     def _readable(self) -> None:
         if self._is_paused and not self._is_closing:
-            self._lose(None)  # we wait for no data: the peer has hung up
+            self._lose(None)  # we do not wait for data, so this is the peer's end
             return
         buffer = self._protocol.get_buffer(-1)
         size = self._receive(buffer)
@@ -151,7 +152,7 @@ class TlsTransport(DirectTransport):
     # -- between the two ---------------------------------------------------------
 
     def _decrypt(self) -> None:
-        """Hand on all that has come, and let OpenSSL answer what is its own."""
+        """Hand on all that has come; OpenSSL answers the records meant for itself."""
         while not self._is_lost:
             buffer = self._protocol.get_buffer(-1)
             room = len(buffer)
@@ -168,7 +169,7 @@ class TlsTransport(DirectTransport):
             except ssl.SSLZeroReturnError:
                 has_ended = True
             except OSError as error:  # ssl.SSLError is one
-                self._push()  # the alert that says why
+                self._push()  # send the alert that says why
                 self._lose(error)
                 return
             if self._backlog and not self._encrypt():
@@ -184,11 +185,11 @@ class TlsTransport(DirectTransport):
                 return
 
     def _ended(self) -> None:
-        """The peer sends no more: it gets what is queued for it, and our goodbye."""
+        """The peer sends no more: send what is queued for it, and our close_notify."""
         if self._is_lost:
             return
         if self._has_ended:
-            self._lose(None)  # reported without being asked for: it has hung up
+            self._lose(None)  # reported a second time: the connection is closed
             return
         self._has_ended = True
         if self._is_closing:
@@ -199,7 +200,7 @@ class TlsTransport(DirectTransport):
             self.close()
 
     def _encrypt(self) -> bool:
-        """Encrypt the backlog, as far as OpenSSL does it now; False: we have failed."""
+        """Encrypt the backlog, as far as OpenSSL can now; False when it has failed."""
         backlog = self._backlog
         try:
             while backlog:
@@ -210,7 +211,7 @@ class TlsTransport(DirectTransport):
                 else:
                     del backlog[0]
         except ssl.SSLWantReadError:
-            pass  # after the peer's part of a renegotiation
+            pass  # go on when the peer has sent its part of the renegotiation
         except OSError as error:
             self._lose(error)
             return False
@@ -238,7 +239,7 @@ class TlsTransport(DirectTransport):
             self._protocol.pause_writing()
 
     def _shut_down(self) -> None:
-        """Say goodbye; done when the peer has said it already."""
+        """Send our close_notify; finish if the peer has sent its own already."""
         # ``unwrap`` raises when the peer's close_notify is missing, data is unread, or
         # a renegotiation is open.
         with contextlib.suppress(OSError):
@@ -249,7 +250,7 @@ class TlsTransport(DirectTransport):
             self._finish()
 
     def _finish(self) -> None:
-        """Both have said goodbye: close, after what is still to be sent."""
+        """Both have sent a close_notify: close after sending what is left."""
         if self._unsent and not self._is_lost:
             self._turns.change(self._descriptor, False, True)
         else:

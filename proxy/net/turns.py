@@ -1,9 +1,9 @@
-"""The event loop's wait, with a short way round for our own sockets and one timer.
+"""The event loop's wait, which serves our own sockets and one timer itself.
 
-asyncio spends more on a turn (heap, ready queue, handle, context) than the message
-path on a message.  A socket served here is called straight from the wait, and the wait
-goes on by itself until asyncio has something to do: an event of its own, a callback, a
-timer.
+asyncio spends more on a turn of its loop (heap, ready queue, handle, context) than we
+spend on a message (decision 30).  So the wait itself calls the callback of a socket
+that is served here.  It returns to asyncio only when asyncio has something to do: an
+event of its own, a callback, or a timer.
 """
 
 import math
@@ -19,12 +19,12 @@ log = structlog.get_logger()
 _NEVER: Final = math.inf
 _IN: Final = 0x001  # EPOLLIN
 _OUT: Final = 0x004  # EPOLLOUT
-_EVENTS: Final = 64  # taken from the kernel at once ...
-_MANY_EVENTS: Final = 256  # ... and when that was not all
+_EVENTS: Final = 64  # asked of the kernel at once ...
+_MANY_EVENTS: Final = 256  # ... and when so many were not all
 _QUIET: Final = 8
-"""So many sockets are served in a row whoever is at the other end ..."""
+"""Up to this many ready sockets are served whatever their source (decision 114)."""
 _FAIR: Final = 1
-"""... and of each source so many, whatever the others do."""
+"""Beyond that, so many sockets of each source."""
 _monotonic: Final = time.monotonic
 
 
@@ -60,7 +60,7 @@ class Turns:
 
     @property
     def epoll(self) -> select.epoll:
-        """What is waited on."""
+        """The epoll object that is waited on."""
         return self._epoll
 
     def follow(self, loop: Any) -> None:
@@ -76,10 +76,10 @@ class Turns:
     ) -> None:
         """Call ``readable`` whenever the socket can be read or has failed.
 
-        It may leave something unread, to be called again, and may not block; what it
-        raises is logged.  ``writable`` is called while ``change`` says so.  Sockets of
-        one ``source`` share their turns when many are ready; one without is always
-        served.
+        ``readable`` may leave something unread, and is called again then.  It must not
+        block; what it raises is logged.  ``writable`` is called as long as ``change``
+        asks for it.  When many sockets are ready, those of one ``source`` share their
+        turns; a socket without a source is always served.
         """
         if source:
             self._sources[descriptor] = source
@@ -89,12 +89,12 @@ class Turns:
             self._writers[descriptor] = writable
 
     def change(self, descriptor: int, reads: bool, writes: bool) -> None:
-        """What to wait for on this socket from now on."""
+        """Wait for these events of the socket from now on."""
         mask = (_IN if reads else 0) | (_OUT if writes else 0)
         self._epoll.modify(descriptor, mask)
 
     def forget(self, descriptor: int) -> None:
-        """No longer serve this socket."""
+        """Serve this socket no longer; it must still be open."""
         del self._direct[descriptor]
         self._writers.pop(descriptor, None)
         self._sources.pop(descriptor, None)
@@ -134,13 +134,13 @@ class Turns:
                 return others
 
     def _fair(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Those of many ready sockets that are served before the kernel is asked again.
+        """Choose, of many ready sockets, those to serve before the next poll.
 
-        Two hundred connections of one peer would otherwise have two hundred messages
-        read before anybody else's next one.  What is left out stays ready.
+        Otherwise two hundred connections of one peer would have two hundred messages
+        read before the next one of anybody else.  Sockets left out stay ready.
         """
         self._most = _MANY_EVENTS if len(found) >= _EVENTS else _EVENTS
-        # Another one begins each time: epoll keeps the order of what stays ready.
+        # Begin elsewhere each time: epoll keeps the order of sockets that stay ready.
         self._start = start = (self._start + _QUIET) % len(found)
         chosen: list[tuple[int, int]] = []
         counts: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Front ends and what a name resolved to: the values that pools are made of."""
+"""Front ends, the questions for them, and the answers: the values of this package."""
 
 from typing import Literal, NamedTuple
 
@@ -10,9 +10,9 @@ ResolutionError = Literal["srv", "address", "timeout"]
 class Lookup(NamedTuple):
     """A question for RFC 3263, and the key of the resolver's cache.
 
-    ``transport`` is a fixed transport, or None for "whatever the name offers";
-    ``port`` fixed means A/AAAA only.  ``host`` is lower case, without final dot.
-    ``sips`` allows TLS only.
+    ``host`` is in lower case, without the final dot.  ``transport`` is None for
+    whatever the name offers.  With a ``port`` only A and AAAA records are asked for
+    (section 4.2).  ``sips`` allows TLS only.
     """
 
     host: str
@@ -24,8 +24,8 @@ class Lookup(NamedTuple):
 class FrontEnd(NamedTuple):
     """One address of a pool: transport, numeric address, port.
 
-    ``name`` is the SRV target (or the name asked for) and is what logs show;
-    ``pool`` the name that was asked for, which a certificate must cover (RFC 5922).
+    ``name`` is the SRV target, or the name asked for, and is what logs show.  ``pool``
+    is the name asked for, which a certificate must cover (RFC 5922).
     """
 
     transport: Transport
@@ -38,17 +38,17 @@ class FrontEnd(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """The address, not the record."""
+        """The address alone, without names and weights."""
         return (self.transport, self.host, self.port)
 
     @property
     def address_key(self) -> tuple[str, str, int, str]:
-        """The key of health for what is true of the address, whatever pool asks."""
+        """The key for the health of the address, whichever pool asks (decision 131)."""
         return (self.transport, self.host, self.port, "")
 
     @property
     def pool_key(self) -> tuple[str, str, int, str]:
-        """The key of health for what is true of the address as one of this pool's."""
+        """The key for the health of the address as a front end of this pool."""
         return (self.transport, self.host, self.port, self.server_name.lower())
 
     @property
@@ -58,7 +58,8 @@ class FrontEnd(NamedTuple):
 
     @property
     def connection_key(self) -> tuple[str, str, int, str]:
-        """The key of a shared connection: a TLS one was verified for one name."""
+        """The key of a connection that requests share; one of TLS was verified for one
+        name, so only requests to that name may share it."""
         name = self.server_name if self.transport == "tls" else ""
         return (self.transport, self.host, self.port, name)
 
@@ -66,13 +67,12 @@ class FrontEnd(NamedTuple):
 class Resolution:
     """The answer to one Lookup.
 
-    ``groups`` maps a transport to its front ends, one inner tuple per SRV priority,
-    lowest (first choice) first; the order inside a group is the weight's business
-    (``selection.py``).  ``naptr_order`` lists transports by NAPTR preference, empty
-    without NAPTR.  ``expires`` is in core seconds; an expired Resolution stays usable
-    (RFC 8767) and is marked ``stale`` once a refresh has failed.  ``error`` is set, and
-    ``groups`` empty, when nothing usable was found.  ``plans`` is a slot for
-    ``selection.py`` alone.
+    ``groups`` maps a transport to its front ends, one inner tuple per SRV priority, the
+    lowest (first choice) first; ``selection.py`` orders each group by weight (RFC
+    2782).  ``naptr_order`` lists transports by NAPTR preference, empty without NAPTR.
+    ``expires`` is in core seconds.  An expired Resolution stays usable (RFC 8767);
+    ``stale_since`` is when its refresh failed first.  ``error`` is set, and ``groups``
+    empty, when nothing usable was found.  ``plans`` belongs to ``selection.py`` alone.
     """
 
     __slots__ = (
@@ -103,7 +103,7 @@ class Resolution:
         self.groups = groups
         self.expires = expires
         self.resolved_at = resolved_at
-        # When DNS last answered all of it; kept from the one before where it fails.
+        # When DNS last answered all questions for it; a failed refresh keeps the value.
         self.answered_at = resolved_at
         self.naptr_order = naptr_order
         self.error = error
