@@ -1,6 +1,7 @@
-"""What follows when an event failed as a whole: whoever waited for it waits no longer.
+"""Ends whatever waited for an event when a bug of ours broke off its handling.
 
-The guard reports the bug; each room then gives up those that it has parked.
+The guard reports the bug.  Each part of the core that parks requests then gives up
+those that waited for this event.
 """
 
 from contextlib import suppress
@@ -15,7 +16,7 @@ from proxy.transaction.layer import TransactionLayer
 
 
 class Aftermath:
-    """Knows which room parks what for which event."""
+    """Knows which part of the core parks requests for which event."""
 
     __slots__ = (
         "_guard",
@@ -43,7 +44,7 @@ class Aftermath:
         self._registrar = registrar
 
     def end_waiting(self, event: events.Event, error: Exception, now: float) -> None:
-        """End them, each with the answer that a bug of ours gives."""
+        """End all that waited for ``event``; each request is answered 500."""
         match event:
             case events.FlowOpened():
                 self._end_parked(event.front_end.connection_key, error, now)

@@ -1,7 +1,7 @@
-"""What shall be done: everything the core asks of the shell.
+"""Commands: everything that the core asks of the shell.
 
-The counterpart is ``events.py``.  Commands are imperative.  Each is listed in
-``server/event_log/codec.py`` as well, so that a replay can compare them.
+The counterpart is ``events.py``.  Names are imperative.  Each command is listed in
+``server/event_log/codec.py`` as well, so that a replay can compare it.
 """
 
 from proxy.location.binding import BindingChanges
@@ -27,7 +27,7 @@ class Connect:
     """Open a connection to ``front_end`` within ``timeout`` seconds.
 
     Answered by ``FlowOpened`` or ``ConnectFailed`` with the same front end.
-    ``listener`` is the address whose Via the requests on it will carry.
+    ``listener`` is the address that requests on this connection will name in Via.
     """
 
     __slots__ = ("front_end", "listener", "timeout")
@@ -58,7 +58,7 @@ class Close:
 
 
 class LearnUri:
-    """Remember that a pool handed out ``uri`` (``rpl:requri``); persist it."""
+    """Save that a pool handed out ``uri`` (``rpl:requri``)."""
 
     __slots__ = ("endpoint_key", "pool_fqdn", "uri")
 
@@ -69,7 +69,7 @@ class LearnUri:
 
 
 class UseLearnedUri:
-    """A learned URI was dialled: its time of last use moves."""
+    """Note that a learned URI was dialled just now."""
 
     __slots__ = ("key",)
 
@@ -81,7 +81,7 @@ class SaveBindings:
     """Make these changes durable; answered by ``BindingsSaved`` or ``BindingsNotSaved``
     with the same ``ticket``, which means nothing to the shell.
 
-    Commands may be saved in groups, in their order.
+    The shell may save several of these together, in their order.
     """
 
     __slots__ = ("changes", "ticket")
@@ -92,7 +92,7 @@ class SaveBindings:
 
 
 class MoveBindings:
-    """The wall clock was set: have the store end these contacts when memory does."""
+    """The wall clock was set: save the new ends of these bindings."""
 
     __slots__ = ("changes",)
 
@@ -101,7 +101,7 @@ class MoveBindings:
 
 
 class LookUp:
-    """Ask the store who ``aor`` is; answered by ``LookedUp``, always and soon."""
+    """Ask the store for ``aor``; always answered by ``LookedUp``, and soon."""
 
     __slots__ = ("aor",)
 
@@ -140,7 +140,7 @@ class NoteConflict:
 class RefuseUri:
     """A front end has handed out a service URI that must not lead to its pool.
 
-    ``reason`` is a key of ``dialogs.REFUSALS``.
+    ``reason`` is a key of ``dialogs/learned_uri.REFUSALS``.
     """
 
     __slots__ = ("endpoint_key", "pool_fqdn", "reason", "uri")
@@ -156,8 +156,11 @@ class RefuseUri:
 
 class NotePoolFailure:
     """The front end ``host`` of ``pool_fqdn`` has failed a request inside a dialog, or
-    not answered it.  Whoever guards a cutover counts these; ``endpoint_key`` is empty
-    for dialogs of no endpoint."""
+    not answered it.
+
+    The guard of a cutover counts these.  ``endpoint_key`` is empty for a dialog without
+    an endpoint.
+    """
 
     __slots__ = ("call_id", "endpoint_key", "host", "pool_fqdn", "status")
 
@@ -177,10 +180,11 @@ class NotePoolFailure:
 
 
 class HandOver:
-    """Give this to another worker as if it had come in there; to ourselves: take it
-    again once the siblings' news has been read.
+    """Give a message to another worker, as if it had come in there.
 
-    With a ``reason`` it is a datagram of that worker's own that ICMP gave back.
+    When ``worker`` is our own number, take it again once the news of the siblings has
+    been read.  With a ``reason``, ``data`` is a datagram of that worker that ICMP gave
+    back.
     """
 
     __slots__ = ("data", "flow", "reason", "worker")
@@ -193,7 +197,7 @@ class HandOver:
 
 
 class TellEjection:
-    """A front end is dead, or alive again: tell the other workers, if there are any."""
+    """Tell the other workers, if any, that a front end is dead, or alive again."""
 
     __slots__ = ("ejection",)
 
@@ -202,8 +206,10 @@ class TellEjection:
 
 
 class NoteFault:
-    """A bug of ours: ``what`` failed, and ``head`` is the beginning of the message that
-    met it.  Whoever waited has been answered; this is for whoever mends it.
+    """Report a bug of ours: ``what`` failed, and ``head`` begins the message that met
+    it.
+
+    The requests concerned have been answered; this is for the developers.
     """
 
     __slots__ = ("error", "flow", "head", "what")
@@ -219,8 +225,10 @@ class NoteFault:
 
 @mypyc_attr(acyclic=True)
 class LogAccess(Finished):
-    """One out-of-dialog request has ended: the material of one access line, which
-    telemetry reads in batches, off the message path."""
+    """A request outside a dialog has ended: note it for the access log.
+
+    Telemetry reads these in batches, off the message path.
+    """
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
-"""What happened: everything the shell tells the core.
+"""Events: everything that the shell tells the core.
 
-The counterpart is ``commands.py``.  Events are past tense.  Each is listed in
-``server/event_log/codec.py`` as well, so that a run can be recorded and replayed.
+The counterpart is ``commands.py``.  Names are in the past tense.  Each event is listed
+in ``server/event_log/codec.py`` as well, so that a run can be recorded and replayed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class FlowOpened:
 
 
 class ConnectFailed:
-    """The connection asked for by ``commands.Connect`` could not be had.
+    """The connection asked for by ``commands.Connect`` could not be opened.
 
     ``reason`` is a short word for logs: ``refused``, ``connect-timeout``,
     ``unreachable``, ``tls`` or ``limit``; ``detail`` a sentence for an administrator.
@@ -93,7 +93,7 @@ class TableChanged:
 
 
 class BindingsSaved:
-    """What ``commands.SaveBindings`` asked for is durable; its tickets in order."""
+    """What ``commands.SaveBindings`` asked for is saved; the tickets are in order."""
 
     __slots__ = ("tickets",)
 
@@ -102,7 +102,7 @@ class BindingsSaved:
 
 
 class BindingsNotSaved:
-    """What ``commands.SaveBindings`` asked for could not be done: nothing of it was."""
+    """Nothing of what ``commands.SaveBindings`` asked for could be saved."""
 
     __slots__ = ("reason", "tickets")
 
@@ -112,10 +112,10 @@ class BindingsNotSaved:
 
 
 class LocationLoaded:
-    """What the store holds of bindings and users: at the start, and when it cannot
-    tell any more what has changed.
+    """All bindings and users of the store: at the start, and when the store can no
+    longer tell what has changed.
 
-    ``users`` maps a digest user name to HA1 by algorithm.
+    ``users`` maps a digest user name to its HA1 by algorithm.
     """
 
     __slots__ = ("bindings", "users")
@@ -139,7 +139,7 @@ class UriTold:
 
 
 class NodesChanged:
-    """The other nodes that are there now: number → SIP URI of its own address."""
+    """The other nodes that are alive now: number → SIP URI of the node."""
 
     __slots__ = ("nodes",)
 
@@ -148,7 +148,7 @@ class NodesChanged:
 
 
 class BindingsChanged:
-    """A sibling, or the store, tells what others have saved: bind it here as well."""
+    """A sibling or another node has saved these changes: bind them here as well."""
 
     __slots__ = ("changes",)
 
@@ -157,7 +157,7 @@ class BindingsChanged:
 
 
 class UsersChanged:
-    """Who may register with a password, all of them: HA1 by algorithm by name."""
+    """All users that may register with a password: name → HA1 by algorithm."""
 
     __slots__ = ("users",)
 
@@ -187,7 +187,7 @@ class LookedUp:
 
 
 class Overload:
-    """More comes in than we can serve, or (``is_on`` False) that is over."""
+    """More comes in than we can serve, or, with ``is_on`` False, no longer."""
 
     __slots__ = ("is_on",)
 
@@ -211,8 +211,10 @@ class FramingFailed:
 
 
 class SettingsChanged:
-    """A reload: these settings from now on.  Only what can change while we run does,
-    and keys have an event of their own."""
+    """A reload: use these settings from now on.
+
+    Only settings that can change while we run differ; keys have an event of their own.
+    """
 
     __slots__ = ("settings",)
 
@@ -238,8 +240,8 @@ class Draining:
 class ClockRead:
     """The wall clock is ``offset`` seconds ahead of the core's clock.
 
-    ``set_by`` is how far somebody has set it since the last reading, mostly 0: what
-    expires then keeps its time.
+    ``set_by`` is by how many seconds somebody has set it since the last reading, mostly
+    0; the ends of bindings then move with it (decision 45).
     """
 
     __slots__ = ("offset", "set_by")
@@ -265,7 +267,7 @@ class EjectionTold:
 
 
 class ProbeFailed:
-    """A probe found what a call would have met: it counts like a failed call."""
+    """A probe has failed as a call would have: it counts like a failed call."""
 
     __slots__ = ("key", "reason")
 
@@ -286,7 +288,7 @@ class EjectionProlonged:
 
 
 class EjectionEnded:
-    """Probes bring an ejected front end back, on trial."""
+    """Probes end the ejection of a front end; its earlier failures still count."""
 
     __slots__ = ("key", "reason")
 

@@ -1,9 +1,9 @@
-"""What follows a bug of ours: one request is answered 500, everything else goes on.
+"""After a bug of ours one request is answered 500, and everything else goes on.
 
-Every way into the core, and every loop over several requests, leads through here when
-something raises.  A guard ends what the failed step may have left half done: its
-server transaction, its search and whatever waits for it, and it tells the shell once.
-It trusts nothing: what fails again is ended without an answer.
+Every way into the core, and every loop over several requests, calls a guard when
+something raises (decision 23).  The guard ends what the failed step may have left half
+done: the server transaction, the search and whatever waits for it.  It tells the shell
+once.  When the ending fails as well, the request ends without an answer.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _CREDENTIALS: Final = ("authorization", "proxy-authorization")
 
 
 class Guard:
-    """Ends what failed; ``count`` is how often that was a bug of ours.
+    """Ends what failed; ``count`` is how many bugs have been met.
 
-    ``out`` takes commands.  No method raises, whatever it meets.
+    ``out`` takes commands.  No method raises.
     """
 
     __slots__ = ("_out", "count", "refusals")
@@ -46,7 +46,7 @@ class Guard:
     # -- what can fail -------------------------------------------------------------
 
     def message(self, flow: Flow, data: bytes, error: Exception) -> None:
-        """A message that has no transaction yet: answered once, and forgotten."""
+        """A message without a transaction has failed: answer once, and forget it."""
         self.report("message.failed", error, data, flow)
         with suppress(Exception):
             request = parse_message(data, stream=flow.reliable)
@@ -61,7 +61,7 @@ class Guard:
         error: Exception,
         now: float,
     ) -> None:
-        """A request that has its server transaction, and perhaps a search."""
+        """A request with a server transaction, and perhaps a search, has failed."""
         if not isinstance(error, MalformedMessage):
             self.report("message.failed", error, _bytes_of(request), flow)
         user = server.user
@@ -78,7 +78,8 @@ class Guard:
         error: Exception,
         now: float,
     ) -> None:
-        """A response; a 2xx to INVITE goes back all the same: there is a call now."""
+        """A response has failed.  A 2xx goes back all the same: after one to INVITE the
+        callee believes that there is a call."""
         self.report("message.failed", error, data, flow)
         user = transaction.user
         server = None
@@ -95,7 +96,8 @@ class Guard:
         self.end_user(user, error, now)
 
     def timer(self, owner: object, name: str, error: Exception, now: float) -> None:
-        """A timer, or the end of a connection, of a transaction or a search."""
+        """A timer of a transaction or a search has failed, or the end of its
+        connection."""
         if isinstance(owner, ResponseContext):
             self.search(owner, error, now)
             return
@@ -109,14 +111,14 @@ class Guard:
             self.end_user(user, error, now)
 
     def search(self, search: ResponseContext, error: Exception, now: float) -> None:
-        """A search that was being woken."""
+        """A search has failed when it was to go on."""
         request = search.candidates.request
         head = b"" if request is None else _bytes_of(request)
         self.report("search.failed", error, head, search.candidates.flow)
         self.end_user(search, error, now)
 
     def event(self, event: object, error: Exception) -> None:
-        """An event as a whole; the core ends whoever waited for it."""
+        """An event has failed as a whole; ``aftermath.py`` ends whatever waited."""
         self.report("event.failed", error, type(event).__name__.encode())
 
     # -- what is done about it -------------------------------------------------------
@@ -124,10 +126,10 @@ class Guard:
     def report(
         self, what: str, error: Exception, data: bytes = b"", flow: Flow | None = None
     ) -> None:
-        """Have it told: the error, and the head of the message that met it."""
+        """Tell the shell of the error, with the head of the message that met it."""
         self.count += 1
         head = b""
-        with suppress(Exception):  # what cannot be masked is not shown
+        with suppress(Exception):  # a head that cannot be masked is not shown
             head = _head_of(data)
         self._out.append(commands.NoteFault(what, error, head, flow))
 
@@ -139,7 +141,7 @@ class Guard:
         error: Exception,
         now: float,
     ) -> None:
-        """Give the request its final answer, if it has none; else end it without."""
+        """Give the request a final answer if it has none; end it if that fails."""
         if server.state not in ("trying", "proceeding"):
             return
         refusal = Refusal(500)

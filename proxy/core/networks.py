@@ -10,7 +10,8 @@ _HOSTS_KEPT: Final = 10_000
 
 
 class Networks:
-    """Answers are kept: the same addresses come back, and there are not many."""
+    """A set of networks; it remembers its answers, because the same addresses ask again
+    and again."""
 
     __slots__ = ("_known", "_networks")
 
@@ -33,10 +34,11 @@ class Networks:
 
 
 def source_of(host: str) -> str:
-    """Who an address is, as far as it tells: a host of IPv6 has its whole /64."""
+    """What counts as one source: an IPv4 address, or a /64, all of whose addresses one
+    IPv6 host can use."""
     return network_of(host) if ":" in host else host
 
 
 def site_of(host: str) -> str:
-    """The /48 of an IPv6 address: what one customer has at most (RFC 6177)."""
+    """The /48 of an IPv6 address: the most that one customer gets (RFC 6177)."""
     return f"{int(IPv6Address(host.partition('%')[0])) >> 80:x}::/48"

@@ -1,7 +1,8 @@
-"""The proxy core: dispatch only.
+"""The proxy core: it joins the parts and gives each event to the right one.
 
 ``handle(event, now)`` takes what happened and returns what shall be done.  The rules
-live next door: validation, routes, targets, next_hops, forwarder, response_context.
+are elsewhere: ``requests.py`` and ``validation.py``, ``routing/``, ``forwarding/``,
+``dialogs/``, ``registrar/`` and ``first_hop/``.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ from proxy.transaction.timers import Timers
 class ProxyCore:
     """A stateful, record-routing proxy without sockets, clock or logs.
 
-    ``cached`` is the resolver's memory: a look-up that never waits.  ``siblings`` are
-    the other workers of this node, if any.  Counters are plain integers that telemetry
-    reads.
+    ``cached`` looks a name up in the resolver's memory and never waits.  ``siblings``
+    are the other workers of this node, if any.  Telemetry reads the counters, which are
+    plain integers.
     """
 
     def __init__(
@@ -117,9 +118,10 @@ class ProxyCore:
     # -- the shell's side --------------------------------------------------------
 
     def handle(self, event: events.Event, now: float) -> list[commands.Command]:
-        """Take one event; returns commands in the order they shall be carried out.
+        """Take one event; returns the commands in the order to carry them out.
 
-        Never raises: what fails is answered and told by the guard.
+        Never raises: when something fails, the guard answers and reports it (decision
+        23).
         """
         try:
             self._happened(event, now)
@@ -187,7 +189,8 @@ class ProxyCore:
                     self.registrar.handle(event, now)
 
     def _use(self, settings: CoreSettings) -> None:
-        """Go on with what a reload may change; the keys stay."""
+        """Use these settings from now on, but keep the keys: they have their own
+        event."""
         settings = replace(settings, keys=self.settings.keys)
         self.settings = self.forwarder.settings = self.requests.settings = settings
         attempts = self.forwarder.attempts = settings.attempts
@@ -195,7 +198,8 @@ class ProxyCore:
         self.first_hop.affinity.timeout = attempts.connect
 
     def _note_resolution(self, lookup: Lookup, resolution: Resolution) -> None:
-        """Those who wait for it go on, whatever it is that fails here."""
+        """Note an answer of DNS.  If that fails, the requests that wait for it must go
+        on all the same."""
         try:
             self.next_hops.note(lookup, resolution)
         except Exception as error:
@@ -212,12 +216,13 @@ class ProxyCore:
         return self.timers.deadline()
 
     def expire(self, now: float) -> list[commands.Command]:
-        """Fire the timers that are due; never raises either."""
+        """Fire the timers that are due; like ``handle`` it never raises."""
         self.timers.fire(now)
         return self.take_commands()
 
     def send(self, flow: Flow, data: bytes) -> None:
-        """Queue bytes for a flow, unless they would make us somebody's loudspeaker."""
+        """Queue bytes for a flow, unless that would send a stranger's address more than
+        it may get (decision 86)."""
         if flow.is_proven or self.budget.may_say(flow, data):
             self._out.append(commands.Send(flow, data))
 
@@ -253,5 +258,5 @@ class ProxyCore:
             self.malformed_received += 1
             self.refusals.unreadable(error, flow)
         except MalformedMessage:
-            # A broken response, or a request without a way back: nobody to answer.
+            # A broken response, or a request without a usable Via: nobody can be told.
             self.malformed_received += 1

@@ -1,7 +1,7 @@
-"""Every request that comes in, from its transaction to its targets.
+"""Takes every request that comes in, from its transaction to its targets.
 
-In the order of the RFC: the transaction (section 17.2.3), validation (section 16.3),
-routes (16.4), targets (16.5), and then the search (16.6), which is
+The steps are those of RFC 3261, in its order: the transaction (section 17.2.3),
+validation (16.3), routes (16.4), targets (16.5), and then the search (16.6), which is
 ``forwarding/response_context.py``.
 """
 
@@ -51,7 +51,8 @@ _OTHER: Final = b"other"
 class Requests:
     """Takes requests, and counts them for telemetry.
 
-    ``settings`` may be replaced at any time.  While ``is_draining`` nothing new begins.
+    ``settings`` may be replaced at any time.  While ``is_draining`` is set, requests
+    that begin something are refused.
     """
 
     __slots__ = (
@@ -115,18 +116,18 @@ class Requests:
             *(guard, settings.source),
         )
         self.is_draining = False
-        # Other methods share one counter: a stranger must not make us keep names.
+        # Other methods share one counter: strangers could make up any number of names.
         self._counts = {method: Counted() for method in (*COUNTED_METHODS, _OTHER)}
 
     @property
     def by_method(self) -> dict[bytes, int]:
-        """How many have come, by method."""
+        """How many requests have come, by method."""
         return {method: count.n for method, count in self._counts.items()}
 
     def take(self, request: Request, flow: Flow, now: float) -> None:
         """One request: to its transaction, to a sibling, or validated and routed.
 
-        Raises UnreadableRequest for one that has no transaction and wants an answer.
+        Raises UnreadableRequest for one that must be answered without a transaction.
         """
         method = request.method
         self._count(method)
@@ -134,28 +135,28 @@ class Requests:
             request.via = via = request.top_via()
             key = server_key(request)
         except MalformedMessage as error:
-            # Without a key there is no transaction; answer once and forget.
+            # Without a key there is no transaction: whoever called us answers once.
             raise UnreadableRequest(request, error.reason, error.status) from None
-        # Section 17.2.3 before section 16.3: a repetition costs a look-up and no more.
+        # Section 17.2.3 before section 16.3: a repetition then costs only a look-up.
         layer = self._transactions
         known, answer = layer.servers.get(key), layer.answers.get(key)
         if known is not None:
             if layer.absorb(known, request, now):
                 return
         elif answer is not None:
-            if method != b"ACK":  # that of a 2xx is a request of its own
+            if method != b"ACK":  # the ACK of a 2xx is a request of its own
                 layer.repeat(answer, stamp_via(request, via, flow, self._flows))
                 return
         elif self._handover is not None and self._handover.request(request, flow, key):
             return
-        # Section 18.2.1: before anybody reads the Via, or copies it into an answer.
+        # Section 18.2.1: first of all, because answers copy the Via.
         reply_flow = stamp_via(request, via, flow, self._flows)
         if "alias" in via.parameters and flow.peer_names:
             note_alias(via, flow, self._flows)
         refusal = self.validate(request)
         if method in UNANSWERED:
-            # ACK (section 13.2.2.4) and BENOTIFY ([MS-SIP]) get no response: nobody
-            # can be told what is wrong with one.
+            # ACK (section 17) and BENOTIFY ([MS-SIP]) get no response, so a broken one
+            # is dropped without a word.
             if refusal is None and not self._refusals.is_acknowledged(request, key):
                 self._relay(request, flow, now)
             return
@@ -164,7 +165,7 @@ class Requests:
             return
         if self._overload.refuses(request, reply_flow):
             return
-        # A transaction from here on: all that is refused above cost us no memory.
+        # From here on there is a transaction; what was refused above cost no memory.
         if not self._has_room(flow, request.size):
             self._refusals.no_room(request, flow, reply_flow, refusal)
             return
@@ -181,7 +182,7 @@ class Requests:
                 self._route(request, flow, server, key, now)
             else:
                 self._refusals.answer(request, flow, server, refusal, now)
-        except Exception as bug:  # mypyc: a name of its own, it has another type
+        except Exception as bug:  # not ``error``: mypyc gives a name one type only
             self._guard.request(request, flow, server, bug, now)
 
     def _count(self, method: bytes) -> None:
@@ -193,21 +194,21 @@ class Requests:
             self.cancels.note(method)
 
     def validate(self, request: Request) -> Refusal | None:
-        """Section 16.3: what every element refuses, and what a proxy does."""
+        """Section 16.3: what every element refuses, and what only a proxy refuses."""
         refusal = check_request(request, self.settings.limits)
         if refusal is not None:
             return refusal
         refusal = check_forwarding(request)
         if refusal is None and self._branches.is_looping(request):
             refusal = Refusal(482)
-        # What only a proxy refuses does not hold for what ends here (section 11: an
-        # OPTIONS with Max-Forwards 0 asks whoever it has reached).
+        # What only a proxy refuses does not count for a request to ourselves: an
+        # OPTIONS with Max-Forwards 0 asks the server that it has reached (section 11).
         if refusal is not None and self._is_for_us(request):
             return None
         return refusal
 
     def _is_for_us(self, request: Request) -> bool:
-        """True for what we answer ourselves, and do not forward."""
+        """True for a request that we answer ourselves and do not forward."""
         if request.method == b"CANCEL":  # section 16.10
             return True
         try:
@@ -232,7 +233,8 @@ class Requests:
         key: bytes,
         now: float,
     ) -> None:
-        """To the registrar, to its targets, or to whoever may know some."""
+        """Give a request to the registrar, to its targets, to a sibling that may know
+        more, or to a look-up in the store."""
         handover = self._handover
         is_second_look = handover is not None and handover.siblings.has_waited(key)
         routes = read_routes(request, self._identity, self._tokens)
@@ -259,7 +261,7 @@ class Requests:
             and handover.again(_status_of(decision), request, flow, key)
         ):
             self._transactions.forget_server(server)
-        elif is_asking:  # the siblings have been heard, and nobody else is there
+        elif is_asking:  # the siblings have been asked, and there is no shared store
             known = self._router.decide(request, routes, flow, now, ())
             self.decided(request, routes, flow, server, known, now)
         elif isinstance(decision, Ask):
@@ -276,11 +278,12 @@ class Requests:
         decision: Decision,
         now: float,
     ) -> None:
-        """Go on with a request now that it is known where to."""
+        """Go on with a request whose targets, or whose refusal, are known."""
         if isinstance(decision, list):
             self._start(request, routes, flow, server, decision, now)
         elif isinstance(decision, Refusal):
-            # Who refused?  Asked once more, so that no other request pays for it.
+            # Decide once more to learn which rule refused it: only refused requests pay
+            # for these notes.
             notes: list[str] = []
             self._router.decide(request, routes, flow, now, (), notes)
             by = decided_by(notes)
@@ -296,8 +299,8 @@ class Requests:
         now: float,
     ) -> None:
         if request.method == b"INVITE":
-            # Section 17.2.1 allows 200 ms, to spare the 100 where the callee is quick.
-            # At once costs no timer, and the client stops repeating it.
+            # Section 17.2.1 lets us wait 200 ms, in case the callee answers first.  To
+            # send the 100 at once needs no timer, and the client stops repeating.
             server.respond(100, reply(request, 100), now)
         elif request.method == b"INFO":
             learned = learn(self._router, request, routes, flow, targets[0], now)
@@ -325,5 +328,6 @@ class Requests:
 
 
 def _status_of(decision: Decision) -> int:
-    """What siblings are asked about: not knowing whose an address is, is a 404."""
+    """The status by which siblings decide; an address that only the store may know
+    counts as a 404."""
     return decision.status if isinstance(decision, Refusal) else _NOBODY

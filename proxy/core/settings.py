@@ -18,13 +18,14 @@ class PoolCodes:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The one budget of a request, seconds (decision 3).
+    """How long a request may take, in seconds (decision 3).
 
     ``connect``: until a stream connection exists.  ``silence``: until anything at all
-    comes back, ``first_answer``: until anything but 100 Trying does, both as long as
-    another front end is left.  ``total``: the whole search.  ``failover_codes``: final
-    statuses after which the next front end is tried; ``of_pools`` has those pools, in
-    lower case, that have codes of their own.
+    comes back.  ``first_answer``: until anything but 100 Trying comes back; both count
+    only while another front end is left.  ``total``: the whole search.
+
+    ``failover_codes`` are the final statuses after which the next front end is tried;
+    ``of_pools`` has the pools, in lower case, that have codes of their own.
     """
 
     connect: float = 2.0
@@ -49,9 +50,9 @@ class Attempts:
 class RegistrarSettings:
     """Who may register and for how long.
 
-    ``realm`` is what a digest challenge names; a user name without domain belongs to
-    ``domain``.  ``algorithms`` are offered in this order.  REGISTER from a trusted
-    network needs no credentials.  Expiry in seconds (RFC 3261 section 10.3 item 6).
+    ``realm`` is what a digest challenge names.  A user name without a domain belongs to
+    ``domain``.  ``algorithms`` are offered in this order.  A REGISTER from a trusted
+    network needs no credentials.  Expiry is in seconds (RFC 3261 section 10.3 item 7).
     """
 
     realm: str
@@ -68,15 +69,15 @@ class RegistrarSettings:
 class CoreSettings:
     """Settings of one proxy.
 
-    ``domains`` are the SIP domains served, lower case.  ``default_route`` is the URI
-    of the next hop for all that is not ours, or None: refuse.  ``local_addresses``
-    are numeric addresses that a wildcard listener answers on.  ``source`` names us in
-    ms-diagnostics.  ``keys`` sign flow tokens; the first signs, all verify.
-    ``memory`` is how many bytes may be held for requests and answers.  Without
-    ``registrar`` a REGISTER is a request like any other.  ``node_address`` is where
-    other nodes reach this one.  ``trusted_networks`` may say who is calling (RFC 3325).
-    ``asks_store``: a request for an address that memory
-    does not know waits for a look-up in the store.
+    ``domains`` are the SIP domains served, in lower case.  ``default_route`` is the URI
+    of the next hop for requests that no other rule takes; None refuses them.
+    ``local_addresses`` are the numeric addresses that a wildcard listener answers on.
+    ``source`` names us in ms-diagnostics.  Of ``keys`` the first signs flow tokens, and
+    all verify.  ``memory`` is how many bytes may be held for requests and answers.
+    Without ``registrar`` a REGISTER is a request like any other.  ``node_address`` is
+    where other nodes reach this one.  ``trusted_networks`` may say who is calling (RFC
+    3325).  With ``asks_store`` a request for an address that memory does not know waits
+    for a look-up in the store.
     """
 
     domains: frozenset[str] = frozenset()

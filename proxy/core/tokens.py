@@ -1,18 +1,18 @@
-"""Tokens: what we write into the user part of a URI so that later requests find their
-way without a memory of ours (RFC 5626 section 5.2 style).
+"""Tokens: what we write into the user part of a URI, so that later requests find their
+way and we need no memory of dialogs (as in RFC 5626 section 5.2; decision 5).
 
-A token names one place and one purpose, and both are signed.  One that is made to reach
-a client's Contact opens no dialog, and the one that leads a callee to its caller leads
-nobody to the callee.  Which purposes there are:
+A token names one place and one purpose, and both are signed.  A token for a client's
+Contact opens no dialog, and the token that leads a callee to its caller leads nobody to
+the callee.  The purposes are:
 
 * ``FLOW``: the way back of a binding.  Other nodes and the store see it, nobody else.
-* ``CONTACT``: stands for the Contact of a first-hop client (``contacts.py``).
+* ``CONTACT``: stands for a first-hop client's Contact (``first_hop/contact_token.py``).
 * ``TO_CALLER``: in the Record-Route that the callee gets.
 * ``TO_CALLEE``: in the Record-Route that the caller gets.
 * ``PROBE``: in the Route of a chat probe of our own; it names one front end of a pool.
 
-Those of a dialog name its next hop as well (``next_hop``), and that of a probe names
-the pool, by a keyed mark: a name may be long, and only we need to recognise it.
+A token of a dialog also names the next hop, and that of a probe its pool.  A keyed mark
+stands for the name, because a name may be long, and only we have to recognise it.
 """
 
 import hmac
@@ -52,7 +52,7 @@ _TRANSPORTS: Final[tuple[Transport, ...]] = ("udp", "tcp", "tls")
 _HEAD: Final = struct.Struct("!BH6sQH")
 _DIALOG: Final = struct.Struct("!B6s")
 _PEER: Final = struct.Struct("!4sH")
-_MAC_SIZE: Final = 10  # bytes: short in a URI, and more than anybody guesses
+_MAC_SIZE: Final = 10  # bytes: short in a URI, and too many to guess
 NO_ENDPOINT: Final = bytes(6)
 NO_NAME: Final = bytes(6)
 _LONGEST_ROUTE: Final = 512  # bytes of a line that is remembered
@@ -60,20 +60,19 @@ _CACHED: Final = 16_384
 MIN_TOKEN: Final = 44
 """Characters of the shortest token (an IPv4 client)."""
 MAX_TOKEN: Final = 80
-"""More than the longest has: what is longer is neither read nor remembered."""
+"""Characters beyond those of any token; a longer text is neither read nor kept."""
 
 
 class FlowToken:
     """What a token says: an address, how to get there, and the endpoint's tag.
 
-    ``connection_id`` has the bits of the node and worker that the client is at.  The
-    rest is of the tokens of a dialog alone: ``way`` are DIRECT and CLIENT, ``name`` the
-    mark of the dialog's next hop, ``peer`` and ``peer_port`` the callee as we reached
-    it.  ``transport`` is the callee's, or that of the front end of a probe, whose
-    ``connection_id`` is the second after which it is worth nothing.  ``key`` is the
-    place of the key that signed.  ``named`` is the next hop whose mark ``name`` has
-    proven to be, and ``lookup`` the question for the token's own address, so that both
-    are worked out once.
+    ``connection_id`` has the bits of the node and the worker that the client is at.
+    Only tokens of a dialog have the rest: ``way`` (DIRECT and CLIENT), ``name`` (the
+    mark of the next hop), ``peer`` and ``peer_port`` (the callee as we reached it).
+    ``transport`` is the callee's, or that of a probe's front end; the ``connection_id``
+    of a probe is the second at which it expires.  ``key`` is the index of the key that
+    signed.  ``named`` (the next hop that ``name`` stands for) and ``lookup`` (the
+    question for the token's address) are worked out once.
     """
 
     __slots__ = (
@@ -144,7 +143,7 @@ _caller_marks: Final[dict[bytes, bytes]] = {}
 
 
 def caller_mark(from_tag: bytes | None) -> bytes:
-    """Eight hex digits that stand for the caller's tag, as old Record-Routes had it."""
+    """Eight hex digits for the caller's tag, as in old Record-Routes (decision 11)."""
     tag = from_tag or b""
     mark = _caller_marks.get(tag)
     if mark is None:
@@ -197,9 +196,9 @@ class TokenBox:
         self._listeners = {listener_mark(x): x for x in flows.listeners}
         self._opened: dict[bytes, FlowToken | None] = {}
         self._names: dict[tuple[int, str], bytes] = {}
-        # By whole lines of Route: the token in them, and how it is written there.
+        # By whole Route line: the token in it, and its text.
         self.routes: dict[bytes, tuple[FlowToken, bytes]] = {}
-        self.changes = 0  # of the keys: what was signed before is not used again
+        self.changes = 0  # how often the keys changed: caches of tokens watch it
 
     def use_keys(self, keys: tuple[bytes, ...]) -> None:
         """Sign with the first of these from now on, and accept them all."""
@@ -216,14 +215,14 @@ class TokenBox:
         return self._sign(self._head(FLOW, flow, endpoint_tag) + _packed(flow.host))
 
     def make_contact(self, flow: Flow) -> bytes:
-        """One that stands for the Contact of the client at the end of ``flow``."""
+        """A token for the Contact of the client at the end of ``flow``."""
         return self._sign(self._head(CONTACT, flow, NO_ENDPOINT) + _packed(flow.host))
 
     def towards_caller(
         self, flow: Flow, endpoint_tag: bytes, way: int, next_hop: str, peer: Flow
     ) -> bytes:
-        """For the callee at ``peer``: the caller is at the end of ``flow``, and its
-        side of the dialog begins at ``next_hop`` (empty: it did not say)."""
+        """The token for the callee at ``peer``: the caller is at the end of ``flow``,
+        and its side of the dialog begins at ``next_hop`` (empty: it did not say)."""
         return self._sign(
             self._head(TO_CALLER, flow, endpoint_tag)
             + _DIALOG.pack(way | _transport_bits(peer), self._name(0, next_hop))
@@ -234,11 +233,11 @@ class TokenBox:
     def towards_callee(
         self, flow: Flow, endpoint_tag: bytes, way: int, next_hop: str
     ) -> bytes:
-        """For the caller: the callee answered over ``flow``, and its side of the
-        dialog begins at ``next_hop``.
+        """The token for the caller: the callee answered over ``flow``, and its side of
+        the dialog begins at ``next_hop``.
 
-        A client is at the end of this very flow; any other callee at an address, which
-        every node of ours can reach.
+        A client can be reached only over this flow.  Any other callee has an address
+        that every node of ours can reach.
         """
         if way & CLIENT:
             head = self._head(TO_CALLEE, flow, endpoint_tag)
@@ -252,8 +251,8 @@ class TokenBox:
     def make_probe(
         self, pool: str, transport: Transport, host: str, port: int, until: float
     ) -> bytes:
-        """For a probe of our own: this one front end of ``pool``, until an instant of
-        the core's clock, which stands still for nobody and is this machine's alone."""
+        """The token for a probe of our own: this one front end of ``pool``, until an
+        instant of the core's clock.  That clock is this machine's alone."""
         way = _TRANSPORTS.index(transport) << _TRANSPORT_AT
         return self._sign(
             _HEAD.pack(PROBE, 0, NO_ENDPOINT, int(until) + 1, port)
@@ -275,7 +274,8 @@ class TokenBox:
         return urlsafe_b64encode(packed + mac).rstrip(b"=")
 
     def _name(self, key: int, next_hop: str) -> bytes:
-        """The mark of a next hop under a key: nobody else can make a name fit one."""
+        """The mark of a next hop under a key; without it nobody can find a name that
+        has a given mark."""
         if not next_hop:
             return NO_NAME
         mark = self._names.get((key, next_hop))
@@ -303,7 +303,7 @@ class TokenBox:
         return token
 
     def keep_route(self, line: bytes, token: FlowToken, user: bytes) -> None:
-        """Remember what a line of Route says, unless it is uncommonly long."""
+        """Remember the token of a Route line, unless the line is very long."""
         if len(line) <= _LONGEST_ROUTE:
             if len(self.routes) >= _CACHED:
                 self.routes.clear()
@@ -314,7 +314,7 @@ class TokenBox:
             raw = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
         except ValueError:
             return None
-        # The decoder passes over what is not in its alphabet, "~" among it.
+        # The decoder skips characters that are not in its alphabet, "~" for example.
         if urlsafe_b64encode(raw).rstrip(b"=") != text or len(raw) <= _MAC_SIZE:
             return None
         packed, mac = raw[:-_MAC_SIZE], raw[-_MAC_SIZE:]
@@ -346,7 +346,7 @@ class TokenBox:
         listener = self._listeners.get(token.listener)
         if token.connection_id & COUNTED:
             flow = flows.stream_by_id(token.connection_id)
-            # A restart numbers connections anew: the address must agree too.
+            # After a restart numbers are given anew, so the address must agree too.
             if flow is not None and (flow.host, flow.port) == (token.host, token.port):
                 return flow
             if flows.elsewhere is None or listener is None:
@@ -360,7 +360,7 @@ class TokenBox:
 
 
 def _read(packed: bytes, key: int) -> FlowToken | None:
-    """What the signed bytes say; None for those of a version that we do not know."""
+    """What the signed bytes say; None for a form that this version does not know."""
     at = _HEAD.size
     if len(packed) <= at:
         return None

@@ -1,7 +1,7 @@
-"""What the core remembers of time and of front ends, as the shell tells of it.
+"""Takes the news that belong to no request.
 
-The wall clock, what has expired, and what siblings and probes found out about front
-ends: news that belongs to no request.
+They are the reading of the wall clock, the time to drop what has expired, and what
+siblings and probes have found out about front ends.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from proxy.pools.health import Ejection, HealthBook
 
 
 class Upkeep:
-    """Keeps health and location true.
+    """Keeps the health of front ends and the bindings up to date.
 
-    ``clock_set`` moves what is registered when somebody has set the clock, None without
-    a registrar.  Probes count like calls (``pools/probe_schedule.py``): the siblings
-    hear of what either changes.
+    ``clock_set`` moves the ends of bindings when somebody has set the clock; it is None
+    without a registrar.  Probes count like calls (``pools/probe_schedule.py``).  When
+    either changes the health of a front end, the siblings are told.
     """
 
     __slots__ = ("_health", "_location", "_out", "clock_set")
@@ -37,7 +37,7 @@ class Upkeep:
         health.on_change = self._tell
 
     def handle(self, event: events.UpkeepEvent, now: float) -> None:
-        """Take over one piece of news."""
+        """Take one of these events."""
         match event:
             case events.ClockRead():
                 self._clock_read(event, now)
@@ -53,7 +53,8 @@ class Upkeep:
                 self._health.end_ejection(event.key, event.reason, now)
 
     def _clock_read(self, event: events.ClockRead, now: float) -> None:
-        """A jump ends no registration: the contacts move, and the store hears of it."""
+        """When somebody has set the clock, move the ends of bindings, here and in the
+        store, so that the jump ends no registration (decision 45)."""
         if event.set_by and self.clock_set is not None:
             changes = self.clock_set(event.set_by, now)
             if changes:

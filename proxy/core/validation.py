@@ -1,6 +1,6 @@
-"""Request validation (RFC 3261 section 16.3), in the order the RFC gives.
+"""Request validation (RFC 3261 section 16.3), in the order of the RFC.
 
-``check_request`` and ``check_forwarding`` get a request and return a refusal or None.
+``check_request`` and ``check_forwarding`` return a refusal, or None.
 """
 
 from typing import Final, NamedTuple
@@ -13,8 +13,8 @@ from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
 
 PROXY_REQUIRE: Final = frozenset({"ms-benotify"})
-"""Option tags in Proxy-Require that need nothing of us.  Legacy clients put
-``ms-benotify`` on every SUBSCRIBE; BENOTIFY passes like any other method."""
+"""Option tags in Proxy-Require that ask nothing of us.  Legacy clients put
+``ms-benotify`` on every SUBSCRIBE, and we forward BENOTIFY like any other method."""
 
 ALLOW: Final = (
     b"Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE, NOTIFY, "
@@ -25,22 +25,23 @@ COUNTED_METHODS: Final = tuple(
     b"INVITE ACK BYE CANCEL OPTIONS REGISTER SUBSCRIBE NOTIFY BENOTIFY INFO UPDATE"
     b" MESSAGE REFER PRACK PUBLISH SERVICE".split()
 )
-"""Requests of these are counted one by one; others share a counter."""
+"""Each of these methods has a counter of its own; all others share one."""
 
 MAX_FORWARDS: Final = 255  # section 20.22: the largest that may be written
-_LEAST: Final = 6  # bytes of the shortest Route and its comma; a Via has more
+_LEAST: Final = 6  # bytes of the shortest Route value and its comma; a Via has more
 _HOPS: Final = {b"Max-Forwards: %d" % n: n for n in range(MAX_FORWARDS + 1)}
 
 
 SILENT: Final = 408
-"""Somebody had the INVITE and did not answer: of several failures this one is told."""
+"""The status when somebody got the INVITE and kept silent; of several failures of one
+search the caller is told this one."""
 
 
 class Refusal(NamedTuple):
     """Why a request is not processed: the response to send.
 
-    ``endpoint`` is the key of the retired endpoint that was dialled, for the ledger;
-    ``cause`` tells refusals of one status apart, for whoever counts them.
+    ``endpoint`` is the key of the retired endpoint that was dialled, for the ledger.
+    ``cause`` tells refusals of one status apart, for the counters.
     """
 
     status: int
@@ -51,25 +52,25 @@ class Refusal(NamedTuple):
 
 
 def check_request(request: Request, limits: MessageLimits) -> Refusal | None:
-    """What every element refuses (section 16.3 items 1 and 2); None: it may go on.
-
-    The top Via has been read.
+    """What every element refuses (section 16.3 items 1 and 2); None when the request
+    may go on.  The top Via has been read.
     """
     try:
         _check_syntax(request, limits)
     except MalformedMessage as error:
         return Refusal(error.status, error.reason)
     if request.method == b"NEGOTIATE":
-        # [MS-SIPCOMP]: of one connection, with Max-Forwards 0.  We do not compress.
+        # [MS-SIPCOMP]: NEGOTIATE asks for compression of this connection, and has
+        # Max-Forwards 0.  We do not compress.
         return Refusal(405, "Compression Not Offered", (ALLOW,))
     return None
 
 
 def check_forwarding(request: Request) -> Refusal | None:
-    """What only a proxy refuses (section 16.3 items 3 and 5; RFC 5393): a request that
-    is for us is answered, whatever these say.
+    """What only a proxy refuses (section 16.3 items 3 and 5; RFC 5393).
 
-    The loop check needs the core's branch.
+    A request for ourselves is answered all the same.  The loop check of item 4 is in
+    ``Branches.is_looping``, because it needs our own branches.
     """
     if request.hops == 0:
         return Refusal(483)
@@ -90,7 +91,7 @@ def _check_syntax(request: Request, limits: MessageLimits) -> None:
     if request.cseq()[1] != request.method:
         raise MalformedMessage("CSeq method does not match the request")
     index, lines = request.index, request.lines
-    # Section 16.3 item 3: a request without one may go on.
+    # Section 16.3 item 3: a request without Max-Forwards may go on.
     position = index.get("max-forwards")
     if position is not None:
         line = lines[position]
@@ -105,9 +106,10 @@ def _check_syntax(request: Request, limits: MessageLimits) -> None:
 
 
 def _check_counts(request: Request, limits: MessageLimits) -> None:
-    """Values count, and not the lines that hold them (RFC 3261 section 7.3.1).
+    """Limit the values of Via and Route, on however many lines (section 7.3.1).
 
-    Short lines, each the only one of its name, hold too few to be worth a count.
+    When no name stands twice and both lines are short, they cannot hold too many, and
+    nothing is counted.
     """
     index, lines = request.index, request.lines
     route = index.get("route", 0)
@@ -124,9 +126,10 @@ def _check_counts(request: Request, limits: MessageLimits) -> None:
 
 
 def has_more_values(request: Request, name: str, most: int) -> bool:
-    """Whether a field has more values than ``most``, on however many lines.
+    """Whether a header field has more values than ``most``, on however many lines.
 
-    Commas are counted first: nearly always there are too few of them.
+    Commas are counted first: nearly always there are too few, and no line has to be
+    split.
     """
     if name not in request.index:
         return False
@@ -146,13 +149,13 @@ def _read_hops(line: bytes) -> int:
 
 
 def _max_breadth(request: Request) -> int:
-    # RFC 5393 section 5.3.3: what says nothing readable is taken for the default.
+    # RFC 5393 section 5.3.3: an unreadable value counts as the default of 60.
     text = request.value("max-breadth") or b""
     return int(text) if text.isdigit() and len(text) < 10 else 60
 
 
 def _check_proxy_require(request: Request) -> Refusal | None:
-    # Section 8.2.2.3: it has no place in either, and nobody could refuse an ACK.
+    # Section 8.2.2.3: it has no place in CANCEL and ACK, and an ACK gets no answer.
     if request.method in (b"CANCEL", b"ACK"):
         return None
     return unsupported(request, "proxy-require", PROXY_REQUIRE)

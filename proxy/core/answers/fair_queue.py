@@ -1,7 +1,7 @@
-"""Messages that wait, each source in turn: who sends most waits longest.
+"""A queue of messages in which sources take turns: who sends most waits longest.
 
-One source can fill its own part and no more, and a source that is heard for the first
-time is served in the next round, however long the queue of another one is.
+A source can fill only its own part of the queue.  A new source is served in the next
+round, however much of another one waits.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from typing import Final
 from proxy.sip.flow import Account, Flow
 
 MOST_HELD: Final = 16 * 1024 * 1024
-"""Bytes of all together; who is not proven gets no more than half of them."""
+"""Bytes of all messages together; those of unproven sources get at most half of it."""
 MOST_OF_ONE: Final = 4 * 1024 * 1024
 """Bytes of one source, some 5,000 requests."""
 OVERHEAD: Final = 300
@@ -18,7 +18,7 @@ OVERHEAD: Final = 300
 
 
 class _Line:
-    """What waits of one source."""
+    """The messages of one source that wait."""
 
     __slots__ = ("held", "messages")
 
@@ -43,21 +43,21 @@ class FairQueue:
         return self._count
 
     def holds(self, data: bytes) -> bool:
-        """Whether this message stands in the queue: it was sent again."""
+        """Whether this message is in the queue already: its client has repeated it."""
         return data in self._known
 
     def has(self, source: Account) -> bool:
-        """Whether something of this source waits."""
+        """Whether a message of this source waits."""
         return source in self._lines
 
     def has_room(self, source: Account, flow: Flow) -> bool:
-        """Whether one more of this source may wait."""
+        """Whether one more message of this source may wait."""
         most = MOST_HELD if flow.is_proven or flow.reliable else MOST_HELD // 2
         line = self._lines.get(source)
         return self.held < most and (line is None or line.held < MOST_OF_ONE)
 
     def since(self, source: Account, now: float) -> float:
-        """When the first that waits of this source came; ``now`` if none does."""
+        """When the first waiting message of this source came; ``now`` if none waits."""
         line = self._lines.get(source)
         return now if line is None else line.messages[0][2]
 

@@ -1,7 +1,7 @@
-"""Answers that are held back for a moment, so that asking many questions takes long.
+"""Holds answers back for a moment, so that it takes long to ask many questions.
 
-At most ``MOST`` at a time: a stranger must not make us hold without limit, and what
-comes beyond that is answered at once.
+At most ``MOST`` answers at a time, because strangers must not make us hold without
+limit; further ones go at once.
 """
 
 from typing import Final
@@ -10,12 +10,13 @@ from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import Timers
 
 HOLD: Final = 2.0
-"""Seconds; short of what makes a client give up, long for whoever asks thousands."""
+"""Seconds: too short for a client to give up, and long for a source that asks
+thousands of times."""
 MOST: Final = 1_000
 
 
 class Later:
-    """Holds responses; ``held`` is how many there have been."""
+    """Holds responses; ``waiting`` is how many wait now, ``held`` how many ever did."""
 
     __slots__ = ("_timers", "held", "waiting")
 
@@ -27,7 +28,7 @@ class Later:
     def respond(
         self, server: ServerTransaction, status: int, data: bytes, now: float
     ) -> None:
-        """The same as ``server.respond``, a little later."""
+        """Call ``server.respond`` after ``HOLD`` seconds."""
         if self.waiting >= MOST:
             server.respond(status, data, now)
             return

@@ -1,11 +1,11 @@
-"""What waits, and what is refused, when more comes in than we can serve.
+"""What waits, and what is refused, when more comes in than we can serve (decision 113).
 
-New dialogs and new registrations wait better than those who have one: a request inside
-a dialog ends or refreshes something that both ends believe in.  So new ones are put
-into a queue as they came, unread, and what belongs to dialogs overtakes them; so do a
-few of sources of which nothing waits.  Only when the queue would be too long does a new
-one get 503 with a Retry-After (RFC 3261 section 21.5.4): a legacy client whose first
-INVITE fails does not try again.
+Requests that begin something can wait better than others: a request inside a dialog
+ends or refreshes something that both ends believe in.  So new dialogs and registrations
+wait in a queue, as they came and unread, and requests inside dialogs overtake them.  So
+do a few new ones of sources of which nothing waits.  A new request gets 503 with
+Retry-After (RFC 3261 section 21.5.4) only when it would wait too long, because a legacy
+client whose first INVITE fails does not try again.
 """
 
 from __future__ import annotations
@@ -28,34 +28,36 @@ PATIENCE: Final = 15.0
 PACE: Final = 0.02
 """Seconds between two looks at the queue; sockets are read in between."""
 SLICE: Final = 64
-"""So many of the queue go on at one look when the sockets are empty ..."""
+"""Requests of the queue that go on at one look while no socket is full."""
 EMPTYING: Final = 2.0
-"""... none for so many seconds after one was found full, because to read it is cheap
-and requests inside dialogs are in it ..."""
+"""Seconds after a socket was found full in which none go on: to read the socket is
+cheap, and it holds requests inside dialogs."""
 SLICE_BEHIND: Final = 1
 MOST_BEHIND: Final = 8
-"""... and then so many at first, one more with each look that comes in time, and half
-as many after one that came late: what keeps a socket full for longer is no crowd."""
+"""While a socket stays full for longer, ``SLICE_BEHIND`` go on at the first look, one
+more after each look that came in time, up to ``MOST_BEHIND``, and half as many after a
+late one."""
 LATE: Final = 3 * PACE
+"""Seconds between two looks from which on the second one was late."""
 AT_ONCE: Final = 2
-"""So many in ``PACE`` seconds need not wait, of sources of which nothing waits: one
-peer that floods us must not make everybody else wait as well."""
+"""New requests in ``PACE`` seconds that need not wait, from sources of which nothing
+waits: a peer that floods us must not make everybody else wait."""
 
 _OVERTAKES: Final = (b"ACK ", b"BYE ", b"INFO ", b"NOTIFY ", b"BENOTIFY ", b"SIP/")
 
 
 def come_back(rng: random.Random) -> Refusal:
-    """503 with a waiting time that differs from caller to caller.
+    """503 with a Retry-After that differs from caller to caller.
 
-    All who are refused in one moment would otherwise come back in one moment.
+    Otherwise all callers that are refused in one moment would come back in one moment.
     """
     return Refusal(503, "", (b"Retry-After: %d" % rng.randrange(5, 20),))
 
 
 def to_line(data: bytes) -> bytes:
-    """The first To line of a message that nobody has read yet; empty without one.
+    """The first To line of a message that has not been parsed; empty without one.
 
-    A look at the bytes that may be wrong: what is odd is taken for new, and waits.
+    This is a guess from the bytes.  A message in an odd form counts as new, and waits.
     """
     for name in (b"\nTo:", b"\nto:", b"\nt:", b"\nTo :", b"\nTO:", b"\nT:"):
         start = data.find(name)
@@ -79,8 +81,8 @@ def address_of(line: bytes) -> str:
 class Overload:
     """The queue of new requests; ``go_on`` takes a message as if it had just come.
 
-    ``is_on`` is the shell's word: a socket is never empty.  As long as some wait, those
-    that come later wait behind them; ``is_busy`` says that.
+    ``is_on`` is set while the shell reports a socket that is never empty.  ``is_busy``
+    is set as well while requests still wait, because later ones wait behind them.
     """
 
     __slots__ = (
@@ -141,10 +143,10 @@ class Overload:
         self._slice = SLICE_BEHIND
 
     def parks(self, flow: Flow, data: bytes, now: float) -> bool:
-        """Whether this message waits from now on; asked while ``is_busy``.
+        """Whether this message is put into the queue; asked while ``is_busy``.
 
-        One that is new and would wait too long is not parked, and refused by whoever
-        reads it: see ``refuses``.
+        A new request that would wait too long is not.  It is read, and ``refuses``
+        then refuses it.
         """
         self._is_refused = False
         if not self._is_new(data):
@@ -154,7 +156,7 @@ class Overload:
             return True
         source = self._budget.account(flow)
         if data.startswith(b"CANCEL "):
-            # It stays behind the INVITE that it means, if that waits.
+            # It must not overtake its INVITE, which may be in the queue.
             if not waiting.has(source):
                 return False
         elif self._passes(source, now):
@@ -171,7 +173,8 @@ class Overload:
         return True
 
     def _passes(self, source: Account, now: float) -> bool:
-        """Whether a new request goes on at once: few do, and of quiet sources."""
+        """Whether a new request goes on at once: a few do, of sources of which nothing
+        waits."""
         if self.waiting.has(source):
             return False
         if now - self._since >= PACE:
@@ -181,10 +184,10 @@ class Overload:
         return self._at_once >= 0
 
     def _is_new(self, data: bytes) -> bool:
-        """Whether nobody loses what they have when this has to wait.
+        """Whether a message begins something, and so may wait.
 
-        A request inside a dialog has a To tag (section 12.2); a REGISTER for an address
-        that has bindings refreshes or ends one (section 10.2.4).
+        A request inside a dialog has a To tag (section 12.2).  A REGISTER for an
+        address that has bindings refreshes or ends one (section 10.2.4).
         """
         if data.startswith(_OVERTAKES):
             return False
@@ -196,7 +199,7 @@ class Overload:
         return True
 
     def refuses(self, request: Request, reply_flow: Flow) -> bool:
-        """Whether this new request would wait too long; then it has been told."""
+        """Whether this new request would wait too long; answers it with 503 if so."""
         if not self._is_refused:
             return False
         self._is_refused = False
@@ -206,7 +209,7 @@ class Overload:
         return True
 
     def timer_fired(self, name: str, now: float) -> None:
-        """TimerOwner: the next of the queue."""
+        """TimerOwner: let the next requests of the queue go on."""
         waiting = self.waiting
         self._is_refused = False
         for _ in range(min(self._turn(now), len(waiting))):
@@ -220,8 +223,11 @@ class Overload:
         self.is_busy = self.is_on or len(waiting) > 0
 
     def _turn(self, now: float) -> int:
-        """How many go on at this look: a look that comes late says that they were too
-        many, whatever the processor is."""
+        """How many go on at this look.
+
+        When the look comes late, the last ones were too many for this processor,
+        whatever it is.
+        """
         late, self._looked_at = now - self._looked_at > LATE, now
         if not self.is_on:
             return SLICE

@@ -1,4 +1,4 @@
-"""Requests that are refused: answered once, counted, noted in the access log."""
+"""Refuses requests: answers them, counts them, and notes them for the access log."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _COME_BACK: Final = Refusal(503, "", (b"Retry-After: 10",))
 
 
 class Refusals:
-    """Says no, in the three ways there are.
+    """Refuses a request through its transaction, without one, or as unreadable.
 
-    ``send`` takes a flow and bytes, ``out`` commands; ``count`` is what has been
-    refused so far.  ``is_friend`` says whose mistakes are no scan: a server that sends
-    us whomever it does not know dials many addresses of nobody.
+    ``send`` takes a flow and bytes, ``out`` commands.  ``count`` is how many have been
+    refused.  ``is_friend`` says whose wrong addresses are no scan: a server may send us
+    every address that it does not know.
     """
 
     __slots__ = (
@@ -75,8 +75,9 @@ class Refusals:
         self._flows = flows
         self._send = send
         self._out = out
-        # INVITEs inside dialogs that were refused without a transaction: their To tag
-        # is the dialog's, so only this tells whose their ACK is.
+        # Keys of INVITEs inside dialogs that were refused without a transaction.  Their
+        # To tag is the other end's, so only the key tells that an ACK is for us
+        # (decision 26).
         self._forgotten: dict[int, None] = {}
         self.count = 0
 
@@ -89,7 +90,8 @@ class Refusals:
         now: float,
         rule: str = "",
     ) -> None:
-        """Refuse through the request's own transaction; ``rule`` is who said so."""
+        """Refuse through the transaction of the request; ``rule`` is the routing rule
+        that refused it, if one did."""
         self.count += refusal.status >= 300
         data = refuse(request, refusal, self._settings.source)
         if refusal.status == _NOBODY and self._is_scan(request, flow, now):
@@ -99,15 +101,16 @@ class Refusals:
         else:
             server.respond(refusal.status, data, now)
         endpoint = refusal.endpoint
-        # Ledgers count without access lines: who dials an endpoint, or what is none.
+        # Even without an access log the ledgers count calls to endpoints and to
+        # addresses that nobody serves.
         if endpoint or rule == NOWHERE or self._settings.log_access:
             self._note(request, flow, refusal.status, endpoint, rule)
 
     def _is_scan(self, request: Request, flow: Flow, now: float) -> bool:
-        """Whether this is one of many addresses of nobody that a stranger dials.
+        """Whether this is one of many unserved addresses that a stranger dials.
 
-        A legacy client that signs in subscribes to its whole contact list, whoever of
-        it is still there; that comes over a connection, as a scan hardly ever does.
+        A legacy client that signs in subscribes to its whole contact list, and some of
+        these people may be gone.  So a SUBSCRIBE over a connection does not count.
         """
         if has_to_tag(request) or self.is_friend(flow):
             return False
@@ -122,7 +125,7 @@ class Refusals:
     def no_room(
         self, request: Request, flow: Flow, reply_flow: Flow, refusal: Refusal | None
     ) -> None:
-        """Answer once and forget: a limit that costs a transaction limits nothing."""
+        """There is no room for a transaction, so refuse without one."""
         refusal = refusal or _COME_BACK
         self.count += 1
         self.once(reply_flow, request, refusal)
@@ -130,9 +133,10 @@ class Refusals:
             self._note(request, flow, refusal.status, "")
 
     def unreadable(self, error: UnreadableRequest, flow: Flow) -> None:
-        """Answer a broken request once; where even its Via is broken, to its source.
+        """Answer a broken request once; if its Via cannot be read, to its source.
 
-        Not when no answer could find its way: without a Via that can be copied.
+        Without Via lines that can be copied no answer would find its way, so there is
+        none.
         """
         vias = error.request.count("via")
         request = fit_to_copy(error.request)
@@ -145,10 +149,11 @@ class Refusals:
         self.once(reply_flow, request, Refusal(error.status, error.reason))
 
     def once(self, reply_flow: Flow, request: Request, refusal: Refusal) -> None:
-        """Answer once and forget: a limit that costs a transaction limits nothing."""
+        """Answer without a transaction: a limit would not limit anything if each
+        refusal cost one."""
         self._send(reply_flow, refuse(request, refusal, self._settings.source))
         if request.via is None:
-            return  # it could not be read, nor can that of an ACK to this
+            return  # the Via cannot be read, so that of the ACK could not be either
         if request.method == b"INVITE" and "to" in request.index:
             with suppress(MalformedMessage, KeyError):  # it may lack what a key needs
                 if not has_to_tag(request):
@@ -158,10 +163,10 @@ class Refusals:
                 self._forgotten[hash(server_key(request))] = None
 
     def is_acknowledged(self, request: Request, key: bytes) -> bool:
-        """True for an ACK of a response of our own: it ends here (section 8.2.7).
+        """True for the ACK of a response of our own, which ends here (section 8.2.7).
 
-        We may have answered without keeping a transaction.  Then the To tag is one that
-        only we make for this request, or its key is remembered.
+        We may have answered without a transaction.  Then the To tag is one that only we
+        can make for this request, or the key is remembered (decision 26).
         """
         if request.method != b"ACK":
             return False
@@ -171,7 +176,7 @@ class Refusals:
         return bool(self._forgotten) and hash(key) in self._forgotten
 
     def framing(self, event: events.FramingFailed) -> None:
-        """A stream lost its framing: answer what can be read, then close it."""
+        """A stream cannot be framed: answer what can be read of it, then close it."""
         try:
             parse_message(event.data, self._settings.limits, stream=True)
         except UnreadableRequest as error:

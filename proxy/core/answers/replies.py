@@ -1,6 +1,6 @@
-"""Responses of our own making (RFC 3261 section 8.2.6), with ms-diagnostics.
+"""Our own responses (RFC 3261 section 8.2.6), with ms-diagnostics.
 
-Everything that a response copies is copied as lines.
+Header fields of the request are copied as whole lines.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ REASONS: Final[dict[int, str]] = {
     513: "Message Too Large",
 }
 OUR_TAG: Final = b"wp"
-"""How the To tags of our own answers begin; whose ACK it is can be told by that."""
+"""How the To tags of our own answers begin, so that we know their ACK (decision 26)."""
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 # [MS-OCER] section 2.2.1: SIP stack 1000-1999, user services 4000-4999, applications
@@ -84,16 +84,17 @@ _BY_STATUS: Final[dict[int, str]] = {
     503: "unavailable",
     504: "unreachable",
 }
-"""What a refusal is called that names no cause of its own; else ``not routable``."""
+"""The key of DIAGNOSTICS for a refusal without a cause of its own; "not routable" for
+any other status (decision 55)."""
 _CHALLENGE: Final = 401
 
 
 def diagnostics(key: str, source: str, **pairs: str) -> bytes:
     """An ``ms-diagnostics`` line for one of ``DIAGNOSTICS``.
 
-    No pair may be called ``key`` or ``source``: the compiled build would mix them up.
     ``source`` is our FQDN; ``pairs`` are further name=value pairs, which the grammar
-    allows and administrators read in their traces.
+    allows and administrators read in their traces.  None of them may be called ``key``
+    or ``source``: mypyc would bind it to the positional parameter of that name.
     """
     number, reason = DIAGNOSTICS[key]
     text = f'ms-diagnostics: {number};source="{source}";reason="{reason}"'
@@ -108,9 +109,9 @@ def _quotable(text: str) -> str:
 
 
 def refuse(request: Request, refusal: Refusal, source: str) -> bytes:
-    """The response for a refusal: every failure of ours says what it is.
+    """The response for a refusal; every failure of ours carries ms-diagnostics.
 
-    A challenge is none (it asks for credentials), nor is a success.
+    A challenge does not, because it only asks for credentials, nor does a success.
     """
     status, reason, extra, _, _ = refusal
     if (
@@ -126,11 +127,11 @@ def refuse(request: Request, refusal: Refusal, source: str) -> bytes:
 
 
 def fit_to_copy(request: Request) -> Request:
-    """The request without the lines that would make our answer no SIP message.
+    """The request without the lines that would make our answer malformed.
 
-    A bare CR or LF, or another control character, is what the request was refused
-    for; copied, it would be ours, and with a forged source it would reach a stranger
-    who reads a line there that somebody else wrote (RFC 3261 section 25.1).
+    The request was refused for a bare CR or LF, or another control character (RFC 3261
+    section 25.1).  An answer must not copy it: with a forged source, the receiver could
+    take it for the end of a line, and read a header field that an attacker wrote.
     """
     lines, names = request.lines, request.names
     if is_visible(lines):
@@ -146,9 +147,10 @@ def fit_to_copy(request: Request) -> Request:
 
 
 def _is_fit(name: str, line: bytes) -> bool:
-    """A Via stays when all it has is a character that breaks no line: it leads back.
+    """Whether an answer may copy this line; lines that are never copied are not fit.
 
-    Of a logical line every CRLF is a fold.  What nobody copies need not be looked at.
+    A Via stays if its control characters cannot end a line, because the answer needs
+    it.  In a logical line every CRLF is a fold.
     """
     if name not in _COPIED:
         return False
@@ -159,11 +161,11 @@ def _is_fit(name: str, line: bytes) -> bool:
 
 
 def to_tag_for(request: Request) -> bytes:
-    """A To tag that is the same for every response of ours to one request, and can be
-    told from the request's ACK and CANCEL alone (sections 8.2.7 and 9.2).
+    """The To tag of our responses to a request, computed from the request alone.
 
-    Python's keyed hash: nobody outside can guess it, and all workers of a node, which
-    are forked, make the same one.
+    All of them have the same tag, and it can be computed from their ACK and CANCEL too
+    (sections 8.2.7 and 9.2; decision 26).  It is Python's keyed hash: nobody outside
+    can guess it, and all workers of a node, which are forked, make the same one.
     """
     via, index = request.via, request.index
     branch = via.branch if via is not None and via.has_magic_branch else None
@@ -203,7 +205,7 @@ def reply(
 
 
 def _has_tag(request: Request) -> bool:
-    """True when To has a tag, or cannot be read and must be left alone."""
+    """True when To has a tag, or cannot be read: no tag must be added then."""
     try:
         return request.to_tag() is not None
     except MalformedMessage:

@@ -1,4 +1,4 @@
-"""What a caller hears when nobody could be reached (RFC 3261 section 16.7)."""
+"""The answer when nobody could be reached (RFC 3261 section 16.7; decision 21)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def unreached(
 ) -> Refusal:
     """The answer for one target; ``cause`` is a key of ``replies.DIAGNOSTICS``.
 
-    480 when the client's own connection is gone or no contact can be reached, 408
-    for an INVITE that one of them had and did not answer (section 16.7 item 6; no
-    other request may get a 408, RFC 4320), 481 inside a dialog (a legacy client
-    then starts over at once, which is the kindest way out of a dialog whose front
-    end has died), 504 otherwise.
+    It is 480 when a client's connection is gone or no contact can be reached, and 408
+    for an INVITE that a contact got and did not answer (section 16.7 item 6; RFC 4320
+    forbids a 408 for any other method).  It is 481 inside a dialog, at which a legacy
+    client starts over at once; with any other status it would stay in a dialog whose
+    front end has died.  It is 504 otherwise.
     """
     if target.rule in ("client", "contact", "binding"):
         if detail == "timeout" and is_invite:

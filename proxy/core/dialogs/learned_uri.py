@@ -1,4 +1,4 @@
-"""What the proxy reads inside dialogs: the one reply that names a service URI.
+"""Learns the service URI from the one body that the proxy reads inside dialogs.
 
 The lookup server answers ``cmd:requri`` with an INFO whose XCCOS body carries
 ``rpl:requri`` and, in ``uib``, the URI that the client will INVITE next.
@@ -32,10 +32,9 @@ _URI: Final = re.compile(rb"<uib\s[^<>]*?\buri\s*=\s*[\"']([^\"']{1,1024})[\"']"
 
 
 def learned_uri(body: bytes, domains: frozenset[str]) -> str | None:
-    """The URI handed out in ``rpl:requri``, if it lies in a domain that we serve.
+    """The URI handed out in ``rpl:requri``, if it is in a domain that we serve.
 
-    A URI elsewhere needs no learning (it names its own host), and one that nobody
-    could dial through us must not be learned.
+    A URI in another domain names its own host, so it need not be learned.
     """
     match = _URI.search(body)
     if match is None:
@@ -53,8 +52,11 @@ def learned_uri(body: bytes, domains: frozenset[str]) -> str | None:
 
 
 def _is_front_end(token: FlowToken, flow: Flow) -> bool:
-    """True for the front end that the dialog is with, over the transport it has: the
-    address of a datagram is easy to forge, so its port counts as well."""
+    """True for the front end of the dialog, over the dialog's transport (decision 10).
+
+    The source address of a datagram is easy to forge, so over UDP the port must agree
+    too.
+    """
     return (
         token.purpose == TO_CALLER
         and host_mark(flow.host) == token.peer
@@ -71,10 +73,10 @@ def learn(
     target: Target,
     now: float,
 ) -> LearnUri | RefuseUri | None:
-    """``rpl:requri`` from a pool inside a dialog of an endpoint.
+    """Learn from an ``rpl:requri`` that a pool sends inside a dialog of an endpoint.
 
-    The client INVITEs the URI within milliseconds, so it counts from now on; the
-    store follows.
+    The client INVITEs the URI within milliseconds, so the router knows it at once, and
+    the shell saves it afterwards.
     """
     if target.rule != "client" or b"rpl:requri" not in request.body:
         return None
@@ -88,7 +90,7 @@ def learn(
         return None
     reason = why_not(router, parse_uri(uri.encode()).key, endpoint.key, pool, now)
     if reason == "endpoint":
-        return None  # the lookup server names itself: nothing is asked of us
+        return None  # the lookup server names its own address, which we know
     if reason:
         router.uris_refused += 1
         return RefuseUri(uri, pool, endpoint.key, reason)
@@ -98,9 +100,10 @@ def learn(
 
 
 def why_not(router: Router, key: str, endpoint_key: str, pool: str, now: float) -> str:
-    """Whose ``user@host`` this is already, a key of REFUSALS; empty: it may be learned.
+    """Why a URI must not be learned, a key of REFUSALS; empty when it may.
 
-    What an operator or a user has said comes before what a server says.
+    What an operator or a user has set up counts more than what a server says (decision
+    10).
     """
     table = router.table
     if key in table.endpoints:

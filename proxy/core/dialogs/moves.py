@@ -1,11 +1,11 @@
-"""A callee that moves: its new place is marked in the Contact that names it.
+"""A callee that moves: we mark its new place in the Contact that names it (decision 8).
 
 A target refresh (RFC 3261 section 12.2) changes the remote target of a dialog and not
-its route set, so what the caller sends next names a place that its Route token does
-not know.  A caller may be anybody and is not believed.  So we put a token into the
-callee's new Contact, as the parameter ``wp`` of its URI; it comes back in the
-Request-URI, where it is taken off again.  Contact is not among the signed fields, and
-it is left alone as long as the callee is where it was.
+its route set.  So the next request of the caller names a place that its Route token
+does not know.  A caller may be anybody, so we do not believe it.  Instead we put a
+token into the callee's new Contact, as the parameter ``wp`` of its URI.  It comes back
+in the Request-URI, where we take it off again.  Contact is not among the signed fields,
+and we leave it alone as long as the callee has not moved.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ _IN_DIALOGS: Final = frozenset(
     b"ACK BYE INFO INVITE MESSAGE NOTIFY BENOTIFY OPTIONS PRACK REFER SUBSCRIBE"
     b" UPDATE SERVICE".split()
 )
-"""What a callee may send to a place that only itself names."""
+"""Methods that a callee may send to a place that only the callee has named."""
 
 
 def is_callee(router: Router, request: Request, token: FlowToken, flow: Flow) -> bool:
-    """True for the other end of this dialog, or a server of its pool.
+    """True when a request comes from the callee of its dialog, or a server of its pool.
 
-    Not for a client of a first-hop listener, which may be anybody: who registers with
-    us can have any Contact called anyhow, and a pool or a default route is ours.
+    A client of a first-hop listener does not count, because it may be anybody.  Other
+    callees gain nothing by it (decision 7): we call any Contact that a user registers,
+    and pools and the default route are the operator's own.
     """
     if token.way & CLIENT or request.method not in _IN_DIALOGS:
         return False
@@ -59,7 +60,7 @@ def is_callee(router: Router, request: Request, token: FlowToken, flow: Flow) ->
 
 
 def is_at(token: FlowToken, uri: SipUri) -> bool:
-    """True for the very address that answered, over the same transport."""
+    """True for the address that answered, over the same transport."""
     transport = uri.transport
     port = uri.port or DEFAULT_PORT[token.transport]
     return (uri.target_host, port) == (token.host, token.port) and (
@@ -70,9 +71,9 @@ def is_at(token: FlowToken, uri: SipUri) -> bool:
 def take_off(
     router: Router, routes: RouteSet, uri: SipUri, token: FlowToken
 ) -> tuple[SipUri, FlowToken]:
-    """The Request-URI without our mark, and the token that leads to who wrote it.
+    """The Request-URI without our mark, and the token in the mark.
 
-    Without a mark, or with a forged one, both are what they were.
+    Without a mark, or with a forged one, both are returned as they were.
     """
     text = uri.parameters.get(PARAMETER)
     moved = router.tokens.open(text) if text else None
@@ -108,8 +109,10 @@ def mark_request(
 
 
 class Refresh:
-    """What the answers to a caller's request need, which may name a new place of the
-    callee.  ``sent`` is the Request-URI that the callee got."""
+    """Marks the answers to a caller's request: the callee may name a new place there.
+
+    ``sent`` is the Request-URI that the callee got.
+    """
 
     __slots__ = ("router", "sent", "token")
 
@@ -147,7 +150,8 @@ class Refresh:
 def refresh_of(
     router: Router, request: Request, routes: RouteSet, request_uri: bytes
 ) -> Refresh | None:
-    """Whether the answers to a request of the caller may move the callee."""
+    """The marker for the answers to a request of the caller; None when they cannot move
+    the callee."""
     token = routes.token
     if (
         token is None
@@ -167,7 +171,7 @@ def _read(value: bytes | None) -> RemoteTarget | None:
 
 
 def _is_known(router: Router, uri: SipUri) -> bool:
-    """Whether everybody may name this place inside a dialog."""
+    """Whether a request inside a dialog may name this place without a mark."""
     identity = router.identity
     return (
         uri.host in identity.domains

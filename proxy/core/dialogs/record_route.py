@@ -1,12 +1,12 @@
 """Our Record-Route: one entry that says a different thing to each end of a dialog.
 
-In the request, which the callee reads, it leads to the caller.  In the answer, which
-the caller reads, the same entry is written over and leads to the callee that answered
-(RFC 3261 section 16.6 item 4, section 16.7: a proxy may edit its own value).  So each
-end can reach the other one and nobody else, and no dialog is kept in memory.
+In the request, which the callee reads, it leads to the caller.  In the answer, for the
+caller, we write over it, so that it leads to the callee that answered (RFC 3261
+sections 16.6 item 4 and 16.7: a proxy may edit its own value).  So each end can reach
+the other one and nobody else, and we keep no dialog in memory (decision 5).
 
-What an entry says depends on few things that dialogs have in common, so entries are
-kept and a call costs a look-up in a dictionary.
+An entry is the same for all dialogs between the same two places, so entries are kept,
+and a call costs one look-up in a dictionary.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ _Key = tuple[object, ...]
 class RecordRoute:
     """The entry in a request that we have sent; two lines where the listener changes.
 
-    ``user`` is its user part.  ``sent`` is the Request-URI that the callee got,
-    ``dialled`` the one that the caller wrote; ``front_end`` the callee's name, empty
-    for a client.  ``answers`` are the user parts that the caller has got in its place,
-    by what the callee said of where it is; ``begin`` is what our line begins with.
+    ``user`` is its user part, and ``begin`` what our line begins with.  ``sent`` is the
+    Request-URI that the callee got, ``dialled`` the one that the caller wrote.
+    ``front_end`` is the callee's name, empty for a client.  ``answers`` has the user
+    parts that the caller gets in place of ``user``, by the callee's Contact line.
     """
 
     __slots__ = (
@@ -94,7 +94,7 @@ class RecordRoute:
 
 
 class RecordRoutes:
-    """Writes entries, and writes them over."""
+    """Writes the entries of requests, and writes over them in answers."""
 
     __slots__ = ("_changes", "_entries", "_identity", "_tokens", "kept_answers")
 
@@ -120,9 +120,9 @@ class RecordRoutes:
         """The entry for ``request``, which leaves over ``flow``; its answers go back
         over ``back``.
 
-        ``is_secure`` when the next hop must be TLS: the line that it sees says
-        ``sips:`` (RFC 3261 section 16.6 item 4).  ``is_asked`` when it is the caller
-        who said so: then the caller's does too.
+        ``is_secure`` is set when the next hop must be TLS: the line for that side then
+        says ``sips:`` (RFC 3261 section 16.6 item 4).  ``is_asked`` is set when the
+        caller dialled ``sips:``: then the line for its side says so too.
         """
         if self._changes != self._tokens.changes:
             self._changes = self._tokens.changes
@@ -206,9 +206,9 @@ class RecordRoutes:
         """The lines for a callee's NOTIFY, which came over ``flow`` and leaves over
         ``out``; its answer goes ``back``.
 
-        A NOTIFY may overtake the 200 to its SUBSCRIBE, and then the subscriber takes
-        its route set from there (RFC 6665 section 4.3: in all of them, for nobody can
-        tell).  To the subscriber this is what an answer would have said.
+        A NOTIFY may overtake the 200 to its SUBSCRIBE, and the subscriber then takes
+        its route set from the NOTIFY (RFC 6665 section 4.3).  Nobody can tell whether
+        it did, so every NOTIFY gets the lines.  They say what the answer says.
         """
         if token.purpose != TO_CALLER or not is_callee(router, request, token, flow):
             return []
@@ -226,8 +226,8 @@ class RecordRoutes:
     def answered_plainly(
         self, entry: RecordRoute, response: PlainResponse, flow: Flow
     ) -> bytes:
-        """``answered`` for the form that nearly all responses have: one line of
-        Record-Route, which is ours, and a Contact."""
+        """``answered`` for the form of nearly all responses: one Record-Route line,
+        which is ours, and a Contact."""
         data, start, line = response.forwarded(), response.route_at, response.contact
         begin = entry.begin
         if start < 0 or not line or data[start : start + len(begin)] != begin:
@@ -240,13 +240,13 @@ class RecordRoutes:
         return data[:start] + known + data[start + len(entry.user) :]
 
     def answered(self, entry: RecordRoute, data: bytes, flow: Flow) -> bytes:
-        """The response ``data``, which came over ``flow``, with the entry that its
-        receiver shall use."""
+        """The response ``data``, which came over ``flow``, with our entry written over
+        for the caller."""
         user = entry.user
         end = data.find(b"\r\n\r\n")
         place = data.find(user, 0, end)
         if place < 0:
-            return data  # no dialog, or one that does not come by here again
+            return data  # no dialog, or one whose requests do not pass us
         line = _plain_contact(data, place, end)
         known = entry.answers.get(line) if line else None
         if known is None:
@@ -267,15 +267,15 @@ class RecordRoutes:
             entry.answers[line] = known
 
     def _forget(self) -> None:
-        """Begin anew; who answers a request that is on its way has its entry still."""
+        """Forget all entries; a request under way keeps its own entry."""
         for entry in self._entries.values():
             entry.answers.clear()
         self._entries.clear()
         self.kept_answers = 0
 
     def hide(self, entry: RecordRoute, response: Response, flow: Flow) -> None:
-        """The same for a refusal, which makes no dialog: the caller does not get to
-        see what is the callee's."""
+        """The same for a refusal.  It makes no dialog, but the caller must not see the
+        token that was made for the callee."""
         if "record-route" not in response.index:
             return
         lines = response.lines
@@ -290,7 +290,7 @@ class RecordRoutes:
     ) -> bytes:
         way = CLIENT if entry.is_client else 0
         if target is None:
-            # Without a Contact the caller goes on dialling what it dialled.
+            # Without a Contact the caller goes on with the URI that it dialled.
             return self._tokens.towards_callee(
                 flow, entry.tag, way | DIRECT, next_hop_name(entry.dialled)
             )
@@ -301,8 +301,8 @@ class RecordRoutes:
 
 
 def returned(transaction: ClientTransaction, response: AnyResponse) -> bytes:
-    """What goes back of a response: section 16.7 item 3, our own entry, and the mark
-    of a callee that has moved."""
+    """The bytes of a response that go back: without our Via (section 16.7 item 3), with
+    our entry written over, and with the mark of a callee that has moved."""
     note = transaction.note
     if isinstance(note, RecordRoute) and isinstance(response, PlainResponse):
         return note.owner.answered_plainly(note, response, transaction.flow)
@@ -315,15 +315,15 @@ def returned(transaction: ClientTransaction, response: AnyResponse) -> bytes:
 
 
 def hide(transaction: ClientTransaction, response: Response) -> None:
-    """Edit our entry in a refusal."""
+    """Write over our entry in a refusal."""
     entry = transaction.note
     if isinstance(entry, RecordRoute):
         entry.owner.hide(entry, response, transaction.flow)
 
 
 def _nearest(request: Request) -> RemoteTarget | None:
-    """Who is next to us on the caller's side: the proxy that has last put itself into
-    the route, else the caller; None where nobody says anything readable."""
+    """The next hop on the caller's side: the proxy that record-routed last, else the
+    caller's Contact; None when neither can be read."""
     for name in ("record-route", "contact"):
         value = request.value(name)
         if value is not None:
@@ -339,8 +339,8 @@ def _read(value: bytes) -> RemoteTarget | None:
 
 
 def _plain_contact(data: bytes, place: int, end: int) -> bytes:
-    """The Contact line of a response; empty where it takes a parser to tell who is
-    next to us on the callee's side."""
+    """The Contact line of a response; empty where only the parser can tell the next hop
+    on the callee's side."""
     top = place - _BEHIND
     if (
         not data.startswith(ENTRY, max(top, 0))
@@ -357,7 +357,7 @@ def _plain_contact(data: bytes, place: int, end: int) -> bytes:
 
 
 def _first_behind_us(data: bytes, user: bytes) -> RemoteTarget | None:
-    """The entry before ours, which is the next hop from us to the callee, else the
+    """The next hop from us to the callee: the Record-Route entry before ours, else the
     callee's Contact."""
     try:
         response = parse_message(data, NO_LIMITS)

@@ -1,8 +1,9 @@
 """Remote targets: where a dialog leads on each of its sides (RFC 3261 section 12).
 
-An end of a dialog says in Contact where it is, and a proxy in Record-Route.  Behind a
-NAT, or with an ephemeral port, only the way that its message came leads there; who
-speaks for somebody else, as a proxy does that does not record-route, is passed by.
+An end of a dialog says in Contact where it is, and a proxy says so in Record-Route.
+Behind a NAT, or with an ephemeral port, only the flow of its message leads there.  When
+the message came through a proxy that does not record-route, the Contact counts and not
+the flow (decision 6).
 """
 
 from ipaddress import ip_address
@@ -44,8 +45,8 @@ def read_target(value: bytes) -> RemoteTarget:
 def next_hop_name(uri: SipUri) -> str:
     """Host, port and transport in one spelling: what RFC 3263 makes of a URI.
 
-    ``sip:h``, ``sip:h:5060`` and ``sip:h;transport=udp`` have one name: user agents
-    write now one and now the other.
+    ``sip:h``, ``sip:h:5060`` and ``sip:h;transport=udp`` have the same name, because
+    user agents write now one and now the other.
     """
     name = uri.hop
     if not name:
@@ -58,17 +59,18 @@ def next_hop_name(uri: SipUri) -> str:
 def is_senders_own(
     target: RemoteTarget, request: Request, back: Flow, identity: Identity
 ) -> bool:
-    """True when the target is the sender itself, so that ``back``, the way of the
-    answers, leads there.
+    """True when the target is the sender itself, so that ``back``, the flow of the
+    answers, leads there (decision 6).
 
-    The registrar's rule (``registration.comes_from``), and one more: what came through
-    another proxy (a second Via) is the proxy's only where address and port agree.
+    The rule is the registrar's (``register_request.comes_from``), with one addition:
+    for a message that came through another proxy (a second Via), both address and port
+    must agree.
     """
     via = request.via
     assert via is not None
     uri = target.uri
     if uri.host in identity.domains or identity.is_own_uri(uri):
-        return True  # a GRUU, or the form of legacy clients: only we know the way
+        return True  # a GRUU, or the form of legacy clients: only the flow leads there
     host, port = uri.target_host, uri.port or DEFAULT_PORT[back.transport]
     if (host, port) == (back.host, back.port):
         return True
@@ -85,7 +87,8 @@ def is_senders_own(
 def is_answerers_own(
     target: RemoteTarget, flow: Flow, sent: SipUri, front_end: str, identity: Identity
 ) -> bool:
-    """True when the target is who answered over ``flow`` a request for ``sent``.
+    """True when the target is the one that answered a request for ``sent`` over
+    ``flow``.
 
     ``front_end`` is the name of the server that was asked, empty for a client.
     """
@@ -108,7 +111,7 @@ def is_answerers_own(
 
 
 def leads_nowhere(host: str, seen_from: str) -> bool:
-    """True for a private address of somebody whose packets come from a public one."""
+    """True for a private address when the packets come from a public one (NAT)."""
     try:
         address = ip_address(host)
     except ValueError:

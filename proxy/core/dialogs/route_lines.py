@@ -1,4 +1,4 @@
-"""How our Record-Route stands in a message: its lines, and what they go by."""
+"""The lines of our Record-Route, and how to find and change them in a message."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ def lines_of(
     """One line, or two when the request leaves over another listener than it came in
     on (decision 4, RFC 5658)."""
     if is_asked and inward.transport != "tls":
-        inward = out  # what speaks no TLS cannot be named with sips:
+        inward = out  # sips: cannot name a listener without TLS
     lines = [_line(user, out, is_secure)]
     if inward is not out:
         lines.append(_line(user, inward, is_asked))
@@ -25,7 +25,7 @@ def lines_of(
 
 
 def _line(user: bytes, listener: Listener, sips: bool) -> bytes:
-    if sips:  # which means TLS; a transport besides it says nothing (RFC 5630 3.1.3)
+    if sips:  # RFC 5630 section 3.1.3: sips: means TLS, so no transport is written
         return b"Record-Route: <sips:%b@%b;lr>" % (user, listener.sent_by)
     transport = (
         b""
@@ -36,13 +36,16 @@ def _line(user: bytes, listener: Listener, sips: bool) -> bytes:
 
 
 def where_said(line: bytes) -> bytes:
-    """What of a Contact or Record-Route line says where its sender is: all but a plain
-    user part, so that the callers behind one address share an entry."""
+    """The part of a Contact or Record-Route line that says where its sender is.
+
+    That is all but a plain user part, so that the callers behind one address share an
+    entry.
+    """
     for begin in _SAYS_WHERE:
         if line.startswith(begin):
             start = at = len(begin)
             end = len(line)
-            # Compiled, this costs less than to ask a method of the line.
+            # Compiled, this loop costs less than a method call on the line.
             while at < end and line[at] < 128 and _USER_BYTES[line[at]]:
                 at += 1
             return line[at:] if start < at < end and line[at] == AT else line
@@ -50,9 +53,9 @@ def where_said(line: bytes) -> bytes:
 
 
 def with_entry(head: bytes, ours: bytes, theirs: bytes) -> bytes:
-    """The header block with our entry changed wherever it stands in Record-Route.
+    """The header block with ``ours`` changed into ``theirs`` in every Record-Route.
 
-    A peer may have copied it into any other line, which is not ours to edit.
+    A peer may have copied our entry into other lines, which we must not edit.
     """
     place = head.find(ours)
     while place >= 0:

@@ -1,13 +1,13 @@
 """Where a request inside a dialog goes: to the other end of it, and nowhere else.
 
-The token in our Route entry names the other end (``record_route.py``).  Request-URI and
-Route are believed as far as they agree with it: whoever has called somebody once may
-reach that one again, from anywhere and with any method, and no one else.
+The token in our Route entry names the other end (``record_route.py``).  We believe
+Request-URI and Route only as far as they agree with it.  So the holder of a token may
+reach that one end again, from anywhere and with any method, and nobody else.
 
-Two exceptions, both the callee's.  A request that comes from where the callee is may
-name another place of the caller, who has moved and told it so (a target refresh, RFC
-3261 section 12.2).  And where the callee itself has moved to is marked in the Contact
-that says so (``moves.py``), so that the caller may follow.
+There are two exceptions, one for each end that moves (a target refresh, RFC 3261
+section 12.2).  When the caller has told the callee of a new place, a request from where
+the callee is may name that place (decision 7).  When the callee moves, we mark its new
+Contact (``moves.py``), so that the caller may follow (decision 8).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from proxy.sip.uri import SipUri
 def by_dialog(
     router: Router, request: Request, routes: RouteSet, uri: SipUri, flow: Flow
 ) -> Decision | None:
-    """Our own token in Route: to the end of the dialog that it names."""
+    """A request with our token in its Route goes to the end that the token names."""
     token = routes.token
     if token is None:
         if routes.claims_token:
@@ -61,12 +61,13 @@ def _to_callee(
 ) -> Decision | None:
     if not routes.entries:
         if contact_token.token_of(uri, router.tokens) is not None:
-            return None  # a Contact of ours leads down its own connection
+            return None  # a Contact of ours has a rule of its own (``by_contact``)
         if PARAMETER in uri.parameters:
             uri, token = take_off(router, routes, uri, token)
         endpoint = router.table.endpoints.get(uri.key)
         if endpoint is not None:
-            # No Contact, or one with the address that was dialled: as the first time.
+            # The callee gave no Contact, or one with the dialled address: write the
+            # Request-URI as in the first request.
             pool = router.front_ends.get(token.host, endpoint.pool_fqdn)
             request_uri = request_uri_for(
                 endpoint.request_uri, routes.request_uri, pool
@@ -77,8 +78,8 @@ def _to_callee(
     if (is_named and token.way & DIRECT) or is_at(token, next_hop):
         return _callee(router, routes, next_hop, token, routes.request_uri, is_named)
     if token.way & CLIENT and token.way & DIRECT and not routes.entries:
-        # A client on a connection may name another port as time goes by: it is still
-        # at the end of its connection, and nowhere else.
+        # A client may name another port as time goes by.  It is still at the end of its
+        # connection, and only there.
         host = next_hop.target_host
         if host == token.host or leads_nowhere(host, token.host):
             return _callee(router, routes, next_hop, token, routes.request_uri)
@@ -98,14 +99,14 @@ def _callee(
     request_uri: bytes,
     is_named: bool = False,
 ) -> Decision:
-    """To the very place that answered: a client's flow, or a server's address."""
+    """To the place that answered: the flow of a client, or the address of a server."""
     if token.way & CLIENT:
         named = None
         if is_named and not router.is_ours(next_hop):
             named = _named("client", routes, next_hop, token)
         return _down_flow(router, routes, token, request_uri, named)
     transport = token.transport
-    # Over UDP a large request may take TCP instead (section 18.1.1).
+    # Section 18.1.1: a large request may take TCP instead of UDP.
     fixed = None if transport == "udp" and next_hop.transport != "udp" else transport
     sips = next_hop.scheme == "sips"
     lookup = token.lookup
@@ -161,7 +162,8 @@ def _to_caller(
     ):
         return _down_flow(router, routes, token, routes.request_uri, named, uri)
     if named is not None:
-        # Whoever does not live where it says may still be behind its own flow.
+        # If nobody answers at the named place, the caller may still be at the other
+        # end of its flow.
         own_flow = tokens.flow_of(token)
         if own_flow is not None and token.way & DIRECT:
             named.fallback = Target(
@@ -182,8 +184,8 @@ def _down_flow(
     named: Target | None,
     uri: SipUri | None = None,
 ) -> Decision:
-    """Down the flow that the token names, here or at another node; when it is gone, to
-    ``named``."""
+    """To the flow that the token names, here or at another node; to ``named`` when that
+    flow is gone."""
     elsewhere = router.nodes.of_dialog(routes, token)
     if elsewhere is not None:
         return [elsewhere]
@@ -192,7 +194,7 @@ def _down_flow(
     if flow is None:
         pool = router.front_ends.get(token.host, "")
         if named is None and pool:
-            # A server that has closed its connection can be connected to.
+            # A server that has closed its connection can be connected to again.
             found = router.pool_lookup(pool, uri) if uri is not None else Lookup(pool)
             named = Target(
                 *("client", request_uri), lookup=found, tag=token.endpoint_tag
@@ -211,7 +213,7 @@ def _down_flow(
 
 
 def _named(rule: Rule, routes: RouteSet, next_hop: SipUri, token: FlowToken) -> Target:
-    """Where the next hop of the dialog says that it is."""
+    """To the place that the next hop of the dialog has named."""
     return Target(
         rule, routes.request_uri, lookup=lookup_of(next_hop), tag=token.endpoint_tag
     )
@@ -220,8 +222,10 @@ def _named(rule: Rule, routes: RouteSet, next_hop: SipUri, token: FlowToken) -> 
 def _pool(
     router: Router, rule: Rule, routes: RouteSet, next_hop: SipUri, token: FlowToken
 ) -> Decision | None:
-    """A pool of ours, and the default route, are no secret: their own addresses, never
-    the port that a stranger has written."""
+    """To a pool of ours or the default route, which any request may name.
+
+    Their own addresses and ports count, and not the port that a stranger has written.
+    """
     host = next_hop.target_host
     pool = router.pool_of(host)
     default = router.default_lookup
@@ -261,10 +265,10 @@ def _old_dialog(
     token: FlowToken,
     flow: Flow,
 ) -> Decision | None:
-    """A Record-Route of the old form knows the caller's flow alone.
+    """A Record-Route of the old form has only the caller's flow (decision 11).
 
-    It still leads there, and to our pools.  What it opened besides is closed: 481, for
-    which clients begin a new dialog.
+    It still leads there and to our pools.  Anything else gets 481, at which clients
+    begin a new dialog.
     """
     is_callers = routes.caller == caller_mark(request.from_tag()) or (
         routes.caller != caller_mark(request.to_tag())

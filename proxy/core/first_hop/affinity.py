@@ -1,13 +1,13 @@
-"""One front end for each client connection.
+"""One front end for each client connection (decision 51).
 
 A client's security association is with one front end ([MS-SIPAE]: ``targetname`` is
-that server's FQDN), so whatever a client of a first-hop listener sends towards the
-default route follows its first answered request.  When that front end is gone the
-association is gone too, and the client hears of it as it would without us: its
-connection ends, and it signs in anew.
+that server's FQDN).  So whatever a client of a first-hop listener sends towards the
+default route goes to the front end that answered its first request.  When that front
+end is gone, the association is gone too.  We then close the client's connection, as the
+front end would have, and the client signs in anew.
 
 Homes: a front end that answers REGISTER with 301 names the server where the user is at
-home.  The client comes back to us, and its next REGISTER goes there.
+home.  The client comes back to us, and its next REGISTER goes there (decision 52).
 """
 
 from collections.abc import Callable
@@ -18,8 +18,9 @@ from proxy.pools.front_end import FrontEnd, Lookup
 from proxy.sip.flow import Flow, FlowTable
 
 HOMES: Final = 100_000
-"""Users whose home is remembered; whoever is forgotten is redirected once more."""
+"""Users whose home is remembered; a forgotten user is redirected once more."""
 _NOT_ITS_FAULT: Final = "limit"
+"""The reason of a failed connection that says nothing about the front end."""
 
 Address = tuple[str, str, int]
 
@@ -27,8 +28,8 @@ Address = tuple[str, str, int]
 class Affinity:
     """Which front end a client is pinned to, and where users are at home.
 
-    ``out`` takes commands; ``timeout`` seconds are given to a front end that closed
-    its connection to come back.
+    ``out`` takes commands.  A front end that has closed its connection has ``timeout``
+    seconds to take a new one.
     """
 
     __slots__ = ("_clients", "_flows", "_front_ends", "_homes", "_out", "timeout")
@@ -66,7 +67,8 @@ class Affinity:
     def flow_closed(self, flow: Flow) -> None:
         """A connection has ended: a client's, or one to a front end.
 
-        A front end may close an idle connection without being gone: it is asked.
+        A front end may close an idle connection without being gone, so we connect to it
+        once more to find out.
         """
         front_end = self._front_ends.pop(flow, None)
         if front_end is not None:
@@ -89,7 +91,8 @@ class Affinity:
             self._out(commands.Connect(front_end, listener, self.timeout))
 
     def connect_failed(self, front_end: FrontEnd, reason: str) -> None:
-        """``front_end`` cannot be reached: its clients sign in elsewhere."""
+        """``front_end`` cannot be reached: close the connections of its clients, so
+        that they sign in anew."""
         if reason == _NOT_ITS_FAULT:
             return
         for client in self.clients_of(front_end):
@@ -109,5 +112,5 @@ class Affinity:
         self._homes[aor] = home
 
     def forget_home(self, aor: str) -> None:
-        """Nobody is there: the default route knows better by now."""
+        """The home cannot be reached: let the default route name it again."""
         self._homes.pop(aor, None)

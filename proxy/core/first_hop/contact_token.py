@@ -1,11 +1,11 @@
-"""``proxy=replace``: the Contact of a client becomes ours, and ours becomes its again.
+"""``proxy=replace``: we write ourselves into a client's Contact (decision 50).
 
 A legacy client asks its first hop to put an address into Contact that leads back over
 the client's own connection ([MS-SIPRE], processing of the Contact proxy parameter).
 A front end writes the far end of that connection.  We stand between the two, so we
-write ourselves, with a flow token in the user part: ``<token>~<user of the client>``.
-A request to such a URI gets the form that a front end would have written, and goes
-down the flow that the token names.  Contact is not among the signed fields.
+write our own address, with a flow token in the user part: ``<token>~<user of the
+client>``.  In a request to such a URI we write what a front end would have written, and
+send it over the flow that the token names.  Contact is not among the signed fields.
 """
 
 import re
@@ -24,7 +24,7 @@ from proxy.sip.parameters import without
 from proxy.sip.uri import SipUri, parse_uri
 
 MARK: Final = "~"
-"""Between token and user: no token holds one, and no Record-Route of ours does."""
+"""Between token and user: it cannot stand in a token nor in our Record-Route."""
 _TRANSPORT: Final = re.compile(rb";transport=[^;]*", re.IGNORECASE)
 _MADDR: Final = re.compile(rb";maddr=[^;]*", re.IGNORECASE)
 
@@ -41,7 +41,8 @@ def asks_for_replacement(message: Message) -> bool:
 
 
 def not_the_first_hop(source: str) -> Refusal:
-    """A front end behind us would refuse such a REGISTER, and with a riddle."""
+    """The refusal on a listener without first_hop (decision 53): a front end behind us
+    would refuse too, with an error that does not name the cause."""
     text = (
         "Contact asks for proxy=replace: only a listener with first_hop = true "
         "passes such a REGISTER on"
@@ -111,7 +112,7 @@ def _raw_user(uri: SipUri) -> bytes:
 
 
 def token_of(uri: SipUri, tokens: TokenBox) -> FlowToken | None:
-    """Whose Contact this URI stands for; None when it is none of ours."""
+    """The token of a Contact that we wrote; None for any other URI."""
     if uri.user is None or MARK not in uri.user:
         return None
     token = tokens.open(uri.user.partition(MARK)[0].encode("utf-8", "replace"))
@@ -119,7 +120,7 @@ def token_of(uri: SipUri, tokens: TokenBox) -> FlowToken | None:
 
 
 def client_uri(uri: SipUri, flow: Flow) -> bytes:
-    """What a front end next to the client would have put into its Contact."""
+    """The Contact that a front end next to the client would have written."""
     user = _raw_user(uri).partition(MARK.encode())[2]
     return _uri(
         uri,

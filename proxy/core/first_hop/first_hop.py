@@ -1,10 +1,10 @@
 """First-hop mode: we are what a legacy client connects to, and do the first hop's work.
 
-Per listener (``first_hop``).  ``proxy=replace`` is ``contacts.py``, one front end for
-each client ``affinity.py``; here is what else a front end does for its clients:
-the keep-alive ([MS-CONMGMT] section 2.2.1) is agreed with us and not with the front
-end behind us, and a redirection to a home server leads back to us.  Nothing that
-[MS-SIPAE] signs is touched.
+A setting of each listener (``first_hop``).  ``contact_token.py`` has ``proxy=replace``,
+and ``affinity.py`` one front end for each client.  This module does the rest of a front
+end's work: the client agrees on keep-alives ([MS-CONMGMT] section 2.2.1) with us and
+not with the front end behind us, and a redirection to a home server leads back to us.
+Nothing that [MS-SIPAE] signs is touched.
 """
 
 import re
@@ -24,8 +24,8 @@ from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.names import canonical_name
 from proxy.sip.uri import parse_uri
 
-# The client sends CRLFCRLF over its connection so often, in seconds, and neither a NAT
-# nor our own idle limit ends it.
+# The client then sends CRLFCRLF every 300 seconds, so that neither a NAT nor our own
+# idle limit ends its connection.
 KEEP_ALIVE: Final = b"ms-keep-alive: UAS; tcp=no; hop-hop=yes; end-end=no; timeout=300"
 _NAME: Final = "ms-keep-alive"
 _ASKS: Final = re.compile(rb";[ \t\r\n]*proxy[ \t\r\n]*=", re.IGNORECASE)
@@ -42,9 +42,9 @@ def asks_for_keep_alive(request: Request, flow: Flow) -> bool:
 
 
 def without_keep_alive(lines: list[bytes]) -> list[bytes]:
-    """The lines without ``ms-keep-alive``: it is of one hop only.
+    """The lines without ``ms-keep-alive``, which is hop by hop.
 
-    The body, which may be the last of them, stays whatever it looks like.
+    The body, which may be the last of them, is not looked at.
     """
     end = lines.index(b"") if b"" in lines else len(lines)
     kept = [
@@ -61,7 +61,7 @@ def with_keep_alive(data: bytes) -> bytes:
 
 
 class FirstHop:
-    """What is done to messages of clients of a first-hop listener."""
+    """Edits the messages of clients of a first-hop listener."""
 
     __slots__ = ("_flows", "_tokens", "affinity")
 
@@ -83,7 +83,7 @@ class FirstHop:
         replace_contacts(request, flow, self._way_to_us(flow), self._tokens)
 
     def take_response(self, data: bytes, flow: Flow) -> bytes:
-        """The same for a response of the client; empty: it must be discarded."""
+        """The same for a response of the client; empty when it must be discarded."""
         if _ASKS.search(data) is None:
             return data
         try:
@@ -96,15 +96,15 @@ class FirstHop:
         return response.serialise()
 
     def _way_to_us(self, flow: Flow) -> Listener:
-        """The address that front ends use: TLS where we have it, they insist on it."""
+        """The address of ours for front ends: TLS where we have it, as they insist."""
         found = self._flows.listener_for("tls", flow.listener.host, flow.listener)
         return found or flow.listener
 
     def redirected(self, response: Response, request: Request, flow: Flow) -> bytes:
         """A 301 to REGISTER that leads back to us; the home it names is remembered.
 
-        The client takes host, port and transport and connects anew; what it cannot
-        read (a user part in front of the host) must not be there.
+        The client takes host, port and transport of the Contact, and connects anew.
+        There is no user part, because it would read that as the host (decision 52).
         """
         position = response.index.get("contact")
         if position is None:
@@ -114,12 +114,12 @@ class FirstHop:
             uri = parse_uri(parse_name_addr(value).uri)
         except MalformedMessage:
             return response.forwarded()
-        # As the client reads it: TLS unless it says TCP.
+        # The client reads it so: TLS, unless the Contact says TCP.
         is_plain = uri.transport == "tcp" and uri.scheme == "sip"
         home = Lookup(uri.target_host, uri.port, "tcp" if is_plain else "tls")
         self.affinity.note_home(request.from_aor(), home)
         listener = flow.listener
-        # Whoever dialled sips: is sent on with sips: (RFC 5630 section 5.3).
+        # RFC 5630 section 5.3: a client that dialled sips: is redirected with sips:.
         is_secure = listener.transport == "tls" and is_sips(request.uri)
         contact = b"Contact: <%b:%b;transport=%b>" % (
             b"sips" if is_secure else b"sip",

@@ -1,7 +1,7 @@
 """What goes back to the client: provisional responses, and one final answer.
 
-Section 16.7 of RFC 3261, items 5 to 9: what has come so far is kept here until the
-search has ended, and then the best of it is sent.
+RFC 3261 section 16.7, items 5 to 9.  The final responses that come during the search
+are kept here, and the best of them is sent when the search has ended.
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,17 @@ from proxy.transaction.client import AnyResponse, ClientTransaction
 from proxy.transaction.server import ServerTransaction
 
 _LOST: Final = frozenset({408, 481})
-"""Besides 5xx: what a dialog is answered that the pool does not answer or know."""
+"""Statuses besides 5xx that count as a pool's failure inside a dialog: the pool did not
+answer, or does not know the dialog."""
 
 
 class Answer:
     """The answer to one request; ``server`` is None for ACK and BENOTIFY, which nobody
     answers.
 
-    ``failure`` says why nobody could be reached, and counts when nobody has answered.
-    ``first_at`` is when the first response other than 100 went back, below 0 while none
-    has.
+    ``failure`` says why nobody could be reached; it is the answer when no response has
+    come.  ``first_at`` is when the first response other than 100 went back, negative
+    while none has.
     """
 
     __slots__ = (
@@ -60,7 +61,7 @@ class Answer:
         self._candidates = candidates
         self.server = server
         request, flow = candidates.request, candidates.flow
-        # The client agrees on keep-alives with us, not with whoever is behind us.
+        # The client agrees on keep-alives with us, and not with the front end.
         self._keeps_alive = (
             flow.first_hop
             and request is not None
@@ -81,9 +82,10 @@ class Answer:
             self._best = response
 
     def gave_up(self, cause: str, detail: str, peer: str) -> None:
-        """One attempt came to nothing; ``cause`` is a key of replies.DIAGNOSTICS.
+        """An attempt has failed; ``cause`` is a key of ``replies.DIAGNOSTICS``.
 
-        Of several failures it is told that somebody had the INVITE and kept silent.
+        The last failure counts, but once somebody had the INVITE and kept silent, that
+        stays the failure.
         """
         if self.failure is None or self.failure.status != SILENT:
             self.failure = self.failure_of(cause, detail, peer)
@@ -98,14 +100,14 @@ class Answer:
     # -- what goes out -----------------------------------------------------------
 
     def provisional(self, status: int, data: bytes, now: float) -> None:
-        """A provisional response of the front end (item 5); never its 100."""
+        """Send on a provisional response (item 5); never a 100, which is hop by hop."""
         if self.first_at < 0.0:
             self.first_at = now
         assert self.server is not None
         self.server.respond(status, data, now)
 
     def trying(self, now: float) -> None:
-        """100 for a request that takes long."""
+        """Send 100 for a request that takes long and has had no response yet."""
         request = self._candidates.request
         if self.server is not None and self.server.state == "trying":
             assert request is not None
@@ -119,8 +121,8 @@ class Answer:
         return with_keep_alive(data) if self._keeps_alive else data
 
     def best(self, is_cancelled: bool) -> tuple[int, bytes]:
-        """Status and bytes of the best response there is (item 6); no bytes for a
-        plain refusal with that status."""
+        """Status and bytes of the best response (item 6); without bytes ``give`` makes
+        a plain refusal with that status."""
         best, forwarder = self._best, self._forwarder
         request = self._candidates.request
         if best is None:
@@ -132,8 +134,8 @@ class Answer:
         instead = replacement(best, forwarder.settings.source)
         if instead is not None:
             return self.refusal(instead)
-        # A legacy client connects to the home server that a 301 names, and would leave
-        # us out of all that follows.
+        # A legacy client connects to the home server that a 301 names, and would never
+        # come back to us (decision 52).
         if best.status == 301 and request is not None and self._is_sign_in:
             flow = self._candidates.flow
             return 301, forwarder.first_hop.redirected(best, request, flow)
@@ -164,8 +166,8 @@ class Answer:
         started: float,
         now: float,
     ) -> None:
-        """Send the final answer, and hand out the material of one access line and of
-        the usage ledger."""
+        """Send the final answer, and give the shell what the access log and the usage
+        ledger need."""
         request, server = self._candidates.request, self.server
         if server is not None and request is not None:
             if not data:
@@ -179,7 +181,8 @@ class Answer:
         self._challenges = ()
 
     def _note_failure(self, request: Request, status: int) -> None:
-        """A pool has failed, or not answered, inside a dialog."""
+        """Tell the shell that a pool has failed a request inside a dialog, or has not
+        answered it."""
         target, router = self._candidates.target, self._forwarder.next_hops.router
         if target.rule != "dialog" or target.lookup is None:
             return
@@ -205,7 +208,7 @@ class Answer:
         target, forwarder = self._candidates.target, self._forwarder
         if target.endpoint or forwarder.settings.log_access:
             first_at = now if self.first_at < 0.0 else self.first_at
-            # One by one: for starred arguments mypyc builds tuples, on every call.
+            # Listed one by one: for starred arguments mypyc builds a tuple each time.
             entry = commands.LogAccess(
                 request,
                 self._candidates.flow,

@@ -1,8 +1,8 @@
-"""Who vouches for a caller's identity, and whose word is passed on (RFC 3325).
+"""Whether a claim about the caller's identity may pass (RFC 3325; decision 35).
 
-``P-Asserted-Identity`` says who is calling, and whoever receives it from us believes
-it.  So it is passed on when it came from somebody who may say so, and taken out when a
-stranger wrote it (section 5).  Nothing else of the message changes.
+``P-Asserted-Identity`` says who is calling, and a server that gets it from us believes
+it.  So we pass it on when it came from a peer that may assert identities, and take it
+out when a stranger wrote it (section 5).  Nothing else of the message changes.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from proxy.sip.fields import parse_tokens
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.message import Message, Request, Response
 
-# The first is RFC 3325, the second what came before it, the third RFC 6050.
+# RFC 3325, the draft that came before it, and RFC 6050.
 _CLAIMS: Final = ("p-asserted-identity", "remote-party-id", "p-asserted-service")
 _SIGNED_BY_CLIENT: Final = ("proxy-authorization", "authorization")
 _SIGNED_BY_SERVER: Final = ("proxy-authentication-info", "authentication-info")
@@ -27,7 +27,7 @@ _CLIENTS: Final = frozenset({"client", "contact", "binding"})
 
 
 def makes_claims(message: Message) -> bool:
-    """Whether there is anything to judge; asked of every message."""
+    """Whether a message has such a claim; asked of every message."""
     index = message.index
     return (
         "p-asserted-identity" in index
@@ -37,7 +37,7 @@ def makes_claims(message: Message) -> bool:
 
 
 class Asserted:
-    """Judges where a message came from, and takes out what must not go on."""
+    """Judges by where a message came from, and takes out claims that must not pass."""
 
     __slots__ = ("_networks", "_next_hops", "_serves_clients")
 
@@ -62,16 +62,17 @@ class Asserted:
             and _is_private(request)
             and (target.flow is None or not self.may_assert(target.flow))
         ):
-            # Section 7: a client is told who calls unless the caller has forbidden it.
+            # Section 7: a client is told who calls, unless the caller has asked for
+            # privacy.
             _take_out(request)
 
     def judge_response(self, response: Response, flow: Flow) -> None:
         """``response`` has claims and came over ``flow``.
 
-        What a home server has signed for a client of ours stays as it is.
+        A claim that a home server has signed for a client of ours stays.
         """
-        # It has the branch of our request, which only who got that can know: so an
-        # address is proof enough, over UDP too.
+        # The response has the branch of our request, which only its receiver can know.
+        # So even over UDP the source address is proof enough.
         if self.may_assert(flow, is_answer=True) or (
             self._serves_clients
             and any(name in response.index for name in _SIGNED_BY_SERVER)
@@ -80,9 +81,12 @@ class Asserted:
         _take_out(response)
 
     def may_assert(self, flow: Flow, is_answer: bool = False) -> bool:
-        """A server with a verified certificate, a network that the configuration
-        names, or (an address proves something on a connection only) a pool, the
-        default route or another node of ours."""
+        """Whether the peer at the other end of ``flow`` may assert identities.
+
+        It may with a verified certificate, or in a network that the configuration
+        names.  A pool, the default route and another node may as well, but only on a
+        connection or in an answer: elsewhere a source address may be forged.
+        """
         if flow.peer_names or flow.host in self._networks:
             return True
         router = self._next_hops.router
@@ -94,9 +98,11 @@ class Asserted:
 
 
 def _is_for_the_signer(request: Request, flow: Flow, target: Target) -> bool:
-    """Whether the home server of a signed-in client gets it, and checks it itself.
+    """Whether the request goes to the home server of a signed-in client, which checks
+    the claim itself.
 
-    [MS-SIPAE] signs the identity header fields: without them the signature is wrong.
+    [MS-SIPAE] signs the identity header fields, so without them the signature would be
+    wrong.
     """
     if not flow.first_hop or target.tag != NO_ENDPOINT:
         return False
@@ -123,7 +129,7 @@ def _is_private(request: Request) -> bool:
 
 
 def _take_out(message: Message) -> None:
-    """Whole logical lines, folds included; every other byte stays."""
+    """Take out whole logical lines, folds included; every other byte stays."""
     kept = [
         (line, name)
         for line, name in zip(message.lines, message.names, strict=True)

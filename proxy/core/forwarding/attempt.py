@@ -1,6 +1,6 @@
-"""One attempt to have a request answered: by whom, how, and what has come back yet.
+"""One attempt to have a request answered: where it went, and what has come back.
 
-What follows from that is ``response_context.py``; who comes next is ``candidates.py``.
+``response_context.py`` decides what follows, ``candidates.py`` what comes next.
 """
 
 from collections.abc import Sequence
@@ -17,25 +17,26 @@ from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, TimerOwner
 
 _UNHEARD: Final = frozenset({"calling", "trying"})
-"""States of a client transaction to which nothing has come back."""
+"""States of a client transaction that has had no response."""
 _CLIENTS: Final = frozenset({"client", "contact", "binding"})
 _RELAYED: Final = frozenset({"dialog", "client", "contact", "default"})
 _PROOF: Final = T1 - 0.01
-"""Seconds for which a front end must have answered nobody to be called silent."""
+"""Seconds without an answer to anybody after which a front end counts as silent."""
 
 
 class Searcher(ClientUser, Waiter, TimerOwner, Protocol):
-    """Who makes the attempt: it waits for connections, and hears of the answers."""
+    """The response context that makes the attempt: it waits for connections, and gets
+    the responses."""
 
 
 class Attempt:
     """The running attempt of a search; the next one takes its place.
 
     ``front_end`` is None where a flow leads to the target.  ``transaction`` is None
-    while a connection is awaited, and once the attempt has ended.  ``answered`` when
-    it counts as taken on; ``is_reused`` when it went over a connection that was there
-    before.  ``history`` has (front end, outcome, seconds) of those before it, outside
-    dialogs.
+    while a connection is awaited, and once the attempt has ended.  ``answered`` is set
+    when the other side counts as having taken the request on.  ``is_reused`` is set
+    when the request went over a connection that was open before.  ``history`` has, for
+    requests outside dialogs, (front end, outcome, seconds) of the ended attempts.
     """
 
     __slots__ = (
@@ -73,7 +74,7 @@ class Attempt:
     ) -> str:
         """Send to the front end, or have ``user`` wait for a connection to it.
 
-        The reason when neither can be, else empty.
+        Returns the reason when neither is possible, else an empty text.
         """
         front_end, forwarder = self.front_end, self._forwarder
         assert front_end is not None
@@ -96,7 +97,7 @@ class Attempt:
         flow: Flow,
         now: float,
     ) -> None:
-        """Send over ``flow``."""
+        """Send the request over ``flow``."""
         self.transaction = self._forwarder.forward(
             self._candidates, self.front_end, server, flow, user, now
         )
@@ -105,10 +106,10 @@ class Attempt:
     def wait(
         self, user: Searcher, server: ServerTransaction | None, key: object
     ) -> bool:
-        """Have ``user`` wait for a name or a connection; True when nobody has asked
+        """Have ``user`` wait for a look-up or a connection; True when nobody has asked
         for it yet.
 
-        A request without a transaction that there is no room for does not wait.
+        An ACK or a BENOTIFY for which there is no room does not wait, and is lost.
         """
         waiting, request = self._forwarder.waiting, self._candidates.request
         size = request.size if server is None and request is not None else 0
@@ -118,9 +119,10 @@ class Attempt:
 
     @property
     def is_unheard(self) -> bool:
-        """Nothing came back, from one that has to say something at once.
+        """Whether a server has sent nothing back.
 
-        A client's phone may sleep; a server says 100 within 200 ms (section 17.2.1).
+        A server sends 100 within 200 ms (section 17.2.1).  A client's phone may sleep,
+        so its silence says nothing.
         """
         transaction = self.transaction
         return (
@@ -131,7 +133,7 @@ class Attempt:
 
     @property
     def is_ringing(self) -> bool:
-        """Whether it is an INVITE that may be cancelled: section 9.1 wants a
+        """Whether this is an INVITE that may be cancelled: section 9.1 demands a
         provisional response first."""
         transaction = self.transaction
         return (
@@ -142,7 +144,7 @@ class Attempt:
 
     @property
     def until(self) -> float:
-        """When it has been silent for too long."""
+        """The instant from which on its silence has lasted too long."""
         attempts = self._forwarder.attempts
         patience = attempts.first_answer
         if self.is_unheard:
@@ -150,7 +152,7 @@ class Attempt:
         return self.started + patience
 
     def is_proven_silent(self, now: float) -> bool:
-        """Nothing came back, and not to this request alone."""
+        """Whether the front end has answered neither this request nor any other one."""
         health, front_end = self._forwarder.health, self.front_end
         return (
             front_end is not None
@@ -160,28 +162,28 @@ class Attempt:
 
     def heard(self, status: int) -> None:
         """A provisional response has come."""
-        self.is_reused = False  # somebody is there
+        self.is_reused = False  # the connection works
         if self._forwarder.health.doubts and self.front_end is not None:
             self._forwarder.health.heard(self.front_end.address_key)
-        # A pool that says 100 and then nothing has not answered; a next hop that we
-        # only relay to has taken over with it.
+        # A pool that sends 100 and then nothing has not answered.  A next hop that we
+        # only relay to has taken over with its 100 (decision 14).
         if status > 100 or self._candidates.target.rule in _RELAYED:
             self.answered = True
 
     def is_at(self, key: tuple[str, str, int]) -> bool:
-        """Whether this is the address that is tried."""
+        """Whether this attempt is at this address."""
         return self.front_end is not None and self.front_end.key == key
 
     def may_be_repeated(self, reason: str) -> bool:
-        """Whether the same front end is tried once more, over a new connection.
+        """Whether to try the same front end once more, over a new connection.
 
-        One that was open before may have been closed, for idleness or a restart, just
-        when we wrote on it; that says nothing about the front end.
+        The peer may have closed an idle connection just when we wrote on it.  That says
+        nothing about the front end.
         """
         return self.is_reused and self.front_end is not None and reason != "timeout"
 
     def leave(self, now: float, reasons: Sequence[bytes] = ()) -> None:
-        """Leave it behind: nothing is repeated, and what rings is cancelled."""
+        """Give the attempt up: repeat nothing, and cancel an INVITE that rings."""
         is_ringing = self.is_ringing
         transaction, self.transaction = self.transaction, None
         if transaction is not None:
@@ -192,14 +194,14 @@ class Attempt:
     # -- what is held for and against the front end --------------------------------
 
     def record(self, outcome: str, now: float) -> None:
-        """Note how it ended, for the access line."""
+        """Note how the attempt ended, for the access log."""
         if not self._candidates.is_in_dialog:
             front_end = self.front_end
             name = (front_end.name or front_end.host) if front_end else "flow"
             self.history.append((name, outcome, now - self.started))
 
     def succeeded(self, now: float) -> None:
-        """The front end works."""
+        """The front end has answered: count it for the front end."""
         front_end, forwarder = self.front_end, self._forwarder
         if front_end is None:
             return
@@ -210,15 +212,15 @@ class Attempt:
             forwarder.affinity.pin(candidates.flow, front_end)
 
     def failed(self, reason: str, now: float, is_silent: bool = False) -> None:
-        """The front end does not."""
+        """The front end has failed: count it against the front end."""
         front_end = self.front_end
         if front_end is not None:
             blamed = self._blamed(front_end)
             self._forwarder.front_end_failed(blamed, reason, now, is_silent)
 
     def _blamed(self, front_end: FrontEnd) -> FrontEnd:
-        """The front end as one of its pool's: inside a dialog an address is all that
-        the Route has, but for the name that TLS must verify."""
+        """The front end with its pool filled in: inside a dialog the token gives only
+        an address, and a name where TLS must verify one."""
         pool = self._candidates.target.pool
         if pool and not front_end.pool:
             return front_end._replace(pool=pool)
@@ -226,7 +228,7 @@ class Attempt:
 
     @property
     def address(self) -> str:
-        """Who is tried, for ms-diagnostics: name, host and port; empty for a flow."""
+        """Name, host and port tried, for ms-diagnostics; empty for a flow."""
         front_end = self.front_end
         if front_end is None:
             return ""

@@ -1,7 +1,7 @@
 """Which response goes back when a search has had several (RFC 3261 section 16.7).
 
-Items 6 and 7 of that section: the best response, the one status that is not passed on,
-and what a challenge says beside its own.
+Items 6 and 7: the best response, the one status that does not go back (503), and the
+challenges that are joined.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,22 @@ _EXPLAINS: Final = frozenset({"ms-diagnostics", "retry-after", "warning"})
 
 
 def is_better(response: Response, best: Response) -> bool:
-    """Section 16.7 item 6: 6xx first, then the lowest class, then the useful ones."""
+    """Section 16.7 item 6: a 6xx first, then the lowest class, and within a class those
+    that tell the client how to ask again."""
     if response.status >= 600 or best.status >= 600:
         return response.status >= 600 > best.status
     if response.status // 100 != best.status // 100:
         return response.status < best.status
-    # Those that tell the client how to ask again; the RFC names them.
+    # The RFC names these.
     useful = (401, 407, 415, 420, 484)
     return response.status in useful and best.status not in useful
 
 
 def replacement(best: Response, source: str) -> Refusal | None:
-    """What is said instead of an unsigned 503; None for every other response.
+    """The refusal to send instead of an unsigned 503; None for every other response.
 
-    A 503 would tell the client that we are overloaded; a signed status cannot be
-    changed without breaking its signature.
+    Section 16.7 item 6: a 503 would tell the client that this proxy is overloaded.  A
+    signed status stays, because to change it would break its signature.
     """
     if best.status != 503 or _is_signed(best):
         return None
@@ -43,11 +44,11 @@ def replacement(best: Response, source: str) -> Refusal | None:
 
 
 def with_challenges(best: Response, challenges: Sequence[Response]) -> bytes:
-    """The best response as it goes back: a 401 or 407 with what the others ask for.
+    """The best response as it goes back; a 401 or 407 gets the others' challenges.
 
-    Section 16.7 item 7: the client must be able to answer every one of them at once.
-    Their lines follow the best one's own, as they came.  What is signed stays as it is:
-    its client takes no challenge but its own server's.
+    Section 16.7 item 7: the client must be able to answer all challenges at once.  The
+    lines of the others follow those of the best response, as they came.  A signed
+    response stays as it is: its client takes challenges from its own server alone.
     """
     if best.status not in CHALLENGES or len(challenges) < 2 or _is_signed(best):
         return best.forwarded()
@@ -72,7 +73,7 @@ def _challenges_of(response: Response) -> list[bytes]:
 
 
 def _is_signed(response: Response) -> bool:
-    """True when the status is part of a signature ([MS-SIPAE], item 16)."""
+    """Whether a signature covers the status ([MS-SIPAE]: item 16 of what is signed)."""
     return (
         "authentication-info" in response.index
         or "proxy-authentication-info" in response.index

@@ -1,7 +1,7 @@
-"""Branches of our own making, and what they tell when they come back.
+"""Our own branches, and what they tell when they come back.
 
-``z9hG4bKwp<instance>.<serial>.<loop mark>``: unique by instance and serial, and with
-the loop detection part of RFC 3261 section 16.6 item 8 (RFC 5393 section 4.2).
+``z9hG4bKwp<instance>.<serial>.<loop mark>``: instance and serial make a branch unique,
+and the loop mark detects loops (RFC 3261 section 16.6 item 8, RFC 5393 section 4.2).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _PAIRS: Final = [b"%02x" % n for n in range(256)]
 class Branches:
     """Makes branches; ``instance`` is a random number of this process.
 
-    ``more`` are further sent-by that are ours: those of the other workers.
+    ``more`` are the sent-by values of the other workers, which count as ours.
     """
 
     __slots__ = ("_addresses", "_own", "_sent_by", "_serial", "_start", "prefix")
@@ -56,7 +56,7 @@ class Branches:
     def is_own_via(self, text: bytes) -> bool:
         """Section 18.1.2: the sent-by in this piece of a Via is one of ours.
 
-        A peer that takes messages apart may spell our address in its own way.
+        A peer that parses and rewrites messages may spell our address differently.
         """
         return (
             text in self._own
@@ -65,7 +65,7 @@ class Branches:
         )
 
     def is_looping(self, request: Request) -> bool:
-        """Section 16.3 item 4: a Via of ours with the mark this request has now.
+        """Section 16.3 item 4: whether a Via of ours has the mark of this request.
 
         A request that came back changed (a spiral) has another mark and may go on.
         """
@@ -100,7 +100,7 @@ def _address_of(text: bytes) -> tuple[str, int]:
 
 
 def _digits(mark: int) -> bytes:
-    """A dot and eight digits; a general format costs three times as much."""
+    """A dot and eight hex digits; ``%08x`` would cost three times as much."""
     return b"".join(
         (
             b".",
@@ -115,8 +115,8 @@ def _digits(mark: int) -> bytes:
 def _loop_mark(request: Request) -> int:
     """A hash of everything that routing looks at, 32 bits.
 
-    Python's own keyed hash of the raw lines: the same message gives the same mark in
-    this process, which is where a loop is recognised.
+    It is Python's own keyed hash of the raw lines.  The same lines have the same mark
+    in this process and its siblings, and only these compare marks.
     """
     lines, index = request.lines, request.index
     route = index.get("route")

@@ -1,4 +1,4 @@
-"""CANCEL (RFC 3261 sections 9.2 and 16.10): answered here, hop by hop."""
+"""CANCEL (RFC 3261 sections 9.2 and 16.10): it is hop by hop, so we answer each one."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from proxy.transaction.layer import TransactionLayer
 from proxy.transaction.server import ServerTransaction
 
 MOST_METHODS: Final = 32
-"""Methods of no RFC that a CANCEL may mean; a stranger must not make us keep names."""
+"""Methods beyond those of the RFCs that are remembered because a CANCEL may stop such a
+request; strangers could make up any number of them."""
 
 
 class Cancels:
-    """Answers every CANCEL, and stops the search for the INVITE that it means.
+    """Answers every CANCEL, and stops the search of the INVITE that it is for.
 
-    It means whatever request has its branch (section 9.2): one that is no INVITE is
-    found as well, and then nothing happens.  ``has_room`` says whether one more request
-    of this size may be held; ``parked`` is told when what is meant has no search yet.
+    A CANCEL is for the request with its branch, of any method (section 9.2).  When that
+    is not an INVITE, the CANCEL has no effect.  ``has_room`` says whether one more
+    request of this size may be held.  ``parked`` is called for an INVITE that has no
+    search yet.
     """
 
     __slots__ = (
@@ -56,13 +58,13 @@ class Cancels:
         self._other_methods: list[bytes] = []
 
     def note(self, method: bytes) -> None:
-        """A request came whose method we do not know."""
+        """A request has come whose method we do not know."""
         others = self._other_methods
         if len(others) < MOST_METHODS and len(method) <= 32 and method not in others:
             others.append(method)
 
     def _meant(self, request: Request) -> ServerTransaction | bytes | None:
-        """A transaction, or the answer that is all that is left of it."""
+        """The transaction that a CANCEL is for, or its answer if only that is left."""
         servers, answers = self._transactions.servers, self._transactions.answers
         for key in cancelled_keys(request, self._other_methods):
             found = servers.get(key)
@@ -81,7 +83,7 @@ class Cancels:
         refusal: Refusal | None,
         now: float,
     ) -> None:
-        """One CANCEL that is no retransmission."""
+        """Take a CANCEL that is no retransmission."""
         source, meant = self._source, self._meant(request)
         if meant is None and not self._has_room(flow, request.size):
             self._send(reply_flow, refuse(request, Refusal(481), source))
@@ -97,8 +99,8 @@ class Cancels:
                 data = refuse(request, refusal, source)
                 server.respond(refusal.status, data, now)
                 return
-            # Section 16.10: 200 at once.  Whether it has come in time is told by the
-            # answer to the INVITE.
+            # Section 16.10: 200 at once.  The answer to the INVITE tells whether the
+            # CANCEL came in time.
             server.respond(200, reply(request, 200), now)
         except Exception as error:
             self._guard.request(request, flow, server, error, now)

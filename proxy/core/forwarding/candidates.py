@@ -1,9 +1,9 @@
 """Where one request may still be tried: its targets, their front ends, which is next.
 
-Pure: nothing is sent here, and nothing waits here.  The targets come from the rules of
-RFC 3261 section 16.5, the front ends of a target from RFC 3263.  They are tried one
-after the other (section 16.6 calls that a sequential search): a legacy client drops a
-second 2xx, so nothing is tried in parallel.
+This module sends nothing and waits for nothing.  The targets come from the rules of RFC
+3261 section 16.5, and the front ends of a target from RFC 3263.  They are tried one
+after the other (a sequential search, section 16.6), and never in parallel, because a
+legacy client drops a second 2xx.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from proxy.sip.message import Request
 class Candidates:
     """One request, which came over ``flow``, and the places that are left for it.
 
-    ``target`` is the current one; ``is_secure`` when it must be reached over TLS, for
-    somebody said ``sips:``.  ``is_refused`` while no front end of it can have had the
-    request.  ``request`` is None once the search has ended.
+    ``target`` is the current one.  ``is_secure`` is set when ``sips:`` demands TLS to
+    reach it.  ``is_refused`` is set while no front end of it can have got the request.
+    ``request`` is None once the search has ended.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Candidates:
     def next(self, now: float) -> FrontEnd | None:
         """The next front end of the current target; None when it has no more.
 
-        When none of them can have had the request, those over other transports follow.
+        When none of them can have got the request, those over other transports follow.
         """
         while self._next >= len(self._front_ends):
             if not self.is_refused or not self._find_others(now):
@@ -90,8 +90,8 @@ class Candidates:
     def find(self, now: float, answer: Resolution | None = None) -> bool | None:
         """Look up the front ends of the target; None while DNS must be awaited.
 
-        ``answer`` is what DNS has just said, which may be too bad to be remembered.
-        False when there are none.
+        ``answer`` is what DNS has just said; the resolver does not keep every failure.
+        False when there are no front ends.
         """
         assert self.request is not None
         found = self._next_hops.find(self.target, self.request, self.flow, now, answer)
@@ -105,10 +105,10 @@ class Candidates:
         return self.is_refused
 
     def _find_others(self, now: float) -> bool:
-        """Nobody could be reached over the transport chosen: is there another?
+        """Nobody could be reached over the chosen transport: take the others, if any.
 
-        RFC 3263 section 4.3: what a name offers over one transport may be out of order
-        while the same server listens on the next one.
+        RFC 3263 section 4.3: the server of a name may be out of order over one
+        transport, and listen on the next one.
         """
         self.is_refused = False
         found: Sequence[FrontEnd] = ()
@@ -124,10 +124,11 @@ class Candidates:
         return bool(found)
 
     def _heed_ejections(self, now: float) -> None:
-        """What has been learned since the order was made, and by those who try now.
+        """Put a front end that is not ejected first, if there is one.
 
-        The first choice stays, for the order has thought of that.  A front end whose
-        ejection is over is tried by one call at a time.
+        Ejections may have changed since the order was made.  The first choice stays,
+        because the order was made with the ejections of that moment.  A front end whose
+        ejection is over is tried by one call at a time (decision 15).
         """
         health, first = self._next_hops.health, self._next
         front_end = self._front_ends[first]
@@ -159,7 +160,8 @@ class Candidates:
         return self._next_hops.can_be_secure(self.target, self.flow)
 
     def fall_back(self) -> bool:
-        """Nobody has had the request: is there another way to the same one?"""
+        """Nobody has got the request: make the target's fallback the next target, if it
+        has one."""
         fallback = self.target.fallback
         if fallback is None:
             return False
@@ -183,6 +185,7 @@ class Candidates:
         self._targets.clear()
 
     def close(self) -> None:
-        """The search is over.  A timer may hold it for 32 s: it holds no request."""
+        """The search is over: drop the request, because a timer may keep this object
+        for 32 s."""
         self.request = None
         self._front_ends = ()

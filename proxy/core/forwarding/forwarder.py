@@ -1,7 +1,7 @@
-"""Carries out what a search asks for: a question to DNS, a connection, a request that
-leaves (RFC 3261 section 16.6), a CANCEL.
+"""Carries out what a search asks for (RFC 3261 section 16.6): a question to DNS, a
+connection, a request that leaves, a CANCEL.
 
-Who is asked and what an answer means is decided in ``response_context.py``.
+``response_context.py`` decides who is tried and what an answer means.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _TOWARDS_CLIENTS: Final = frozenset({"dialog", "client", "binding"})
 class Forwarder:
     """Sends requests for searches.
 
-    ``failed`` hears of a transaction's user that raised when it was told of somebody
-    else's failure.
+    ``failed`` is called when a search raises while it is told that a front end has
+    failed another one's request.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class Forwarder:
             if candidates.target.rule in _TOWARDS_CLIENTS:
                 stream = elsewhere.by_address(*front_end.key)
             is_at_sibling = True
-        # A connection that has just been made is in the table before those who wait
-        # for it are told: nobody may overtake them.
+        # A new connection is in the table before the requests that wait for it are
+        # told.  A later request must not overtake them.
         if (
             stream is not None
             and stream.is_open
@@ -125,8 +125,8 @@ class Forwarder:
     ) -> ClientTransaction | None:
         """Section 16.6: edit the lines and hand them to a client transaction.
 
-        Without a server transaction there is none on the other side either: nobody
-        answers an ACK or a BENOTIFY.
+        Without a server transaction there is no client transaction either: ACK and
+        BENOTIFY get no answer.  Returns None for them.
         """
         request, target = candidates.request, candidates.target
         assert request is not None
@@ -139,7 +139,7 @@ class Forwarder:
         back = server.flow if server is not None else candidates.flow
         note = self._record_route(candidates, front_end, back, flow, own_lines)
         if target.routes:
-            # The Path of a binding goes before all other Route values (RFC 3327).
+            # RFC 3327 section 5.4: the Path of a binding goes before other Routes.
             own_lines += [b"Route: " + route for route in target.routes]
         routes, request_uri = candidates.routes, target.request_uri
         lines = forward_request(request, routes, request_uri, own_lines)
@@ -162,8 +162,8 @@ class Forwarder:
         flow: Flow,
         own_lines: list[bytes],
     ) -> object:
-        """Item 4: add what leads the ends of the dialog to each other; returns what the
-        answers will need of it."""
+        """Section 16.6 item 4: add our Record-Route, which leads the ends of the dialog
+        to each other; returns what the answers will need of it."""
         request, routes, target = (
             candidates.request,
             candidates.routes,
@@ -195,10 +195,10 @@ class Forwarder:
     def front_end_failed(
         self, front_end: FrontEnd, reason: str, now: float, is_silent: bool
     ) -> None:
-        """Hold it against the front end; ``is_silent`` when it says nothing at all.
+        """Count a failure of the front end; ``is_silent`` when it says nothing at all.
 
-        Then those who wait for it as well are told to go on, all of them: it happens
-        once in an outage, and each would wait for seconds.
+        When silence ejects it, all other requests that wait for it go on at once
+        (decision 15).  Otherwise each of them would wait for seconds.
         """
         key = front_end.key
         if self.health.failed(front_end, reason, now, is_silent) and is_silent:
@@ -226,5 +226,5 @@ class Forwarder:
         if companions is not None and key not in self.transactions.clients:
             lines, flow = companions.cancel(reasons), transaction.flow
             self.transactions.open_client(key, b"CANCEL", lines, flow, None, now)
-            # Section 9.1: without an answer 64*T1 later the INVITE counts as cancelled.
+            # Section 9.1: 64*T1 later the INVITE counts as cancelled, answered or not.
             self.timers.start("cancelled", TRANSACTION_TIMEOUT, transaction, now)

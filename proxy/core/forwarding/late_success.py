@@ -1,8 +1,9 @@
-"""A 2xx to INVITE goes back even when the search is over (RFC 3261 section 16.7).
+"""Sends back each 2xx to INVITE after the search is over (RFC 3261 section 16.7).
 
-An accepted INVITE stays known for 64*T1 so that repetitions of its 2xx find their way.
-All that this needs over UDP is the way back, and on a stream, which may end, the server
-transaction: nothing else of a call is kept.
+The client transaction of an accepted INVITE stays for 64*T1 (RFC 6026 section 8.4), so
+that repetitions of its 2xx go back too.  Over UDP only the flow to the client is needed
+for that.  A stream may end, so there the server transaction is kept, which can find
+another way.  Nothing else of the call is kept.
 """
 
 from proxy.core.dialogs.record_route import returned
@@ -12,7 +13,7 @@ from proxy.transaction.server import ServerTransaction
 
 
 class LateSuccess:
-    """ClientUser of an accepted INVITE: forwards each 2xx and ignores the rest."""
+    """The ClientUser of an accepted INVITE: forwards each 2xx, and ignores the rest."""
 
     __slots__ = ("_flow", "_layer", "server")
 
@@ -35,15 +36,15 @@ class LateSuccess:
     def transaction_failed(
         self, transaction: ClientTransaction, reason: str, now: float
     ) -> None:
-        """ClientUser: there has been an answer, nobody waits for another."""
+        """ClientUser: the client has its answer, so this changes nothing."""
 
     def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
-        """ClientUser: nobody waits."""
+        """ClientUser: the client has its answer, so this changes nothing."""
 
     def peer_silent(
         self, transaction: ClientTransaction, key: tuple[str, str, int], now: float
     ) -> None:
-        """ClientUser: it has said what matters."""
+        """ClientUser: the peer has answered this INVITE already."""
 
 
 def forward_success(
@@ -52,10 +53,10 @@ def forward_success(
     response: AnyResponse,
     now: float,
 ) -> None:
-    """Hand a 2xx to INVITE back, through the transaction or around it.
+    """Send a 2xx to INVITE back, through the server transaction or around it.
 
-    After a final response of another class the transaction lets nothing out, and the
-    2xx must go all the same.
+    After a final response of another class the transaction sends nothing more, but a
+    2xx must go back all the same (section 16.7 item 5).
     """
     data = returned(transaction, response)
     if server.state in ("proceeding", "accepted"):

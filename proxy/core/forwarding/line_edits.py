@@ -1,7 +1,7 @@
 """Request forwarding (RFC 3261 section 16.6): the edits, line by line.
 
-Of a request only Request-URI, Via, Max-Forwards, Route and Record-Route change; of a
-response only the topmost Via goes.  All other bytes leave in the order they came.
+Of a request we change only Request-URI, Via, Max-Forwards, Route and Record-Route.  All
+other bytes leave in the order in which they came.
 """
 
 from typing import Final
@@ -15,18 +15,18 @@ from proxy.sip.message import Request
 from proxy.sip.parameters import with_value
 
 KEEP_SECONDS: Final = 120
-"""How often a client that asks shall send CRLFCRLF (RFC 6223 section 4.3)."""
+"""Seconds between two CRLFCRLF of a client that asks to send them (RFC 6223)."""
 
 
 _HOPS: Final = [b"Max-Forwards: %d" % n for n in range(MAX_FORWARDS + 1)]
 
 
 def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
-    """Note on the top Via where the request came from; returns the way back.
+    """Write into the top Via where the request came from; returns the flow for answers.
 
-    RFC 3261 section 18.2.1 (received), RFC 3581 (rport).  On a stream the answer
-    always goes back on the connection; over UDP to the source address, at the source
-    port where rport was asked for, else at the port of sent-by (section 18.2.2).
+    RFC 3261 section 18.2.1 (received), RFC 3581 (rport).  On a stream answers go over
+    the connection.  Over UDP they go to the source address: to the source port if the
+    client asked for rport, else to the port of sent-by (section 18.2.2).
     """
     head = via.head
     wants_rport = "rport" in via.parameters
@@ -34,13 +34,14 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
         "keep" in via.parameters and via.parameters["keep"] is None and flow.reliable
     )
     if wants_keep:
-        flow.wants_pong = True  # RFC 6223: our value says that we answer CRLFCRLF
+        # RFC 6223 section 4.3: with a value for ``keep`` we promise to answer CRLFCRLF.
+        flow.wants_pong = True
     is_elsewhere = head.address != flow.host
     if wants_rport or wants_keep or is_elsewhere or "received" in via.parameters:
         _rewrite_via(request, via, flow, wants_rport)
     if wants_rport or flow.reliable:
         return flow
-    # Section 18.2.2: the port of sent-by, or the default one; not where it came from.
+    # Section 18.2.2: the port of sent-by, or the default port.
     port = head.port or 5060
     return flow if port == flow.port else flows.udp(flow.listener, flow.host, port)
 
@@ -48,7 +49,7 @@ def stamp_via(request: Request, via: Via, flow: Flow, flows: FlowTable) -> Flow:
 def note_alias(via: Via, flow: Flow, flows: FlowTable) -> None:
     """RFC 5923: requests to the peer's own address may use this connection.
 
-    Only for a TLS peer whose certificate has the name that stands in its Via.
+    Only if the peer's certificate has the name that stands in its Via.
     """
     port = via.head.port or DEFAULT_PORT["tls"]
     if flow.alias_port != port and via.head.address in flow.peer_names:
@@ -56,8 +57,8 @@ def note_alias(via: Via, flow: Flow, flows: FlowTable) -> None:
 
 
 def _rewrite_via(request: Request, via: Via, flow: Flow, wants_rport: bool) -> None:
-    """Write what we have seen over whatever the client says of itself: the values of
-    ``received`` and ``rport`` are the source's (RFC 3261 section 18.2.1, RFC 3581)."""
+    """Set ``received`` and ``rport`` to the source address and port, whatever the
+    client wrote there (RFC 3261 section 18.2.1, RFC 3581)."""
     value = via.value
     start = value.find(b";")
     front, text = (value, b"") if start < 0 else (value[:start], value[start:])
@@ -84,7 +85,7 @@ def forward_request(
     lines = request.lines.copy()
     index = request.index
     position = index.get("max-forwards")
-    # Item 3: one less; a request that came without has the usual 70 before that.
+    # Item 3: one less; a request that came without Max-Forwards counts as having 70.
     hops = _HOPS[max(request.hops - 1, 0)]
     if position is not None:
         lines[position] = hops
@@ -94,7 +95,7 @@ def forward_request(
         request_uri = _replace_routes(request, lines, routes, request_uri)
     if request_uri is not request.uri:
         lines[0] = b"%b %b SIP/2.0" % (request.method, request_uri)
-    # Items 4 and 8: Via and Record-Route are read from the top, so ours go there.
+    # Items 4 and 8: our Record-Route and our Via go above those that are there.
     lines[1:1] = own_lines
     if request.lines[index["via"]][1:2] not in (b"i", b"I") or (
         request.count("via") > 1 and _has_compact_via(request)
@@ -150,7 +151,8 @@ def _has_compact_via(request: Request) -> bool:
 
 
 def _spell_via_out(lines: list[bytes]) -> None:
-    """Legacy clients lose a compact ``v:`` from their responses: spell it out."""
+    """Write every compact ``v:`` as ``Via:``; legacy clients lose a compact one from
+    their responses."""
     for position, line in enumerate(lines):
         name, _, value = line.partition(b":")
         if name.strip() in (b"v", b"V"):

@@ -1,8 +1,8 @@
 """The response context of RFC 3261 section 16.7: what is tried, and what goes back.
 
-Here are the decisions: when the running attempt (``attempt.py``) is given up for the
-next candidate (``search.py``, ``candidates.py``), and which response ends the search
-(``answer.py``).  There is no parallel forking: a legacy client drops a second 2xx.
+It decides when to give up the running attempt (``attempt.py``) for the next candidate
+(``search.py``, ``candidates.py``), and which response ends the search (``answer.py``).
+There is no parallel forking, because a legacy client drops a second 2xx.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import TIMER_C, TRANSACTION_TIMEOUT
 
 COMPLETED_ELSEWHERE: Final = (b'Reason: SIP;cause=200;text="Call completed elsewhere"',)
-"""RFC 3326: without it a telephone that rang shows a missed call."""
+"""RFC 3326 section 3.1: without it a telephone that rang shows a missed call."""
 _NOT_ARRIVED: Final = frozenset(
     {"refused", "unreachable", "not-permitted", "too-large"}
 )
 TRYING_AFTER: Final = 3.5
-"""RFC 4320 section 4.1: a non-INVITE request may get its 100 once Timer E is at T2."""
+"""RFC 4320 section 4.1: a non-INVITE may get its 100 once timer E has reached T2."""
 
 
 class ResponseContext:
     """One request on its way; ``server`` is None for ACK and BENOTIFY, which nobody
     answers.
 
-    ``waiting_for`` is the name or connection without which it cannot go on.
-    ``reasons`` are the Reason lines of a CANCEL: the client's own, or that somebody
-    else has answered.
+    ``waiting_for`` is the look-up or the connection that must come first.  ``reasons``
+    are the Reason lines for our CANCELs: those of the client's CANCEL, or the one which
+    says that somebody else has answered.
     """
 
     __slots__ = (
@@ -89,7 +89,8 @@ class ResponseContext:
 
     @property
     def is_invite(self) -> bool:
-        """True for INVITE, the only method with provisional responses and CANCEL."""
+        """True for INVITE: only its provisional responses go back, and only it can be
+        cancelled."""
         return self.server is not None and self.server.method == b"INVITE"
 
     # -- the search --------------------------------------------------------------
@@ -105,8 +106,8 @@ class ResponseContext:
         elif progress == WAITS:
             self._arm_total(now)
         elif self.server is None:
-            # ACK and BENOTIFY are sent, or lost, and nobody is told.  A timer may
-            # hold us for a while yet.
+            # ACK and BENOTIFY have been sent, and get no answer.  A timer may still
+            # keep this object, so drop the request.
             self.is_finished = True
             self.candidates.request = None
 
@@ -132,11 +133,11 @@ class ResponseContext:
         return True
 
     def connect_failed(self, reason: str, detail: str, now: float) -> None:
-        """The connection for the running attempt could not be had."""
+        """The connection for the running attempt could not be opened."""
         self.attempt.record(reason, now)
         self.attempt.failed(reason, now, reason == "connect-timeout")
         if reason == "tls":
-            # Whoever spoils a handshake must not get the request in plain text.
+            # Do not fall back to plain text: an attacker can spoil any TLS handshake.
             self.candidates.is_refused = False
         self.search.gave_up(
             "tls" if reason == "tls" else "unreachable", detail or reason
@@ -148,7 +149,7 @@ class ResponseContext:
     def response_received(
         self, transaction: ClientTransaction, response: AnyResponse, now: float
     ) -> None:
-        """Choose what is forwarded at once, kept, or ends the search."""
+        """Forward a response at once, keep it, or let it end the search."""
         status = response.status
         is_running = transaction is self.attempt.transaction and not self.is_finished
         if isinstance(response, Response) and status >= 300:
@@ -163,7 +164,8 @@ class ResponseContext:
         elif is_running:
             self._provisional(transaction, response, now)
         elif transaction.method == b"INVITE":
-            # Given up before it said anything: it must not ring for ever.
+            # This attempt was given up before its first response: cancel it now, or it
+            # would ring on.
             self.forwarder.cancel(transaction, now, self.reasons)
 
     def _provisional(
@@ -186,7 +188,7 @@ class ResponseContext:
             attempt.record(str(response.status), now)
             attempt.succeeded(now)
         else:
-            # We stay the user of the running one: should it ring yet, it is cancelled.
+            # We stay its user, so that it is cancelled if it rings later.
             attempt.leave(now, COMPLETED_ELSEWHERE)
         if not self.is_cancelled:
             self.reasons = COMPLETED_ELSEWHERE
@@ -199,7 +201,7 @@ class ResponseContext:
         attempt.transaction = None
         candidates.is_refused = False
         if status in self.forwarder.attempts.codes_of(candidates.target.pool):
-            # The box answers but its service does not: as good as dead.
+            # The machine answers, but its service has failed.
             attempt.failed(str(status), now)
         else:
             attempt.succeeded(now)
@@ -212,7 +214,7 @@ class ResponseContext:
     def transaction_failed(
         self, transaction: ClientTransaction, reason: str, now: float
     ) -> None:
-        """Timeout or transport error: section 16.9 treats both as a dead next hop."""
+        """A timeout or a transport error: try the next one (sections 16.7 and 16.9)."""
         attempt = self.attempt
         if transaction is not attempt.transaction or self.is_finished:
             return
@@ -227,10 +229,10 @@ class ResponseContext:
         self.go_on(now)
 
     def _has_another_way(self, reason: str, now: float) -> bool:
-        """Turn to the same one by another way, at once (True) or as the next target."""
+        """Try the same server another way: at once (True), or as the next target."""
         if self.is_cancelled:
             return False
-        # "gone": a sibling does not have the connection that we thought it had.
+        # "gone": the sibling no longer has the connection that we meant to use.
         if reason == "gone" and self.candidates.fall_back():
             return False
         if not self.attempt.may_be_repeated(reason) or self.search.time_left(now) <= 0:
@@ -238,7 +240,8 @@ class ResponseContext:
         return self._start_again(now)
 
     def still_waiting(self, transaction: ClientTransaction, now: float) -> None:
-        """T1 without a final response: only now are deadlines worth their price."""
+        """T1 has passed without a final response: start the deadlines only now, because
+        most requests never need them."""
         attempt = self.attempt
         if transaction is not attempt.transaction or self.is_finished:
             return
@@ -311,10 +314,10 @@ class ResponseContext:
         if now + 1e-6 >= attempt.until:
             self._stop_attempt("timeout", now)
         elif now + 1e-6 >= attempt.started + self.forwarder.attempts.silence:
-            self._await_answer(now)  # 100 came: that is something
+            self._await_answer(now)  # a 100 came: wait for the answer
 
     def _timer_c(self, now: float) -> None:
-        """Section 16.8: it rang for three minutes, counted from its last sign."""
+        """Section 16.8: it has rung for three minutes since its last response."""
         remaining = self.last_provisional + TIMER_C - now
         if remaining > 1e-6:
             self.forwarder.timers.start("timer C", remaining, self, now)
@@ -344,7 +347,7 @@ class ResponseContext:
     # -- ServerUser --------------------------------------------------------------
 
     def request_abandoned(self, transaction: ServerTransaction, now: float) -> None:
-        """The client is gone; nobody wants the answer."""
+        """ServerUser: the client is gone, so stop."""
         self.cancel(now)
 
     def cancel(self, now: float, reasons: Sequence[bytes] = ()) -> None:
@@ -358,7 +361,7 @@ class ResponseContext:
         if active is None:
             self._respond(487, b"", now)
             return
-        # Section 9.1: who does not answer an INVITE 64*T1 after its CANCEL never will.
+        # Section 9.1: 64*T1 after a CANCEL the INVITE counts as cancelled.
         self.forwarder.timers.start("cancel", TRANSACTION_TIMEOUT, self, now)
         if self.attempt.is_ringing:
             self.forwarder.cancel(active, now, reasons)
@@ -375,7 +378,7 @@ class ResponseContext:
         self.is_finished = True
         self.waiting_for = None
         self.answer.give(status, data, self.attempt.history, self.search.started, now)
-        # What has ended is kept for up to 32 s: keep nothing with it.
+        # A timer may keep this object for 32 s, so drop what it holds.
         self.candidates.close()
         self.attempt.transaction = None
         if server is not None:
@@ -384,7 +387,7 @@ class ResponseContext:
                 active.user = LateSuccess(server)
 
     def abort(self, now: float) -> None:
-        """A bug of ours: stop for good.  No timer, answer or connection may wake it."""
+        """A bug of ours: stop for good; no timer, answer or connection may go on."""
         waiting_for, self.waiting_for = self.waiting_for, None
         self.is_finished = True
         with suppress(Exception):

@@ -1,5 +1,7 @@
-"""Responses that come in: each to the transaction whose branch is on top (RFC 3261
-section 16.7 items 1 and 2), or to the worker that made the branch.
+"""Takes the responses that come in (RFC 3261 section 16.7 items 1 and 2).
+
+Each goes to the transaction whose branch is in its top Via, or to the worker that made
+this branch.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from proxy.transaction.client import AnyResponse, ClientTransaction
 
 
 class Responses:
-    """Finds who waits for a response; the counters are what telemetry reads."""
+    """Finds the transaction that a response is for; telemetry reads the counters."""
 
     __slots__ = (
         "_asserted",
@@ -44,9 +46,9 @@ class Responses:
     def plain(
         self, response: PlainResponse, flow: Flow, data: bytes, now: float
     ) -> None:
-        """One in the plainest form, as nearly all are."""
+        """Take a response in its plainest form, as nearly all are."""
         self.received += 1
-        # Section 18.1.2: a response whose top Via is not ours was not meant for us.
+        # Section 18.1.2: discard a response whose top Via is not ours.
         transaction = None
         if self._branches.is_own_via(response.sent_by):
             transaction = self._transactions.client_for(
@@ -58,7 +60,7 @@ class Responses:
             self._stray(response.branch, response.method, response, flow, data, now)
 
     def parsed(self, response: Response, flow: Flow, data: bytes, now: float) -> None:
-        """Any other; raises MalformedMessage."""
+        """Take any other response; raises MalformedMessage."""
         self.received += 1
         if makes_claims(response):
             self._asserted.judge_response(response, flow)
@@ -93,7 +95,8 @@ class Responses:
         data: bytes,
         now: float,
     ) -> None:
-        """One that no transaction waits for, or none on this connection."""
+        """Take a response for which no live transaction waits: it may belong to a
+        stranded INVITE or to a sibling."""
         late = self._transactions.late(branch, method, flow)
         if late is not None:
             self._deliver(late, response, flow, data, now)
@@ -101,9 +104,9 @@ class Responses:
             self.strays += 1
 
     def refused(self, data: bytes, reason: str, now: float) -> bool:
-        """ICMP gave a datagram back: its branch names the transaction.
+        """ICMP gave a datagram back: fail the transaction that its branch names.
 
-        False when this process did not send it.
+        False when another process sent it.
         """
         start = data.find(b";branch=" + self._branches.prefix)
         if start < 0:

@@ -1,8 +1,8 @@
 """The sequential search of RFC 3261 section 16.6: one candidate after the other.
 
-Goes on until a request is on its way, something has to be waited for, or nothing is
-left; it says which.  When to go on, and what an answer means, is decided by
-``response_context.py``.
+A step goes on until a request is on its way, a name or a connection has to be awaited,
+or nothing is left, and says which.  ``response_context.py`` decides when to go on, and
+what an answer means.
 """
 
 from typing import Final
@@ -18,18 +18,20 @@ from proxy.pools.front_end import Resolution
 SENT: Final = 1
 """The request is on its way."""
 WAITS: Final = 2
-"""A name or a connection must come first."""
+"""DNS or a connection must be awaited first."""
 NOTHING_LEFT: Final = 3
+"""No candidate can be tried any more."""
 
 ASK_DNS_AFTER: Final = 1.0
-"""Seconds from a failure of DNS to the next question, inside the budget."""
+"""Seconds from a failure of DNS to the next question, within the budget."""
 
 
 class Search:
     """Goes through the candidates; each method returns SENT, WAITS or NOTHING_LEFT.
 
-    ``user`` is whoever has the search: it waits for names and connections, and hears
-    of the answers.  It is not kept here, for garbage is not collected as we go.
+    ``user`` is the response context, which waits for names and connections and gets the
+    answers.  It is an argument and not an attribute: the two would form a cycle, and
+    the garbage collector is off while calls run (decision 100).
     """
 
     __slots__ = ("_answer", "_attempt", "_candidates", "_forwarder", "started")
@@ -71,15 +73,16 @@ class Search:
         return NOTHING_LEFT
 
     def start(self, user: Searcher, now: float) -> bool:
-        """Send to the front end of the attempt or wait for a connection to it; False
-        when neither can be."""
+        """Send to the front end of the attempt, or wait for a connection to it; False
+        when neither is possible."""
         problem = self._attempt.start(user, self._answer.server, now)
         if problem:
             self.gave_up("unreachable", problem)
         return not problem
 
     def _open(self, user: Searcher, target: Target, now: float) -> int:
-        """Turn to a target; NOTHING_LEFT sends nothing to it, not yet or never."""
+        """Turn to a target.  NOTHING_LEFT means that nothing has been sent: its front
+        ends come next, or it has none."""
         candidates, attempt = self._candidates, self._attempt
         if candidates.is_secure and not candidates.can_be_secure():
             candidates.drop_front_ends()
@@ -98,7 +101,7 @@ class Search:
     def _find_front_ends(
         self, user: Searcher, now: float, answer: Resolution | None = None
     ) -> int:
-        """Take the front ends of the target; NOTHING_LEFT when that is done."""
+        """Look up the front ends of the target; NOTHING_LEFT when they are known."""
         candidates, forwarder = self._candidates, self._forwarder
         lookup = candidates.target.lookup
         assert lookup is not None
@@ -109,8 +112,8 @@ class Search:
             return WAITS if user.waiting_for is not None else SENT
         if not found and not candidates.fall_back():
             if self._may_ask_again(now) and forwarder.next_hops.is_unknown(lookup, now):
-                # DNS itself is out of order, which may be over in a moment.  A legacy
-                # client that is refused now does without chat until it signs in again.
+                # DNS itself has failed, perhaps only for a moment.  A legacy client
+                # that is refused now offers no chat until it signs in again.
                 forwarder.timers.start("dns", ASK_DNS_AFTER, user, now)
                 return WAITS
             cause, reason = forwarder.next_hops.why_not(candidates.target, now)
@@ -118,7 +121,8 @@ class Search:
         return NOTHING_LEFT
 
     def _may_ask_again(self, now: float) -> bool:
-        """Whether it is worth a second to ask DNS once more."""
+        """Whether to wait a second and ask DNS once more: there is no other target, and
+        the request begins something."""
         return (
             self._answer.server is not None
             and not self._candidates.is_in_dialog
@@ -129,10 +133,10 @@ class Search:
     def resolved(
         self, user: Searcher, now: float, answer: Resolution | None = None
     ) -> int:
-        """DNS has answered, well or badly, or may be asked again."""
+        """DNS has answered, well or badly, or it is time to ask again."""
         progress = self._find_front_ends(user, now, answer)
         return self.go_on(user, now) if progress == NOTHING_LEFT else progress
 
     def gave_up(self, cause: str, detail: str = "") -> None:
-        """The running attempt came to nothing."""
+        """The running attempt has failed."""
         self._answer.gave_up(cause, detail, self._attempt.address)

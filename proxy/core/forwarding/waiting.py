@@ -1,6 +1,7 @@
-"""Searches that wait for a name (RFC 3263) or for a connection, by what they wait for.
+"""Searches that wait for a look-up (RFC 3263) or a connection, by what they wait for.
 
-The first one that waits asks for it; all go on together, in the order they came.
+The first search that waits asks for it.  All go on together, in the order in which they
+came.
 """
 
 from collections.abc import Callable
@@ -9,13 +10,14 @@ from typing import Final, Protocol
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 
 MOST_RELAYED: Final = 4 * 1024 * 1024
-"""Bytes of ACKs and BENOTIFYs that wait; no transaction accounts for them."""
+"""Bytes of ACKs and BENOTIFYs that may wait.  They have no transaction, so the budget
+of ``transaction/budget.py`` does not count them."""
 
 
 class Waiter(Protocol):
-    """A search that cannot go on before something is there.
+    """A search that must wait before it can go on.
 
-    ``waiting_for`` is what it waits for, None when that does not matter any more.
+    ``waiting_for`` is what it waits for; None when it waits no longer.
     """
 
     waiting_for: object
@@ -32,9 +34,10 @@ class Waiter(Protocol):
 
 
 class Waiting:
-    """Who waits; ``failed`` hears of one that raises, and the others go on.
+    """The searches that wait.
 
-    ``relayed_bytes`` is the size of those that have no transaction.
+    When one raises, ``failed`` is called and the others go on.  ``relayed_bytes`` is
+    the size of the requests among them without a transaction.
     """
 
     __slots__ = ("_failed", "_relayed", "parked", "relayed_bytes")
@@ -63,7 +66,7 @@ class Waiting:
         return len(waiting) == 1
 
     def leave(self, key: object, waiter: Waiter) -> None:
-        """A search that has failed waits no longer; the next one asks anew."""
+        """Take a failed search out; after the last one, the next to wait asks anew."""
         self._no_longer_held(waiter)
         waiting = self.parked.get(key)
         if waiting is not None and waiter in waiting:
@@ -72,7 +75,7 @@ class Waiting:
                 del self.parked[key]
 
     def resolved(self, lookup: Lookup, resolution: Resolution, now: float) -> None:
-        """DNS has answered: go on with whoever waited."""
+        """DNS has answered: all searches that waited for it go on."""
         for waiter in self._woken(lookup):
             try:
                 waiter.resolved(resolution, now)
@@ -80,7 +83,7 @@ class Waiting:
                 self._failed(waiter, "resolved", error, now)
 
     def connected(self, front_end: FrontEnd, now: float) -> None:
-        """A connection exists: go on with whoever waited, in order."""
+        """A connection exists: all searches that waited for it go on, in order."""
         for waiter in self._woken(front_end.connection_key):
             try:
                 waiter.connected(front_end, now)
@@ -90,7 +93,7 @@ class Waiting:
     def connect_failed(
         self, front_end: FrontEnd, reason: str, detail: str, now: float
     ) -> None:
-        """A connection could not be had: whoever waited tries the next front end."""
+        """A connection could not be opened: all that waited try the next front end."""
         for waiter in self._woken(front_end.connection_key):
             try:
                 waiter.connect_failed(reason, detail, now)

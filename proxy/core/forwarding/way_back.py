@@ -1,11 +1,11 @@
 """The way back to a client whose connection has ended (RFC 3261 section 18.2.2).
 
-A response goes down the connection that its request came on.  When that one is gone,
-a new one is opened to where the request came from, at the port of the top Via: a
-server or another proxy listens there, a legacy client does not.  Where nobody listens
-the client is gone, and a call that still rings for it is cancelled.  A client that has
-shut its sending side alone looks the same: where nobody listens at its port the answer
-goes down the old connection, as far as that takes it.
+A response goes over the connection that its request came on.  When that is gone, we
+open one to the source of the request, at the port of its top Via (decision 13).  A
+server or another proxy listens there; a legacy client does not.  If nobody listens, the
+client is gone, and a call that still rings for it is cancelled.  A client that has only
+shut its sending side looks the same.  So when nobody listens at its port, the answer
+goes over the old connection, as far as that still takes it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from proxy.transaction.server import ServerTransaction
 
 _Waiting = list[tuple[ServerTransaction, bytes]]
 _TRYING: Final = 100
-"""Not worth a connection."""
+"""A provisional response that is not worth a new connection."""
 _LAST_RESORT: Final = 2
 
 
@@ -80,7 +80,7 @@ class WayBack:
         self.parked[key] = [(transaction, transaction.response)]
 
     def opened(self, front_end: FrontEnd, flow: Flow) -> None:
-        """A connection exists; perhaps somebody waited for it."""
+        """A connection exists: send the responses that waited for it."""
         if not self.parked:
             return
         waiting = self.parked.get(front_end.connection_key)
@@ -92,23 +92,24 @@ class WayBack:
         self.parked.pop(front_end.connection_key, None)
 
     def failed(self, front_end: FrontEnd, now: float) -> None:
-        """A connection could not be had: no response reaches this client any more."""
+        """A connection could not be opened: no response can reach this client."""
         if self.parked:
             for transaction, data in self.parked.pop(front_end.connection_key, ()):
                 if transaction.flow.half_open:
-                    # It listens nowhere: it may have shut its sending side only.
+                    # It does not listen, but it may have shut only its sending side.
                     transaction.flow.half_open = _LAST_RESORT
                     self._send_anyway(transaction, data)
                 else:
                     self._fail(transaction, now)
 
     def give_up(self, front_end: FrontEnd, error: Exception, now: float) -> None:
-        """Whoever waits for this connection has met a bug of ours."""
+        """A bug of ours ends all that wait for this connection."""
         for transaction, _ in self.parked.pop(front_end.connection_key, ()):
             self._guard.timer(transaction, "way back", error, now)
 
     def closed(self, flow: Flow, now: float) -> None:
-        """A connection has ended, perhaps one that answers have been sent down."""
+        """A connection has ended; fail those whose answers went over it as a last
+        resort."""
         for transaction in self._sent_anyway.pop(flow, ()):
             if transaction.is_waited_for:
                 self._fail(transaction, now)
@@ -127,7 +128,8 @@ class WayBack:
 
 
 def _client_of(transaction: ServerTransaction) -> FrontEnd | None:
-    """Where the client may listen: the source of its request, its own port."""
+    """Where the client may listen: at the source of its request, on the port of its Via
+    (section 18.2.2)."""
     flow, sent_by = transaction.flow, transaction.sent_by
     if sent_by is None:
         return None

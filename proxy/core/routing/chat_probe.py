@@ -1,10 +1,10 @@
-"""A chat probe of our own goes to the one front end that its Route token names.
+"""Routes a chat probe of our own to the front end that its Route token names.
 
-The rules of section 16.5 have decided before, so what would stop a user's call stops
-the probe.  Then the token pins it: to this front end, without a fallback and whatever
-its health is.  Nobody but this machine may use it, and not for long; it stands in a
-Route of ours, which is taken off, so no pool ever sees it.  A probe is no endpoint's
-call: it opens dialogs without an endpoint, in which nothing is learned.
+The rules of RFC 3261 section 16.5 decide first, so that what would stop a user's call
+stops the probe.  Then the token pins the probe to one front end, whatever its health,
+without a fallback (decision 103).  Only this machine may use the token, and only for a
+short time.  It stands in our own Route entry, which is taken off, so no pool sees it.
+The dialog of a probe belongs to no endpoint, so nothing is learned in it.
 """
 
 from typing import Final
@@ -21,8 +21,8 @@ from proxy.sip.flow import Flow
 from proxy.sip.uri import parse_uri
 
 PINNED: Final = frozenset({"endpoint", "pool", "learned", "default"})
-"""Rules that lead a call on to a server.  A pool may hand out a service URI that we
-have never seen; a user's call would teach us."""
+"""Rules that lead a call on to a server.  "default" is among them because a pool may
+hand the probe a service URI that no user's call has taught us yet."""
 
 
 class ChatProbes:
@@ -50,12 +50,12 @@ class ChatProbes:
         is_ours = self._identity.is_own_host(flow.host, flow.listener)
         if not pool or not is_ours or now >= token.connection_id:
             return self._refusal(403, "stale route")
-        # Where memory does not know the address, the store need not be asked: a probe
-        # goes to the pool in any case.
+        # When the decision is to ask the store, do not: the probe goes to the pool in
+        # any case.
         request_uri = routes.request_uri
         if isinstance(decision, list):
             if decision[0].rule not in PINNED:
-                # Somebody has registered as what the pool hands out, and has the calls.
+                # Somebody has registered this address and gets its calls.
                 return self._refusal(404, "no such user")
             request_uri = decision[0].request_uri
         elif isinstance(decision, Refusal) and decision.status != 404:

@@ -1,7 +1,7 @@
-"""Service URIs that pools handed out: what is not in the store yet, and whose is whose.
+"""Service URIs that pools handed out: the pool for a caller, and unsaved ones.
 
 Two pools of one endpoint may hand out the same URI.  So there is a row for each pool,
-and a caller goes to the pool that its calls to the endpoint go to.
+and a caller goes to the pool that its calls to the endpoint go to (decision 121).
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
 
 JUST_NOW: Final = float("inf")
-"""Learned later than anything in the store, which knows the instant."""
+"""The instant of a row that is not saved yet: later than that of any saved row."""
 
 
 def pool_of_user(endpoint: Endpoint, request: Request) -> str:
-    """The pool that this caller of an endpoint goes to."""
+    """The pool to which this caller's requests for an endpoint go."""
     if endpoint.canary is None:
         return endpoint.pool_fqdn
     return pool_for(endpoint, request.from_aor())
@@ -27,7 +27,7 @@ def pool_of_user(endpoint: Endpoint, request: Request) -> str:
 def pool_of_caller(
     table: EndpointTable, request: Request, rows: Sequence[LearnedUri]
 ) -> str:
-    """Of the pools that handed a URI out the one the caller belongs to; or empty."""
+    """The caller's pool, if it is among those that handed the URI out; else empty."""
     first = rows[0]
     endpoint = table.endpoints.get(first.endpoint_key)
     if endpoint is None:
@@ -40,7 +40,7 @@ def pool_of_caller(
 
 
 class UnsavedUris:
-    """What was learned here and may not be in the store yet."""
+    """The URIs that were learned here and may not be in the store yet."""
 
     __slots__ = ("_rows",)
 
@@ -59,12 +59,12 @@ class UnsavedUris:
         return table.with_learned([row])
 
     def joined(self, table: EndpointTable) -> EndpointTable:
-        """The table of the store with what it does not know yet."""
+        """The table of the store, with the URIs that it does not have yet."""
         found = [x for x in self._rows.values() if not table.knows(x)]
         return table.with_learned(found) if found else table
 
     def settle(self, table: EndpointTable) -> None:
-        """The store has these, or their endpoint is gone."""
+        """Forget the URIs that the store has by now, or whose endpoint is gone."""
         for key, row in list(self._rows.items()):
             if table.knows(row) or row.endpoint_key not in table.endpoints:
                 del self._rows[key]

@@ -1,4 +1,4 @@
-"""What RFC 3263 is asked for a URI."""
+"""From a URI to the question that RFC 3263 answers (section 4)."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _lookups: Final[dict[bytes, Lookup]] = {}
 
 
 def lookup_of(uri: SipUri) -> Lookup:
-    """What RFC 3263 is asked for this URI."""
+    """The question for this URI, remembered."""
     lookup = _lookups.get(uri.raw)
     if lookup is None:
         lookup = _lookup_of(uri)

@@ -1,7 +1,8 @@
-"""From a target to the front ends it may be sent to, in order.
+"""From a target to the front ends that it may be sent to, in order.
 
-Everything that RFC 3263 leaves to the request: the transport it came on, its size,
-where it came from, and that we are not our own next hop.
+RFC 3263 gives the addresses of a name.  This module adds what depends on the request:
+the transport it came on, its size, where it came from, and that we must not be our own
+next hop.
 """
 
 import random
@@ -22,19 +23,19 @@ from proxy.sip.flow import Flow, FlowTable, Transport
 from proxy.sip.message import Request
 
 UDP_LIMIT: Final = 1300
-"""Bytes above which a request should not go over UDP (RFC 3261 section 18.1.1)."""
+"""Bytes above which a request must not go over UDP (RFC 3261 section 18.1.1)."""
 _OVERHEAD: Final = 250  # what Via and Record-Route usually add
 _BEGINS: Final = frozenset({"endpoint", "pool", "learned"})
-"""Rules by which a request that begins something comes to a pool of the table."""
+"""Rules that lead a request which begins something to a pool of the table."""
 _DRAINED: Final = "every front end is drained: waypost pool undrain brings one back"
-_KEPT: Final = 4096  # names, and all go when they are as many
-_NUMERIC: Final = 1024  # addresses, the same
+_KEPT: Final = 4096  # names remembered; at so many all are forgotten
+_NUMERIC: Final = 1024  # addresses remembered; the same
 
 Cached = Callable[[Lookup, float], Resolution | None]
 
 
 class NextHops:
-    """Orders front ends; ``cached`` is the resolver's memory and never waits."""
+    """Orders front ends; ``cached`` looks in the resolver's memory and never waits."""
 
     __slots__ = (
         "_affinity",
@@ -89,8 +90,9 @@ class NextHops:
     ) -> Sequence[FrontEnd] | None:
         """The front ends of ``target``, best first; None while DNS must be awaited.
 
-        ``answer`` serves where the resolver remembers nothing: some failures are not
-        worth it, and to ask again at once would go on for ever.
+        ``answer`` is what DNS has just said.  It serves where the resolver remembers
+        nothing: it does not keep every failure, and without ``answer`` the same
+        question would be asked for ever.
         """
         lookup = target.lookup
         assert lookup is not None
@@ -113,7 +115,8 @@ class NextHops:
             resolution, preference, self.rng, self.health, now, skip
         )
         if pinned is not None:
-            # Its way into a dialog too, if it is one of the way's front ends.
+            # In-dialog requests stay on the pinned front end too, if the target lists
+            # it.
             found = [f for f in found if f.key == pinned.key] or found
         if target.prefer_host and len(found) > 1:
             host = target.prefer_host
@@ -128,7 +131,7 @@ class NextHops:
         return self._without_loops(found, target, request, flow)
 
     def _of_address(self, lookup: Lookup) -> Resolution | None:
-        """That of a numeric host, which needs no DNS; None for a name."""
+        """The resolution of a numeric host, which needs no DNS; None for a name."""
         found = numeric_resolution(lookup, self._transports)
         if found is not None:
             if len(self._numeric) >= _NUMERIC:
@@ -146,8 +149,8 @@ class NextHops:
     ) -> Sequence[FrontEnd]:
         """The front ends over the transports that have not been tried.
 
-        A name with addresses alone promises no transport, and an SRV record may be
-        out of date: a front end that works over another is better than none.
+        A name that has only addresses promises no transport, and an SRV record may be
+        out of date.  So another transport is worth a try.
         """
         lookup = target.lookup
         assert lookup is not None
@@ -166,10 +169,8 @@ class NextHops:
         return self._without_loops(found, target, request, flow)
 
     def note_panic(self, target: Target, found: Sequence[FrontEnd], now: float) -> None:
-        """All that is left to try is ejected, and is tried anyway: count it.
-
-        ``panics`` counts requests by pool.
-        """
+        """Count, by pool, a request for which every front end is ejected; they are
+        tried all the same."""
         if (
             found
             and target.rule in _BEGINS
@@ -181,9 +182,10 @@ class NextHops:
             self.panics[pool] = self.panics.get(pool, 0) + 1
 
     def drains_of(self, target: Target, now: float) -> tuple[Drain, ...]:
-        """The drains that a request to ``target`` heeds: one that begins something.
+        """The drains that count for a request to ``target``.
 
-        What is inside a dialog, and our own probe of a front end, goes where it must.
+        A drain counts for requests that begin something.  A request inside a dialog and
+        our own probe must reach their one front end.
         """
         if target.rule not in _BEGINS:
             return ()
@@ -191,7 +193,7 @@ class NextHops:
         return tuple(x for x in self.router.table.drains if not x.has_ended(wall))
 
     def _drained(self, target: Target, now: float) -> Skip | None:
-        """Which front ends get no new dialogs; None while all do."""
+        """Tells which front ends get no new dialogs; None while all do."""
         drains, pool = self.drains_of(target, now), target.pool
 
         def is_drained(front_end: FrontEnd) -> bool:
@@ -221,11 +223,11 @@ class NextHops:
         return known is not None and any(f.host == host for f in known.front_ends())
 
     def known(self, lookup: Lookup, now: float) -> Resolution | None:
-        """What is remembered of a look-up."""
+        """The last resolution of a look-up that is still remembered."""
         return self._cached(lookup, now) or self._seen.get(lookup)
 
     def is_unknown(self, lookup: Lookup, now: float) -> bool:
-        """True when DNS has failed to tell anything of this name."""
+        """True when DNS has not answered for this name."""
         resolution = self._cached(lookup, now) or self._seen.get(lookup)
         return resolution is not None and resolution.error == "timeout"
 
@@ -243,7 +245,8 @@ class NextHops:
         return cause, resolution.reason
 
     def note(self, lookup: Lookup, resolution: Resolution) -> None:
-        """A name resolved anew: who of it belongs to a pool, who of it is us?"""
+        """Take a new resolution: note the front ends of pools, and whether one of its
+        addresses is our own."""
         if len(self._seen) >= _KEPT:
             self._seen.clear()
             self._to_us.clear()
@@ -266,7 +269,8 @@ class NextHops:
         now: float,
         skip: Skip | None,
     ) -> Sequence[FrontEnd]:
-        """Section 18.1.1: too large for UDP goes over TCP, back to UDP if refused."""
+        """Section 18.1.1: a request too large for UDP goes over TCP first, and over UDP
+        if that is refused."""
         lookup = resolution.lookup
         if (
             found[0].transport != "udp"
@@ -281,15 +285,15 @@ class NextHops:
 
 
 def is_covered(drain: Drain, front_end: FrontEnd, pool: str) -> bool:
-    """Whether a drain is about a front end, as one of ``pool``."""
+    """Whether a drain covers a front end of ``pool``."""
     found = pool.lower() or front_end.pool
     return drain.covers(front_end.name, front_end.host, front_end.port, found)
 
 
 def _is_sender(request: Request, flow: Flow, front_end: FrontEnd) -> bool:
-    """True when the next hop is where the request just came from: no ping-pong.
+    """True when the next hop is the sender of the request: it must not get it back.
 
-    A server connects from any port, so its certificate says more than its Via.
+    A server may connect from any port, so its certificate tells more than its Via.
     """
     if front_end.server_name in flow.peer_names:
         return True

@@ -2,7 +2,8 @@
 
 Where several proxies share a store, another one may have registered the address, or
 learned the service URI, a moment ago.  Only a request that would otherwise be refused,
-or sent to the default route, waits, and never for long: the shell answers always.
+or sent to the default route, waits (decision 66).  The shell always answers, so none
+waits for long.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from proxy.sip.uri import parse_uri
 from proxy.transaction.server import ServerTransaction
 
 Decide = Callable[[Request, RouteSet, Flow, float, Sequence[Binding]], Decision]
-"""The rules, with what the store has said."""
+"""The router's rules, given the bindings that the store has found."""
 GoOn = Callable[[Request, RouteSet, Flow, ServerTransaction, Decision, float], None]
-"""What the core does with a request once it is known where to."""
+"""What the core does with a request once it is decided."""
 
 
 class Parked:
-    """One request that waits."""
+    """One request that waits for the store."""
 
     __slots__ = ("flow", "is_cancelled", "request", "routes", "server")
 
@@ -42,7 +43,7 @@ class Parked:
 
 
 class LookUps:
-    """Who waits for which AOR; ``learn`` takes a service URI that the store knows."""
+    """The waiting requests by AOR; ``learn`` takes a service URI that the store has."""
 
     __slots__ = ("_decide", "_go_on", "_guard", "_learn", "_out", "parked")
 
@@ -64,7 +65,7 @@ class LookUps:
     def park(
         self, request: Request, routes: RouteSet, flow: Flow, server: ServerTransaction
     ) -> None:
-        """Ask the store, once for all that want the same."""
+        """Let a request wait; ask the store if it is the first one for its AOR."""
         aor = parse_uri(routes.request_uri).key
         parked = Parked(request, routes, flow, server)
         waiting = self.parked.get(aor)
@@ -75,14 +76,14 @@ class LookUps:
         self.parked[aor] = [parked]
 
     def cancel(self, server: ServerTransaction) -> None:
-        """A CANCEL came for a request that may be one of ours."""
+        """A CANCEL has come for a request that may wait here."""
         for waiting in self.parked.values():
             for parked in waiting:
                 if parked.server is server:
                     parked.is_cancelled = True
 
     def answered(self, event: events.LookedUp, now: float) -> None:
-        """The store has answered, or could not: all go on."""
+        """The store has answered, or could not: all requests for this AOR go on."""
         waiting = self.parked.pop(event.aor, ())
         for uri, pool, endpoint in event.learned:
             try:
@@ -105,7 +106,7 @@ class LookUps:
         self._go_on(request, routes, flow, parked.server, decision, now)
 
     def give_up(self, aor: str, error: Exception, now: float) -> None:
-        """Whoever waits for it has met a bug of ours."""
+        """A bug of ours ends all that wait for this AOR."""
         for parked in self.parked.pop(aor, ()):
             self._fail(parked, error, now)
 

@@ -1,8 +1,8 @@
 """Where a request goes (RFC 3261 section 16.5): a short list of rules, in order.
 
-Each rule is a method that returns targets, a refusal, or None for "not my case".  The
-order is the promise of the product: own Route first, then ourselves, the endpoint
-table, our pools, learned URIs, bindings, the default route, and last a refusal.
+Each rule is a method that returns targets, a refusal, or None when it does not apply.
+The order is that of ``rule_order.py``, and operators rely on it: own Route first, then
+ourselves, endpoints, pools, learned URIs, bindings, default route, and last a refusal.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -35,17 +35,18 @@ from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri
 
 DialogRule = Callable[["Router", Request, RouteSet, SipUri, Flow], "Decision | None"]
-"""The first rule: our own Route entry.  It is given, for dialogs ask the router."""
+"""The first rule, for our own Route entry.  It asks the router, so the router cannot
+import it and gets it as an argument (decision 102)."""
 Kept = tuple[EndpointTable, dict[str, str], dict[tuple[str, str], Lookup]]
 
 
 class Router:
     """The rules and what they look at.
 
-    ``table`` is swapped when the endpoint table changes.  ``front_ends`` maps the name
-    or address of every known front end to its pool.  ``default_lookup`` is that of the
-    default route.  ``users`` are the addresses that users of the registrar have.
-    ``is_alone``: no sibling and no other node can know more than we do.
+    ``table`` is replaced when the endpoint table changes.  ``front_ends`` maps the name
+    or address of each known front end to its pool.  ``default_lookup`` is that of the
+    default route.  ``users`` are the addresses of the registrar's users.  ``is_alone``
+    is True when no sibling and no other node can know more than we do.
     """
 
     __slots__ = (
@@ -97,8 +98,7 @@ class Router:
     ) -> None:
         """Route by ``table`` from now on.
 
-        What was learned and is not in the store yet is carried over: the store may be
-        a moment behind.
+        Learned URIs that the store does not have yet stay: it may be a moment behind.
         """
         self._unsaved.settle(table)
         self.table = self._unsaved.joined(table)
@@ -108,8 +108,8 @@ class Router:
             self.learn_front_ends(resolution)
 
     def suppose(self, table: EndpointTable, resolutions: Iterable[Resolution]) -> Kept:
-        """Look at ``table`` until ``restore``: to ask what would be, and within one
-        turn, so that no request is routed by it."""
+        """Route by ``table`` until ``restore``, to ask what would be.  Both must happen
+        in one turn of the loop, so that no real request is routed by it."""
         kept = self.table, self.front_ends, self._lookups
         self.table = self._unsaved.joined(table)
         self.front_ends, self._lookups = {}, {}
@@ -118,7 +118,7 @@ class Router:
         return kept
 
     def restore(self, kept: Kept) -> None:
-        """Look at what was before ``suppose`` again."""
+        """Route again by what was in force before ``suppose``."""
         self.table, self.front_ends, self._lookups = kept
 
     def learn(self, uri: str, pool: str, endpoint_key: str) -> bool:
@@ -148,12 +148,12 @@ class Router:
     ) -> Decision:
         """All rules in order; raises MalformedMessage for an unreadable URI.
 
-        ``found`` is what the store said; without it the decision may be ``ASK``.
-        Whoever wants to know which rule decided gives ``notes``, an empty list: it
-        gets the rules that had nothing to say (``decided_by``).
+        ``found`` are the bindings that the store has; None when it was not asked, and
+        the decision may be ``ASK`` then.  ``notes``, an empty list, gets the rules that
+        did not apply, so that ``decided_by`` can name the one that decided.
         """
         uri = parse_uri(routes.request_uri)
-        # Validation has let it through because it is for us; 483 if it is not.
+        # Validation lets Max-Forwards 0 pass only where we may be meant ourselves.
         if request.hops == 0:
             decision = self.for_us(request, uri)
             if notes is not None:
@@ -202,8 +202,8 @@ class Router:
         host = next_hop.target_host
         pool = self.pool_of(host)
         if pool:
-            # The pool's own addresses, never the entry's port: a stranger must not
-            # choose what we connect to.
+            # Use the pool's own addresses and not the port of the entry: a stranger
+            # must not choose what we connect to.
             return self._at_pool(pool, host, routes, next_hop)
         if self.default_lookup is not None and host == self.default_lookup.host:
             return self.by_default(request, routes, flow)
@@ -216,13 +216,13 @@ class Router:
         if request.method == b"OPTIONS":
             return about_us(request)
         if self.default_lookup is not None and uri.host in self.identity.domains:
-            return None  # somebody there may serve the domain itself: REGISTER, SERVICE
+            return None  # the default route may serve the domain: REGISTER, SERVICE
         return Refusal(405, "", (ALLOW,))
 
     def by_endpoint(
         self, request: Request, routes: RouteSet, uri: SipUri
     ) -> Decision | None:
-        """A legacy URI of the endpoint table goes to its pool."""
+        """A URI of the endpoint table goes to the pool of its endpoint."""
         endpoint = self.table.endpoints.get(uri.key)
         if endpoint is None:
             return None
@@ -248,7 +248,7 @@ class Router:
     def _at_pool(
         self, pool: str, host: str, routes: RouteSet, uri: SipUri
     ) -> list[Target]:
-        """To a pool, and first to the front end that was named, if one was."""
+        """To a pool, and there first to the front end that ``host`` names, if any."""
         lookup, prefer = self.pool_lookup(pool, uri), "" if host == pool else host
         request_uri = routes.request_uri
         return [
@@ -258,9 +258,9 @@ class Router:
     def by_learned_uri(self, q: Question) -> Decision | None:
         """A service URI that a pool handed out, or that an endpoint names.
 
-        It leads to the pool that the caller's calls to the endpoint go to: another one
-        may have handed out the same.  A user's address stays the user's, whatever a
-        server says.
+        Two pools may have handed out the same URI: it leads to the one that the
+        caller's calls to the endpoint go to (decision 121).  The address of a user
+        stays the user's, whatever a pool hands out.
         """
         uri = q.uri
         if uri.user is None:
@@ -271,7 +271,7 @@ class Router:
             pool = pool_of_caller(self.table, q.request, rows)
             if not pool:
                 if q.found is None and not self.is_alone:
-                    return ASK  # somebody else may have heard it from that pool
+                    return ASK  # another process may have learned it from that pool
                 pool = rows[0].pool_fqdn
         else:
             named = self.table.endpoint_by_service_uri(uri.key)
@@ -290,9 +290,9 @@ class Router:
         ]
 
     def by_binding(self, routes: RouteSet, uri: SipUri, now: float) -> Decision | None:
-        """Somebody has registered: its contacts one after the other, best first.
+        """The contacts of a registered address, one after the other, best first.
 
-        Another node that sends a request here wants the contact whose flow is ours.
+        A request from another node is for the one contact whose flow this node has.
         """
         bindings = self.location.live(uri.key, now)
         if routes.wanted_flow:
@@ -309,7 +309,7 @@ class Router:
     def by_store(
         self, routes: RouteSet, uri: SipUri, found: Sequence[Binding] | None
     ) -> Decision | None:
-        """Somebody may have registered at another proxy a moment ago."""
+        """The address may have been registered at another proxy a moment ago."""
         if found:
             return [
                 self.nodes.contact_target(each, routes, self.tokens)
@@ -325,7 +325,7 @@ class Router:
         return None
 
     def by_contact(self, routes: RouteSet, uri: SipUri) -> Decision | None:
-        """The Contact that we, or another node, gave a client of first_hop."""
+        """A Contact that we, or another node, gave a first-hop client (decision 50)."""
         token = contact_token.token_of(uri, self.tokens)
         if token is None or uri.user is None:
             return None
@@ -342,8 +342,8 @@ class Router:
     def by_default(
         self, request: Request, routes: RouteSet, flow: Flow
     ) -> Decision | None:
-        """Everything that is not ours goes to the configured next hop, and a user's
-        REGISTER to the home that the next hop has named."""
+        """Everything else goes to the configured next hop, and a first-hop client's
+        REGISTER to the home that the next hop has named (decision 52)."""
         lookup = self.default_lookup
         if lookup is None:
             return None
@@ -355,7 +355,7 @@ class Router:
         return [Target("default", routes.request_uri, lookup=lookup)]
 
     def nowhere(self, uri: SipUri) -> Refusal:
-        """No rule fits: 404 in a domain of ours, 403 for the rest of the world."""
+        """No rule applies: 404 in a domain of ours, 403 for any other domain."""
         if self.is_ours(uri) or uri.host in self.identity.domains:
             return Refusal(404, "", (self.why("no such user"),))
         return Refusal(403, "", (self.why("foreign domain"),))
@@ -363,7 +363,7 @@ class Router:
     # -- what the rules ask ------------------------------------------------------
 
     def owner_of(self, key: str, now: float) -> str:
-        """Why an address is no pool's: "user", "registered", or empty."""
+        """To whom an address belongs: "user", "registered", or empty for nobody."""
         if key in self.users:
             return "user"
         return "registered" if self.location.live(key, now) else ""
@@ -381,7 +381,7 @@ class Router:
         return pool.fqdn.lower() if pool else self.front_ends.get(host, "")
 
     def pool_lookup(self, fqdn: str, uri: SipUri) -> Lookup:
-        """What is asked of DNS for a pool."""
+        """The question to DNS for a pool."""
         key = (fqdn, uri.scheme)
         lookup = self._lookups.get(key)
         if lookup is None:

@@ -1,7 +1,7 @@
 """Route information preprocessing (RFC 3261 section 16.4).
 
-Takes our own entries off the top of the Route set, says what they told us, and undoes
-strict routing.  Nothing is changed in the request itself; forwarding does that.
+It takes our own entries off the top of the Route set, reads what they tell us, and
+undoes strict routing.  It does not change the request; forwarding does that.
 """
 
 from collections.abc import Iterable
@@ -21,10 +21,11 @@ from proxy.sip.uri import SipUri, parse_uri
 class Identity:
     """Which hosts and ports are ours.
 
-    ``domains`` are served SIP domains: a URI with such a host and no user is for us,
-    one with a user is somebody we look up.  ``node_address`` is where the other nodes
-    reach this one.  Hosts have the spelling of ``canonical_host``, as those of parsed
-    URIs and of flows do, so they are compared as addresses (RFC 5954 section 4.2).
+    ``domains`` are the SIP domains that we serve: a URI with such a host and no user is
+    for us, and one with a user is looked up.  ``node_address`` is where the other nodes
+    reach this one.  Hosts are in the spelling of ``canonical_host``, like those of
+    parsed URIs and of flows, so that addresses are compared by value (RFC 5954 section
+    4.2).
     """
 
     __slots__ = ("_addresses", "_names", "_own", "_ports", "domains", "own_tails")
@@ -59,10 +60,10 @@ class Identity:
     def is_own(self, host: str, port: int | None, sips: bool = False) -> bool:
         """True when this host and port reach one of our listeners.
 
-        On one machine only the port may tell two servers apart, so the port always
-        counts.  An address without port stands for the default ports; a name without
-        port is looked up by SRV (RFC 3263 section 4.2), which may name any port, so
-        ours is ours whatever we listen on.
+        The port always counts, because two servers of one machine may differ in nothing
+        else.  An address without a port stands for the default ports.  A name without a
+        port is looked up by SRV, which may name any port (RFC 3263 section 4.2), so our
+        name alone is ours whatever ports we listen on.
         """
         if port is None and host in self._names:
             return True
@@ -95,7 +96,7 @@ class Identity:
 
 
 def identity_of(settings: CoreSettings, flows: FlowTable) -> Identity:
-    """Who we are by our configuration."""
+    """Our identity by listeners and configuration."""
     return Identity(
         flows.listeners,
         settings.domains,
@@ -108,12 +109,12 @@ def identity_of(settings: CoreSettings, flows: FlowTable) -> Identity:
 class RouteSet:
     """What section 16.4 leaves: the Request-URI to work with and the Route entries.
 
-    ``entries`` are the remaining Route values as written; ``token`` comes from the user
-    part of our own entry.  ``caller`` is what an old Record-Route of ours said besides,
-    else None (``core/dialogs/rules.py``).  ``claims_token`` is True when an own entry
-    had a user part, valid or not, and ``own_user`` is that user part when it was valid.
-    ``wanted_flow`` is the token by which another node names the contact it wants of us.
-    ``probe`` is that of a chat probe of our own.
+    ``entries`` are the remaining Route values as written.  ``token`` comes from the
+    user part of our own entry, and ``own_user`` is that user part.  ``caller`` is the
+    caller's mark in an old Record-Route of ours, else None (``dialogs/rules.py``).
+    ``claims_token`` is True when an entry of ours had a user part, valid or not.
+    ``wanted_flow`` is the token by which another node names the contact that it wants
+    of us.  ``probe`` is the token of a chat probe of our own.
     """
 
     __slots__ = (
@@ -159,10 +160,11 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
     """Section 16.4 for ``request``; raises MalformedMessage for unreadable entries."""
     routes = RouteSet(request.uri)
     position = request.index.get("route")
-    if position is None:  # nothing to take off: outside dialogs nearly always
+    if position is None:  # no Route, as in nearly every request outside dialogs
         return routes
     line = request.lines[position]
-    # Only a token of ours before the "@" can be what a strict router has moved there.
+    # A strict router moves our Route entry into the Request-URI.  Only a user part as
+    # long as a token can be one.
     is_strict = request.uri.find(b"@") >= MIN_TOKEN
     is_single = COMMA not in line and request.count("route") == 1
     if is_single:
@@ -178,7 +180,8 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
         _undo_strict_routing(routes, identity, tokens)
     _pop_own_entries(routes, identity, tokens)
     if routes.token is not None and request.to_tag() is None:
-        # No dialog: whoever once called through us has no more rights than others.
+        # Without a To tag this is no dialog, so a token from an earlier call does not
+        # count.
         routes.token = routes.caller = None
         routes.claims_token = False
     elif is_single and not is_strict:
@@ -187,8 +190,11 @@ def read_routes(request: Request, identity: Identity, tokens: TokenBox) -> Route
 
 
 def _remember(routes: RouteSet, line: bytes, tokens: TokenBox) -> None:
-    """A line that is one token of a dialog and nothing else: all requests of a dialog
-    have it, and all dialogs between two places."""
+    """Remember a Route line that is one token of a dialog and nothing else.
+
+    All requests of a dialog have the same line, and so have all dialogs between the
+    same two places.
+    """
     token = routes.token
     if (
         token is not None
@@ -203,7 +209,8 @@ def _remember(routes: RouteSet, line: bytes, tokens: TokenBox) -> None:
 def _undo_strict_routing(
     routes: RouteSet, identity: Identity, tokens: TokenBox
 ) -> None:
-    """A strict router before us put our Record-Route value into the Request-URI."""
+    """Section 16.4: a strict router before us has put our Record-Route value into the
+    Request-URI; take it out and put the last Route value in its place."""
     uri = routes.request_uri
     start = 5 if uri.startswith(b"sips:") else 4
     if (
@@ -219,10 +226,12 @@ def _undo_strict_routing(
 
 
 def _pop_own_entries(routes: RouteSet, identity: Identity, tokens: TokenBox) -> None:
-    """Take our entries off the top: one, and its twin when the transport changed.
+    """Take our entries off the top: one, or two where the transport changes (decision
+    4).
 
-    A request that passed us twice in a row has two pairs.  The last token is that of
-    the caller, seen from the callee, and either serves seen from the caller.
+    A request that passes us twice in a row has two pairs.  The token of the last pair
+    counts: in a request of the callee it is the one that leads to the caller, and in
+    one of the caller either pair would do.
     """
     entries = routes.entries
     popped: bytes | None = None
@@ -242,9 +251,10 @@ def _pop_own_entries(routes: RouteSet, identity: Identity, tokens: TokenBox) -> 
 def _take_token(routes: RouteSet, user: bytes, tokens: TokenBox) -> bool:
     """Read the user part of an entry of ours; False when it opens no dialog.
 
-    A token of a dialog stands alone.  In the old form one of a flow is followed by a
-    dot and the caller's mark.  One of a flow that stands alone is another node's: it
-    only chooses among the contacts of whom is called, so it harms nobody.
+    A token of a dialog stands alone.  In the old form (decision 11) a flow token is
+    followed by a dot and the caller's mark.  A flow token that stands alone comes from
+    another node.  It only chooses among the contacts of the callee, so a stranger gains
+    nothing by one.
     """
     text, dot, caller = user.partition(b".")
     token = tokens.open(text)

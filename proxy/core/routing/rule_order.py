@@ -1,6 +1,6 @@
-"""The names of the rules of section 16.5 in their order, for whoever asks who decided.
+"""The order of the routing rules (RFC 3261 section 16.5), by name.
 
-``Router`` has the rules themselves, in this order.
+``Router`` has the rules themselves.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,17 @@ RULES: Final = (
     *("contact", "binding", "store", "default", "nowhere"),
 )
 NOWHERE: Final = RULES[-1]
-"""Nobody serves the address."""
+"""The last rule, which refuses what no other rule took."""
 ASKED: Final = RULES[:-1]
-"""In this order; the last one has an answer for every request."""
+"""The rules that may have nothing to say, in order."""
 BEFORE_OURSELVES: Final = RULES[: RULES.index("ourselves")]
-"""What a request that may go no further is not asked."""
+"""The rules that are passed over for a request with Max-Forwards 0, which may only be
+for ourselves."""
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 class Question:
-    """Where to?  What the rules are asked about one request."""
+    """What the rules look at to decide about one request."""
 
     __slots__ = ("flow", "found", "now", "request", "routes", "uri")
 
@@ -49,5 +50,5 @@ class Question:
 
 
 def decided_by(notes: Sequence[str]) -> str:
-    """The rule that decided, after those that said nothing."""
+    """The rule that decided; ``notes`` are those before it, which did not apply."""
     return RULES[len(notes)]

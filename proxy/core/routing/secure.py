@@ -1,8 +1,8 @@
 """``sips:`` stays ``sips:`` on every hop (RFC 3261 sections 16.6 and 26.2.2, RFC 5630).
 
-Whoever dials ``sips:`` asks for TLS all the way.  What a look-up finds (a Contact, a
-default route, a Route entry) may say ``sip:`` and another transport: the wish is the
-request's, and where it cannot be met the request is refused.
+A caller that dials ``sips:`` asks for TLS all the way.  A Contact, the default route or
+a Route entry may say ``sip:`` and another transport.  The request counts: where TLS is
+not possible, it is refused.
 """
 
 from collections.abc import Collection
@@ -20,12 +20,13 @@ _SMALL: Final = 0x20  # the bit that tells small letters from capitals
 
 
 def is_sips(uri: bytes) -> bool:
-    """Whether a ``sip:`` or ``sips:`` URI, which has been read, is the latter."""
+    """Whether a URI that is known to be ``sip:`` or ``sips:`` is ``sips:``."""
     return uri[3] | _SMALL == _S
 
 
 def must_be_secure(routes: RouteSet, target: Target) -> bool:
-    """Whether the next hop must be TLS: as it was dialled, or by where it goes now."""
+    """Whether the next hop must be TLS: because of the URI that was dialled, the URI
+    that leaves, or the next Route entry."""
     if is_sips(routes.request_uri) or is_sips(target.request_uri):
         return True
     first = routes.first_uri() if routes.entries else None
@@ -35,14 +36,14 @@ def must_be_secure(routes: RouteSet, target: Target) -> bool:
 def can_be_secure(
     target: Target, transports: Collection[str], pinned: str | None
 ) -> bool:
-    """Whether ``target`` is reached over TLS alone; its look-up is narrowed to that.
+    """Whether ``target`` can be reached over TLS; narrows its look-up to TLS if so.
 
     ``pinned`` is the transport of the front end that a first-hop client is bound to.
     A port without a transport, or an address, means UDP (RFC 3263 section 4.1).
     """
     flow: Flow | None = target.flow
     if target.rule == "binding" and target.routes and not is_sips(target.request_uri):
-        return False  # whoever sends it on from there sees sip: alone
+        return False  # the proxy in the Path would see only sip:, and need not use TLS
     if flow is not None:
         return flow.transport == "tls"
     lookup = target.lookup
@@ -63,7 +64,7 @@ def can_be_secure(
 
 
 def not_secure(source: str) -> Refusal:
-    """No TLS hop is left (RFC 5630 section 5.3): the caller must not try ``sip:``."""
+    """The refusal when there is no TLS hop (RFC 5630 section 5.3)."""
     warning = f'Warning: 380 {source} "SIPS Not Allowed"'
     cause = "sips: needs TLS on every hop, and there is none towards this address"
     line = diagnostics("not routable", source, cause=cause)

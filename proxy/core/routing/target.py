@@ -1,4 +1,5 @@
-"""What the rules of section 16.5 decide: targets, a refusal, or to ask the store."""
+"""What the rules of RFC 3261 section 16.5 decide: targets, a refusal, or to ask the
+store."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -24,14 +25,14 @@ Rule = Literal[
 
 @mypyc_attr(acyclic=True)
 class Target:
-    """One destination: a flow that is there, or a name to look up.
+    """One destination: an existing flow, or a name to look up.
 
-    ``request_uri`` is what the request will carry; ``prefer_host`` a front end (name
-    or address) that is tried before its siblings; ``tag`` goes into the flow token;
-    ``routes`` are Route values to put in front (the Path of a binding); ``fallback``
-    is tried when nobody can be reached, or a sibling finds that the connection it was
-    thought to have is gone.  ``prefer`` is one address that comes before its siblings,
-    ``server_name`` what the certificate of a numeric address must cover.
+    ``request_uri`` is what the request will carry.  ``prefer_host`` is a front end
+    (name or address) to try before the others, ``prefer`` one address to try first.
+    ``tag`` goes into the flow token.  ``routes`` are Route values to put in front (the
+    Path of a binding).  ``fallback`` is tried when nobody can be reached, or when a
+    sibling no longer has the connection.  ``server_name`` is what the certificate of a
+    numeric address must cover.
     """
 
     __slots__ = (
@@ -77,7 +78,7 @@ class Target:
 
 
 class Ask:
-    """Memory does not know the address, the store may: nothing is decided yet."""
+    """Not decided yet: the address is not in memory, but the store may know it."""
 
     __slots__ = ()
 
