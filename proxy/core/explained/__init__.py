@@ -1,1 +1,1 @@
-"""What would become of a request: the core asked, and nothing carried out."""
+"""Explains what would become of a request, without carrying anything out."""

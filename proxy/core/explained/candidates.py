@@ -1,5 +1,5 @@
-"""The front ends that a request would be tried at, in that order (RFC 3263, RFC 2782,
-and what is known of their health)."""
+"""The front ends at which a request would be tried, in order, by RFC 3263, RFC 2782 and
+what is known of their health."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Candidate:
     """One front end; durations are seconds.
 
-    ``patience`` is how long it may stay silent before the next one is tried, None for
-    the last one, which gets the rest of the budget.  ``note`` is why it cannot be
-    tried, or when it would be.  ``ejected_for`` is how long it still stays behind.
-    ``is_drained`` when an operator keeps new dialogs from it.
+    ``patience`` is how long it may stay silent before the next one is tried; None for
+    the last one, which gets the rest of the budget (decision 16).  ``note`` says why it
+    cannot be tried, or when it would be.  ``ejected_for`` is how long it still stays
+    ejected.  ``is_drained`` is set when an operator keeps new dialogs from it.
     """
 
     transport: str
@@ -52,7 +52,7 @@ def candidates_of(
     now: float,
     answer: Resolution | None,
 ) -> list[Candidate] | None:
-    """In the order they would be tried; None while DNS must be awaited."""
+    """The front ends in the order of trial; None while DNS must be awaited."""
     hops, health = core.next_hops, core.health
     found = hops.find(target, request, flow, now, answer)
     if found is None:
@@ -73,8 +73,8 @@ def candidates_of(
 def in_turn(
     found: Sequence[FrontEnd], health: HealthBook, now: float
 ) -> list[FrontEnd]:
-    """The order of a search in which nobody answers: after the first choice those
-    that are ejected wait until the others have been tried."""
+    """The order of a search in which nobody answers: the first choice, then those that
+    are not ejected, then the ejected ones (``Candidates.next``)."""
     rest = sorted(found[1:], key=lambda x: health.is_out(x, now))
     return [*found[:1], *rest]
 

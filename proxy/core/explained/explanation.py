@@ -1,9 +1,9 @@
-"""What would become of a request (RFC 3261 sections 16.3 to 16.6): the core is asked,
-and nothing is carried out.
+"""Explains what would become of a request (RFC 3261 sections 16.3 to 16.6).
 
-Validation, rules, look-ups and the order of front ends are the ones that requests meet;
-here they are only told.  Where DNS or the store must be waited for, ``needs`` and
-``asks_store`` say so: whoever asks gets the answer and asks again with it.
+It asks the validation, the rules, the look-ups and the order of front ends that real
+requests meet, and carries nothing out (decision 120).  Where DNS or the store must be
+asked first, ``needs`` and ``asks_store`` say so; the caller gets these answers and asks
+again with them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Answers = Mapping[Lookup, Resolution]
 
 @dataclass(frozen=True, slots=True)
 class RuleSaid:
-    """One rule that was asked: "no" or "decides", and why."""
+    """What one rule said, "no" or "decides", and why."""
 
     rule: str
     says: str
@@ -60,7 +60,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class CanaryChoice:
-    """What the canary of an endpoint makes of this caller."""
+    """Which of two pools the canary of an endpoint chooses for this caller."""
 
     endpoint: str
     pool: str
@@ -73,10 +73,10 @@ class CanaryChoice:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One target, and the front ends that it would be tried at, in that order.
+    """One target, and its front ends in the order of trial.
 
-    ``flow`` is the connection that it goes down, empty for a name; ``problem`` says why
-    nobody of it can be tried.
+    ``flow`` is the connection that leads to it, empty for a name.  ``problem`` says why
+    none of its front ends can be tried.
     """
 
     rule: str
@@ -91,7 +91,8 @@ class Way:
 
 @dataclass(slots=True)
 class Explanation:
-    """What would become of one request; ``answer`` None when somebody else answers."""
+    """What would become of one request; ``answer`` is None when a server answers it and
+    not we."""
 
     rules: list[RuleSaid] = field(default_factory=list)
     decided_by: str = ""
@@ -112,10 +113,10 @@ def explain(
     table: EndpointTable | None = None,
     rng: Random | None = None,
 ) -> Explanation:
-    """Ask; ``found`` is what the store said, ``answers`` what DNS did.
+    """Explain a request; ``found`` is what the store has, ``answers`` what DNS said.
 
-    With ``table`` as if that were the one that we route by.  ``rng`` draws in place of
-    the core's, whose draws belong to requests: a recorded run must be the same again.
+    With ``table``, explain as if we routed by it.  ``rng`` is used instead of the
+    core's: a draw from that one would change a run that is being recorded.
     """
     answers, hops = answers or {}, core.next_hops
     kept = None
@@ -131,7 +132,7 @@ def explain(
 
 
 def tell(core: ProxyCore, event: Event, now: float) -> None:
-    """Let a core that carries nothing out, and is only asked, know of something."""
+    """Give an event to a core that only explains; its commands are dropped."""
     core.handle(event, now)
 
 
@@ -158,7 +159,7 @@ def _explained(
 
 
 def _refused_at_once(core: ProxyCore, request: Request) -> Refusal | None:
-    """Section 16.3, before anybody asks where to."""
+    """The refusal of validation (section 16.3) or of a drain; None without one."""
     refusal = core.requests.validate(request)
     if refusal is None and core.requests.is_draining and request.to_tag() is None:
         return Refusal(503)
@@ -218,7 +219,7 @@ def _ask_the_rules(
 def _ask_the_registrar(
     core: ProxyCore, request: Request, flow: Flow, told: Explanation
 ) -> None:
-    """It would answer itself; who may register is its own business."""
+    """Explain a REGISTER that our own registrar would answer."""
     registrar = core.registrar
     assert registrar is not None
     told.decided_by = "registrar"
@@ -243,7 +244,7 @@ def _ask_the_registrar(
 def _canary(
     core: ProxyCore, uri: SipUri, targets: Sequence[Target], caller: str
 ) -> CanaryChoice | None:
-    """The choice between two pools, where the endpoint has one to make."""
+    """The choice between two pools; None where the endpoint has no canary."""
     key = targets[0].endpoint if targets else uri.key
     endpoint = core.router.table.endpoints.get(key)
     if endpoint is None or endpoint.canary is None:
@@ -270,7 +271,7 @@ def _way(
     answers: Answers,
     told: Explanation,
 ) -> tuple[Way, Refusal | None]:
-    """One target, and the answer if nobody of it can be tried."""
+    """One target, and the answer if none of its front ends can be tried."""
     failure: Refusal | None = None
     found: tuple[Candidate, ...] = ()
     problem = way = ""

@@ -1,7 +1,7 @@
-"""The request that a question is about: what a plain client would send.
+"""The request that a question is about, as a plain client would send it.
 
-Nothing of it is ever sent.  It is written and read like any other, so that what is
-said of it is what would become of a real one.
+It is never sent.  But it is written and parsed like any other, so that what is
+explained is what would become of a real one.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def message_of(question: Question) -> bytes:
 
 
 def flow_of(question: Question) -> Flow:
-    """Where it would come in; the flow stands in no table."""
+    """The flow by which it would come in; it is in no table."""
     host = canonical_host(question.source)
     return Flow(question.listener, host, CALLER_PORT)
 

@@ -1,7 +1,7 @@
 """Who may register: a trusted network, a client certificate, or a password.
 
-The arithmetic of digest authentication is ``proxy/sip/digest.py``.  Nobody may by
-default: without users and trusted networks every REGISTER is refused.
+``proxy/sip/digest.py`` has the arithmetic of digest authentication.  By default nobody
+may: without users and trusted networks every REGISTER is refused.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,15 @@ from proxy.sip.message import Request
 from proxy.sip.uri import SipUri
 
 CHALLENGE, WRONG_PASSWORD, HELD_BACK = "challenge", "wrong password", "held back"
-_NOBODY: Final = "0" * 64  # hashed for unknown users, so that time tells nothing
+# The HA1 of unknown users: they cost the same time, so nobody learns who exists.
+_NOBODY: Final = "0" * 64
 
 Users = Mapping[str, Mapping[str, str]]
 """Digest user name → algorithm → HA1 in hexadecimal."""
 
 
 class Gate:
-    """Decides about one REGISTER at a time; ``users`` is swapped when it changes."""
+    """Decides about one REGISTER at a time; a change of users replaces ``users``."""
 
     __slots__ = (
         "_realm",
@@ -54,8 +55,9 @@ class Gate:
     ) -> Refusal | None:
         """None when ``request`` may change the bindings of ``aor``.
 
-        ``wall`` is seconds since the epoch.  Raises MalformedMessage for credentials
-        that cannot be read.  A password is looked at last, and not too often.
+        ``wall`` is seconds since the epoch, ``now`` the core's clock.  Raises
+        MalformedMessage for credentials that cannot be read.  The password is looked at
+        last, and not more often than ``guesses`` allows (decision 36).
         """
         if flow.host in self._trusted or _is_certified(flow, aor):
             return None
@@ -87,20 +89,20 @@ class Gate:
         return None
 
     def _wrong(self, user: str, exists: bool, flow: Flow, now: float) -> None:
-        """Count a wrong password, and report whoever tries many."""
+        """Count a wrong password, and report a source that tries many."""
         if self.guesses.failed(user, exists, flow, now) >= BURST - 0.5:
             self.suspects.note("guessing", source_of(flow.host), user, now)
 
     def _credentials(self, request: Request) -> Credentials | None:
-        """The credentials for our realm, of a kind that we offered."""
+        """The credentials for our realm, with an algorithm that we offered."""
         for value in request.values("authorization"):
             credentials = parse_credentials(value)
             if credentials is None or credentials.realm != self._realm:
                 continue
             if (
                 credentials.algorithm in self.settings.algorithms
-                # RFC 7616 section 3.4: who is offered a qop must use it.  Without one
-                # there is no count, and an answer could be sent again by anybody.
+                # RFC 7616 section 3.4: a client that is offered a qop must use it.
+                # Without one there is no count, and anybody could replay the answer.
                 and credentials.qop == b"auth"
                 and credentials.cnonce
                 and credentials.count
@@ -125,14 +127,16 @@ class Gate:
 
 
 def _too_often(wait: float) -> Refusal:
-    """The password has not been looked at: it may well be the right one."""
+    """The refusal of a password that was not looked at.  It is no 401, at which a
+    client would ask its user for another password: this one may be right (decision
+    36)."""
     line = b"Retry-After: %d" % ceil(wait)
     return Refusal(503, "Too Many Wrong Passwords", (line,), cause=HELD_BACK)
 
 
 def _is_certified(flow: Flow, aor: SipUri) -> bool:
-    """A verified client certificate speaks for its users, and for its whole domains.
+    """Whether a verified client certificate names the user, or the whole domain.
 
-    All its names count: which of them comes first means nothing (RFC 5922 section 7.1).
+    All its names count, in whatever order (RFC 5922 section 7.1).
     """
     return aor.key in flow.peer_users or aor.host in flow.peer_names

@@ -12,11 +12,11 @@ from proxy.sip.uri import parse_uri
 def extension_lines(
     request: Request, changes: Sequence[BindingChange], flow: Flow
 ) -> list[bytes]:
-    """The header lines for a client that understands them.
+    """The header lines of the 200, for a client that understands them.
 
-    ``Require: outbound`` says that requests go down the client's own flow, so it is
-    said where they do: over the flow that we hold and whose keep-alives we answer, or
-    over the one that the proxy next to the client holds (section 6).
+    ``Require: outbound`` promises that requests go over the client's own flow (RFC 5626
+    section 6).  So it is only there when they do: over a flow that we hold and whose
+    keep-alives we answer, or over one that the proxy next to the client holds.
     """
     has_path = "path" in request.index
     has_reg_id = any(x.after is not None and x.after.reg_id for x in changes)
@@ -36,6 +36,7 @@ def extension_lines(
 
 
 def keeps_flow(request: Request) -> bool:
-    """Whether the proxy next to the client holds its flow: ``ob`` in the last Path."""
+    """Whether the proxy next to the client holds its flow: the last Path, which is its
+    own, has ``ob`` (RFC 5626 section 5.1)."""
     path = parse_routes(request.values("path"))
     return bool(path) and "ob" in parse_uri(parse_name_addr(path[-1]).uri).parameters

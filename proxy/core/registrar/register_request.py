@@ -1,6 +1,6 @@
-"""What a REGISTER asks for: its contacts, read (RFC 3261 section 10.3 items 6 and 7).
+"""Reads what a REGISTER asks for: its contacts (RFC 3261 section 10.3 items 6 and 7).
 
-Nothing here knows what is bound already or who is asking.
+``credentials.py`` decides who may register, and ``registrar.py`` what is then bound.
 """
 
 import re
@@ -23,7 +23,7 @@ MAX_URI: Final = 1024  # bytes of a Contact's URI
 MAX_VALUE: Final = 2048  # bytes of a Contact value, of a Call-ID, of all Path values
 
 _Q: Final = re.compile(rb"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
-# What a Contact may carry and a Request-URI may not (RFC 3261 section 19.1.1, table 1).
+# RFC 3261 section 19.1.1, table 1: a Contact may have this, but not a Request-URI.
 _METHOD: Final = re.compile(rb";[ \t]*method[ \t]*=[^;]*", re.IGNORECASE)
 _UUID: Final = b"<urn:uuid:"
 _EPID: Final = re.compile(rb";[ \t]*epid[ \t]*=[ \t]*([^;> \t]+)", re.IGNORECASE)
@@ -32,8 +32,8 @@ _EPID: Final = re.compile(rb";[ \t]*epid[ \t]*=[ \t]*([^;> \t]+)", re.IGNORECASE
 class Contact:
     """One Contact value of a REGISTER.
 
-    ``value`` is the value as sent without ``expires``; ``expires`` the seconds asked
-    for, 0 to remove, None when neither parameter nor header says anything readable.
+    ``value`` is the value as sent, without ``expires``.  ``expires`` is the seconds
+    asked for, 0 to remove; None when neither parameter nor header can be read.
     """
 
     __slots__ = ("expires", "instance", "key", "q", "reg_id", "uri", "value")
@@ -67,10 +67,11 @@ class Contact:
 
 
 def instance_key(instance: bytes, reg_id: int) -> bytes:
-    """What stays the same when a client comes back over another connection.
+    """The key of a contact with an instance; empty without one.
 
-    RFC 5626 wants ``reg-id`` too.  Legacy clients send an instance alone and a new
-    port each time: without this their dead contacts would fill the AOR.
+    It stays the same when the client comes back over another connection.  RFC 5626
+    section 6 has ``reg-id`` in it too.  Legacy clients send an instance alone, with a
+    new port each time; without this key their dead contacts would fill the AOR.
     """
     if instance[:10].lower() == _UUID:
         instance = instance.lower()  # RFC 4122 section 3: equal in any case
@@ -80,7 +81,8 @@ def instance_key(instance: bytes, reg_id: int) -> bytes:
 def find_bound(contact: Contact, bound: dict[bytes, Binding]) -> Binding | None:
     """The binding that ``contact`` refreshes or removes (section 10.3 item 7).
 
-    Equal URIs can have unequal keys, so one that is not found by its key is compared.
+    Equal URIs can have unequal keys (``uri_equality.py``), so a contact that is not
+    found by its key is compared with all others.
     """
     known = bound.get(contact.key)
     if known is not None or not bound:
@@ -105,13 +107,14 @@ def _uri_of(binding: Binding) -> SipUri:
 
 
 def is_refreshed(binding: Binding, contact: Contact) -> bool:
-    """Whether ``contact`` is where the binding led all along, however it is spelled."""
+    """Whether ``contact`` leads where the binding leads, in whatever spelling."""
     wanted = contact.request_uri
     return binding.uri == wanted or is_same(parse_uri(binding.uri), parse_uri(wanted))
 
 
 def _instance_keys(binding: Binding) -> tuple[bytes, ...]:
-    """The keys of an instance: today's, and the one that kept the case of a UUID."""
+    """The keys that a binding's instance may be stored under: today's, and that of
+    earlier versions, which kept the case of a UUID."""
     instance, reg_id = binding.instance, binding.reg_id
     if not instance:
         return ()
@@ -122,11 +125,11 @@ def _instance_keys(binding: Binding) -> tuple[bytes, ...]:
 def read_contacts(
     request: Request, settings: RegistrarSettings
 ) -> list[Contact] | Refusal | None:
-    """The contacts in order; None for the wildcard, alone and with Expires 0.
+    """The contacts in order; None for the wildcard (section 10.3 item 6).
 
     Raises MalformedMessage(400) for what cannot be read.
     """
-    # An empty value names nobody.
+    # Leave out empty values.
     values = [v for x in request.values("contact") for v in split_values(x) if v]
     header = _seconds(request.value("expires"))
     if b"*" in values:
@@ -147,11 +150,11 @@ def read_contacts(
 
 
 def _flow_refusal(request: Request, contacts: list[Contact]) -> Refusal | None:
-    """What a ``reg-id`` asks for and cannot have (RFC 5626 section 6).
+    """The refusal of a ``reg-id`` that cannot be served (RFC 5626 section 6), or None.
 
-    A REGISTER binds the one flow it comes over.  Where that flow is not the client's
-    own, the proxy next to the client must be one that keeps it: it says ``ob`` in its
-    Path, which is the last one.
+    A REGISTER binds the one flow that it comes over.  If that is not the client's own
+    flow, the proxy next to the client must hold the client's, and say so with ``ob`` in
+    its Path.
     """
     if sum(contact.expires != 0 for contact in contacts) > 1:
         raise MalformedMessage("reg-id with several contacts")
@@ -177,7 +180,7 @@ def _contact(value: bytes, header: int | None) -> Contact:
     if value[:at].strip():
         rest = value.find(b">", rest) + 1
     else:
-        # The bare form; legacy clients cut a Contact without brackets at its first ";".
+        # Write brackets: legacy clients cut a Contact without them at its first ";".
         bare = b"<%b>" % address.uri
         value, rest = bare + value[rest:], len(bare)
     parameters = address.parameters
@@ -186,13 +189,13 @@ def _contact(value: bytes, header: int | None) -> Contact:
         expires = _seconds(parameters["expires"])
         value = value[:rest] + without(value[rest:], ("expires",))
     instance = (parameters.get("+sip.instance") or b"").strip(b'"')
-    # Without an instance it means nothing (RFC 5626 section 6).
+    # RFC 5626 section 6: without an instance a reg-id is ignored.
     reg_id = _reg_id(parameters.get("reg-id")) if instance else 0
     return Contact(uri, value, expires, _q(parameters), instance, reg_id)
 
 
 def _tell_apart(contacts: list[Contact]) -> None:
-    """One instance with several contacts in one REGISTER: its URIs tell them apart."""
+    """Give contacts of one REGISTER that share an instance the keys of their URIs."""
     keys = [contact.key for contact in contacts]
     for contact in contacts:
         if keys.count(contact.key) > 1:
@@ -200,7 +203,7 @@ def _tell_apart(contacts: list[Contact]) -> None:
 
 
 def _seconds(text: bytes | None) -> int | None:
-    """``delta-seconds``; what cannot be read counts as not said (section 20.19)."""
+    """``delta-seconds``; an unreadable value counts as missing (section 20.19)."""
     if text is None or not text.isdigit():
         return None
     return int(text) if len(text) < 11 else 2**32 - 1
@@ -234,18 +237,18 @@ def read_path(request: Request) -> bytes:
 
 
 def epid_of(request: Request) -> str:
-    """The ``epid`` of From: which device of the user this is ([MS-SIPREGE])."""
+    """The ``epid`` of From, which names the user's device ([MS-SIPREGE])."""
     line = request.lines[request.index["from"]]
     match = _EPID.search(line) if line.find(b"epid") >= 0 else None
     return match[1].decode("latin-1") if match else ""
 
 
 def comes_from(contact: Contact, request: Request, flow: Flow) -> bool:
-    """True when the contact is the sender itself, so that the way back is its flow.
+    """True when the contact is the sender itself, so that its flow leads to it.
 
-    The sender says who it is in its Via; behind a NAT, or with an ephemeral port, that
-    is not where its packets come from, and only the flow leads there.  A contact that
-    somebody else registers is reached by its own URI.
+    Behind a NAT, or with an ephemeral port, the address in Via is not where its packets
+    come from, and only the flow leads back (decision 6).  A contact that somebody else
+    registers is reached by its own URI.
     """
     via = request.via
     assert via is not None

@@ -1,9 +1,9 @@
 """The registrar (RFC 3261 section 10.3): REGISTER in, bindings and an answer out.
 
 A 200 is a promise, so it leaves only when the shell says that the bindings are in the
-store; until then the request is parked.  REGISTERs for one AOR are taken one after the
-other, each seeing what the one before has done.  Reading contacts is
-``registration.py``, who may register ``credentials.py``.
+store; until then the request waits.  REGISTERs for one AOR are taken one after the
+other, so that each sees what the one before has done.  ``register_request.py`` reads
+the contacts, and ``credentials.py`` decides who may register.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
     from proxy.transaction.server import ServerTransaction
 
 SUPPORTED: Final = frozenset({"path", "outbound", "ms-benotify"})
-"""Option tags that a REGISTER may require of us.  No gruu: an instance is kept and
-echoed, but no GRUU is made of it, and nobody shall believe that (RFC 5627)."""
+"""Option tags that a REGISTER may require of us.  "gruu" (RFC 5627) is not among them:
+we keep and echo an instance, but make no GRUU of it."""
 
 RETRY_AFTER: Final = b"Retry-After: 10"
 
 
 class Registrar:
-    """Counters are plain integers that telemetry reads."""
+    """Takes REGISTERs; telemetry reads the counters, which are plain integers."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Registrar:
     def register(
         self, request: Request, flow: Flow, server: ServerTransaction, now: float
     ) -> None:
-        """Take one REGISTER for a domain of ours, and see to its answer."""
+        """Take one REGISTER for a domain of ours; its answer follows now or later."""
         registration = Registration(request, flow, server, "", now)
         try:
             aor = self.named(request)
@@ -103,9 +103,9 @@ class Registrar:
         if refusal is not None:
             self._refuse(registration, refusal, now)
             return
-        flow.is_proven = True  # its answer to our nonce has come from there
+        flow.is_proven = True  # the answer to our nonce came from this address
         # Section 10.3: in the order in which they came, each as a whole.  Those that
-        # come while the store is at work wait their turn.
+        # come while the store works wait for their turn.
         waiting = self._busy.get(aor.key)
         if waiting is None:
             self._update(registration, now)
@@ -113,7 +113,7 @@ class Registrar:
             waiting.append(registration)
 
     def handle(self, event: events.RegistrarEvent, now: float) -> None:
-        """What the shell tells about the store."""
+        """Take one of the events about the store."""
         match event:
             case events.BindingsSaved():
                 self._saved(event.tickets, now)
@@ -127,7 +127,7 @@ class Registrar:
                 self.location.load(event.bindings)
                 self._use(event.users)
                 if not self._is_loaded:
-                    # Counts of nonces are not kept over a restart.
+                    # A restart forgets the counts of nonces, so old ones are stale.
                     self.gate.nonces.begin(now + self.location.wall_offset)
                     self._is_loaded = True
 
@@ -136,21 +136,22 @@ class Registrar:
         self.router.users = frozenset(map(self.gate.aor_of, users))
 
     def clock_set(self, by: float, now: float) -> list[BindingChange]:
-        """The wall clock was set by that many seconds; the contacts that now end at
-        another instant, for the store."""
+        """The wall clock was set by ``by`` seconds; returns the bindings whose ends
+        have moved, for the store."""
         self.gate.nonces.clock_set(by, now + self.location.wall_offset + by)
         return self.location.clock_set(by, now, float(self.settings.max_expires))
 
     def is_settled(self, binding: Binding) -> bool:
-        """True when the store may be told of this binding: nothing newer is coming."""
+        """True when no newer change of this binding is under way."""
         return binding.aor not in self._busy and self.location.holds(binding)
 
     def _saved(self, tickets: Sequence[object], now: float) -> None:
-        """The store has them: bind, answer, and go on with whoever waited."""
+        """The store has them: bind, answer, and take the next REGISTER of each AOR."""
         for ticket in tickets:
             assert isinstance(ticket, Registration)
             try:
-                # Another node may have saved the same contact since, and be known.
+                # Not ``apply``: another node's newer change of the same contact may
+                # have come here already.
                 self.location.take_over(ticket.changes)
                 self._accept(ticket, now)
             except Exception as error:
@@ -158,7 +159,7 @@ class Registrar:
             self._next(ticket.aor, now)
 
     def _not_saved(self, tickets: Sequence[object], now: float) -> None:
-        """The store failed: nothing has been promised, nothing is bound."""
+        """The store has failed: bind nothing, and answer 503."""
         for ticket in tickets:
             assert isinstance(ticket, Registration)
             refusal = Refusal(503, "Registration could not be stored", (RETRY_AFTER,))
@@ -181,7 +182,7 @@ class Registrar:
                 return
 
     def give_up(self, tickets: Sequence[object], error: Exception, now: float) -> None:
-        """These, and whoever waits behind them, meet a bug of ours."""
+        """A bug of ours ends these, and all that wait behind them."""
         for ticket in tickets:
             assert isinstance(ticket, Registration)
             self._failed(ticket, error, now)
@@ -189,14 +190,14 @@ class Registrar:
                 self._failed(waiting, error, now)
 
     def _failed(self, registration: Registration, error: Exception, now: float) -> None:
-        """A bug of ours, or a header field that was read too late: this one ends."""
+        """A bug of ours, or a header field that cannot be read, ends this one."""
         request, server = registration.request, registration.server
         self.guard.request(request, registration.flow, server, error, now)
 
     # -- the steps of section 10.3 -----------------------------------------------
 
     def named(self, request: Request) -> SipUri:
-        """Item 5: who is being registered."""
+        """Item 5: the address that is being registered."""
         aor = parse_uri(parse_name_addr(request.required("to")).uri)
         if aor.user is None or aor.host not in self.router.identity.domains:
             raise MalformedMessage("Not Found", 404)
@@ -205,7 +206,7 @@ class Registrar:
     def _check(
         self, request: Request, flow: Flow, aor: SipUri, now: float
     ) -> Refusal | None:
-        """Items 2 to 4: extensions, and who is asking."""
+        """Items 2 to 4: extensions, and whether the sender may register."""
         if "require" in request.index:
             refusal = unsupported(request, "require", SUPPORTED)
             if refusal is not None:
@@ -232,7 +233,7 @@ class Registrar:
         if isinstance(contacts, Refusal):
             return contacts
         if "path" in request.index or any(c.reg_id for c in contacts or ()):
-            # Read before the commit what the answer needs: a 400 must not bind.
+            # Read now what the answer needs: after a 400 nothing must be bound.
             parse_tokens(request.values("supported"))
         live = self.location.live(aor, now)
         bound = {binding.key: binding for binding in live}
@@ -254,7 +255,8 @@ class Registrar:
             for contact in contacts:
                 self._plan_contact(registration, contact, bound, now)
         for binding in touched:
-            # Item 7: older than what is bound, so it has been overtaken on its way.
+            # Item 7: this REGISTER is older than what is bound; a later one overtook
+            # it.
             if binding.call_id == call_id and cseq <= binding.cseq:
                 return Refusal(500, "REGISTER out of order")
         if len(bound) > self.settings.max_contacts:
@@ -269,7 +271,7 @@ class Registrar:
         bound: dict[bytes, Binding],
         now: float,
     ) -> None:
-        """Add the change for one contact, and make it in ``bound``."""
+        """Add the change for one contact, and carry it out in ``bound``."""
         known = find_bound(contact, bound)
         if known is not None:
             contact.key = known.key
@@ -330,7 +332,7 @@ class Registrar:
     def _conflict(
         self, registration: Registration, endpoint: Endpoint, contact: Contact
     ) -> Refusal:
-        """The address is an endpoint's: who registers it has not been switched off."""
+        """The address is an endpoint: most likely the old Lookup service still runs."""
         flow, request = registration.flow, registration.request
         agent = (request.value("user-agent") or b"")[:200].decode("utf-8", "replace")
         source = f"{flow.transport}:{flow.host}"
@@ -344,7 +346,7 @@ class Registrar:
         )
 
     def _accept(self, registration: Registration, now: float) -> None:
-        """Item 8: every current binding, one to a line."""
+        """Item 8: answer 200 with every current binding, one to a line."""
         self.registrations += 1
         request = registration.request
         wall = now + self.location.wall_offset
@@ -361,7 +363,7 @@ class Registrar:
             lines.append(KEEP_ALIVE)
         registration.server.respond(200, reply(request, 200, extra=lines), now)
         if self.log_access and not registration.is_refresh:
-            # Refreshes come every few minutes from everybody: no line for them.
+            # No line for refreshes, which every client sends every few minutes.
             self._log(registration, 200, now)
 
     def _refuse(self, registration: Registration, refusal: Refusal, now: float) -> None:
@@ -370,11 +372,11 @@ class Registrar:
         self.refusals += cause != CHALLENGE
         server, status = registration.server, refusal.status
         data = refuse(registration.request, refusal, self.source)
-        if cause == HELD_BACK:  # told once for each source, and counted
+        if cause == HELD_BACK:  # no access line: ``suspects`` reports the source
             self._later.respond(server, status, data, now)
             return
         server.respond(status, data, now)
-        if self.log_access and cause != CHALLENGE:  # a question is nobody's mistake
+        if self.log_access and cause != CHALLENGE:  # a challenge is no failure
             self._log(registration, status, now, cause)
 
     def _log(

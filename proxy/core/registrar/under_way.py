@@ -1,6 +1,6 @@
-"""One REGISTER under way, and what every 200 says beside the contacts.
+"""One REGISTER under way, and the lines that every 200 has besides the contacts.
 
-What is decided about it is ``registrar.py``.
+``registrar.py`` decides about it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from proxy.sip.message import Request
     from proxy.transaction.server import ServerTransaction
 
-# What a legacy client looks for in the 200: without the first, word for word on a line
-# of its own, it never starts Group Chat; the list must have no blanks.
+# A legacy client looks for these in the 200.  Without the first one, word for word on a
+# line of its own, it never starts Group Chat.  The lists must have no blanks.
 LEGACY_LINES: Final = (
     b"Supported: msrtc-event-categories",
     b"Allow-Events: vnd-microsoft-provisioning-v2",
@@ -22,7 +22,11 @@ LEGACY_LINES: Final = (
 
 
 class Registration:
-    """One REGISTER under way: what is needed to answer it."""
+    """What is needed to answer one REGISTER.
+
+    ``granted`` is the Expires of the answer, None for no such line.  ``is_refresh`` is
+    True while all it does is to prolong bindings.
+    """
 
     __slots__ = (
         "aor",

@@ -1,12 +1,13 @@
-"""The other workers of this node, as far as the core has to know of them.
+"""The other workers of this node, as far as the core has to know of them (decision 58).
 
-Workers share one table in memory, the *directory*: who opened which server transaction
-and who accepted which connection.  A process that meets a request it does not know
-looks there whether a sibling does (a retransmission, an ACK or a CANCEL from another
-port of the client).  Writing costs a hash and an assignment, and nothing is sent.
+Workers share one table in memory, the *directory*: which worker opened which server
+transaction, and which one accepted which connection.  A worker that gets a request
+without a transaction looks there whether a sibling has it: a retransmission, an ACK or
+a CANCEL may come from another port of the client.  To write costs a hash and an
+assignment, and nothing is sent.
 
-All workers are forked by one supervisor, so they share Python's hash seed, and one
-key has one hash in all of them.
+All workers are forked by one supervisor, so they share Python's hash seed, and a key
+has the same hash in all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 from proxy.core.forwarding.branches import OWN_MARK
 
 WAYS: Final = 4
-"""Entries per bucket: one is lost only when four newer ones meet in its bucket."""
+"""Entries per bucket: one is lost only when four newer ones fall into its bucket."""
 TRANSACTION_BUCKETS: Final = 1 << 18
 STREAM_BUCKETS: Final = 1 << 16
 _BUCKETS: Final = TRANSACTION_BUCKETS + STREAM_BUCKETS
@@ -24,7 +25,7 @@ _CELLS: Final = _BUCKETS * WAYS * 8
 DIRECTORY_BYTES: Final = _CELLS + _BUCKETS
 
 MOST_WAITING: Final = 10_000
-"""Requests that may be put off at a time, for 5 ms each."""
+"""Requests that may be put off at a time; each is put off for 5 ms."""
 
 _HASH: Final = (1 << 62) - 1
 _NO_WORKER: Final = ~0xFF
@@ -33,12 +34,12 @@ _WORKER: Final = _RUN + 2
 
 
 class Directory:
-    """Key → worker, in shared memory; old entries make room for new ones.
+    """Key → worker, in shared memory; new entries overwrite old ones.
 
-    A cell is an unsigned 64-bit number: 54 bits of a key's hash, and the worker plus
-    one in the lowest 8.  Each bucket is a ring of ``WAYS`` cells with a cursor, a byte
-    in the rear part of ``shared``.  Readers may meet a half-written bucket: at worst
-    an entry is not found.
+    A cell is an unsigned 64-bit number: 54 bits of a key's hash, and in the lowest 8
+    the worker plus one.  Each bucket is a ring of ``WAYS`` cells with a cursor, which
+    is a byte in the rear part of ``shared``.  There are no locks: a reader that meets a
+    half-written bucket at worst does not find an entry.
     """
 
     __slots__ = ("_cells", "_cursors", "_first", "_mask", "_worker")
@@ -53,7 +54,7 @@ class Directory:
         self._worker = worker
 
     def note(self, key: bytes) -> None:
-        """This worker has ``key``."""
+        """Note that this worker has ``key``."""
         mark = hash(key) & _HASH
         bucket = self._first + ((mark >> 8) & self._mask)
         way: int = self._cursors[bucket]
@@ -61,7 +62,7 @@ class Directory:
         self._cells[bucket * WAYS + way] = (mark & _NO_WORKER) | (self._worker + 1)
 
     def owner(self, key: bytes) -> int:
-        """The sibling that has ``key``; -1 when none has, or this worker itself."""
+        """The sibling that has ``key``; -1 when this worker has it, or none."""
         mark = hash(key) & _HASH
         at = (self._first + ((mark >> 8) & self._mask)) * WAYS
         mark &= _NO_WORKER
@@ -77,7 +78,7 @@ class Directory:
         return found
 
     def forget(self, key: bytes) -> None:
-        """Nobody has ``key`` any more."""
+        """Note that nobody has ``key`` any more."""
         mark = hash(key) & _HASH
         at = (self._first + ((mark >> 8) & self._mask)) * WAYS
         for place in range(at, at + WAYS):
@@ -88,8 +89,8 @@ class Directory:
 class Siblings:
     """Which worker this is, of how many, and what they share.
 
-    ``run`` is a number of 24 bits that all workers of this node have in their branches
-    and nobody else has; ``life`` counts how often this worker was started.
+    ``run`` is a random number of 24 bits in the branches of all workers of this node,
+    by which they know each other's.  ``life`` counts how often this worker was started.
     """
 
     __slots__ = (
@@ -121,7 +122,7 @@ class Siblings:
         return self.run << 8 | self.index
 
     def owner_of_branch(self, branch: bytes) -> int:
-        """The sibling that made this branch; -1 when it was somebody else, or we."""
+        """The sibling that made this branch; -1 when this worker or a stranger did."""
         if branch[:_RUN] != b"%b%06x" % (OWN_MARK, self.run):
             return -1
         try:
@@ -131,17 +132,18 @@ class Siblings:
         return worker if worker < self.count and worker != self.index else -1
 
     def waits_for_news(self, key: bytes) -> None:
-        """Note that a request was met for whom we know nobody, and is put off.
+        """Note that a request is put off because nobody here knows its address.
 
-        A sibling may have learned of him an instant ago: its news is in our queue
-        already, so the request is looked at once more after that has been read.
+        A sibling may have learned the address an instant ago.  Its news is in our queue
+        already, so the request is looked at once more after that has been read
+        (decision 61).
         """
         if len(self._waiting) >= MOST_WAITING:
             del self._waiting[next(iter(self._waiting))]
         self._waiting[key] = None
 
     def has_waited(self, key: bytes) -> bool:
-        """True when a request comes that was put off; forgotten with the question."""
+        """True when this request has been put off before; the note is dropped then."""
         if not self._waiting or key not in self._waiting:
             return False
         del self._waiting[key]
@@ -154,5 +156,5 @@ class Siblings:
 
 
 def stream_key(transport: str, host: str, port: int) -> bytes:
-    """What a connection is noted under."""
+    """The key of a connection in the directory."""
     return f"{transport} {host} {port}".encode()

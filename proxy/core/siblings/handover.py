@@ -1,8 +1,8 @@
-"""What belongs to another worker is handed over to it, whole and as it came.
+"""Hands a message over to the worker that it belongs to, whole and as it came.
 
-Never on the normal way: a client's socket always meets the same worker, answers come
-to the port or the connection that the request left from.  Here is what is left: a
-client that changed its port, an answer that came some other way.
+This is the exception: the datagrams of one client port always go to the same worker,
+and answers come to the port or the connection that the request left from.  It is needed
+when a client has changed its port, or an answer comes another way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OWN_BRANCH: Final = b";branch=" + OWN_MARK
 
 
 class Handover:
-    """Decides whether something is a sibling's, and commands that it be given to it."""
+    """Decides whether a message belongs to a sibling, and commands to hand it over."""
 
     __slots__ = ("_out", "siblings")
 
@@ -30,12 +30,13 @@ class Handover:
         self._out = out
 
     def request(self, request: Request, flow: Flow, key: bytes) -> bool:
-        """A request without a transaction here: True when a sibling has it.
+        """Hand over a request without a transaction here, if a sibling has it.
 
-        A CANCEL belongs to what it means, and an ACK has its INVITE's key anyway.
+        A CANCEL belongs to the request that it stops, and an ACK has the key of its
+        INVITE.  False when no sibling has it.
         """
-        # An ACK, a CANCEL or a repetition from another port of the client: the kernel
-        # chooses the worker by address and port.
+        # The kernel chooses the worker by the client's address and port, so an ACK, a
+        # CANCEL or a repetition from another port comes to another worker.
         owner = -1
         keys = cancelled_keys(request) if request.method == b"CANCEL" else (key,)
         for each in keys:
@@ -48,7 +49,8 @@ class Handover:
         return True
 
     def response(self, branch: bytes | None, flow: Flow, data: bytes) -> bool:
-        """A response to no request of ours: True when a sibling sent the request."""
+        """Hand over a response that nobody here waits for, if a sibling sent the
+        request; False otherwise."""
         owner = -1 if branch is None else self.siblings.owner_of_branch(branch)
         if owner < 0:
             return False
@@ -56,15 +58,16 @@ class Handover:
         return True
 
     def refused(self, flow: Flow, data: bytes, reason: str) -> None:
-        """ICMP gave back a datagram that may be a sibling's: the port is shared."""
+        """ICMP gave back a datagram on a shared port: hand it over if a sibling sent
+        it."""
         start = data.find(_OWN_BRANCH) + len(_OWN_BRANCH) - len(OWN_MARK)
         owner = self.siblings.owner_of_branch(data[start : start + 40])
         if owner >= 0:
             self._out.append(commands.HandOver(owner, flow, data, reason))
 
     def again(self, status: int, request: Request, flow: Flow, key: bytes) -> bool:
-        """404, nobody here knows whom the request is for: True when it shall be looked
-        at once more, after the siblings' news has been read."""
+        """Put a request off that would get 404, until the news of the siblings has been
+        read (decision 61); False for any other status."""
         if status != 404:
             return False
         self._out.append(
@@ -81,7 +84,7 @@ def bytes_of(request: Request) -> bytes:
 def branches_for(
     flows: FlowTable, rng: random.Random, siblings: Siblings | None
 ) -> Branches:
-    """Branches that nobody else makes, and no earlier process of this worker."""
+    """The maker of our branches: unique among workers, and over their restarts."""
     if siblings is None:
         return Branches(rng.getrandbits(32), flows.listeners)
     return Branches(

@@ -1,8 +1,9 @@
-"""The other nodes: machines that share our store, key and name.
+"""The other nodes: machines that share our store, key and name (decision 63).
 
-A client's connection is at one node.  A request for it that arrives at another is sent
-there as SIP, with a Route that names that node alone and carries the flow token; the
-node that is named sends it down the connection or refuses, and never on to a third.
+A client's connection is at one node.  Another node that gets a request for this client
+sends it there as SIP, with a Route that names only that node and has the flow token.
+The named node sends it over the connection or refuses it, and never sends it on to a
+third one.
 """
 
 from collections.abc import Mapping
@@ -31,20 +32,21 @@ class Nodes:
         self._others: dict[int, tuple[bytes, Lookup]] = {}
 
     def __len__(self) -> int:
-        """How many other nodes are there now."""
+        """How many other nodes are alive now."""
         return len(self._others)
 
     def uris(self) -> list[str]:
-        """Where the other nodes are, for display."""
+        """The URIs of the other nodes, for display."""
         return sorted(uri.decode() for uri, _ in self._others.values())
 
     @property
     def leads(self) -> bool:
-        """Whether this node speaks where one is enough: the lowest number alive."""
+        """Whether this is the living node with the lowest number, which speaks where
+        one is enough (decision 143)."""
         return not self._others or self.own < min(self._others)
 
     def update(self, nodes: Mapping[int, str]) -> None:
-        """These are there now, by number, each with the SIP URI that reaches it."""
+        """Take the nodes that are alive now: number → SIP URI that reaches the node."""
         self._others = {
             number: (uri.encode(), lookup_of(parse_uri(uri.encode())))
             for number, uri in nodes.items()
@@ -52,13 +54,13 @@ class Nodes:
         }
 
     def is_at(self, host: str) -> bool:
-        """Whether one of them is at this numeric address."""
+        """Whether another node is at this numeric address."""
         return any(lookup.host == host for _, lookup in self._others.values())
 
     def of_dialog(self, routes: RouteSet, token: FlowToken) -> Target | None:
-        """Inside a dialog: to the node that has the connection of its end.
+        """Inside a dialog: the node that has the connection of its end.
 
-        None when that is this node, or one that is gone.
+        None when that is this node, or one that is not alive.
         """
         other = self._others.get(token.node)
         if other is None or not routes.own_user:
@@ -75,8 +77,8 @@ class Nodes:
     def contact_target(
         self, binding: Binding, request: RouteSet, tokens: TokenBox
     ) -> Target:
-        """By the flow it registered over while that is open, here or at another node;
-        else by its URI."""
+        """The target for a contact: the flow that it registered over if that is open,
+        here or at another node, else its URI."""
         routes = binding.routes
         flow: Flow | None = None
         if binding.flow:
@@ -98,7 +100,8 @@ class Nodes:
     def towards_contact(
         self, request_uri: bytes, flow: bytes, token: FlowToken
     ) -> Target | None:
-        """To the node that has a registered contact's connection."""
+        """The node that has the connection of a registered contact; None when that is
+        this node, or one that is not alive."""
         other = self._others.get(token.node)
         if other is None:
             return None
