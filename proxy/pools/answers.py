@@ -1,9 +1,10 @@
 """DNS answers and how long they hold: one entry per name and record type.
 
-dnspython keeps no stale answers and its cache costs too much here, so times to live are
-our own: clamped and refreshed early.  When DNS fails we go on with the last good answer
-(RFC 8767).  A failure never replaces an answer; "does not exist" does, once DNS has
-said so for a while.  Pure.
+dnspython keeps no stale answers, and its cache costs too much here.  So we keep times
+to live ourselves, clamp them, and refresh early.  When DNS fails, we go on with the
+last good answer (RFC 8767).  A failure never replaces an answer; "does not exist" does,
+once DNS has said so for a while (decision 18).  This module is pure: time is an
+argument.
 """
 
 from collections.abc import Iterable
@@ -139,7 +140,7 @@ class AnswerBook:
             was_there = gone_since is not None and now < gone_since + limits.idle
             ceiling = limits.ttl_floor if was_there else limits.negative
         ttl = min(max(ttl, limits.ttl_floor), ceiling)
-        # Taken out first: the order of the dict is the order of the last answer.
+        # Take the old one out first, so that the dict is in the order of the answers.
         self._answers.pop(question, None)
         while len(self._answers) >= limits.max_names * 8:
             del self._answers[next(iter(self._answers))]
@@ -148,7 +149,7 @@ class AnswerBook:
         return answer
 
     def _is_doubtful(self, known: Answer, now: float) -> bool:
-        """DNS says that there are none; True while we go on with the known records."""
+        """DNS says that there are no records; True while we go on with the old ones."""
         if not known.records or now >= known.expires + self._limits.stale:
             return False
         if known.absent_since is None:
@@ -159,7 +160,7 @@ class AnswerBook:
         return now < known.absent_since + self._limits.doubt
 
     def ask_again(self, now: float) -> None:
-        """Trust no answer any more; each is used until there is a newer one."""
+        """Ask for everything anew; an old answer serves until the new one is there."""
         self._valid_from = now
 
     def fail(self, question: Question, problem: str, now: float) -> Answer:

@@ -1,4 +1,4 @@
-"""One question to DNS: dnspython around one `Answer`.
+"""Asks DNS one question, by dnspython, and returns one `Answer`.
 
 `resolver.py` and `srv.py` decide which questions to ask, `answers.py` how long an
 answer holds. dnspython retries, tries the next name server, goes over to TCP when
@@ -28,7 +28,7 @@ MAX_ALIASES = 8
 
 
 class _BadAnswer(dns.exception.DNSException):
-    """An answer that says nothing about the question."""
+    """An answer from which nothing follows for the question."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)  # type: ignore[no-untyped-call]
@@ -61,7 +61,7 @@ class DnsClient:
     def use(self, nameservers: Sequence[str] | None) -> bool:
         """Ask these servers from now on; True when they have changed.
 
-        Without any: numeric next hops work without DNS, so this is no error.
+        No servers at all is no error: numeric next hops work without DNS.
         """
         self._servers = NameServers(nameservers, self._resolv_conf)
         return self._ask_others()
@@ -87,8 +87,9 @@ class DnsClient:
     async def ask(self, question: Question, seconds: float, *, early: bool) -> Answer:
         """The answer, from the book or from DNS within ``seconds``.
 
-        Never raises: a failed query is the last good answer or one without records,
-        with ``problem`` set.  ``early`` renews what will soon run out.
+        Never raises: after a failed query it returns the last good answer, or one
+        without records, with ``problem`` set.  ``early`` also renews an answer that
+        will soon expire.
         """
         known = self._answers.fresh(question, self._clock(), early=early)
         if known is not None:
@@ -133,9 +134,9 @@ def is_dns_name(host: str) -> bool:
 def _judge(answer: dns.resolver.Answer) -> None:
     """Raises for an answer that must not be taken for "there is none".
 
-    One that points at another name and is silent about that name is neither records
-    nor the absence of any (RFC 2308 section 2.2 wants an SOA): a loop, or a server
-    that gave up half-way.
+    An alias for another name, and nothing about that name, means neither that there are
+    records nor that there are none: RFC 2308 section 2.2 demands an SOA for the latter.
+    It is a loop, or the server gave up half-way.
     """
     chain = answer.chaining_result
     if len(chain.cnames) > MAX_ALIASES:
@@ -168,7 +169,7 @@ def _record(rdata: Any) -> Record:
 
 
 def _text(name: dns.name.Name) -> str:
-    """As names are written here: lower case, no final dot; the root is a dot."""
+    """A name in lower case, without the final dot; the root is a dot."""
     return name.to_text(omit_final_dot=True).lower()
 
 
@@ -183,7 +184,7 @@ def _said(error: object) -> str:
 
 
 def _negative_ttl(absent: dns.resolver.NXDOMAIN) -> float:
-    """The SOA's word on how long the name will not exist (RFC 2308)."""
+    """How long the name will not exist, by the SOA (RFC 2308 section 5)."""
     try:
         responses: dict[Any, Any] = absent.kwargs["responses"]
         response = next(iter(responses.values()))

@@ -1,15 +1,16 @@
 """Health of front ends as requests see it: passive ejection.
 
-A front end with three transport failures in a row is *ejected*: tried last, not never,
-and only for a while.  One that says nothing at all is ejected at once, because waiting
-for it costs too much.  After the ejection one call tries it, and the other calls keep
-away until that one is answered.  Kept per address for what is true of the machine
-(nothing listens, nothing answers), and per address and pool for what is true of a pool
-there (the name in the certificate, the status of an answer).  Pure: time is an
-argument, the order is `selection.py`.  `probe_schedule.py` decides what a probe means,
-and prolongs and ends ejections here.
+A front end with three transport failures in a row is *ejected*: for a while it is tried
+last.  One that says nothing at all is ejected at once, because waiting for it costs too
+much (decision 15).  After the ejection one call tries it, and the other calls keep away
+until that one is answered.  Fewer failures change nothing for other requests.
 
-One request's other failures below the threshold change nothing for any other request.
+A failure of the machine (nothing listens, nothing answers) counts for the address.  A
+failure of a pool there (the name in the certificate, the status of an answer) counts
+for address and pool (decision 131).
+
+This module is pure: time is an argument.  `selection.py` makes the order.
+`probe_schedule.py` decides what a probe means, and prolongs and ends ejections here.
 """
 
 from collections import deque
@@ -23,14 +24,14 @@ FAILURES_TO_EJECT: Final = 3
 EJECTION_SECONDS: Final = 10.0
 MAX_EJECTION_SECONDS: Final = 300.0
 TRIAL_SECONDS: Final = 3.0
-"""How long all others keep away from a front end that one call is trying."""
+"""Seconds for which all other calls keep away from a front end that one call tries."""
 SILENT: Final = "silent"
 """The reason of an ejection for silence."""
 HISTORY: Final = 20
 MAX_KNOWN: Final = 4_096
 
 Key = tuple[str, str, int, str]
-"""Transport, host, port, and the pool; no pool: the address, whatever pool asks."""
+"""Transport, host, port, and the pool; an empty pool stands for the address itself."""
 HealthState = Literal["healthy", "suspect", "ejected"]
 
 
@@ -59,10 +60,10 @@ class Health(NamedTuple):
 
 
 class Ejection(NamedTuple):
-    """News for the other workers of a node: out until an instant, or back (0).
+    """News for the other workers of a node: ejected until an instant, or back (0).
 
-    An instant that is not after ``at`` ends the ejection and forgets nothing else.
-    Core seconds; all processes of a machine have one clock.
+    When ``until`` is not after ``at``, the ejection ends, but its failures still count.
+    Instants are core seconds; all processes of a machine have the same clock.
     """
 
     key: Key
@@ -80,8 +81,8 @@ UNKNOWN: Final = Health("healthy", 0.0, "", 0, 0, 0.0, ())
 class Suspect:
     """A front end whose last outcome was a failure.
 
-    ``is_silent`` when it was ejected for saying nothing; ``trial_until`` while one call
-    finds out whether it is back.
+    ``is_silent`` is set when it was ejected for saying nothing.  Until ``trial_until``
+    one call finds out whether it is back.
     """
 
     failures: int = 0
@@ -96,10 +97,10 @@ class HealthBook:
     """Passive health of every front end that has ever failed.
 
     ``suspects`` is empty while nothing is wrong, and public so that a hot path can test
-    it before it builds a key; ``ejected`` holds the keys that are or were ejected
-    without a success since.  ``on_change`` is called for every ejection and its end.
-    ``doubts`` are the front ends that let a request wait and have answered none since,
-    with the instant since when.
+    it before it builds a key.  ``ejected`` has the keys that have been ejected and have
+    had no success since.  ``on_change`` is called for every ejection and its end.
+    ``doubts`` has the front ends that let a request wait and have answered none since,
+    with the instant when that began.
     """
 
     __slots__ = ("_histories", "doubts", "ejected", "on_change", "suspects")
@@ -111,20 +112,21 @@ class HealthBook:
         self._histories: dict[Key, deque[Transition]] = {}
         self.on_change: Callable[[Ejection], None] | None = None
 
-    # -- front ends: an address, as one of its pool's ------------------------------
+    # -- front ends: an address, and the same address as one of its pool ------------
 
     def succeeded(self, front_end: FrontEnd, now: float) -> None:
-        """It answered: forget the failures of the address, and of it in this pool."""
+        """A front end answered: forget the failures of its address, and of its pool
+        there."""
         self.record_success(front_end.address_key, now)
         self.record_success(front_end.pool_key, now)
 
     def failed(
         self, front_end: FrontEnd, reason: str, now: float, is_silent: bool = False
     ) -> bool:
-        """A call failed there; True when that ejected the front end.
+        """A call failed at a front end; True when that ejected it.
 
-        TLS fails for the name that was asked for, and a status is what one pool's
-        service says: neither tells anything of another pool at the same address.
+        TLS fails for the name that was asked for, and a status comes from the service
+        of one pool.  Neither says anything about another pool at the same address.
         """
         is_of_pool = reason == "tls" or reason.isdigit()
         key = front_end.pool_key if is_of_pool else front_end.address_key
@@ -145,18 +147,19 @@ class HealthBook:
         )
 
     def was_ejected(self, front_end: FrontEnd) -> bool:
-        """It is or was ejected without a success since."""
+        """True when it has been ejected and has had no success since."""
         return (
             front_end.address_key in self.ejected or front_end.pool_key in self.ejected
         )
 
     def try_front_end(self, front_end: FrontEnd, now: float) -> None:
-        """A call begins that finds out whether it is back."""
+        """A call begins that finds out whether an ejected front end is back."""
         self.try_out(front_end.address_key, now)
         self.try_out(front_end.pool_key, now)
 
     def state_of(self, front_end: FrontEnd, now: float) -> Health:
-        """How this front end stands, for display: the worse of the two."""
+        """How a front end stands, for display: the worse of its address and its pool
+        there."""
         found = [
             self.health(front_end.address_key, now),
             self.health(front_end.pool_key, now),
@@ -188,7 +191,7 @@ class HealthBook:
         self.doubts.setdefault(key, now)
 
     def heard(self, key: Key) -> None:
-        """It has answered a request."""
+        """A front end has answered a request."""
         self.doubts.pop(key, None)
 
     def silent_for(self, key: Key, now: float) -> float:
@@ -201,10 +204,10 @@ class HealthBook:
     ) -> bool:
         """A transport failure; True when it ejected the front end.
 
-        ``is_silent``: it answers no request at all, which need not be seen three times.
-        Failures at one instant are one event (a lost connection fails everything that
-        was pending on it) and count once.  After an ejection has run out the failures
-        are still in a row, so that a single one more ejects again.
+        With ``is_silent`` it answers no request at all, and one failure is enough.
+        Failures at the same instant count once: a lost connection fails everything that
+        was pending on it.  After an ejection has run out, the failures still count, so
+        that a single further one ejects again.
         """
         suspect = self.suspects.get(key)
         if suspect is None:
@@ -235,9 +238,9 @@ class HealthBook:
         return True
 
     def prolong(self, key: Key, reason: str, until: float, now: float) -> None:
-        """Keep a front end out until then, or put it out again: a call would fail.
+        """Keep a front end ejected until then, or eject it again: a call would fail.
 
-        Does not count as a failure, and the next ejection is no longer for it.
+        It does not count as a failure, so it does not make the next ejection longer.
         """
         suspect = self.suspects.get(key)
         if suspect is None or key not in self.ejected or until <= suspect.until:
@@ -250,7 +253,7 @@ class HealthBook:
             self.on_change(Ejection(key, now, until, times, reason))
 
     def end_ejection(self, key: Key, reason: str, now: float) -> None:
-        """Back among the others, on trial: a single failure more ejects again."""
+        """End an ejection; the failures still count, so one more ejects again."""
         if self.is_ejected(key, now):
             suspect = self.suspects[key]
             suspect.until = now

@@ -60,7 +60,7 @@ class BoundedNameserver(dns.nameserver.Do53Nameserver):
     async def _over_udp(self, request: dns.message.QueryMessage) -> dns.message.Message:
         loop = asyncio.get_running_loop()
         with self._socket(socket.SOCK_DGRAM) as opened:
-            # Connected: the kernel takes from this server alone and tells of ICMP.
+            # Connect, so that only this server's datagrams and ICMP come here.
             opened.connect((self.address, self.port))
             wire = request.to_wire()
             await loop.sock_sendall(opened, wire)
@@ -104,10 +104,10 @@ async def _exactly(opened: socket.socket, count: int) -> bytes:
 
 
 def _read(data: bytes, *, may_be_cut: bool) -> dns.message.Message:
-    """Parse an answer whose size is bearable; raises a DNSException."""
+    """Parse an answer of limited size; raises a DNSException."""
     if len(data) < _HEADER:
         raise dns.message.ShortHeader
-    if may_be_cut and data[2] & 0x02:  # TC: whatever is in it, TCP has it all
+    if may_be_cut and data[2] & 0x02:  # TC: ask again over TCP for the whole answer
         raise dns.message.Truncated
     if len(data) > MAX_BYTES:
         raise TooLarge(f"{len(data)} bytes", MAX_BYTES)

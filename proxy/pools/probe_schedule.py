@@ -1,11 +1,13 @@
 """Which front ends are probed when, and what an answer or silence changes.
 
 Only a front end that has failed a call is probed, and only until it has answered twice
-in a row.  A probe knows less than a call: it ends an ejection early and keeps one up,
-but failures of calls count until a call succeeds.  A front end that was ejected for
-silence comes back when it answers, and no call tries it before.  Only after minutes do
-we assume that it ignores OPTIONS.  Pure: time is an argument, the probe itself is
-`prober.py`, the loop `server/probes.py`.
+in a row.  A probe knows less than a call (decision 17): it may end an ejection early or
+prolong it, but failures of calls count until a call succeeds.  A front end that was
+ejected for silence comes back when it answers OPTIONS, and no call tries it before.
+Only after minutes do we assume that it ignores OPTIONS.
+
+This module is pure: time is an argument.  `prober.py` is the probe itself, and
+`server/probes.py` the loop.
 """
 
 import random
@@ -23,7 +25,7 @@ CONFIRM_SECONDS: Final = 2.0
 JITTER: Final = 0.2
 MAX_RUNNING: Final = 32
 DEAF_AFTER: Final = 300.0
-"""Seconds of silence to OPTIONS and calls, after which a call tries all the same."""
+"""Seconds of silence to OPTIONS and calls after which a call tries it all the same."""
 BACK: Final = "answers OPTIONS again"
 UNPROVEN: Final = "takes connections again"
 _NEVER: Final = float("inf")
@@ -43,8 +45,9 @@ class Book(Protocol):
 class Outcome(NamedTuple):
     """What one probe says.
 
-    ``is_certain`` of a failure that a call would have met as well: no connection, no
-    TLS.  Silence is not: there are servers that never answer OPTIONS.
+    ``is_certain`` is set for a failure that a call would have met as well: no
+    connection, no TLS.  Silence is not certain, because some servers never answer
+    OPTIONS.
     """
 
     is_alive: bool
@@ -53,7 +56,7 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(result: "Probe", failover_codes: Collection[int]) -> Outcome:
-    """Read one probe as a call would: a failover code is as good as no answer."""
+    """Judge one probe as a call would: a failover code is a failure."""
     for reading in (result.connect, result.tls):
         if reading is not None and reading.problem:
             return Outcome(False, True, _word(reading))
@@ -67,7 +70,8 @@ def outcome_of(result: "Probe", failover_codes: Collection[int]) -> Outcome:
 
 
 def best_of(outcomes: Iterable[Outcome]) -> Outcome:
-    """Of the ways to one front end, or the names it has: one that works is enough."""
+    """The best outcome of several ways to, or names of, one front end: one that works
+    is enough."""
     return min(outcomes, key=lambda each: (not each.is_alive, each.is_certain))
 
 
@@ -81,10 +85,11 @@ def _word(reading: "Reading") -> str:
 class _Plan:
     """Where one suspect stands.
 
-    ``settled`` is the failure after which it answered twice: no more probes until a
-    later one.  ``own_until`` is the end of the ejection without us, None while we have
-    not prolonged it.  ``misled`` when a call failed after we had brought it back.
-    ``silent_since`` is when it began to say nothing to OPTIONS.
+    ``settled`` is the instant of the failure after which it answered twice; it is not
+    probed again until a later failure.  ``own_until`` is when the ejection would have
+    ended without us, None while we have not prolonged it.  ``misled`` is set when a
+    call failed after we had ended the ejection.  ``silent_since`` is when it stopped
+    answering OPTIONS.
     """
 
     __slots__ = (
@@ -131,7 +136,7 @@ class Probing:
         self._running: set[Key] = set()
 
     def waiting(self, now: float) -> list[Key]:
-        """The suspects whose turn it is."""
+        """The suspects that are due for a probe."""
         suspects = self._book.suspects
         for key in [key for key in self._plans if key not in suspects]:
             if self._plans.pop(key).silent_since is not None:
@@ -203,7 +208,7 @@ class Probing:
         if not outcome.is_certain and plan.silent_since is None:
             plan.silent_since = now
         if not outcome.is_certain and self._may_be_deaf(key, plan, now):
-            # It says nothing to OPTIONS, so only calls judge it.
+            # It may ignore OPTIONS, so only calls can judge it.
             if plan.own_until is not None and now >= plan.own_until:
                 plan.own_until = None
                 self._book.end_ejection(key, UNPROVEN, now)
@@ -212,15 +217,15 @@ class Probing:
         else:
             if plan.own_until is None:
                 plan.own_until = suspect.until
-            # Until the next outcome is certain to be there.
+            # Until the next probe has certainly ended.
             until = now + self._interval * (1 + JITTER) + patience + 1.0
             self._book.prolong(key, outcome.reason, until, now)
 
     def _may_be_deaf(self, key: Key, plan: _Plan, now: float) -> bool:
-        """True where silence says little: there are servers that ignore OPTIONS.
+        """True when silence to OPTIONS proves little, because some servers ignore it.
 
-        One that says nothing to calls either is more likely dead than such a one, and
-        a call that finds out waits for it.
+        A front end that is silent to calls as well is more likely dead, and a call that
+        tried it would wait for seconds.
         """
         if key in self._proven:
             return False

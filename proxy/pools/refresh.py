@@ -1,8 +1,8 @@
 """The cache of Resolutions, and which of them is due for a refresh when.
 
 Names in use are resolved again at 80 % of their time to live, so that no request waits
-for DNS; names out of use are dropped.  Pure: `resolver.py` asks, and `answers.py` has
-the single answers underneath.
+for DNS; names out of use are dropped.  This module is pure: `resolver.py` asks DNS, and
+`answers.py` has the single answers.
 """
 
 import random
@@ -80,8 +80,8 @@ class ResolutionCache:
     ) -> tuple[Resolution, bool]:
         """Store a new Resolution; returns the one that is valid and if that is news.
 
-        When nothing but its times changed the old object stays, so that what others
-        hold and what selection has worked out for it remain valid.
+        When only its times have changed, the old object stays, so that references to it
+        and the plans of `selection.py` remain valid.
         """
         lookup = resolution.lookup
         entry = self._entries.get(lookup)
@@ -125,7 +125,7 @@ class ResolutionCache:
     def ask_again(self, now: float) -> None:
         """Other servers are asked from now on: have every name in use resolved anew.
 
-        What they know serves until then; a failure of the old ones is no answer.
+        The old results serve until then, but a failure of the old servers does not.
         """
         for lookup, entry in self._entries.items():
             if lookup in self._pinned or entry.resolution.error is None:

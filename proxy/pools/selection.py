@@ -1,8 +1,9 @@
 """Which front ends a request tries, in which order: RFC 2782 and health.
 
-Pure, and run for every out-of-dialog request: what does not change between two requests
-(the transport, the groups) is worked out once per Resolution and kept in its ``plans``.
-`srv.py` has what the names resolved to, `health.py` which front ends failed.
+It runs for every request outside a dialog.  So the parts that do not change between two
+requests (transport, groups) are worked out once for each Resolution and kept in its
+``plans``.  `srv.py` has what the names resolve to, `health.py` which front ends failed.
+This module is pure.
 """
 
 import random
@@ -14,19 +15,20 @@ from proxy.pools.health import HealthBook
 from proxy.pools.srv import precedence
 from proxy.sip.flow import Transport
 
-# RFC 2782 wants a weight of 0 to have "a very small chance"; with a share instead of
-# the RFC's integer walk, equal weights get equal shares whatever order they come in.
+# RFC 2782 gives a weight of 0 "a very small chance".  We draw by shares and not by the
+# RFC's integer walk, so that equal weights get equal shares whatever their order.
 ZERO_WEIGHT: Final = 0.1
 
 
-# Of the transports that a name offers, the client's own comes first: what it sends has
-# the size for that one, and Record-Route needs one entry and not two.
+# The client's own transport comes first of those that a name offers: its messages have
+# a size for it, and Record-Route needs one entry instead of two.
 PREFERENCE: Final[dict[str, tuple[Transport, ...]]] = {
     "udp": ("udp", "tls", "tcp"),
     "tcp": ("tcp", "tls", "udp"),
     "tls": ("tls", "tcp", "udp"),
 }
-"""By the transport that a request came over: which one it goes on over."""
+"""By the transport that a request came over: the transports to send it over, in
+order."""
 
 
 Skip = Callable[[FrontEnd], bool]
@@ -45,7 +47,7 @@ _Group = tuple[_Target, ...]
 class _Plan:
     """The part of the order that is the same for every request.
 
-    ``fixed`` is the whole order where there is nothing to draw.
+    ``fixed`` is the whole order if there is nothing to draw, else None.
     """
 
     __slots__ = ("fixed", "groups")
@@ -101,7 +103,7 @@ def order_for(
 def in_use(
     resolution: Resolution, preference: tuple[Transport, ...]
 ) -> tuple[FrontEnd, ...]:
-    """All that ``order`` chooses from, whatever it draws."""
+    """All front ends that ``order`` chooses from."""
     transport = _transport(resolution, preference)
     groups = resolution.groups.get(transport, ()) if transport else ()
     return tuple(front_end for group in groups for front_end in group)
@@ -164,7 +166,7 @@ def _weighted(group: _Group, rng: random.Random) -> Iterable[_Target]:
 def _shuffled(
     addresses: tuple[FrontEnd, ...], rng: random.Random
 ) -> Iterable[FrontEnd]:
-    """Several addresses under one name are equals: DNS round robin, drawn here."""
+    """The addresses of one name in random order, which stands for DNS round robin."""
     if len(addresses) == 1:
         return addresses
     return rng.sample(addresses, len(addresses))
@@ -173,10 +175,10 @@ def _shuffled(
 def _ejected_last(
     front_ends: tuple[FrontEnd, ...], health: HealthBook, now: float
 ) -> tuple[FrontEnd, ...]:
-    """Move what is ejected to the end, but never more than half.
+    """Move ejected front ends to the end, but never more than half of all.
 
-    Where more are ejected, those with the shortest ejection stay in their places:
-    when everything fails the fault is more likely ours or the network's.
+    When more are ejected, those with the shortest ejections keep their places: if
+    everything fails, the fault is more likely ours or the network's.
     """
     out = [fe for fe in front_ends if health.is_out(fe, now)]
     allowed = len(front_ends) // 2
@@ -191,7 +193,7 @@ def _ejected_last(
 
 
 def _targets(group: tuple[FrontEnd, ...]) -> _Group:
-    """Put the addresses of one target together: the weight is the target's."""
+    """Group the addresses of one target, which share its weight."""
     by_target: dict[tuple[str, int], list[FrontEnd]] = {}
     for front_end in group:
         by_target.setdefault((front_end.name, front_end.port), []).append(front_end)

@@ -1,8 +1,9 @@
-"""RFC 3263 from answers: what to ask of DNS, and what the answers mean.
+"""RFC 3263: what to ask of DNS, and what the answers mean.
 
-Pure: DNS answers come in as plain values and a `Resolution` goes out.  Asking is
-`resolver.py`, choosing among the front ends is `selection.py`.  Sections: RFC 3263
-4.1 (transport), 4.2 (port and address), RFC 2782 (SRV), RFC 7984 (dual stack).
+RFC 3263 sections 4.1 (transport) and 4.2 (port and address), RFC 2782 (SRV), RFC 7984
+(dual stack).  This module is pure: DNS answers come in as plain values, and a
+`Resolution` goes out.  `resolver.py` asks, and `selection.py` chooses among the front
+ends.
 """
 
 import ipaddress
@@ -75,7 +76,7 @@ def numeric_resolution(
     Without an explicit transport it is UDP for ``sip`` (TCP where we have no UDP)
     and TLS for ``sips`` (RFC 3263 section 4.1).  It never expires.
     """
-    # Called for every request, so it tells names apart before it parses anything.
+    # This is called for every request, so names are told apart without parsing.
     host = lookup.host
     if ":" not in host and not host[-1:].isdigit():
         return None
@@ -118,7 +119,7 @@ def wanted(lookup: Lookup, transports: Collection[Transport]) -> tuple[Transport
 
 
 def asks_naptr(lookup: Lookup) -> bool:
-    """NAPTR chooses a transport, so it is asked only where none is fixed."""
+    """Whether to ask for NAPTR: it chooses a transport, so only where none is fixed."""
     return lookup.port is None and lookup.transport is None
 
 
@@ -163,7 +164,7 @@ def srv_offers(
 
 
 def host_offers(lookup: Lookup, transports: Collection[Transport]) -> list[Offer]:
-    """The bare host on its fixed or default port, for every transport it may be."""
+    """The bare host on its fixed or default port, for every possible transport."""
     return [
         Offer(
             transport,

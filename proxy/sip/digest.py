@@ -1,8 +1,8 @@
-"""Digest access authentication (RFC 7616, RFC 8760), the arithmetic of it.
+"""The arithmetic of digest access authentication (RFC 7616, RFC 8760).
 
-Who may do what is ``proxy/core/registrar/credentials.py``; no clock is read here.  Only
-``qop=auth`` is offered and accepted.  The ``uri`` parameter is hashed as it was given
-and compared with nothing: legacy clients write ``uri="(null)"``.
+``core/registrar/credentials.py`` decides who may do what.  This module reads no clock.
+It offers and accepts only ``qop=auth``.  The ``uri`` parameter is hashed as it came and
+compared with nothing, because legacy clients write ``uri="(null)"``.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ ALGORITHMS: Final[dict[str, str]] = {
     "SHA-512-256": "sha512_256",
     "MD5": "md5",
 }
-"""The names of RFC 7616 and RFC 8760 → those of hashlib, strongest habit first."""
+"""The names of RFC 7616 and RFC 8760 → those of hashlib."""
 
 NONCE_LIFETIME: Final = 300.0
-"""Seconds: short, for whoever hears a nonce may try it; a client asks for a new one by
-itself (``stale=true``, RFC 7616 section 3.3)."""
+"""Seconds.  It is short because anybody who overhears a nonce may try it.  A client
+takes a new one by itself (``stale=true``, RFC 7616 section 3.3)."""
 MAX_NONCES: Final = 50_000
 """Counts that are kept, one for each client that has signed in of late."""
 
 # Milliseconds since the epoch, serial number, for whom it was made.
 _STAMP: Final = struct.Struct("!QII")
-_MAC_SIZE: Final = 12  # bytes: more than anybody guesses while a nonce lasts
+_MAC_SIZE: Final = 12  # bytes: too many to guess while a nonce lasts
 _PARAMETER: Final = re.compile(
     rb'[ \t]*([A-Za-z0-9\-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)[ \t]*(?:,|\Z)'
 )
@@ -158,15 +158,16 @@ def challenge(realm: str, algorithm: str, nonce: bytes, stale: bool = False) -> 
 
 
 class NonceBox:
-    """Makes nonces and sees that none is used twice with one count.
+    """Makes nonces, and lets none be used twice with one count.
 
-    A nonce says when it was made and for which source, and is signed, so handing one
-    out costs no memory, and whoever forges its source address has none to use.
-    Counts are kept for nonces that were used with a right password; when there are
-    ``most``, all nonces made so far become stale, which costs each client one round.
-    So do those from before ``begin``: a restart forgets the counts.  And so do those of
-    another ``maker`` (a number of 16 bits) with the same key: its counts are not here.
-    A clock that is set makes none stale: see ``clock_set``.
+    A nonce says when and for which source it was made, and is signed.  So handing one
+    out costs no memory, and a sender with a forged address never sees one made for it.
+    Counts are kept for nonces that were used with a right password.
+
+    All nonces become stale when ``most`` counts are kept; that costs each client one
+    round.  Those from before ``begin`` are stale, because a restart forgets the counts,
+    and so are those of another ``maker`` (a number of 16 bits) with the same key, whose
+    counts are not here.  A clock that is set makes none stale: see ``clock_set``.
     """
 
     __slots__ = (
@@ -195,9 +196,10 @@ class NonceBox:
         self._floor = now
 
     def clock_set(self, by: float, now: float) -> None:
-        """The clock was set by that many seconds, to ``now``: nonces keep their age.
+        """The clock was set by ``by`` seconds, to ``now``: nonces keep their age.
 
-        Back needs no more than that the time of nonces never goes back.
+        When it was set back, nothing has to be moved, because the time of nonces never
+        goes back.
         """
         self._set_by = max(by, 0.0)
         self._set_at = now
@@ -263,7 +265,8 @@ class NonceBox:
         return "good"
 
     def _forget(self, now: float) -> None:
-        """Drop the counts of nonces that are stale anyway; all when that is little."""
+        """Drop the counts of nonces that are stale; if that frees less than half, drop
+        all, and make every nonce stale."""
         oldest = now - NONCE_LIFETIME
         kept = {
             nonce: count

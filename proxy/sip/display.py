@@ -1,10 +1,10 @@
-"""What a stranger wrote, on its way to a log line or a terminal."""
+"""Makes a stranger's text fit for a log line or a terminal."""
 
 
 def visible(text: str) -> str:
-    """What a stranger wrote, fit for a log line and a terminal.
+    """A text with every unprintable character escaped, such as a line end as ``%0a``.
 
-    Whatever is not printable (line ends, escape sequences) leaves as ``%0a``.
+    Otherwise a stranger could forge log lines, or send commands to a terminal.
     """
     if text.isprintable():
         return text

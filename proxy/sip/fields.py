@@ -1,7 +1,7 @@
-"""Typed header fields, parsed only when somebody asks.
+"""Typed header fields, parsed only when somebody asks for them.
 
-Values go in as bytes as they stood on the wire, already unfolded.  Every function
-raises MalformedMessage and nothing else.
+Values are bytes as they came, already unfolded.  Every function raises MalformedMessage
+and nothing else.
 """
 
 import re
@@ -32,7 +32,7 @@ from proxy.sip.uri import parse_uri
 
 MAX_CSEQ: Final = 2**31 - 1
 
-# An underscore is in no host name of the RFC, but in names of Windows machines.
+# The RFC allows no underscore in a host name, but Windows machines have them.
 _VIA: Final = re.compile(
     rb"\s*+SIP\s*+/\s*+2\.0\s*+/\s*+([A-Za-z0-9\-.!%*_+`'~]++)\s++"
     rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._]++)\s*+"
@@ -49,11 +49,12 @@ _UNREAD: Final = b"not read yet"
 
 @mypyc_attr(acyclic=True)
 class ViaHead:
-    """The part of a Via before its branch: the same in all requests of one client.
+    """The part of a Via before its branch, the same in all requests of one client.
 
-    ``host`` is as written, IPv6 in brackets, and ``address`` in the one spelling that
-    hosts are compared in; ``port`` None when absent; ``sent_by`` is both, as written;
-    ``transport`` in upper case.  ``mark`` is sent-by in small letters between spaces.
+    ``host`` is as written, IPv6 in brackets; ``address`` is the same host in the
+    spelling of ``canonical_host``.  ``port`` is None when absent.  ``sent_by`` is host
+    and port as written, ``mark`` the same in lower case between spaces.  ``transport``
+    is in upper case.
     """
 
     __slots__ = (
@@ -87,7 +88,7 @@ class ViaHead:
 class Via:
     """One Via value: where a response has to go (RFC 3261 section 18.2.2).
 
-    ``branch`` is None for an RFC 2543 client; ``value`` the bytes as written.
+    ``branch`` is None for an RFC 2543 client; ``value`` is the value as written.
     """
 
     __slots__ = ("branch", "head", "parameters", "value")
@@ -145,7 +146,7 @@ def _read_via_head(text: bytes) -> ViaHead:
     parameters = parse_parameters((match[4] or b"").strip())
     if parameters is None:
         raise MalformedMessage("Via with bad parameters")
-    # Port 0 is refused: a response could not go there (section 18.2.2).
+    # Section 18.2.2: a response could not go to port 0.
     port = None
     if match[3]:
         port = int(match[3]) if len(match[3]) < 6 else 0
@@ -161,7 +162,7 @@ _CSEQ: Final = re.compile(rb"([0-9]+)[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)\Z")
 def parse_cseq(line: bytes) -> tuple[int, bytes]:
     """Sequence number (below 2**31, RFC 3261 section 8.1.1.5) and method.
 
-    Takes the whole header line: dialogs count in the same few values.
+    Takes the whole header line, and remembers it: the numbers in use are few.
     """
     cseq = _cseqs.get(line)
     if cseq is None:
@@ -174,7 +175,7 @@ def _read_cseq(line: bytes) -> tuple[int, bytes]:
     match = _CSEQ.match(unfold(line.partition(b":")[2].strip()))
     if match is None:
         raise MalformedMessage("CSeq cannot be read")
-    # Leading zeros are digits like others; without them their number bounds int().
+    # Leading zeros are allowed; without them the number of digits bounds int().
     digits = match[1].lstrip(b"0") or b"0"
     if len(digits) > 10 or int(digits) > MAX_CSEQ:
         raise MalformedMessage("CSeq number is too large")
@@ -184,8 +185,8 @@ def _read_cseq(line: bytes) -> tuple[int, bytes]:
 class NameAddr:
     """``"display" <uri>;parameters`` or the bare form (RFC 3261 section 20.10).
 
-    ``uri`` are the bytes of the URI as written.  In the bare form everything from the
-    first ``;`` belongs to the header field.
+    ``uri`` is the URI as written.  In the bare form everything from the first ``;`` on
+    belongs to the header field and not to the URI.
     """
 
     __slots__ = ("display", "parameters", "uri")
@@ -208,7 +209,7 @@ def parse_name_addr(value: bytes) -> NameAddr:
     match = _NAME_ADDR.match(value) if LESS_THAN in value else None
     if match is not None:
         display, uri, text = match[1], match[2], (match[3] or b"").strip()
-    else:  # bare; a parameter may hold "<" all the same: +sip.instance="<urn:...>"
+    else:  # the bare form; a parameter may hold "<": +sip.instance="<urn:...>"
         uri, semicolon, rest = value.strip().partition(b";")
         uri = uri.rstrip()
         display, text = b"", semicolon + rest
@@ -223,9 +224,9 @@ def parse_name_addr(value: bytes) -> NameAddr:
 
 
 def with_first_uri(line: bytes, uri: bytes) -> bytes:
-    """A Contact line (of its kind) whose first value has another URI, in brackets.
+    """A Contact line, or one like it, with ``uri`` in its first value, in brackets.
 
-    The URI is found by the grammar that reads it: a display name may hold the same.
+    The grammar finds the old URI: a display name may hold the same text.
     """
     written = line.partition(b":")[2].strip()
     value = split_values(unfold(written))[0]
@@ -240,17 +241,17 @@ def with_first_uri(line: bytes, uri: bytes) -> bytes:
     return line.replace(value, edited, 1)
 
 
-# The form that nearly every From and To has; whatever differs is read in full.  Those
-# without a display name do not even need the expression.
+# The form of nearly every From and To; any other form is parsed in full.  A line
+# without a display name does not even need this expression.
 _PLAIN_ADDRESS: Final = re.compile(
     rb'[A-Za-z]+: *+(?:"[^"\\\r]*" ?)?<sips?:[^<>",\s]+>(?:;[^",<>\s\\]*)?\Z'
 )
 
 
 def tag_of_line(line: bytes) -> bytes | None:
-    """Check a whole From or To line and return its tag.
+    """Check a whole From or To line and return its tag; None without one.
 
-    All requests of a dialog repeat these two lines, so they are read once.
+    All requests of a dialog repeat these two lines, so the result is remembered.
     """
     tag = _tags.get(line, _UNREAD)
     if tag is _UNREAD:
@@ -270,7 +271,7 @@ def _read_tag(line: bytes) -> bytes | None:
 
 
 def _is_plain_uri(front: bytes) -> bool:
-    """Whether a line up to its ``>`` has no display name and nothing odd in its URI."""
+    """Whether a line up to its ``>`` has no display name, and a plain ``sip:`` URI."""
     if front.startswith(b"From: <sip:"):
         return len(front) > 11 and _is_plain_text(front[11:])
     return (
@@ -279,7 +280,8 @@ def _is_plain_uri(front: bytes) -> bool:
 
 
 def _is_plain_text(text: bytes) -> bool:
-    """Whether it holds nothing that could end, quote or hide a part of a line."""
+    """Whether a text has no character that could end, quote or hide a part of a
+    line."""
     return not (
         SPACE in text
         or QUOTE in text
@@ -313,7 +315,7 @@ def parse_routes(values: list[bytes]) -> list[bytes]:
 
 
 def parse_tokens(values: list[bytes]) -> list[str]:
-    """Option tags, methods and the like: comma separated tokens, in lower case."""
+    """Comma separated tokens, such as option tags, in lower case."""
     tokens = []
     for value in values:
         for part in value.split(b","):
@@ -330,11 +332,10 @@ _callers: Final[dict[bytes, str]] = {}
 
 
 def caller_of(line: bytes) -> str:
-    """``user@host`` of a whole From line, in lower case, fit to be shown; empty when it
-    cannot be read.
+    """``user@host`` of a whole From line, in lower case, fit for a log or a screen.
 
-    Access log, ledger and guard ask for the same request one after the other, and a
-    client writes the same line again and again.
+    Empty when the line cannot be read.  The result is remembered: access log, ledger
+    and guard all ask for the same request, and a client repeats its From line.
     """
     found = _callers.get(line)
     if found is None:

@@ -1,8 +1,8 @@
-"""Hosts in one spelling, so that they are compared as what they are.
+"""Hosts in one spelling, so that equal hosts are equal texts.
 
 An IPv6 address has many spellings (RFC 5954 section 4.2: addresses are compared by
-value), a name has two (case, final dot).  Whoever reads a host calls this once; all
-comparisons after it are plain ones.
+value), and a name may differ in case and final dot.  Every parser of a host calls this
+once; all comparisons after it are plain ones (decision 33).
 """
 
 from ipaddress import IPv6Address, ip_address
@@ -15,13 +15,14 @@ LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 def canonical_host(text: str) -> str:
     """``text`` in lower case, without brackets and final dot; IPv6 as RFC 5952 has it.
 
-    What looks like an address and is none stays as it was written: it is nobody.
+    A text that looks like an IPv6 address and is none stays as it was written; it can
+    match no host.
     """
     host = text.lower()
     if ":" not in host:
         return host.rstrip(".")
     host = host.strip("[]")
-    # The grammar of RFC 3261 let a third colon in (RFC 5118 section 4.10).
+    # RFC 5118 section 4.10: the grammar of RFC 3261 allows a third colon.
     host = host.replace(":::", "::")
     try:
         return str(ip_address(host))

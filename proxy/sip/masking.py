@@ -1,7 +1,8 @@
-"""A URI, or another piece of a message, as a log or a screen may show it.
+"""Masks passwords and tokens in a URI, or another piece of a message, for logs and
+screens.
 
-Passwords (RFC 3261 section 19.1.1 advises against them) and tokens go, the rest stays.
-When in doubt more is masked than would have to be.  Nothing here raises.
+A URI may hold a password, though RFC 3261 section 19.1.1 advises against it.  In doubt
+more is masked than necessary.  Nothing here raises.
 """
 
 import re
@@ -32,7 +33,8 @@ def masked_uri(uri: bytes) -> bytes:
 def masked_start(text: bytes, most: int) -> bytes:
     """The first ``most`` bytes of it, without password and tokens.
 
-    The cut may take the "@" by which a password is known: one stands in for it.
+    A password is recognised by the "@" behind it, which the cut may take away.  So the
+    text is masked with an "@" at its end.
     """
     if len(text) <= most:
         return masked_text(text)
@@ -40,10 +42,10 @@ def masked_start(text: bytes, most: int) -> bytes:
 
 
 def masked_text(text: bytes, is_route: bool = False) -> bytes:
-    """The same; of a route the whole user goes.
+    """The same; with ``is_route`` the whole user part goes, which may be a token.
 
-    Every expression is as good as linear: a stranger has written this.  Most texts
-    hold nothing to mask, and are not searched for it: each access line asks.
+    A stranger has written the text, so every expression is as good as linear.  Every
+    access line asks, so a text without anything to mask is not searched.
     """
     if _AT in text:
         runs = _RUN.split(text)
@@ -59,8 +61,8 @@ def masked_text(text: bytes, is_route: bool = False) -> bytes:
 
 
 def _masked_run(run: bytes, is_route: bool) -> bytes:
-    """A password goes, up to the last "@", for it may hold one; a whole user of a
-    route, which is a token."""
+    """Mask a password, up to the last "@" because it may hold one, or the whole user
+    part of a route."""
     at = run.rfind(b"@")
     match = None
     if is_route:

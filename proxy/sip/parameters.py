@@ -1,7 +1,7 @@
-"""A parameter list edited by the grammar that read it (``grammar.parse_parameters``).
+"""Edits a parameter list with the grammar that reads it (``grammar.parse_parameters``).
 
-An expression that looks for ``;name=`` on its own ends a value elsewhere than the
-parser does, and what is left over is no parameter list any more.
+A separate expression for ``;name=`` could end a value elsewhere than the parser does,
+and leave something that is no parameter list any more.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from proxy.sip.grammar import PARAMETER, QUOTE, SEMICOLON, SPACE, TAB
 def split_parameters(text: bytes) -> list[tuple[str, bytes]] | None:
     """The parameters in order: lower-case name, and ``;name=value`` as it was written.
 
-    All of ``text`` but white space at its end is in them.  None when it is no
+    Joined they give ``text`` without the white space at its end.  None when it is no
     parameter list, as with ``parse_parameters``.
     """
     found: list[tuple[str, bytes]] = []
@@ -37,7 +37,7 @@ def split_parameters(text: bytes) -> list[tuple[str, bytes]] | None:
 
 
 def without(text: bytes, names: Collection[str]) -> bytes:
-    """``text`` without the parameters of these names, every time they stand there."""
+    """``text`` without any parameter of these names."""
     found = split_parameters(text)
     if found is None or not any(name in names for name, _ in found):
         return text
@@ -45,7 +45,10 @@ def without(text: bytes, names: Collection[str]) -> bytes:
 
 
 def with_value(text: bytes, name: str, value: bytes) -> bytes:
-    """``text`` with this value for ``name``, once: where it stands first, else last."""
+    """``text`` with exactly one parameter ``name``, which has this value.
+
+    It stands where the first one stood, or else at the end.
+    """
     found = split_parameters(text)
     if found is None:
         return text

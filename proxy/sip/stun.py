@@ -1,11 +1,11 @@
 """STUN Binding requests: keep-alives of SIP over UDP (RFC 5626 section 4.4.2).
 
-Whoever is granted ``outbound`` sends them to the port that it registered at and takes
-its flow for dead when nothing comes back.  This is all of RFC 5389 that they need: a
-Binding request in, a success with the address that it came from out.  No credentials
-(RFC 5626 section 8), no other port, no RFC 3489; whatever else looks like STUN is
-dropped.  An answer is 12 bytes longer than the shortest request (24 for IPv6), and
-hardly ever longer than one with attributes: nothing for whoever forges a source.
+A client that is granted ``outbound`` sends them to the port where it registered, and
+takes its flow for dead when nothing comes back.  We do only the part of RFC 5389 that
+this needs: to a Binding request we answer a success with the address that it came from.
+There are no credentials (RFC 5626 section 8), no other port, and no RFC 3489; anything
+else that looks like STUN is dropped.  An answer is 12 bytes longer than the shortest
+request (24 for IPv6), so it is of no use to a sender that forges its source.
 """
 
 import struct
@@ -25,18 +25,19 @@ _UNKNOWN_ATTRIBUTES: Final = 0x000A
 _KNOWN: Final = frozenset({0x01, 0x06, 0x08, 0x09, 0x0A, 0x14, 0x15, 0x20})
 _OPTIONAL: Final = 0x8000
 LONGEST: Final = 548
-"""Bytes; a larger request is none (RFC 5389 section 7.1)."""
+"""Bytes; a larger request is dropped (RFC 5389 section 7.1)."""
 _MOST_UNKNOWN: Final = 4
 
 
 def is_stun(data: bytes) -> bool:
-    """Whether a datagram is STUN and no SIP: both begin in their own way (RFC 5389
-    section 6); SIP never with a byte of zero."""
+    """Whether a datagram is STUN: by its first bits and its cookie (RFC 5389 section
+    6), with which no SIP message can begin."""
     return data[4:8] == b"\x21\x12\xa4\x42" and data[0] < 4
 
 
 def binding_answer(data: bytes, host: str, port: int) -> bytes | None:
-    """The answer to a Binding request from ``host`` and ``port``; None: say nothing."""
+    """The answer to a Binding request from ``host`` and ``port``; None for no
+    answer."""
     if not _HEAD.size <= len(data) <= LONGEST:
         return None
     kind, length, cookie, transaction = _HEAD.unpack_from(data)
@@ -78,7 +79,7 @@ def _unknown_attributes(data: bytes) -> list[int] | None:
 
 
 def _xor_mapped_address(host: str, port: int, transaction: bytes) -> bytes:
-    """RFC 5389 section 15.2."""
+    """The XOR-MAPPED-ADDRESS attribute (RFC 5389 section 15.2)."""
     address = ip_address(host.partition("%")[0])
     mask = struct.pack("!I", _COOKIE) + transaction
     packed = address.packed

@@ -1,7 +1,7 @@
 """SIP URIs (RFC 3261 section 19.1): read once, compared by key, never rebuilt.
 
-The bytes of a URI that we forward are the bytes that came; a ``SipUri`` only tells
-what is in them.
+A URI that we forward leaves byte for byte as it came; a ``SipUri`` only tells what is
+in it.
 """
 
 import re
@@ -20,9 +20,9 @@ _HOST: Final = re.compile(
 # user = unreserved / escaped / user-unreserved; the password may follow a colon.
 _USER: Final = re.compile(rb"[A-Za-z0-9\-_.!~*'()%&=+$,;?/:#\[\]\x80-\xff]*\Z")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# Bytes that end a URI, a line or a quoted text for whoever reads it next.
+# Bytes at which the next reader could end the URI, the line or a quoted text.
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x20<>\"\x7f]")
-# The form that nearly every URI has; whatever differs is read in full.
+# The form of nearly every URI; any other form is parsed in full.
 _PLAIN: Final = re.compile(
     rb"sip:([A-Za-z0-9\-_.]++)@([A-Za-z0-9](?:[A-Za-z0-9\-.]*[A-Za-z0-9])?)"
     rb"(?::([0-9]{1,5}))?(;[!#-;=A-~]*)?\Z"
@@ -34,12 +34,12 @@ _uris: Final[dict[bytes, "SipUri"]] = {}
 class SipUri:
     """One ``sip:`` or ``sips:`` URI.
 
-    ``user`` is unescaped and keeps its case; ``host`` has one spelling for each host
-    (``canonical_host``); ``key`` is ``user@host`` in lower case without port and
-    parameters, the form in which endpoints, learned URIs and AORs are looked up.
-    ``target_host`` is ``maddr`` if there is one, else the host (RFC 3263 section 4);
-    ``transport`` the parameter in lower case.  ``hop`` is the name of the next hop that
-    this URI makes, once somebody has asked for it (``remote_targets.py``).
+    ``user`` is unescaped and keeps its case.  ``host`` is in the spelling of
+    ``canonical_host``.  ``key`` is ``user@host`` in lower case, without port and
+    parameters: endpoints, learned URIs and AORs are looked up by it.  ``target_host``
+    is ``maddr`` if there is one, else the host (RFC 3263 section 4).  ``transport`` is
+    the parameter in lower case.  ``hop`` is a slot for
+    ``remote_targets.next_hop_name``.
     """
 
     __slots__ = (
@@ -124,7 +124,7 @@ def _read_uri(raw: bytes) -> SipUri:
 
 
 def _read_carefully(raw: bytes) -> SipUri:
-    """Every form of a URI, and every refusal."""
+    """Read any form of a URI; raises MalformedMessage."""
     if _FORBIDDEN.search(raw):
         raise MalformedMessage("URI contains a forbidden character")
     scheme = scheme_of(raw)
@@ -133,7 +133,7 @@ def _read_carefully(raw: bytes) -> SipUri:
     rest, _, headers = raw[len(scheme) + 1 :].partition(b"?")
     at = rest.rfind(b"@")
     if at < 0 and AT in headers:
-        # A "?" in the user part (RFC 4475 3.1.1.13, semiuri's cousin).
+        # A "?" stands in the user part, as the grammar of section 25.1 allows.
         rest, headers = raw[len(scheme) + 1 :], b""
         at = rest.rfind(b"@")
         tail, _, headers = rest[at + 1 :].partition(b"?")

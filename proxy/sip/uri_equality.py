@@ -1,8 +1,8 @@
-"""When two URIs are one (RFC 3261 section 19.1.4).
+"""When two URIs are equal (RFC 3261 section 19.1.4).
 
-Escapes, case, the spelling of an address and the order of parameters make no
-difference.  A parameter that only one of the two has makes none either, except for
-those that say where a request goes or what it is.
+Needless escapes, case, the spelling of an address and the order of parameters make no
+difference.  Nor does a parameter that only one of the two has, except for those that
+say where a request goes or what it is.
 """
 
 import re
@@ -20,9 +20,9 @@ _NEVER_IGNORED: Final = frozenset({"transport", "user", "ttl", "method", "maddr"
 
 
 def uri_key(uri: SipUri) -> bytes:
-    """Equal for two URIs that say the same things; unequal URIs have unequal keys.
+    """A key for a URI: unequal URIs have unequal keys.
 
-    Two URIs may be one and have two keys: where only one of them has a parameter that
+    Equal URIs may have unequal keys too, when only one of them has a parameter that
     ``is_same`` ignores.
     """
     head = _head(uri)
@@ -49,7 +49,7 @@ def is_same(one: SipUri, other: SipUri) -> bool:
 
 
 def _head(uri: SipUri) -> bytes:
-    """Scheme, user, password, host, port and header fields: they always count."""
+    """Scheme, user, password, host, port and header fields, which always count."""
     raw = uri.raw
     user = b""
     if uri.user is not None:
@@ -79,7 +79,8 @@ def _parameters(uri: SipUri) -> dict[bytes, bytes]:
 
 
 def _plain(text: bytes) -> bytes:
-    """Without needless escapes: only an unreserved character is equal to its own."""
+    """``text`` without needless escapes: only unreserved characters are equal to their
+    escaped form (section 19.1.4)."""
     return _ESCAPE.sub(_unescaped, text) if PERCENT in text else text
 
 
