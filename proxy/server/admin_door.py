@@ -1,7 +1,8 @@
-"""The admin listener through a start: first why it waits, then everything.
+"""The admin listener during a start: first it says why the start waits, then
+everything.
 
-A caller of ``/health``, ``/ready`` or ``waypost status`` gets an answer while the store
-is away, instead of a refused connection that looks like a dead process.
+While the store is away, a caller of ``/health``, ``/ready`` or ``waypost status`` gets
+an answer, and not a refused connection, which would look like a dead process.
 """
 
 import contextlib
@@ -15,12 +16,12 @@ from proxy.server.state import ServiceState
 
 
 class AdminDoor:
-    """Opened at the first wait, or when the service is ready."""
+    """Opens the admin listener at the first wait, or when the service is ready."""
 
     def __init__(self, config: Config, state: ServiceState) -> None:
         self._config = config
         self._state = state
-        # Tells a caller that this is our listener; not a password.
+        # A caller can tell by this that it has reached the right service.
         state.serves = {
             "config": str(config.path.absolute()),
             "config_digest": digest_of(config.effective()),
@@ -30,16 +31,16 @@ class AdminDoor:
         self._is_tried = False
 
     async def show_waiting(self) -> None:
-        """Say why the start waits, where that is possible."""
+        """Serve the pages that say why the start waits; tried once."""
         if self._is_tried:
             return
         self._is_tried = True
-        with contextlib.suppress(NetError):  # said again when the start comes to it
+        with contextlib.suppress(NetError):  # ``show`` will raise it again
             waiting = starting_pages(self._config, self._state)
             self._listener = await open_admin(self._config, waiting)
 
     async def show(self, pages: dict[str, Page]) -> bool:
-        """Serve the whole; True when there is a listener.  Raises NetError."""
+        """Serve all pages; True when there is a listener.  Raises NetError."""
         if self._listener is not None and self._listener.has_token:
             self._listener.show(pages)
         else:
@@ -48,7 +49,7 @@ class AdminDoor:
         return self._listener is not None
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Close the listener."""
         listener, self._listener = self._listener, None
         if listener is not None:
             await listener.close()

@@ -38,11 +38,12 @@ from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
 log = structlog.get_logger()
 
 STATUS_VERSION: Final = 1
-"""Of ``/status``: one more when a key goes or changes its meaning; keys are added."""
+"""The version of ``/status``: it grows when a key is removed or changes its meaning,
+but not when one is added."""
 
 
 async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | None:
-    """Serve ``pages`` as ``[admin]`` says; None when it says nowhere.
+    """Serve ``pages`` as ``[admin]`` says; None when it turns the listener off.
 
     Raises NetError when a configured address cannot be bound.  The default address may
     belong to another Waypost on this machine, and then we serve without pages.
@@ -77,7 +78,8 @@ async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | N
 
 
 def _own_names(config: Config) -> frozenset[str]:
-    """Names, and domains with all below them, that only we ourselves can give away."""
+    """The names, and domains with all names below them, that only our own DNS or hosts
+    can give to an address; the Host of a request must be one of them (decision 96)."""
     names = {
         "localhost",
         socket.gethostname().lower(),
@@ -122,7 +124,7 @@ def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page
 
 
 def private(answer: Callable[[Mapping[str, str]], Any]) -> Page:
-    """A page that tells who called whom: with the token only."""
+    """A page that tells who called whom, so it is served only with the token."""
     return Page(
         lambda query: Reply.json(answer(query)), is_private=True, takes_query=True
     )
@@ -139,7 +141,7 @@ def _explain_page(runtime: Runtime) -> Callable[..., Awaitable[Reply]]:
 
 
 def starting_pages(config: Config, state: ServiceState) -> dict[str, Page]:
-    """What there is to say while the start waits for something."""
+    """The pages while the start waits for something."""
     return {
         **open_pages(state, dict),
         "/status": Page(lambda: Reply.json(starting_status(config, state))),

@@ -1,6 +1,6 @@
-"""Every message's way through the shell: into the core, and its commands out again.
+"""Carries every message into the core, and the core's commands out again.
 
-Compiled together with the core; what happens rarely is ``runtime.py``.
+mypyc compiles it together with the core; ``runtime.py`` does what happens rarely.
 """
 
 import time
@@ -16,7 +16,7 @@ from proxy.sip.flow import Flow
 
 NEVER: Final = float("inf")
 TIMER_GRAIN: Final = 0.02
-"""Seconds between two looks at the timers: retransmissions may be this much late."""
+"""Seconds between two looks at the timers; a retransmission may be late by so much."""
 
 _monotonic: Final = time.monotonic  # the event loop's own clock
 
@@ -24,11 +24,11 @@ _monotonic: Final = time.monotonic  # the event loop's own clock
 class Carrier:
     """Carries messages in and commands out.
 
-    ``rare`` carries out what is neither a message, a binding to save nor an access
-    record; ``arm`` asks for a look at the timers at an instant, and ``armed_for`` is
-    the deadline that was the reason.  ``undone`` gets a command that could not be
-    carried out, because a request may wait for its result.  ``tape`` remembers
-    messages, where there is one.
+    ``rare`` carries out every command that is neither a message, a binding to save nor
+    an access record.  ``arm`` sets the alarm for the timers, and ``armed_for`` is the
+    deadline that it is set for.  ``undone`` gets a command that could not be carried
+    out, because a request may wait for its result.  ``tape`` is that of the flight
+    recorder, if there is one.
     """
 
     __slots__ = (
@@ -64,7 +64,7 @@ class Carrier:
         self.tape: Tape | None = None
 
     def message(self, flow: Flow, data: bytes) -> None:
-        """A UDP datagram, or one framed message of a stream."""
+        """Take a UDP datagram, or one framed message of a stream."""
         core, tape = self._core, self.tape
         now = _monotonic()
         if tape is not None:
@@ -73,7 +73,7 @@ class Carrier:
         self.carry_out(core.take_commands())
 
     def event(self, event: events.Event) -> None:
-        """Anything else that happened."""
+        """Take any other event."""
         now = _monotonic()
         if self.tape is not None:
             self.tape.woke(now)
@@ -81,7 +81,7 @@ class Carrier:
         self.batch_ended()
 
     def expire(self) -> None:
-        """The instant that ``arm`` was asked for has come."""
+        """The alarm rings: fire the timers that are due."""
         self.armed_for = NEVER
         now = _monotonic()
         if self.tape is not None:
@@ -90,14 +90,14 @@ class Carrier:
         self.batch_ended()
 
     def batch_ended(self) -> None:
-        """One armed timer for the whole core; it is never taken back, only moved."""
+        """Set the one alarm of the core to an earlier deadline if there is one."""
         deadline = self._core.deadline()
         if deadline is not None and deadline < self.armed_for:
             self.armed_for = deadline
             self.arm(max(deadline, _monotonic() + TIMER_GRAIN))
 
     def carry_out(self, out: Iterable[commands.Command]) -> None:
-        """Do what the core said, in that order; one that fails stops no other."""
+        """Carry out commands in their order; when one fails, the others go on."""
         tape = self.tape
         for command in out:
             try:

@@ -1,8 +1,9 @@
-"""Our certificates: checked at start, watched while we run, swapped as a whole.
+"""Our certificates: checked at start, watched while we run, replaced as a whole.
 
-New files give a new context for new connections; old connections keep theirs.  Files
-that are no good leave what is in force, and are logged and counted.  Polling the
-files' stamps needs nothing of the system and sees renames and symbolic links alike.
+New files give a new context for new connections; old connections keep theirs.  When new
+files cannot be used, the context in force stays, and the failure is logged and counted.
+We poll the time stamps of the files: that works on any system, and sees renames and
+symbolic links alike (decision 76).
 """
 
 import asyncio
@@ -42,7 +43,8 @@ class Certificates:
         self.failures = 0
 
     def check(self) -> None:
-        """Judge what is in force; raises NetError for what peers would refuse."""
+        """Judge the certificates in force; raises NetError if peers would refuse
+        one."""
         for files, ends in self._groups.items():
             self._note(files, _judge(files, ends, self._host))
 
@@ -53,9 +55,9 @@ class Certificates:
             self.look()
 
     def look(self) -> None:
-        """Take what has changed and then stayed the same for one look.
+        """Reload files that have changed and then stayed the same for one look.
 
-        The wait is for a certificate whose key has not been written yet.
+        The wait is for the key that belongs to a new certificate.
         """
         for files, ends in self._groups.items():
             stamp = _stamp(files)
@@ -98,9 +100,10 @@ class Certificates:
 
 
 def _judge(files: TlsFiles, ends: list[TlsEnd], host: str | None) -> Shown | None:
-    """What a listener shows must be good: raises NetError.
+    """Judge one certificate; raises NetError for a bad one of a listener.
 
-    What we present to pools is watched only: not every pool asks for it.
+    A bad one that we only present to pools is logged, because not every pool asks for
+    it.
     """
     for end in ends:
         if end.is_server:
@@ -127,6 +130,6 @@ def _stamps(files: TlsFiles) -> Iterator[tuple[int, int, int]]:
         try:
             found = os.stat(name)
         except OSError:
-            yield (0, 0, 0)  # gone: a change like any other
+            yield (0, 0, 0)  # a missing file is a change like any other
         else:
             yield (found.st_mtime_ns, found.st_ino, found.st_size)

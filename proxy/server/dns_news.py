@@ -1,7 +1,8 @@
-"""What the log says about DNS: each change for the worse or the better, once.
+"""Logs what DNS says: each change for the worse or the better, once.
 
-Only names of the table and the default route: what strangers make us look up is no
-news.  Of several workers the first one speaks, because all ask the same servers.
+Only names of the table and the default route are logged, not those that strangers make
+us look up.  Of several workers only the first one logs, because all ask the same
+servers.
 """
 
 from typing import Final, Literal
@@ -17,14 +18,14 @@ _EVENT: Final = {"stale": "dns.stale", "failed": "dns.failed"}
 
 
 class DnsNews:
-    """Remembers what was said of each name; ``is_quiet`` says nothing."""
+    """Remembers what was logged for each name; logs nothing while ``is_quiet``."""
 
     def __init__(self) -> None:
         self.is_quiet = False
         self._said: dict[Lookup, tuple[_State, int]] = {}
 
     def tell(self, resolution: Resolution) -> None:
-        """A name resolves to something else than before, or no longer."""
+        """A name resolves to something else than before, or does not resolve."""
         state: _State = ""
         if resolution.error is not None:
             state = "failed"

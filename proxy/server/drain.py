@@ -1,12 +1,12 @@
-"""Drain: the polite end of the service.
+"""Drain: the orderly end of the service (decision 41).
 
-Begun by SIGTERM or ``waypost drain``.  From then on requests that begin something get
-503 with Retry-After (event ``Draining``), ``/ready`` says 503 while ``/health``
-stays 200, and what has begun goes on.  It is over when no request waits for its
-answer any more, at once if none does, or after ``[server] drain_seconds``.
+SIGTERM or ``waypost drain`` begins it.  From then on requests that begin something get
+503 with Retry-After (event ``Draining``), and ``/ready`` says 503 while ``/health``
+stays 200.  Requests under way go on.  The drain is over when none waits for its answer
+any more, or after ``[server] drain_seconds``.
 
-Dialogs are no reason to wait: in-dialog requests are routed from Record-Route alone,
-so the next process carries on with them.
+It does not wait for dialogs: requests inside them are routed by Record-Route alone, so
+the next process goes on with them.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from proxy.server.state import ServiceState
 log = structlog.get_logger()
 
 LOOK = 0.05
-"""Seconds between two looks at what is left."""
+"""Seconds between two looks at the open transactions."""
 _OPEN_CLIENT = ("calling", "trying", "proceeding")
 _OPEN_SERVER = ("trying", "proceeding")
 
@@ -46,9 +46,9 @@ class Drain:
         return self.state.phase == "draining"
 
     def begin(self) -> int:
-        """Take nothing new and end when idle; how many transactions are left.
+        """Begin to drain; returns how many transactions are open.
 
-        Beginning twice changes nothing.
+        Further calls change nothing.
         """
         if self.runtime is None:
             self.ended.set()
@@ -63,7 +63,7 @@ class Drain:
         return left
 
     def terminate(self) -> None:
-        """SIGTERM: the first begins to drain, the second ends at once."""
+        """SIGTERM: the first one begins to drain, the second one ends at once."""
         if self.is_begun:
             self.stop()
         else:

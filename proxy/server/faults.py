@@ -1,8 +1,7 @@
-"""Reports our own bugs, and strangers that try too much: one line for each.
+"""Logs our own bugs, and sources that guess or scan, with one line for each.
 
-Bugs are counted, and logged once a minute for each place.
-
-The log itself holds repetitions back (``telemetry/repeats.py``).
+All bugs are counted.  ``telemetry/repeats.py`` holds repeated lines back, so that each
+place of the code is logged once a minute.
 """
 
 from typing import Final
@@ -24,7 +23,7 @@ _ADVICE: Final = {
 
 
 class FaultLog:
-    """``count`` is how many there have been."""
+    """Logs bugs of ours; ``count`` is how many there have been."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -43,7 +42,7 @@ class FaultLog:
 
 
 def tell_suspect(command: NoteSuspect) -> None:
-    """A source tries passwords or addresses: who it is, and what to do."""
+    """Log a source that guesses passwords or scans, and what to do about it."""
     log.warning(
         f"source.{command.what}",
         source=command.source,

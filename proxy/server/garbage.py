@@ -1,12 +1,14 @@
-"""Garbage collection off the message path, and not too late.
+"""Garbage collection off the message path, and not too late (decisions 32 and 95).
 
-Transactions and contexts are freed by reference counts: what ends lets go of its
-partners.  A collection would walk a hundred thousand live objects and stop the proxy
-for 50 ms, again and again (docs/performance.md).  The few cycles are collected when
-little is going on, at the latest every ten minutes.  They are also collected whenever
-memory has grown, because an unforeseen error path may make cycles as fast as requests
-come; what the transactions that live now explain is no growth, or a load that begins
-would be stopped for a collection that finds nothing.
+Reference counts free transactions and contexts: what ends drops its references.  A
+collection would walk over a hundred thousand live objects and stop the proxy for 50 ms,
+again and again (docs/performance.md).  So the few cycles are collected when little is
+going on, and at the latest every ten minutes.
+
+They are also collected when memory has grown, because an unforeseen error path may make
+cycles as fast as requests come.  Memory that the live transactions explain does not
+count as growth: otherwise a load that begins would cause a collection that finds
+nothing.
 """
 
 import asyncio
@@ -35,7 +37,7 @@ def settle_memory() -> None:
 
 
 class Collector:
-    """Decides when to collect; pure but for ``collect`` and ``watch``."""
+    """Decides when to collect; pure."""
 
     def __init__(self, resident: int) -> None:
         self._base = resident
@@ -43,17 +45,21 @@ class Collector:
         self.collections = 0
 
     def is_due(self, passed: float, live: int, resident: int) -> bool:
-        """``passed`` seconds after the last question, with so many transactions."""
+        """Whether to collect now.
+
+        ``passed`` are the seconds since the last question, ``live`` the transactions,
+        and ``resident`` the bytes of memory in use.
+        """
         self._waited += passed
         unexplained = resident - live * EACH
         if unexplained > self._base + GROWTH:
             return True
-        # Memory that was given back may grow again before it is a reason.
+        # After memory was given back, growth counts from the lower level.
         self._base = min(self._base, unexplained)
         return self._waited >= (IDLE if live < FEW else BUSY)
 
     def collected(self, resident: int, live: int = 0) -> None:
-        """What is still held now is in use."""
+        """A collection is done: the memory still held counts as in use."""
         self._base = resident - live * EACH
         self._waited = 0.0
         self.collections += 1

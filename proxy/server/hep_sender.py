@@ -1,4 +1,4 @@
-"""Sends what is kept of messages to a HEP server; what gets lost is lost, as by UDP."""
+"""Sends kept messages to a HEP server over UDP, without a guarantee."""
 
 import asyncio
 import socket
@@ -17,13 +17,13 @@ ASK_AGAIN: Final = 300.0
 
 
 class HepSender:
-    """One socket; until the name is known nothing is sent."""
+    """Sends over one socket; before the server's name resolves, messages are lost."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._socket: socket.socket | None = None
         self.sent = self.lost = 0
-        """Messages; lost are those that nobody took."""
+        """Messages; those that could not be sent are lost."""
 
     async def run(self) -> None:
         """Follow the name, for ever."""
@@ -60,7 +60,7 @@ class HepSender:
             self.lost += 1
             return
         data = packet(message.to_json(), call_id)
-        # That nobody listened to the last packet is told to this one, unsent.
+        # Twice: the first try may only raise the ICMP error about the packet before.
         for _ in range(2):
             with suppress(OSError):
                 self._socket.send(data)

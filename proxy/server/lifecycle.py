@@ -1,7 +1,7 @@
 """``waypost serve`` as one process, from the first signal handler to the end.
 
-How the parts are started is ``opening.py``.  Stop: SIGTERM drains first, SIGINT and a
-second SIGTERM do not; SIGHUP reads the configuration again.
+``opening.py`` starts the parts.  SIGTERM drains and then stops; SIGINT and a second
+SIGTERM stop at once; SIGHUP reads the configuration again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ EXIT_OK, EXIT_CONFIG = 0, 3
 
 
 async def run(config: Config, stream: TextIO, event_log: EventLog | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; 0: a clean stop, 3: a person is needed."""
+    """Serve until SIGTERM or SIGINT; returns the exit code: 0 after a clean stop, 3
+    when only a person can help."""
     set_up_logs(config.log.format, config.log.level, stream)
     notifier = Notifier.from_environment(os.environ)
     state = ServiceState()
@@ -75,9 +76,9 @@ async def run(config: Config, stream: TextIO, event_log: EventLog | None = None)
             return EXIT_CONFIG
         if started is None:
             return EXIT_OK
-        close_all(passed)  # until here the next try might have wanted them, too
+        close_all(passed)  # a failed try would have left them for the next one
         await opened.enter_async_context(started.opened)
-        # No page may ask for parts that are being closed.
+        # Close the pages first: they must not ask for parts that are closed.
         opened.push_async_callback(door.close)
         opened.callback(_stopping, loop, notifier)
         reloader = Reloader(config, started.runtime, drain, stream)
@@ -88,7 +89,7 @@ async def run(config: Config, stream: TextIO, event_log: EventLog | None = None)
 
 
 def _ready(runtime: Runtime, reloader: Reloader, notifier: Notifier) -> None:
-    """Everything is open: take requests, and say so."""
+    """Everything is open: serve, and tell the service manager and the log."""
 
     async def take(fresh: Config) -> None:
         reloader.take(fresh)

@@ -1,6 +1,6 @@
-"""What the proxy of one process asks of its siblings, where it is one of several.
+"""What a process that is one of several workers asks of its siblings.
 
-The workers' room implements it (``workers/links.py``); nothing here imports that room.
+``workers/links.py`` implements it; nothing here imports that package (decision 64).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Links(Protocol):
 
     @property
     def frames_dropped(self) -> int:
-        """What a sibling could not be told."""
+        """Frames that could not be sent to a sibling."""
 
     def hand_over(self, worker: int, flow: Flow, data: bytes, reason: str) -> None:
         """Give a message, or a datagram that ICMP gave back, to its worker."""
@@ -39,7 +39,7 @@ class Links(Protocol):
         """Tell every sibling that a front end is dead, or alive again."""
 
     async def tell_bindings(self, changes: Sequence[BindingChange]) -> None:
-        """Return once every sibling has confirmed, or when patience ends."""
+        """Return once every sibling has confirmed, or after a limit."""
 
     def close(self) -> None:
         """Stop listening to siblings, and close the links to them."""

@@ -1,8 +1,8 @@
 """Starts the parts of one process, and notes how each is closed again.
 
-Everything that is opened goes onto one stack, in one process and in a worker alike.  A
-start that fails closes what it has opened as a stop would: what was counted is saved,
-and the other nodes hear that we are gone.
+Everything that is opened goes onto one stack, in a single process and in a worker
+alike.  A start that fails closes what it has opened as a stop would: counts are saved,
+and the other nodes are told that this one is gone.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 class Setting:
     """What a start is given.
 
-    ``part`` when the process is one worker of several, ``passed`` are sockets that the
-    service manager opened; what the core takes and gives goes to the ``event_log``.
+    ``part`` is None for a single process.  ``passed`` are sockets that the service
+    manager opened.  The ``event_log``, if any, records what the core takes and gives.
     """
 
     config: Config
@@ -70,7 +70,7 @@ class Setting:
 
     @property
     def workers(self) -> int:
-        """Among how many processes the node's limits are shared out."""
+        """The number of processes that share the limits of the node."""
         return 1 if self.part is None else self.part.siblings.count
 
 
@@ -86,9 +86,9 @@ class Started:
 async def start_service(
     setting: Setting, then: Callable[[Runtime], Awaitable[object]] | None = None
 ) -> Started:
-    """One try: everything is open afterwards, or nothing.  Raises ``StartError``.
+    """Try to start: everything is open afterwards, or nothing.  Raises ``StartError``.
 
-    ``then`` opens what comes last.
+    ``then`` is awaited last, to open what needs everything else.
     """
     config, state = setting.config, setting.state
     async with AsyncExitStack() as opened:
@@ -100,7 +100,7 @@ async def start_service(
             opened.push_async_callback(leave, store, config)
         ledger = LedgerWriter(store, state.writes)
         opened.push_async_callback(ledger.close)
-        # Before anything is loaded: what changes meanwhile is news.
+        # Take the mark before anything is loaded, so that no change is missed.
         mark = (await store.news("")).mark
         runtime = await _new_runtime(setting, store, node, opened)
         opened.push_async_callback(runtime.close)
@@ -141,7 +141,8 @@ async def _new_runtime(
     pool_tls = wiring.pool_tls(config) if has_tls else {}
     certificates = wiring.certificates_of(config, options, client_tls, pool_tls)
     certificates.check()
-    await Rollback(store, state).attempt()  # overdue since before we were started
+    # A cutover may have become overdue while no server ran.
+    await Rollback(store, state).attempt()
     keys = wiring.route_keys(config, await store.hmac_key())
     workers = setting.workers
     runtime = Runtime(
@@ -174,7 +175,7 @@ def _listen_options(
     options = wiring.listen_options(setting.config)
     if setting.part is not None:
         return setting.part.options(flows, options)
-    # Of copies: a start that fails closes its own, and the next try has the originals.
+    # Take copies: a start that fails closes them, and the next try has the originals.
     copies = [each.dup() for each in setting.passed]
     for each in copies:
         opened.callback(each.close)
@@ -184,11 +185,11 @@ def _listen_options(
 def _follow_others(
     setting: Setting, store: Store, runtime: Runtime, mark: str, node: Node
 ) -> GuardWatch:
-    """Keep memory true to what others do, and undo what was promised to be undone."""
+    """Follow the changes of others, and roll back cutovers that are due."""
     state, is_first = setting.state, setting.is_first
     keep = runtime.tasks.keep
     keep(StoreFollower(store, runtime, state, mark).run, "follow-store")
-    # Paused no longer than others take to think that we are gone.
+    # After a failure it pauses briefly: a longer silence would make us look dead.
     keep(lambda: follow_nodes(store, runtime, node, is_first), "nodes", BEAT)
     if is_first:
         keep(lambda: watch_cutover(store, runtime, state), "watch-cutover")
@@ -201,7 +202,7 @@ def _follow_others(
 def _run_beside(
     setting: Setting, store: Store, runtime: Runtime, ledger: LedgerWriter
 ) -> None:
-    """What goes on beside the messages; some of it only once per node."""
+    """Start the background tasks; some run only once per node."""
     is_first = setting.is_first
     save_learned(store, runtime)
     runtime.dns_news.is_quiet = not is_first
@@ -224,7 +225,8 @@ def _run_beside(
 def _watch_pools(
     setting: Setting, store: Store, runtime: Runtime, guard: GuardWatch
 ) -> None:
-    """Look at front ends: at those that failed a call, and at all of them."""
+    """Start the probes: of front ends that failed a call, and the chat probes of
+    all."""
     config, state = setting.config, setting.state
     if config.health.probe:
         prober = FrontEndProber(runtime, config.health.probe)
@@ -243,7 +245,8 @@ def _watch_pools(
 
 
 def newest_cutover(runtime: Runtime) -> int:
-    """Its number, 0 for none: by it the calls of two pools are compared."""
+    """The number of the newest cutover, 0 for none; the ledger compares the pools since
+    then."""
     cutover = runtime.core.router.table.cutover
     return cutover.number if cutover is not None else 0
 

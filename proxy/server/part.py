@@ -1,6 +1,6 @@
-"""What a start asks of its part, where the process is one worker of several.
+"""What a start asks of its part, when the process is one worker of several.
 
-The workers' room implements it (``workers/part.py``); nothing here imports that room.
+``workers/part.py`` implements it; nothing here imports that package (decision 64).
 """
 
 from typing import Protocol
@@ -19,10 +19,11 @@ class Part(Protocol):
 
     @property
     def is_first(self) -> bool:
-        """The first worker does what is done once per node."""
+        """Whether this is the first worker, which does what is done once per node."""
 
     def prepare(self, flows: FlowTable, node: int) -> None:
-        """Number our connections, and give the UDP listeners ports of our own."""
+        """Set where our connections' numbers begin, and give each UDP listener its
+        outlet."""
 
     def options(
         self, flows: FlowTable, options: dict[int, ListenOptions]
@@ -30,4 +31,4 @@ class Part(Protocol):
         """``options`` with our sockets at their listeners."""
 
     def start_links(self, runtime: Runtime) -> Links:
-        """Listen to the siblings, and tell them what happens from now on."""
+        """Listen to the siblings, and tell them from now on what happens here."""

@@ -1,8 +1,8 @@
-"""Probes suspect front ends beside the messages, as `pools/probe_schedule.py` says.
+"""Probes suspect front ends in the background, as `pools/probe_schedule.py` says.
 
-Runs once per node; the siblings hear of what it changes as they hear of ejections.
-Every way that a call could take is tried: from each address that we send from, under
-each name that a certificate must cover.
+It runs once per node; the siblings are told of what it changes as of other ejections.
+It tries every way that a call could take: from each address that we send from, and
+under each name that a certificate must cover.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from proxy.sip.host import host_port
 log = structlog.get_logger()
 
 TIMEOUT: Final = 2.0
-"""Seconds for each of connection, TLS and OPTIONS; calls that may wait longer for a
-connection have probes that do."""
+"""Seconds for each of connection, TLS and OPTIONS; more when calls may wait longer for
+a connection."""
 _STEPS: Final = 3
 _WILDCARDS: Final = ("0.0.0.0", "::")
 
 
 class _ToldBook:
-    """The core's book of health: read as it is, written by events alone."""
+    """The core's book of health: reads go to it directly, changes become events."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -54,7 +54,7 @@ class _ToldBook:
 
 
 class FrontEndProber:
-    """Looks for suspects all the time and has them probed."""
+    """Looks for suspects every second or so, and probes them."""
 
     def __init__(self, runtime: Runtime, interval: float) -> None:
         self._runtime = runtime
@@ -63,14 +63,14 @@ class FrontEndProber:
         self._said: dict[Key, tuple[str, str, str]] = {}
 
     def next_probe(self, front_end: FrontEnd) -> float | None:
-        """In how many seconds this front end is probed; None when it is not."""
+        """Seconds until this front end is probed; None when it is not to be."""
         now = self._runtime.loop.time()
         keys = front_end.address_key, front_end.pool_key
         found = [self._probing.next_in(key, now) for key in keys]
         return min([each for each in found if each is not None], default=None)
 
     async def run(self) -> None:
-        """Never ends."""
+        """Look for suspects until cancelled."""
         while True:
             await asyncio.sleep(self._tick)
             now = self._runtime.loop.time()
@@ -83,7 +83,7 @@ class FrontEndProber:
                 self._runtime.tasks.start(self._probe(key, known[key]), "probe")
 
     def _front_ends(self) -> dict[Key, list[FrontEnd]]:
-        """What the pools and the default route lead to, by address and by pool."""
+        """The front ends of pools and of the default route, by address and by pool."""
         runtime, found = self._runtime, dict[Key, list[FrontEnd]]()
         now = runtime.loop.time()
         transports = {x.transport for x in runtime.core.flows.listeners}
@@ -97,14 +97,14 @@ class FrontEndProber:
         return found
 
     async def _probe(self, key: Key, front_ends: list[FrontEnd]) -> None:
-        """One probe and what follows from it.  Never raises."""
+        """Probe one front end, and take the outcome.  Never raises."""
         runtime = self._runtime
         timeout = max(TIMEOUT, runtime.core.settings.attempts.connect)
         outcome: Outcome | None = None
         try:
             outcome = await self._outcome(key, front_ends, timeout)
         except (OSError, ValueError) as error:
-            # No socket to be had, or a name that ssl cannot take: not its fault.
+            # No socket is left, or ssl cannot take the name: not the front end's fault.
             log.warning("frontend.not_probed", reason=str(error))
         finally:
             if outcome is None:
@@ -130,7 +130,7 @@ class FrontEndProber:
         for front_end in chosen:
             ways = [self._one(front_end, source, timeout) for source in sources]
             outcomes.append(best_of(await asyncio.gather(*ways)))
-        # An address that works for one name is not to blame for another.
+        # If the address works for one name, the address is not to blame.
         return best_of(outcomes)
 
     async def _one(
@@ -162,7 +162,7 @@ class FrontEndProber:
         )
 
     def _say(self, key: Key, front_end: FrontEnd, outcome: Outcome) -> None:
-        """A line for the log when anything is not as it was."""
+        """Log the outcome if it differs from the last one."""
         now = self._runtime.loop.time()
         health = self._runtime.core.health.health(key, now)
         said = (outcome.reason, health.state, health.reason)

@@ -1,4 +1,4 @@
-"""The flight recorder of a running process: begun with it, asked by its pages."""
+"""The flight recorder of a running process: starts it, and answers its pages."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -23,7 +23,7 @@ LONGEST_LIVE: Final = 86_400.0
 
 
 def begin_recording(config: Config, runtime: Runtime, workers: int = 1) -> None:
-    """Remember messages as ``[recorder]`` says; workers share the room."""
+    """Start the recorder as ``[recorder]`` says; workers share its memory."""
     section = config.recorder
     if not section.megabytes:
         return
@@ -45,7 +45,7 @@ def begin_recording(config: Config, runtime: Runtime, workers: int = 1) -> None:
 
 
 def recorder_state(runtime: Runtime) -> dict[str, Any] | None:
-    """What it holds, for ``/status``; None while nothing is remembered."""
+    """What the recorder holds, for ``/status``; None without a recorder."""
     recorder = runtime.recorder
     if recorder is None:
         return None
@@ -83,7 +83,7 @@ def _pools(runtime: Runtime) -> dict[str, str]:
 
 
 def trace(runtime: Runtime, query: Query) -> dict[str, Any]:
-    """What this process knows of a call, or of those that are kept."""
+    """What this process has of one call, or of several that are kept."""
     recorder = runtime.recorder
     if recorder is None:
         return {"is_on": False, "bodies": False, "skipped": 0, "calls": []}

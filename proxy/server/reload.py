@@ -1,7 +1,7 @@
-"""SIGHUP: read the configuration again and apply what can change while we run.
+"""SIGHUP: read the configuration again, and apply what can change while we run.
 
-A file that does not load changes nothing and is logged with every problem.  What
-needs a restart is named, and stays as it was.  Messages go on while the file is read
+A file that does not load changes nothing, and every problem is logged.  Changes that
+need a restart are named and not applied.  Messages are served while the file is read
 (``config/reader.py``).
 """
 
@@ -46,13 +46,13 @@ LIVE: Final = frozenset(
 )
 """Keys that a reload applies; every other one needs a restart."""
 _CODES: Final = ("failover_codes", "probe_codes")
-"""What a reload applies of ``[[pool]]``."""
+"""The keys of ``[[pool]]`` that a reload applies."""
 
 
 def stop_reloading(loop: asyncio.AbstractEventLoop) -> None:
-    """There is nothing left to reload: SIGHUP is ignored, and at no instant deadly.
+    """Ignore SIGHUP from now on, without an instant in which it ends the process.
 
-    A loop that closes would put the signal's default back, which ends the process.
+    The loop puts the signal's default back when it closes, and that ends the process.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     loop.remove_signal_handler(signal.SIGHUP)
@@ -61,10 +61,10 @@ def stop_reloading(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class ReloadSignal:
-    """What SIGHUP calls: the file is read, and ``take`` gets what it says.
+    """Called at SIGHUP: reads the file, and gives the configuration to ``take``.
 
-    One reading at a time; a signal that comes meanwhile has the file read once more
-    afterwards, because what is being read may be older than the signal.
+    There is one reading at a time.  After a signal during a reading the file is read
+    once more, because the running one may have seen an older file.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class ReloadSignal:
 
 @dataclass(slots=True)
 class Reloader:
-    """Knows the configuration in force."""
+    """Applies a new configuration; ``config`` is the one in force."""
 
     config: Config
     runtime: Runtime
@@ -119,7 +119,7 @@ class Reloader:
     stream: TextIO
     workers: int = 1
     is_quiet: bool = False
-    """Of several workers the first one speaks for all."""
+    """Log nothing: of several workers only the first one logs."""
 
     def take(self, fresh: Config) -> bool:
         """Apply a file that was read; False when it was refused.  Never raises."""
@@ -146,7 +146,8 @@ class Reloader:
             log.warning("config.needs_restart", keys=left)
         if not self.is_quiet:
             log.info("config.reloaded", applied=applied)
-        # What waits for a restart is named again by the next reload.
+        # Keep the old values of keys that need a restart: the next reload names them
+        # again.
         self.config = self.runtime.config = reloaded(self.config, fresh)
         return True
 
@@ -161,7 +162,7 @@ class Reloader:
 
 
 def reloaded(config: Config, fresh: Config) -> Config:
-    """What is in force after a reload: of ``fresh`` only what may change."""
+    """The configuration in force after a reload: of ``fresh`` only what may change."""
     server = replace(config.server, drain_seconds=fresh.server.drain_seconds)
     limits = replace(config.limits, transactions=fresh.limits.transactions)
     proxy = replace(config.proxy, key_file=fresh.proxy.key_file)
@@ -220,7 +221,7 @@ def changes(old: Config, new: Config) -> set[str]:
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
-    """The keys with another value that count after a restart only."""
+    """The changed keys that only a restart applies."""
     return sorted(changes(old, new) - LIVE)
 
 
@@ -228,7 +229,7 @@ def _flat(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for section, table in config.as_table().items():
         if section == "console":
-            continue  # of another process
+            continue  # the console is another process
         if isinstance(table, dict):
             flat |= {f"{section}.{key}": value for key, value in table.items()}
         elif section == "pool":
@@ -239,7 +240,7 @@ def _flat(config: Config) -> dict[str, Any]:
 
 
 def _pools_flat(pools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What each pool has of its own: its statuses apart, for they change at once."""
+    """The values of each pool; the statuses apart, because a reload applies them."""
     rest = {
         each["fqdn"]: {
             key: value

@@ -1,7 +1,7 @@
 """The runtime: carries events into the core and its commands out to the network.
 
 This is the only place where the core meets sockets, clock and store.  It runs on one
-event loop; a message costs it no task, no future and no log call.
+event loop, and makes no task, no future and no log call for a message.
 """
 
 from __future__ import annotations
@@ -55,18 +55,19 @@ _OVERLOAD: Final = (
 
 Told = commands.LearnUri | commands.RefuseUri
 _LONG: Final = 0.002
-"""Seconds for which records may be written and looked at in one go ..."""
+"""When writing and looking at records takes more seconds than this, the next time comes
+sooner, so that it has less to do ..."""
 _OFTEN: Final = LOOK / 16
-"""... before that is done after a shorter time, but after so much."""
+"""... but not sooner than this."""
 _BUG: Final = "internal error, see the log"
 NEWS_GRACE = 0.005
-"""Seconds in which what siblings have told already is sure to be read."""
+"""Seconds after which news that siblings have sent already is certainly read."""
 CLOCK_GRAIN = 0.001
 """Seconds by which the wall clock may drift before the core gets the new offset."""
 
 
 class Ways(Protocol):
-    """How what happens gets to the core: the carrier's, or an event log's."""
+    """The ways into the core: the carrier itself, or an event log around it."""
 
     def message(self, flow: Flow, data: bytes) -> None: ...
     def event(self, event: events.Event) -> None: ...
@@ -77,9 +78,8 @@ class Runtime:
     """One proxy on one event loop; the ``Sink`` of the network.
 
     ``config`` is the configuration in force: a reload replaces it, so read it where it
-    is used and keep nothing of it.  ``writes`` is what the store has yet to be told;
-    the caller that runs us empties it.  ``links`` lead to the other workers, where
-    there are any.
+    is used, and keep nothing of it.  ``writes`` tells whether the store takes changes.
+    ``links`` lead to the other workers, where there are any.
     """
 
     config: Config
@@ -163,7 +163,7 @@ class Runtime:
         self._flush_access()
 
     async def close(self) -> None:
-        """Stop at once: sockets, tasks, what is still to be written."""
+        """Stop at once: close sockets, end tasks, write the last access records."""
         self._alarm.cancel()
         if self._flusher is not None:
             self._flusher.cancel()
@@ -173,7 +173,7 @@ class Runtime:
         self.access.flush()
 
     def record(self, recorder: Recorder) -> None:
-        """Have messages remembered, and what is worth it kept."""
+        """Use this flight recorder from now on."""
         self.recorder = recorder
         self.carrier.tape = recorder.tape
         recorder.tape.filled = self._look_soon
@@ -189,7 +189,8 @@ class Runtime:
         lookups = self.lookups()
         self.resolver.pin(lookups)
         self.dns_news.keep(lookups)
-        # What is cached already causes no change, but the core may not have seen it.
+        # For a name that is cached there will be no news, but the core may not have
+        # seen it yet.
         now = self.loop.time()
         for lookup in lookups:
             known = self.resolver.cached(lookup, now)
@@ -198,8 +199,8 @@ class Runtime:
         self.note_friends()
 
     def note_friends(self) -> None:
-        """Addresses of pools, of the default route and of other nodes: they have room
-        of their own, whatever strangers hold."""
+        """Tell the network the addresses of pools, of the default route and of other
+        nodes: limits for strangers do not count for them."""
         now, transports = self.loop.time(), self.resolver.transports
         nodes = [
             lookup_of(parse_uri(x.encode())) for x in self.core.router.nodes.uris()
@@ -213,7 +214,7 @@ class Runtime:
         self.network.know(frozenset(found))
 
     def lookups(self) -> list[Lookup]:
-        """What is asked of DNS for all pools and the default route."""
+        """The questions to DNS for all pools and the default route."""
         lookups = list(self.pool_lookups().values())
         default = self.core.settings.default_route
         if default:
@@ -221,7 +222,7 @@ class Runtime:
         return lookups
 
     def pool_lookups(self) -> dict[str, Lookup]:
-        """What is asked of DNS for each pool of the table, by FQDN."""
+        """The question to DNS for each pool of the table, by FQDN."""
         pools = self.core.router.table.pools
         return {
             fqdn: Lookup(pool.fqdn.lower(), pool.port, pool.transport)
@@ -239,7 +240,7 @@ class Runtime:
         self.step(events.FlowOpened(front_end, flow))
 
     def connect_failed(self, front_end: FrontEnd, reason: str, detail: str) -> None:
-        """A connection that the core asked for could not be had."""
+        """A connection that the core asked for could not be opened."""
         self.step(events.ConnectFailed(front_end, reason, detail))
 
     def flow_closed(self, flow: Flow, reason: str) -> None:
@@ -249,11 +250,11 @@ class Runtime:
         self.step(events.FlowClosed(flow, reason))
 
     def framing_failed(self, flow: Flow, data: bytes, status: int, reason: str) -> None:
-        """A stream sent what cannot be framed."""
+        """A stream sent bytes that cannot be framed."""
         self.step(events.FramingFailed(flow, data, status, reason))
 
     def overloaded(self, is_overloaded: bool) -> None:
-        """More comes in than is served, or that is over."""
+        """More comes in than we can serve, or no longer."""
         if is_overloaded:
             log.warning("overload.began", action=_OVERLOAD)
         else:
@@ -267,7 +268,7 @@ class Runtime:
     # -- the core's turn ---------------------------------------------------------
 
     def step(self, event: events.Event) -> None:
-        """Let the core take one event, and do what it says."""
+        """Give one event to the core, and carry out its commands."""
         self._ways.event(event)
 
     @property
@@ -324,8 +325,8 @@ class Runtime:
         )
 
     def _undone(self, command: commands.Command) -> None:
-        """A bug of ours kept a command from being carried out.  On the loop's next
-        turn, the core gets the event that says so."""
+        """A bug of ours kept a command from being carried out.  In the next turn of the
+        loop the core gets the event that says so."""
         event: events.Event
         match command:
             case commands.Connect():
@@ -360,14 +361,14 @@ class Runtime:
         self._ways.expire()
 
     def _flush_access(self) -> None:
-        # First: whatever goes wrong with one batch, there is a next one.
+        # Set the timer first: if this batch raises, there still is a next one.
         self._flusher = self.loop.call_later(self._pause, self._flush_access)
         began = self.loop.time()
         self._look_at_clock()
         self.access.flush()
         if self.recorder is not None:
             self.recorder.look(self.loop.time())
-        # Little and often when there is much: nobody's message comes in meanwhile.
+        # No message comes in meanwhile, so do little and often when there is much.
         took = self.loop.time() - began
         if took > _LONG:
             self._pause = max(self._pause / 2, _OFTEN)
@@ -375,13 +376,13 @@ class Runtime:
             self._pause = min(self._pause * 2, LOOK)
 
     def _look_soon(self) -> None:
-        """Much has come in since the last look: the next one has enough to do."""
+        """Much has come in since the last look, so look now."""
         if self._flusher is not None:
             self._flusher.cancel()
             self._flusher = self.loop.call_later(0, self._flush_access)
 
     def _look_at_clock(self) -> None:
-        """Follow the wall clock; what expires keeps its time when that was set."""
+        """Read the wall clock, and tell the core when it was set or has drifted."""
         by = self.wall.look(self.loop.time())
         if by:
             log.warning("clock.set", seconds=round(by, 1))

@@ -1,6 +1,7 @@
-"""``waypost serve``: one process that is the proxy, or a supervisor with its workers.
+"""``waypost serve``: a single process, or a supervisor with its workers.
 
-This module stands above both, so it alone of ``proxy/server/`` may name the workers.
+This module is above both, so it is the only one of ``proxy/server/`` that may import
+the workers (decision 64).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def serve(config: Config, log_events: Path | None = None) -> int:
         event_log = _event_log(config, log_events)
     try:
         if config.server.worker_count > 1:
-            # Here, because a process of its own never needs it and counts its memory.
+            # Imported here to spare a single process the memory.
             from proxy.server.workers.supervisor import supervise
 
             return asyncio.run(supervise(config, sys.stderr))
@@ -43,7 +44,7 @@ def serve(config: Config, log_events: Path | None = None) -> int:
 
 
 def _event_log(config: Config, path: Path) -> EventLog:
-    # Here, because a service that writes no event log never needs it.
+    # Imported here to spare a service without an event log the memory.
     from proxy.server.event_log.file import EventLogError
     from proxy.server.event_log.writer import EventLog
 

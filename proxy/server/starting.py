@@ -1,10 +1,10 @@
-"""A start that meets passing trouble waits for its end.
+"""Tries to start until it works (decision 84).
 
-A store that is away, locked or full, a port still in use and an address not there yet
-end by themselves, often because the whole machine is only just coming up.  What a
-person must mend ends the start, with exit code 3.  While it waits the service is not
-ready: it says so and why to its manager, in the log once a minute, and in
-``ServiceState`` for its pages.
+A store that is away, locked or full, a port still in use or an address that is not
+there yet may pass by itself, often because the machine is just coming up.  Trouble that
+only a person can mend ends the start with exit code 3.  While it waits, the service is
+not ready.  It tells the reason to the service manager, to the log once a minute, and in
+``ServiceState`` to its pages.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ T = TypeVar("T")
 
 
 def is_passing(error: Exception) -> bool:
-    """True when it may end by itself."""
+    """True when an error may pass by itself."""
     return isinstance(error, NetError | StoreError) and error.is_passing
 
 
 class Waiting:
-    """Tells of one start that waits: ``tell_manager`` each time, the log once a
-    minute unless ``is_quiet``."""
+    """Tells why a start waits: ``tell_manager`` each time, and the log once a minute
+    unless ``is_quiet``."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Waiting:
         self._since = self._told_at = float("-inf")
 
     def tell(self, reason: str) -> None:
-        """It cannot start yet."""
+        """The service cannot start yet."""
         now = clock.monotonic()
         is_new = not self._state.waits_for
         if is_new:
@@ -64,7 +64,7 @@ class Waiting:
         self._tell_manager(reason)
 
     def end(self) -> None:
-        """It has started, or never will."""
+        """The service has started, or gives up."""
         if self._state.waits_for and not self._is_quiet:
             waited = round(clock.monotonic() - self._since, 1)
             log.info("service.waited", waited_seconds=waited)

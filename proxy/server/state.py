@@ -61,19 +61,20 @@ class GuardShown:
 
 
 SETTLED_FOR: Final = 86_400.0
-"""Seconds for which a rollback that nobody asked for is shown."""
+"""Seconds for which an automatic rollback is shown."""
 _ITSELF: Final = frozenset(f"{x.name} ({x.origin})" for x in (AUTOMATIC, GUARD))
 
 
 def cutover_left(cutover: Cutover | None) -> float | None:
-    """Seconds until the newest cutover is rolled back by itself; None: it is not."""
+    """Seconds until the newest cutover is rolled back automatically; None when it will
+    not be."""
     if cutover is None or cutover.state != "applied":
         return None
     return cutover.left(clock.wall(), clock.uptime())
 
 
 def was_undone(cutover: Cutover | None) -> bool:
-    """The newest cutover was rolled back by itself, not long ago."""
+    """Whether the newest cutover was rolled back automatically, not long ago."""
     return (
         cutover is not None
         and cutover.state == "rolled-back"
@@ -105,10 +106,11 @@ def _instant(seconds: float) -> str:
 class ServiceState:
     """Phase, age, and whether the store answers.
 
-    ``store_problem`` is empty while it does; requests go on by the last known table
-    meanwhile, so the service stays ready.  ``store_answered_at`` is when it last did,
-    seconds since the epoch.  ``waits_for`` says why a start cannot go on yet;
-    ``serves`` is the configuration and the store, as pages show them.
+    ``store_problem`` is empty while the store answers.  While it does not, requests are
+    routed by the last known table, so the service stays ready.  ``store_answered_at``
+    is when it last answered, in seconds since the epoch.  ``waits_for`` says why a
+    start cannot go on yet.  ``serves`` names the configuration and the store, for
+    pages.
     """
 
     def __init__(self) -> None:
@@ -144,13 +146,13 @@ class ServiceState:
 
     @property
     def cutover_problem(self) -> str:
-        """Why a cutover stands that should have been rolled back; empty: none does."""
+        """Why an overdue rollback could not be made; empty when none is overdue."""
         return next(filter(None, self._problems.values()), "")
 
     def cutover_stands(self, problem: str, who: str = "deadline") -> None:
-        """A cutover should have been rolled back, and could not be; "" when it is.
+        """Note why a cutover could not be rolled back; "" when it was, or need not be.
 
-        ``who`` wants it to be: the time to confirm it, or its guard.
+        ``who`` wants the rollback: the "deadline" to confirm it, or its "guard".
         """
         self._problems[who] = problem
         if not self.cutover_problem:
@@ -166,7 +168,7 @@ class ServiceState:
 
     @property
     def store(self) -> str:
-        """What there is to say of the store: "ok", or what does not work."""
+        """The state of the store: "ok", or what does not work."""
         if self.store_problem or not self.writes.problem:
             return self.store_problem or "ok"
         return f"cannot be written since {self.unwritable_since}: {self.writes.problem}"

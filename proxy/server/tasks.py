@@ -29,8 +29,8 @@ ROUTING: Final = frozenset({"follow-store", "nodes", "watch-cutover", "watch-gua
 class Tasks:
     """A set of background tasks.
 
-    ``down`` are those for ever that have failed and do not hold yet, with the reason;
-    ``restarts`` counts by name.
+    ``down`` has, with the reason, the endless tasks that have failed and have not held
+    for a while since.  ``restarts`` counts by name.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Tasks:
         name: str,
         longest_pause: float = LONGEST_PAUSE,
     ) -> asyncio.Task[Any]:
-        """Run what ``work`` makes until it returns; begin again when it fails."""
+        """Run the coroutine of ``work`` until it returns; begin again when it fails."""
         return self.start(self._keep(work, name, longest_pause), name)
 
     async def _keep(
@@ -76,7 +76,7 @@ class Tasks:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                # This task was not ended: something that it waited for was cancelled.
+                # Nobody cancelled this task: something that it awaited was cancelled.
                 failure: BaseException = error
             except Exception as error:
                 failure = error

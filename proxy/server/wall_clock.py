@@ -1,8 +1,8 @@
-"""The wall clock while we run: its time, and whether it has been set.
+"""The wall clock while we run: its time, and whether somebody has set it (decision 45).
 
-The core counts on a clock that cannot be set; the store and all output have seconds
-since the epoch.  We read the difference several times a second, because a machine that
-starts with a wrong clock has it put right minutes later.
+The core's clock cannot be set; the store and all output have seconds since the epoch.
+We read the difference several times a second, because a machine that starts with a
+wrong clock may have it corrected minutes later.
 """
 
 from typing import Final
@@ -10,11 +10,11 @@ from typing import Final
 from proxy import clock
 
 SET_BY: Final = 1.0
-"""Seconds: a difference that grows by more from one look to the next was not drift."""
+"""Seconds; when the difference changes by more between two looks, it is no drift."""
 
 
 class WallClock:
-    """``offset`` is what has to be added to the core's clock ``now``."""
+    """Follows the wall clock; the core's clock plus ``offset`` is its time."""
 
     def __init__(self, now: float) -> None:
         self.offset = clock.wall() - now
@@ -22,9 +22,11 @@ class WallClock:
         self._ahead = clock.wall() - clock.boottime()
 
     def look(self, now: float) -> float:
-        """Follow the clock; the seconds it was set by since the last look, mostly 0.
+        """Read the clock; returns by how many seconds it was set since the last look,
+        mostly 0.
 
-        Measured against the time since boot, in which a suspended machine ages too.
+        It is measured against the time since boot, which goes on while the machine is
+        suspended.
         """
         wall = clock.wall()
         ahead = wall - clock.boottime()
@@ -33,9 +35,10 @@ class WallClock:
         return by if abs(by) > SET_BY else 0.0
 
     def patient(self) -> float:
-        """The time by which old things may be deleted: not before it has passed here.
+        """The wall time by which old rows may be deleted.
 
-        A clock set to next year by mistake must not empty the store.
+        It is never ahead of the time that has really passed since our start, so a clock
+        set to next year by mistake does not empty the store.
         """
         wall, boottime = self._began
         return min(clock.wall(), wall + clock.boottime() - boottime)
