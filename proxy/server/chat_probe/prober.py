@@ -1,9 +1,10 @@
 """Plays a client's chat start through our own listener, to each front end of each pool
 in use, on a schedule.
 
-Of all workers and nodes that share a store one does it, by a lease.  It is a client
-like any other, over a socket, but for the Route token that pins its two INVITEs
-(``core/routing/chat_probe``); so it finds what a user would find, at that front end.
+Of all workers and nodes that share a store one does it, by a lease.  Except for the
+Route token that pins its two INVITEs (``core/routing/chat_probe.py``), it is a client
+like any other, over a socket.  So it finds what a user would find at that front end
+(decision 103).
 """
 
 import asyncio
@@ -39,7 +40,7 @@ LOOK: Final = 0.5
 """Seconds between two looks whether a round is due."""
 STEP_TIMEOUT: Final = 5.0
 TOKEN_SECONDS: Final = 90.0
-"""More than a journey can take whose every step just arrives in time."""
+"""Seconds that a token is valid: longer than a journey with the slowest steps."""
 AT_ONCE: Final = 8
 NAME: Final = "waypost-probe"
 _BY_CHOICE: Final[tuple[Transport, ...]] = ("tcp", "tls", "udp")
@@ -56,7 +57,7 @@ class Goal:
 
     @property
     def place(self) -> Place:
-        """As metrics and the log call it."""
+        """The name in metrics and log."""
         return self.pool, describe(self.front_end)
 
 
@@ -67,7 +68,7 @@ def describe(front_end: FrontEnd) -> str:
 
 
 async def _nobody(_: Sequence[Result]) -> None:
-    """Whoever does not care what a round has found."""
+    """Ignore what a round has found."""
 
 
 class ChatProber:
@@ -101,7 +102,7 @@ class ChatProber:
         self.on_round: Callable[[Sequence[Result]], Awaitable[None]] = _nobody
 
     async def run(self) -> None:
-        """Never ends."""
+        """Make the rounds until cancelled."""
         try:
             while True:
                 await asyncio.sleep(LOOK)
@@ -136,7 +137,8 @@ class ChatProber:
     # -- one of us ---------------------------------------------------------------
 
     async def _leads(self, now: float) -> bool:
-        """Whether we are the one; without the store nobody else can become it."""
+        """Whether this process has the lease; while the store is away nobody else can
+        get it, so it stays ours."""
         if now < self._renew_at:
             return self._has_lease
         self._renew_at = now + RENEW
@@ -164,7 +166,7 @@ class ChatProber:
     # -- one round ---------------------------------------------------------------
 
     async def round(self) -> None:
-        """Every goal once, some at a time, and what follows from it."""
+        """Probe every front end once, some at a time."""
         goals = self._goals()
         self._results.keep({goal.place for goal in goals})
         by_place: dict[Place, list[Goal]] = {}
@@ -201,7 +203,7 @@ class ChatProber:
         return goals
 
     def _listeners(self) -> list[Listener]:
-        """One of ours for each transport that shall be tried."""
+        """One of our listeners for each transport that is to be tried."""
         first: dict[str, Listener] = {}
         for listener in self._runtime.core.flows.listeners:
             first.setdefault(listener.transport, listener)
@@ -209,7 +211,7 @@ class ChatProber:
         return [first[x] for x in wanted if x in first]
 
     async def _one(self, ways: list[Goal]) -> Result:
-        """A front end over every transport of clients, until one finds a fault."""
+        """Probe a front end over each transport of clients, until one fails."""
         steps: Sequence[Step] = ()
         for goal in ways:
             steps = await self._play(goal)

@@ -1,5 +1,7 @@
-"""What chat probes have found, front end by front end: the material of metrics and
-``status``.  Pure: instants are seconds of a steady clock."""
+"""The results of chat probes by front end, for metrics and ``status``.
+
+This module is pure: instants are seconds of a steady clock.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any, Final
 from proxy.journey.steps import Step
 
 MISSED: Final = 3
-"""A result is shown until so many rounds have passed without another one."""
+"""Rounds without a new result after which an old one is no longer shown."""
 
 Place = tuple[str, str]
 """A pool, and the front end in words: name, transport and address."""
@@ -68,15 +70,15 @@ class ChatResults:
         return found, is_news
 
     def keep(self, places: Collection[Place]) -> None:
-        """Forget the front ends that are none any more."""
+        """Forget all front ends but these."""
         self._found = {k: v for k, v in self._found.items() if k in places}
 
     def of(self, pool: str, now: float) -> list[Result]:
-        """Those of a pool that are not out of date."""
+        """The results of a pool that are not out of date."""
         return [each for each in self.shown(now) if each.pool == pool]
 
     def shown(self, now: float) -> list[Result]:
-        """All that are not out of date: what nobody looks at any more is unknown."""
+        """All results that are not out of date (decision 115)."""
         oldest = now - MISSED * self.every
         found = self._found.values()
         return [each for each in found if self.every and each.at >= oldest]

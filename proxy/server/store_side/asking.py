@@ -1,4 +1,5 @@
-"""What an explanation needs besides the core; the service gives it to its runtime."""
+"""What an explanation needs besides the core: the store and the probes of front
+ends."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -9,7 +10,8 @@ AskStore = Callable[[Sequence[str], float], Awaitable[Sequence[Known]]]
 
 
 class Asking:
-    """The store's own look-up, and in how many seconds a front end is probed."""
+    """``store`` looks an AOR up; ``next_probe`` gives the seconds until a front end is
+    probed.  A start replaces both."""
 
     def __init__(self) -> None:
         self.store: AskStore = _nobody
@@ -17,5 +19,5 @@ class Asking:
 
 
 async def _nobody(aors: Sequence[str], now: float) -> Sequence[Known]:
-    """Without a store nothing more is known."""
+    """Find nothing, as there is no store."""
     return ()

@@ -1,8 +1,8 @@
-"""Writes bindings into the store: group commit.
+"""Writes bindings into the store, by group commit.
 
 A REGISTER is answered when its bindings are in the store.  Each commit costs a disk
-flush, so REGISTERs are saved in groups: all that come within 10 ms share a commit.  A
-REGISTER waits for at most that time and two commits.  No task or future per REGISTER.
+flush, so all REGISTERs that come within 10 ms share one.  A REGISTER waits for at most
+that time and two commits.  It costs no task and no future of its own.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from proxy.store.interface import Store
 log = structlog.get_logger()
 
 GROUP: Final = 0.010
-"""Seconds that the first REGISTER of a group waits for company."""
+"""Seconds that the first REGISTER of a group waits for others."""
 MOST_WAITING: Final = 5000
-"""REGISTERs that wait while a group is being saved."""
+"""REGISTERs that may wait while a group is being saved."""
 _BUG: Final = "internal error, see the log"
 
 
 class BindingWriter:
-    """Group commit: ``add`` now, ``BindingsSaved`` when it is durable."""
+    """Takes REGISTERs with ``add``; ``BindingsSaved`` follows when they are durable."""
 
     def __init__(self, store: Store, runtime: Runtime) -> None:
         self._store = store
@@ -54,7 +54,7 @@ class BindingWriter:
             self._timer = self._runtime.loop.call_later(GROUP, self._close_group)
 
     def _refuse(self, command: commands.SaveBindings) -> None:
-        """Not in the core's own turn, in which it came."""
+        """Refuse a REGISTER, in a later turn than that of the core in which it came."""
         reason = "too many wait for the store"
         self._runtime.step(events.BindingsNotSaved([command.ticket], reason))
 
@@ -75,7 +75,8 @@ class BindingWriter:
             self._runtime.step(events.BindingsNotSaved(tickets, _BUG))
 
     async def _save(self, group: list[commands.SaveBindings]) -> None:
-        """Save a group; whatever happens, each is answered and the next one begins."""
+        """Save a group.  Whatever happens, each REGISTER of it is answered, and the
+        next group begins."""
         saved: list[commands.SaveBindings] = []
         reason = _BUG
         try:
@@ -83,7 +84,8 @@ class BindingWriter:
             if not reason:
                 saved = group
             elif reason == _BUG and len(group) > 1:
-                # One of them meets a bug of ours: the others are none the worse.
+                # One of them has met a bug of ours: save each alone, so that the others
+                # do not suffer.
                 saved = [x for x in group if not await self._commit([x])]
             if saved:
                 await self._tell(saved)
@@ -102,7 +104,7 @@ class BindingWriter:
             self._runtime.step(events.BindingsSaved([x.ticket for x in saved]))
 
     async def _commit(self, group: list[commands.SaveBindings]) -> str:
-        """Why it could not be done; empty when it is durable."""
+        """Save changes; returns why it failed, empty when they are durable."""
         try:
             await self._store.save_bindings(_changes(group))
         except StoreError as error:
@@ -117,14 +119,15 @@ class BindingWriter:
         return ""
 
     async def _tell(self, saved: list[commands.SaveBindings]) -> None:
-        """A 200 is a promise of the node: every worker must know first."""
+        """Tell the siblings before the 200 leaves: the next request for this address
+        may come to any worker (decision 60)."""
         links = self._runtime.links
         if links is None:
             return
         try:
             await links.tell_bindings(_changes(saved))
         except Exception as error:
-            # It is durable: a sibling that was not told reads it in the store's news.
+            # The binding is durable, so the sibling will read it in the store's news.
             self._runtime.carrier.faults.note("sibling.failed", error)
 
 

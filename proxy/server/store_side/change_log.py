@@ -1,10 +1,10 @@
-"""Administrative changes as lines of the service's own log, so that a log pipeline
-sees them: who changed what, before and after.
+"""Writes administrative changes into the service's own log, for log pipelines: who
+changed what, before and after.
 
-Read from the history, wherever a change was made: by the command, over HTTPS, on
-another node, by ourselves.  Every node says it once, so that no node's death loses a
-line; ``leads`` is true on one of them alone.  What was changed while no service ran
-is in the history alone.
+It reads them from the history, wherever they were made: by the command, over HTTPS, on
+another node, or by ourselves.  Every node logs each change, so that no line is lost
+with a node; ``leads`` is true on only one of them (decision 143).  A change that was
+made while no service ran is only in the history.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ log = structlog.get_logger()
 LOOK: Final = 0.5
 """Seconds between two looks at the newest row."""
 MOST: Final = 1_000
-"""Rows that are told one by one; of more at once the log has the number."""
+"""Rows that are logged one by one; when more come at once, the log has their number."""
 _NAMES: Final = {
     "endpoint": ("endpoint.created", "endpoint.changed", "endpoint.removed"),
     "pool": ("pool.changed", "pool.changed", "pool.changed"),
     "drain": ("pool.drained", "pool.drained", "pool.undrained"),
 }
-"""By kind of row: the event when it is new, when it is another, when it is gone."""
+"""By kind of row: the event when it was made, changed, or removed."""
 _CUTOVER: Final = {
     "applied": "cutover.applied",
     "confirmed": "cutover.confirmed",
@@ -47,11 +47,11 @@ _OTHERS: Final = {
     "call": "call.shown",
     "usage": "usage.forgotten",
 }
-"""What the history keeps no rows of: only that it happened."""
+"""Kinds of which the history says only that they were changed, without the rows."""
 
 
 class ChangeLog:
-    """Tells what the history has after ``mark``, the newest row when it began."""
+    """Logs the rows of the history that are newer than the newest one at the start."""
 
     def __init__(
         self, store: Store, node: str = "", leads: Callable[[], bool] = lambda: True
@@ -62,13 +62,13 @@ class ChangeLog:
         self._mark: int | None = None
 
     async def run(self) -> None:
-        """For ever; while the store is away there is nothing to tell."""
+        """Look until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK)
 
     async def look(self) -> None:
-        """Tell what is new; the first look only finds out where the history is."""
+        """Log the new rows; the first look only finds the newest one."""
         try:
             newest = await self._store.history(limit=1)
             number = newest[0].number if newest else 0
@@ -78,7 +78,7 @@ class ChangeLog:
             count = number - self._mark
             rows = await self._store.history(limit=min(count, MOST))
         except StoreError:
-            return  # the follower tells that
+            return  # ``follow.py`` logs it
         if count > MOST:
             log.warning(_SKIPPED, rows=count - MOST)
         for row in sorted(rows, key=lambda each: each.number):

@@ -1,4 +1,4 @@
-"""Old services that still register for an address of ours: told, and counted."""
+"""Logs and counts old services that still register for the address of an endpoint."""
 
 from collections import OrderedDict
 from typing import Final
@@ -19,11 +19,11 @@ MAX_SOURCES: Final = 1000
 
 
 class ConflictBook:
-    """Tells of each old service once a minute, and has it counted in the store."""
+    """Logs each old service at most once a minute, and counts it in the store."""
 
     def __init__(self, store: Store, runtime: Runtime) -> None:
         self._runtime = runtime
-        # (endpoint, source) → when told last, and how often refused since
+        # (endpoint, source) → when it was logged last, and how often refused since
         self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
         self._queue = SaveQueue(
             "conflict", store.note_conflict, runtime.tasks, runtime.writes

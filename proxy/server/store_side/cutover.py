@@ -1,7 +1,7 @@
-"""The automatic rollback of a cutover without confirmation, while a server runs.
+"""The automatic rollback of a cutover that nobody confirms, while a server runs.
 
-Armed in the store, so it outlives a restart; several servers on one store may all try,
-and the store's transaction lets one of them do it.
+It is armed in the store, so it outlives a restart (decision 46).  All servers of one
+store may try; the store's transaction lets one of them do it.
 """
 
 import asyncio
@@ -53,8 +53,11 @@ class Deadline:
 
 
 class Rollback:
-    """Undoes a cutover, and tells when it cannot: the log once a minute, ``state``
-    and with it status, metrics and alert all the time."""
+    """Rolls a cutover back.
+
+    When it cannot, it logs that once a minute, and sets ``state``, from which status,
+    metrics and alert take it.
+    """
 
     def __init__(self, store: Store, state: ServiceState) -> None:
         self._store = store
@@ -63,7 +66,7 @@ class Rollback:
         self.next_try = float("-inf")
 
     async def attempt(self, now: float | None = None) -> None:
-        """Undo the newest cutover when it is overdue."""
+        """Roll the newest cutover back if it is overdue."""
         now = clock.wall() if now is None else now
         try:
             undone = await roll_back_overdue(self._store, now, clock.uptime())
@@ -103,7 +106,7 @@ async def watch_cutover(store: Store, runtime: Runtime, state: ServiceState) -> 
         await asyncio.sleep(LOOK)
         armed = runtime.core.router.table.cutover
         wall = clock.wall()
-        # The table follows the store: when it is stale, the store says no.
+        # The table may be older than the store; then the store refuses.
         if armed is None or not deadline.is_over(armed, wall, clock.uptime()):
             rollback.settled()
         elif clock.monotonic() >= rollback.next_try:

@@ -1,8 +1,8 @@
-"""Brings drained front ends back whose time has come.
+"""Brings drained front ends back when their time is over.
 
-The core has stopped to heed a drain when it ends; here its row goes, so that history,
-log and every other node hear of it.  Several nodes may try: the store's transaction
-lets one of them do it.
+The core stops heeding a drain at its end by itself.  This module removes its row, so
+that history, log and every other node are told.  Several nodes may try; the store's
+transaction lets one of them do it.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ log = structlog.get_logger()
 
 LOOK: Final = 1.0
 AGAIN: Final = 5.0
-"""Seconds to the next try when the store takes nothing: the row does no harm."""
+"""Seconds to the next try when the store takes no changes; the row does no harm."""
 _ITSELF: Final = Actor("waypost", "time over")
 
 
 async def watch_drains(store: Store, runtime: Runtime) -> None:
-    """For ever: take away what has ended."""
+    """Remove drains that have ended, until cancelled."""
     while True:
         await asyncio.sleep(LOOK)
         now = clock.wall()

@@ -1,7 +1,7 @@
 """Answers ``waypost explain``: in the running service, or without one.
 
-The core is asked as `core/explained` does it; what it needs from DNS and the store is
-fetched here, so a question opens no socket but those of name servers and store.
+`core/explained` asks the core; this module fetches what that needs from DNS and the
+store.  So a question opens no sockets but those to name servers and store.
 """
 
 import json
@@ -35,7 +35,7 @@ from proxy.store.errors import StoreError
 from proxy.store.interface import Store
 
 ROUNDS: Final = 4
-"""How often the core is asked again with what DNS or the store has said."""
+"""How often the core is asked again with new answers of DNS or the store."""
 METHODS: Final = frozenset(
     word.decode() for word in COUNTED_METHODS if word not in (b"ACK", b"CANCEL")
 )

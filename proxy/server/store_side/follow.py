@@ -1,8 +1,8 @@
 """Keeps memory equal to the store: table, bindings and users that others change.
 
-The store is asked four times a second what is new after the last thing we know, so
-nothing can be missed, however long it was away.  A table is swapped whole: no request
-sees half a cutover.
+Four times a second it asks the store what is new since the last answer, so it misses
+nothing, however long the store was away (decision 65).  A table is replaced as a whole,
+so that no request sees half a cutover.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ FOLLOW: Final = 0.25
 
 
 class StoreFollower:
-    """Asks the store for news after ``mark``; before that all was loaded."""
+    """Asks the store for news after ``mark``; everything before has been loaded."""
 
     def __init__(
         self, store: Store, runtime: Runtime, state: ServiceState, mark: str
@@ -36,13 +36,14 @@ class StoreFollower:
         self._mark = mark
 
     async def run(self) -> None:
-        """Follow for ever; requests go on by the last known while it is away."""
+        """Follow until cancelled; while the store is away, requests are routed by what
+        is known."""
         while True:
             await asyncio.sleep(FOLLOW)
             await self.look()
 
     async def look(self) -> None:
-        """Take over all that is new."""
+        """Take all news there is."""
         state = self._state
         try:
             while not await self._take(await self._store.news(self._mark)):
@@ -58,13 +59,13 @@ class StoreFollower:
         state.store_answers()
 
     async def _take(self, news: News) -> bool:
-        """False when there is more to ask for."""
+        """Take one answer; False when there is more to ask for."""
         if self._runtime.core.registrar is not None:
             if news.bindings is None:
                 await load_location(self._store, self._runtime)
             else:
-                # Nothing may come between the answer and this: what is saved from
-                # now on is applied on top.
+                # No await between the answer and this step: bindings saved from now on
+                # must be applied on top.
                 if news.bindings:
                     self._runtime.step(events.BindingsChanged(news.bindings))
                 if news.is_users:
@@ -83,7 +84,8 @@ async def load_location(store: Store, runtime: Runtime) -> None:
     """Hold exactly the bindings and users of the store; raises StoreError."""
     users = await _users(store)
     bindings = await store.bindings(None, clock.wall())
-    # Nothing may come between: what is saved from now on is applied on top.
+    # No await between the answer and this step: bindings saved from now on must be
+    # applied on top.
     runtime.step(events.LocationLoaded(bindings, users))
     log.info("registrar.loaded", bindings=len(runtime.core.location))
 

@@ -1,8 +1,8 @@
-"""The guard of a cutover, while a server runs: counts, looks, rolls back.
+"""The guard of a cutover, while a server runs: counts, judges, rolls back.
 
-Every process counts what it sees and adds it to the store, where it outlives us; one of
-each node looks at the sum.  Whoever finds too many failures first rolls back: the
-store's transaction lets one of them do it.
+Every process counts what it sees and adds it to the store, where the counts outlive it
+(decision 104).  One process of each node judges the sum.  The first one that finds too
+many failures rolls back; the store's transaction lets only one of them do it.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from proxy.store.interface import Store
 log = structlog.get_logger()
 
 LOOK: Final = 0.25
-"""Seconds between two looks at what was counted, here and by all."""
+"""Seconds between two looks at the counts, our own and those of all."""
 AGAIN: Final = 1.0
 TELL_EVERY: Final = 60.0
 PROBE_EVERY: Final = 2.0
 """Seconds between two rounds of chat probes that count."""
 IN_A_ROW: Final = 2
-"""Rounds in which no front end of a new pool served chat, or in which there was none to
-try, to be believed: in the first one DNS may still be asked."""
+"""Rounds in a row without a front end that served chat, or without any to try, before
+that counts: in the first round DNS may not have answered yet."""
 
 
 class GuardWatch:
-    """Watches over the newest cutover of the table."""
+    """Guards the newest cutover of the table."""
 
     def __init__(self, store: Store, runtime: Runtime, state: ServiceState) -> None:
         self._store = store
@@ -60,7 +60,8 @@ class GuardWatch:
         return None
 
     async def run(self, looks: bool) -> None:
-        """Count for ever; ``looks`` at the sum and rolls back, too."""
+        """Count until cancelled; with ``looks``, judge the sum and roll back as
+        well."""
         while True:
             await asyncio.sleep(LOOK)
             armed = self.armed
@@ -69,7 +70,7 @@ class GuardWatch:
                 await self._judge(armed)
 
     async def _save(self) -> None:
-        """Hand over what was counted; it is kept while the store is away."""
+        """Add the new counts to the store; keep them while the store is away."""
         self.book.patience = self._runtime.core.settings.attempts.first_answer
         number, fresh = self.book.take()
         self.book.turn()
@@ -104,7 +105,7 @@ class GuardWatch:
             await self._roll_back(armed, reason)
 
     def _show_last(self) -> None:
-        """After it: whether the newest cutover was rolled back by its guard."""
+        """Show, once nothing is guarded, whether the guard has rolled back."""
         self._state.guard.off(self._runtime.core.router.table.cutover)
 
     # -- rolling back ------------------------------------------------------------
@@ -146,15 +147,17 @@ class GuardWatch:
     # -- chat probes -------------------------------------------------------------
 
     def hurry(self) -> float:
-        """How often a round of chat probes is wanted; 0: not for us."""
+        """Seconds between two rounds of chat probes that the guard wants; 0 for
+        none."""
         armed = self.armed
         guard = None if armed is None else armed.guard
         return PROBE_EVERY if guard is not None and guard.probes else 0.0
 
     async def probed(self, found: Sequence[Result]) -> None:
-        """A round of chat probes has ended: each is a call, where probes count.
+        """A round of chat probes has ended; where probes count, each counts as a call.
 
-        A pool at which twice in a row no front end served chat is not waited for.
+        When no front end of a pool has served chat in two rounds in a row, roll back at
+        once.
         """
         armed = self.armed
         if armed is None or armed.guard is None or not armed.guard.probes:
@@ -179,7 +182,7 @@ class GuardWatch:
 
 
 def _red_reason(pool: str, found: Sequence[Result]) -> str:
-    """Why, with the step that broke."""
+    """The reason for the rollback, with the step that failed."""
     last = found[-1]
     return (
         f"no front end of {pool} serves chat ({IN_A_ROW} rounds of chat probes in a "

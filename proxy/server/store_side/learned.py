@@ -1,4 +1,4 @@
-"""Service URIs that pools hand out, in the store: learned, used, forgotten."""
+"""Keeps the service URIs that pools hand out in the store: saves, touches, forgets."""
 
 import asyncio
 from typing import Final
@@ -18,11 +18,12 @@ log = structlog.get_logger()
 SAVE_USES: Final = 60.0
 FORGET_LEARNED: Final = 3600.0
 MOST_USES: Final = 50_000
-"""Used URIs that wait to be told to the store; they only keep it from forgetting."""
+"""Used URIs that wait to be saved as such; all they do is to keep a URI from being
+forgotten."""
 
 
 def save_learned(store: Store, runtime: Runtime) -> None:
-    """From now on save what the core learns, and tell the other workers."""
+    """From now on save the URIs that the core learns, and tell the other workers."""
 
     async def save(command: LearnUri) -> None:
         words = command.uri, command.pool_fqdn, command.endpoint_key
@@ -70,7 +71,7 @@ async def save_uses(store: Store, runtime: Runtime) -> None:
 
 
 def keep_uses(runtime: Runtime, used: set[str]) -> None:
-    """Try these again with the next, as many as there is room for."""
+    """Keep these for the next time, as many as there is room for."""
     room = MOST_USES - len(runtime.used_uris)
     if len(used) > room:
         runtime.writes.dropped["use"] += len(used) - room

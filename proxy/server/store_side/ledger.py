@@ -1,7 +1,8 @@
-"""Saves the usage ledger in batches: at most a second of counts is in memory alone.
+"""Saves the usage ledger in batches.
 
-Requests are counted when the access records are flushed (0.25 s), and written here
-every half second: what ``kill -9`` takes is the last second, and nothing on a stop.
+Requests are counted when the access records are flushed (0.25 s), and saved every half
+second.  So ``kill -9`` loses the counts of the last second at most, and a stop loses
+none.
 """
 
 import asyncio
@@ -25,17 +26,17 @@ log = structlog.get_logger()
 SAVE: Final = 0.5
 FORGET: Final = 3600.0
 SLICE: Final = 32
-"""Clients that are put into words in one turn of the loop: those of half a second at
-once would hold up the messages behind them for some milliseconds."""
+"""Clients whose rows are made in one turn of the loop: all those of half a second would
+hold up messages for some milliseconds."""
 MOST_UNSAVED: Final = 10_000
-"""Clients that wait for a store that takes no changes."""
+"""Clients whose counts are kept while the store takes no changes."""
 
 
 class LedgerWriter:
     """Takes counts out of ``book`` and ``unknown`` and adds them to the store.
 
-    What waits is bounded: the clients that have been silent for longest lose their
-    names first, and are counted together.
+    What waits is bounded: the clients that have been silent for longest are counted
+    together, without their names.
     """
 
     def __init__(self, store: Store, writes: StoreWrites | None = None) -> None:
@@ -59,7 +60,8 @@ class LedgerWriter:
             self.unknown.count(record, at)
 
     async def run(self) -> None:
-        """Save for ever; what could not be saved is kept and tried again."""
+        """Save until cancelled; counts that could not be saved are kept for the next
+        time."""
         while True:
             await asyncio.sleep(SAVE)
             for _ in range(len(self.book) // SLICE):
@@ -83,12 +85,14 @@ class LedgerWriter:
         self._unknown = _joined(self._unknown, self.unknown.take())
 
     def _keep(self, pools: list[PoolUsage], users: list[UserDays]) -> None:
-        """What pools did waits in as many rows as there are pools and days."""
+        """Add to the waiting counts of pools, which have one row for each pool and day,
+        and of users."""
         self._pools = list(added([*self._pools, *pools]).values())
         self._users = [*self._users, *users][-MOST_UNSAVED:]
 
     def _begin(self) -> asyncio.Task[None]:
-        """Save what waits. Stopping ``run`` in the middle must not save it twice."""
+        """Save what waits, in a task of its own: a cancelled ``run`` must not leave a
+        save half done, which would be repeated."""
         rows, self._unsaved = self._unsaved, []
         pools, self._pools = self._pools, []
         users, self._users = self._users, []
@@ -129,14 +133,14 @@ class LedgerWriter:
 
 
 def _joined(older: list[Usage], newer: list[Usage]) -> list[Usage]:
-    """What waits of addresses that nobody serves: most of the time nothing."""
+    """The waiting counts of addresses that nobody serves; mostly there are none."""
     if not older or not newer:
         return older or newer
     return bounded_unknown(merged(older, newer), MOST_FRESH)
 
 
 async def forget_days(store: Store, runtime: Runtime) -> None:
-    """Once an hour forget who called longer than ``[usage] keep_days`` ago."""
+    """Once an hour forget the days that are older than ``[usage] keep_days``."""
     while True:
         keep_days = runtime.config.usage.keep_days
         try:

@@ -1,7 +1,7 @@
 """This node among the others: its signs of life in the store, and theirs.
 
-Clocks of machines differ.  So a node is alive when its sign has changed while we
-watched, not when its last sign looks recent.
+The clocks of machines differ.  So a node is alive when its sign has changed while we
+watched, and not when its last sign looks recent.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ GONE_AFTER: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """This node: number 0 and no URI where there are no others."""
+    """This node; without other nodes it has the number 0 and no URI."""
 
     number: int = 0
     uri: str = ""
 
 
 class Watch:
-    """Which nodes are alive, by the changes that were seen; pure."""
+    """Tells which nodes are alive by the changes of their signs; pure."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[float, float]] = {}  # sign, when we first saw it
@@ -42,7 +42,7 @@ class Watch:
     def alive(self, rows: list[NodeRecord], wall: float, now: float) -> dict[int, str]:
         """Number → URI of the nodes alive at ``now`` (seconds of any steady clock).
 
-        At first sight the sign itself must do, which is as good as the clocks are.
+        At first sight the age of the sign counts, as far as the clocks agree.
         """
         found: dict[int, str] = {}
         for row in rows:
@@ -57,7 +57,7 @@ class Watch:
 
 
 async def join(store: Store, config: Config) -> Node:
-    """Say that we are here, and get our number; raises StoreError."""
+    """Announce this node, and get its number; raises StoreError."""
     if not config.node_uri:
         return Node()
     uri = config.node_uri
@@ -88,7 +88,7 @@ async def follow_nodes(
                 await store.announce_node(node.uri, clock.wall())
             rows = await store.nodes()
         except StoreError as error:
-            # Without the store we cannot know that a node is gone: all stay.
+            # Without the store we cannot tell that a node is gone, so keep all.
             log.debug("store.unavailable", reason=str(error))
         else:
             alive = watch.alive(rows, clock.wall(), runtime.loop.time())
@@ -103,7 +103,7 @@ async def follow_nodes(
 
 
 async def leave(store: Store, config: Config) -> None:
-    """Say goodbye, so that the other nodes stop sending to us."""
+    """Take this node out, so that the others stop sending to it."""
     if not config.node_uri:
         return
     try:

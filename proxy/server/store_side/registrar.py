@@ -1,4 +1,4 @@
-"""What the registrar needs of the store: bindings loaded, saved, moved and swept."""
+"""Connects the registrar with the store: loads, saves, moves and sweeps bindings."""
 
 import asyncio
 from typing import Final
@@ -20,15 +20,15 @@ SWEEP: Final = 300.0
 GRACE: Final = 60.0
 """Seconds that an expired binding stays in the store before it is deleted."""
 PIECE: Final = 1000
-"""Contacts that are saved at once when the clock was set."""
+"""Bindings that are saved together after the clock was set."""
 
 
 async def start_registrar(
     store: Store, runtime: Runtime, *, sweeps_store: bool = True
 ) -> None:
-    """Load what is bound and begin; before the listeners open.  Raises StoreError.
+    """Load the bindings and begin, before the listeners open.  Raises StoreError.
 
-    Of several workers one ``sweeps_store``: what has expired is deleted there once.
+    Of several workers one ``sweeps_store``: it deletes expired bindings there.
     """
     if runtime.core.registrar is None:
         return
@@ -45,7 +45,7 @@ async def start_registrar(
 
 
 async def _save_moved(store: Store, runtime: Runtime, moved: BindingChanges) -> None:
-    """The clock was set: have the store end contacts when memory does."""
+    """The clock was set: save the new ends of bindings."""
     registrar = runtime.core.registrar
     assert registrar is not None
     for first in range(0, len(moved), PIECE):

@@ -1,7 +1,7 @@
-"""Things to save soon, in order and in a bounded number.
+"""A bounded queue of things to save, in order.
 
-A store that is slow or away must not make us keep everything that strangers cause: the
-oldest is dropped, and counted.
+While the store is slow or away, we must not keep everything that strangers cause: when
+the queue is full, the oldest thing is dropped and counted.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class SaveQueue(Generic[T]):
-    """``kind`` is what the things are called in log and metrics."""
+    """The queue; ``kind`` is what the things are called in log and metrics."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class SaveQueue(Generic[T]):
         try:
             await self._save(thing)
         except StoreError as error:
-            # Tried once: what is noted here is seen again, or is only a hint.
+            # Do not try again: the thing will happen again, or is only a hint.
             self._writes.dropped[self._kind] += 1
             self._writes.failed(error)
             log.warning("note.not_saved", kind=self._kind, reason=str(error))

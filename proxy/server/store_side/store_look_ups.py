@@ -1,8 +1,9 @@
 """Asks the store for addresses that memory does not know, while requests wait.
 
-One question at a time, with every address that came up meanwhile: a flood of unknown
-addresses costs few questions.  A store that is away or slow holds up one round a
-second, for a quarter of a second; all other requests go on with what memory knows.
+It asks one question at a time, with all addresses that have come up meanwhile, so a
+flood of unknown addresses costs few questions.  When the store is away or slow, one
+round a second waits for it, for a quarter of a second; all other requests go on with
+what memory knows.
 """
 
 from typing import Final
@@ -23,7 +24,7 @@ SILENCE: Final = 1.0
 
 
 class LookUps:
-    """One round after the other; counts results in ``runtime.look_ups``."""
+    """Asks in rounds, and counts the results in ``runtime.look_ups``."""
 
     def __init__(self, store: Store, runtime: Runtime) -> None:
         self._store = store
@@ -37,7 +38,7 @@ class LookUps:
         self._wanted.append(command.aor)
         if not self._is_asking:
             self._is_asking = True
-            # The core is in the middle of its turn: an answer comes after it.
+            # In a task, because the core is in the middle of its turn.
             self._runtime.tasks.start(self._ask(), "look-up")
 
     async def _ask(self) -> None:

@@ -1,9 +1,9 @@
-"""Whether the store takes changes: reads alone would call a full disk healthy.
+"""Whether the store takes changes: with a full disk, reads still work (decision 87).
 
-Every writer reports its outcome; when there has been no write for a while, we write a
-value that is never read.  Once a write has failed, the store counts as one that cannot
-be written, until as much as a real change needs has gone through again.  A store that
-does not answer at all is the business of ``server/store_side/follow.py``.
+Every writer reports its outcome.  When there has been no write for a while, we write a
+value that is never read.  After a failed write the store counts as one that cannot be
+written, until as much as a real change needs has been written again.  ``follow.py``
+notices a store that does not answer at all.
 """
 
 import asyncio
@@ -24,13 +24,16 @@ TRY: Final = 5.0
 AGAIN: Final = 1.0
 TELL_EVERY: Final = 60.0
 TIDY: Final = 30.0
-"""Seconds between two times that the store puts its files in order."""
+"""Seconds after which the store puts its files in order again."""
 
 
 class StoreWrites:
-    """``problem`` is empty while changes are taken; ``since`` is in seconds since the
-    epoch.  ``dropped`` counts, by kind, what was given up because it could not be
-    saved."""
+    """Whether the store takes changes.
+
+    ``problem`` is empty while it does; ``since`` is when it stopped, in seconds since
+    the epoch.  ``dropped`` counts, by kind, what was given up because it could not be
+    saved.
+    """
 
     def __init__(self) -> None:
         self.problem = ""
@@ -45,15 +48,16 @@ class StoreWrites:
 
     @property
     def is_fresh(self) -> bool:
-        """Something was written just now."""
+        """Whether something was written a moment ago."""
         return clock.boottime() - self._done_at < TRY
 
     def done(self) -> None:
-        """A change was made; that alone does not say that there is room for all."""
+        """A change was made; a small one does not end a problem, for a larger one may
+        still find no room."""
         self._done_at = clock.boottime()
 
     def failed(self, error: StoreError) -> None:
-        """A change was not made."""
+        """A change could not be made; a store that is away does not count."""
         if error.is_away:
             return
         now = clock.boottime()
@@ -70,7 +74,7 @@ class StoreWrites:
             )
 
     def works(self) -> None:
-        """As much as a real change needs was written."""
+        """As much as a real change needs has been written: the problem is over."""
         self.done()
         if self.problem:
             log.info("store.written", after_seconds=round(self.lasts or 0, 1))
@@ -78,7 +82,7 @@ class StoreWrites:
         self._told_at = float("-inf")
 
     async def attempt(self, store: Store) -> None:
-        """Find out; raises StoreError when it cannot be written."""
+        """Try to write; raises StoreError when the store cannot be written."""
         try:
             await store.try_write(is_thorough=bool(self.problem))
         except StoreError as error:
@@ -87,9 +91,9 @@ class StoreWrites:
         self.works()
 
     async def begin(self, store: Store) -> None:
-        """Before the start: raises StoreError for what a person must mend.
+        """Try to write before the start; raises StoreError for what a person must mend.
 
-        What may pass is no reason not to serve: calls only need to be read for.
+        Passing trouble does not stop the start, because calls only need reads.
         """
         try:
             await self.attempt(store)
@@ -98,8 +102,8 @@ class StoreWrites:
                 raise
 
     async def watch(self, store: Store, is_first: bool) -> None:
-        """Keep finding out; of several workers one asks while all is well, and has the
-        store tidy up."""
+        """Try to write from time to time; of several workers only the first one does
+        while all is well, and lets the store tidy up."""
         tidied_at = clock.boottime()
         while True:
             await asyncio.sleep(AGAIN)
@@ -111,4 +115,4 @@ class StoreWrites:
                 try:
                     await self.attempt(store)
                 except StoreError:
-                    continue  # told already
+                    continue  # ``failed`` has logged it

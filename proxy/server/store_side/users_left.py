@@ -1,8 +1,9 @@
-"""How many legacy users are left, and how full the list of addresses is that nobody
-serves, for the metrics: read from the ledger now and then.
+"""Reads from the ledger, for the metrics, how many legacy users are left, and how full
+the list of unserved addresses is.
 
-The ledger is the store's, and all nodes write it; a scrape must not read it.  A small
-one is read often enough to be followed while a pilot begins, a large one seldom.
+All nodes write the ledger, so only the store has all of it, and a scrape must not wait
+for that.  A small ledger is read often, so that the start of a pilot can be watched,
+and a large one seldom.
 """
 
 import asyncio
@@ -22,12 +23,12 @@ OFTEN: Final = 5.0
 SELDOM: Final = 300.0
 RECENT_DAYS: Final = 14
 MANY: Final = 1000
-"""Users whose rows take a while to read."""
+"""Users from which on the ledger is read seldom, because that takes a while."""
 
 
 async def count_users(store: Store, state: ServiceState) -> None:
-    """Keep ``state.users_left`` and ``unknown_held``, for ever; of several workers one
-    does."""
+    """Keep ``state.users_left`` and ``state.unknown_held`` up to date, until cancelled;
+    of several workers only the first one does."""
     while True:
         try:
             rows = await store.user_days()
