@@ -1,7 +1,7 @@
-"""Who may use the console: named tokens and people, and the store's part of it.
+"""The store's part for the console: named tokens, and people.
 
-Only proofs are stored, never a token or a password: SHA-256 of a token, which is
-random, and scrypt of a password, which is not.
+Only proofs are stored, never a token or a password.  The proof of a token, which is
+random, is its SHA-256; that of a password, which can be guessed, is scrypt.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ AccessKind = Literal["token", "person"]
 Role = Literal["viewer", "operator", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "admin")
 MAX_ACCESSES: Final = 1000
-"""Tokens and people that a store keeps: every request is compared with all tokens."""
+"""Tokens and people that a store keeps; the token of a request is compared with all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """A token or a person.
 
-    ``domains`` and ``endpoints`` (``user@host``, lower case) are the scope; both empty
-    is everything.  ``ends_at`` is None for one that does not end.  ``used_at`` and
-    ``used_from`` tell of the last use and are kept apart from the rest.
+    ``domains`` and ``endpoints`` (``user@host``, lower case) are the scope; when both
+    are empty, that is everything.  ``ends_at`` is None for one that does not end.
+    ``used_at`` and ``used_from`` are the last use, and are stored apart from the rest.
     """
 
     kind: AccessKind
@@ -39,15 +39,15 @@ class Access:
 
     @property
     def is_scoped(self) -> bool:
-        """Not for everything."""
+        """Whether it is not for everything."""
         return bool(self.domains or self.endpoints)
 
     def has_ended(self, now: float) -> bool:
-        """Its time is over."""
+        """Whether its time is over."""
         return self.ends_at is not None and now >= self.ends_at
 
     def may(self, role: Role) -> bool:
-        """Whether this may do what ``role`` may."""
+        """Whether it may do what ``role`` may."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
     def covers(self, key: str) -> bool:
@@ -58,7 +58,8 @@ class Access:
 
 
 def access_to_json(access: Access) -> list[object]:
-    """What is stored of one, as JSON values; kind, name and last use are beside it."""
+    """The stored values in JSON's types, without kind, name and last use, which have
+    columns of their own."""
     return [
         *(access.role, access.proof, list(access.domains), list(access.endpoints)),
         *(access.created_at, access.created_by, access.ends_at),
@@ -72,7 +73,7 @@ def access_from_json(
     used_at: float = 0.0,
     used_from: str = "",
 ) -> Access:
-    """What ``access_to_json`` wrote, with its last use."""
+    """The reverse of ``access_to_json``, with the last use."""
     role, proof, domains, endpoints, created_at, created_by, ends_at = values
     return Access(
         *(kind, name, role, proof, tuple(domains), tuple(endpoints)),  # type: ignore[arg-type]
@@ -89,20 +90,23 @@ class AccessStore(Protocol):
     async def set_access(
         self, access: Access, verb: str, actor: Actor, now: float, *, is_new: bool
     ) -> bool:
-        """Write one whole; False, and nothing is written, when ``is_new`` and there is
-        one of that name, or not ``is_new`` and there is none."""
+        """Write a token or person.
+
+        With ``is_new`` the name must be free, without it the name must exist; else
+        nothing is written, and the result is False.
+        """
 
     async def remove_access(
         self, kind: AccessKind, name: str, verb: str, actor: Actor, now: float
     ) -> bool:
-        """Take one away; False when there was none."""
+        """Remove a token or person; False when there was none."""
 
     async def note_access_use(
         self, kind: AccessKind, name: str, at: float, source: str
     ) -> None:
-        """Note a last use; not in the history."""
+        """Note the last use, without a row in the history."""
 
     async def note_look(
         self, actor: Actor, verb: str, call_id: str, now: float
     ) -> None:
-        """Write into the history that somebody looked at a call; nothing changes."""
+        """Write into the history that somebody has looked at a call."""

@@ -12,10 +12,10 @@ from proxy.store.actor import Actor
 class AuditRow:
     """One row change that was made.
 
-    ``number`` is its place in the history; rows of one transaction share ``version``,
-    the version of the table that it made.  Of users, bindings,
-    tokens and people the history only says that they were changed: ``before`` and
-    ``after`` are None.  Of somebody whom the ledger forgot ``key`` is no name.
+    ``number`` is its place in the history.  The rows of one transaction share
+    ``version``, the version of the table that it made.  For users, bindings, tokens and
+    people the history only says that they were changed: ``before`` and ``after`` are
+    None.  When the ledger has forgotten a user, ``key`` does not name the user.
     """
 
     number: int

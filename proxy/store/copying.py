@@ -1,8 +1,8 @@
-"""Everything a store knows, as plain rows: what a move from one to another carries.
+"""Everything that a store knows, as plain rows, for a move from one store to another.
 
-The rows are those of the SQLite tables, a tuple per row with its key first.  Reading
-and writing go around the store's rules (versions, history) on purpose: a copy has the
-same history, the same versions and the same secret.
+The rows are those of the SQLite tables: a tuple for each row, its key first.  Reading
+and writing go around the store's rules (versions, history) on purpose, because a copy
+must have the same history, the same versions and the same secret.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,16 +39,16 @@ class StoreCopy(Protocol):
     """One end of a move; every method may raise StoreError."""
 
     async def freeze(self) -> None:
-        """From now on read what belongs together as it is at this moment."""
+        """Let all later reads of sections that belong together show this moment."""
 
     async def read(self, section: str) -> Rows:
         """All rows of a section."""
 
     async def write(self, section: str, rows: Sequence[Values]) -> None:
-        """Put rows, all or none, in place of those with the same key."""
+        """Write rows, all or none; rows with the same key are replaced."""
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Close this end."""
 
 
 def keyed(section: str, rows: Sequence[Values]) -> Rows:

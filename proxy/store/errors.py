@@ -4,9 +4,8 @@
 class StoreError(Exception):
     """The store cannot do its work; the text says why and what to do.
 
-    ``is_passing``: it may be right again without a change on our side, so a starting
-    service waits for it instead of giving up.  ``is_away``: the store cannot be
-    reached.
+    ``is_passing`` is set when the trouble may pass by itself; a starting service then
+    waits instead of giving up.  ``is_away`` is set when the store cannot be reached.
     """
 
     def __init__(self, text: str, *, is_passing: bool = False) -> None:

@@ -15,7 +15,7 @@ def sqlite_path(url: str) -> Path | None:
 
 
 async def open_store(url: str) -> Store:
-    """Open the store of a URL, made or migrated when need be; raises StoreError."""
+    """Open the store of a URL; make or migrate it if necessary.  Raises StoreError."""
     path = sqlite_path(url)
     if path is not None:
         from proxy.store.sqlite.store import SqliteStore
@@ -23,7 +23,8 @@ async def open_store(url: str) -> Store:
         return await SqliteStore.open(path)
     scheme = url.partition(":")[0]
     if scheme in SCHEMES:
-        # Only here: its client is megabytes that an embedded store does not need.
+        # Imported here, because an embedded store does not need the megabytes of its
+        # client.
         from proxy.store.redis.store import RedisStore
 
         return await RedisStore.open(url)
@@ -31,7 +32,7 @@ async def open_store(url: str) -> Store:
 
 
 async def open_copy(url: str, *, is_source: bool) -> StoreCopy:
-    """Open one end of a move; a target is made, a source must be there."""
+    """Open one end of a move; a source must exist, and a target is made."""
     path = sqlite_path(url)
     if path is not None:
         if is_source and not path.is_file():

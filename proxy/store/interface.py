@@ -1,7 +1,6 @@
-"""The store as everything else sees it: persistence behind one interface.
+"""The interface of the store, for everything that uses it.
 
-Nothing of a particular database may leak through here; every store keeps the same
-promises:
+Nothing of a particular database may show here.  Every store keeps the same promises:
 
 * ``change`` reads, decides, writes and audits in one transaction, and returns only
   when a power cut or ``kill -9`` can no longer lose it.
@@ -37,7 +36,7 @@ class Store(
     """Every method may raise StoreError."""
 
     async def load_table(self) -> EndpointTable:
-        """The whole table as it is now, consistent in itself."""
+        """The whole table as it is at one moment."""
 
     async def table_version(self) -> int:
         """The version of the table; cheap enough to ask four times a second."""
@@ -48,20 +47,22 @@ class Store(
     async def change(
         self, actor: Actor, verb: str, decide: Decide, now: float
     ) -> list[RowChange]:
-        """Make the row changes that ``decide`` finds right, all or none.
+        """Make the row changes that ``decide`` returns for the present table, all or
+        none.
 
-        ``decide`` may be called more than once and must not have effects; what it
-        raises comes out of here and nothing is written.
+        ``decide`` may be called more than once, so it must have no effects.  What it
+        raises goes to the caller, and nothing is written.
         """
 
     async def history(self, key: str | None = None, limit: int = 100) -> list[AuditRow]:
-        """The newest row changes first, of one row or of all."""
+        """The row changes of one row or of all, the newest first."""
 
     async def audit_row(self, number: int) -> AuditRow | None:
         """One row change by its number; None when there is none."""
 
     async def audit_batch(self, number: int) -> list[AuditRow]:
-        """All row changes of the one that row was made in; none when it is none."""
+        """All row changes of the transaction that made this one; empty when there is no
+        row of that number."""
 
     async def cutovers(self) -> list[Cutover]:
         """Every cutover with its switches, the newest first."""
@@ -69,26 +70,27 @@ class Store(
     async def learn(
         self, uri: str, pool_fqdn: str, endpoint_key: str, now: float
     ) -> bool:
-        """Remember that a pool handed out ``uri``; False when that changed nothing.
+        """Save that a pool handed out ``uri``; False when that changed nothing.
 
-        Unknown endpoints are not an error: one may have been removed meanwhile.
+        An unknown endpoint is no error, because it may have been removed meanwhile.
         Raises MalformedMessage when ``uri`` is not a SIP URI with a user.
         """
 
     async def touch_learned(self, used: Mapping[str, float]) -> None:
-        """Move the time of last use of learned URIs, given by key."""
+        """Set the time of last use of learned URIs, by key; it only moves forward."""
 
     async def forget_learned(self, before: float) -> int:
-        """Forget learned URIs last used before an instant; how many went."""
+        """Forget learned URIs last used before an instant; returns how many."""
 
     async def try_write(self, *, is_thorough: bool = False) -> None:
         """Write a value that is never read, to find out whether writing works.
 
-        ``is_thorough``: as much as a real change needs, and without much patience.
+        With ``is_thorough`` it writes as much as a real change needs, and does not wait
+        long for locks.
         """
 
     async def tidy(self) -> None:
-        """Put files in order; for one process, from time to time."""
+        """Put files in order; one process calls this from time to time."""
 
     async def close(self) -> None:
-        """Give everything back; closing twice is allowed."""
+        """Close the store; closing twice is allowed."""

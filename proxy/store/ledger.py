@@ -22,13 +22,13 @@ class LedgerStore(Protocol):
         pools: Sequence[PoolUsage] = (),
         users: Sequence[UserDays] = (),
     ) -> None:
-        """Add counts to what is known of each endpoint and client, and of each pool;
-        all or none."""
+        """Add counts to those of each endpoint and client, and of each pool, all or
+        none."""
 
     async def add_unknown(self, rows: Sequence[Usage]) -> None:
         """Add counts of addresses that nobody serves (``endpoints.unknown``).
 
-        At most so many rows stay; the rest is counted without a name.
+        The number of rows is limited; the rest is counted without a name.
         """
 
     async def unknown(self) -> list[Usage]:
@@ -38,32 +38,31 @@ class LedgerStore(Protocol):
         """
 
     async def unknown_held(self) -> tuple[int, int]:
-        """How many rows with a name there are of addresses that nobody serves, and how
-        many requests are counted without one."""
+        """For addresses that nobody serves: the number of rows with a name, and of
+        requests that are counted without one."""
 
     async def pool_usage(self, endpoint_key: str | None = None) -> list[PoolUsage]:
-        """What pools made of the calls to one endpoint or to all."""
+        """The counts of each pool for the calls to one endpoint or to all."""
 
     async def user_days(self, endpoint_key: str | None = None) -> list[UserDays]:
-        """Who was where on which days."""
+        """On which days each user called which pool."""
 
     async def forget_days(self, before: int) -> int:
-        """Forget days before this one, and unknown addresses that were dialled last
-        before it; how many rows went."""
+        """Forget days before this one, and unknown addresses dialled last before it;
+        returns how many rows."""
 
     async def forget_user(self, aor: str, actor: Actor, now: float) -> int:
-        """Forget who this was, everywhere in the ledger; how many rows went.
+        """Forget a user everywhere in the ledger; returns how many rows.
 
-        Also as an address that nobody serves, which others dialled.
-
-        Totals of pools stay: they name nobody.  So does the history, which has who did
-        it and ``rows_text`` of how many went.
+        That includes the user's address where others dialled it and nobody served it.
+        The totals of pools stay, because they name nobody.  The history says who did
+        this, and how many rows went (``rows_text``).
         """
 
     async def usage(self, endpoint_key: str | None = None) -> list[Usage]:
         """Every client of one endpoint or of all, the latest first.
 
-        Of endpoints that were removed, too.
+        Endpoints that were removed are included.
         """
 
     async def note(self, name: str) -> str:
@@ -74,5 +73,5 @@ class LedgerStore(Protocol):
 
 
 def rows_text(count: int) -> str:
-    """In place of the name of somebody who was forgotten."""
+    """The text that stands in the history in place of the name of a forgotten user."""
     return "1 row" if count == 1 else f"{count} rows"

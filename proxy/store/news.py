@@ -1,4 +1,4 @@
-"""What others have changed in the store: how a running proxy keeps up with it."""
+"""The store's part for news: what others have changed since the last question."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from proxy.location.binding import Binding, BindingChange
 class News:
     """What is new after a mark.
 
-    ``mark`` is what to ask with next time; it means nothing to the asker.
-    ``is_table`` and ``is_users`` say that these have changed.  ``bindings`` are those
-    that others set or removed, as they are now; None when that cannot be told any
-    more, so that all must be loaded.  ``is_all`` is False when there is more to ask.
+    ``mark`` is for the next question; only the store understands it.  ``is_table`` and
+    ``is_users`` say that these have changed.  ``bindings`` are those that others set or
+    removed, as they are now; None when the store can no longer tell, so that all must
+    be loaded.  ``is_all`` is False when there is more to ask for.
     """
 
     mark: str
@@ -33,10 +33,10 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store knows of one AOR: its live bindings, and the pool that handed it
+    """What the store knows of one AOR: its live bindings, and the pools that handed it
     out.
 
-    ``learned`` are (URI, pool, endpoint) of a service URI, one for each pool.
+    ``learned`` has (URI, pool, endpoint) of a service URI, one for each pool.
     """
 
     aor: str
@@ -48,12 +48,12 @@ class NewsStore(Protocol):
     """Every method may raise StoreError."""
 
     async def news(self, mark: str) -> News:
-        """What has changed since a mark; everything is new after the empty one.
+        """What has changed since a mark; after the empty mark everything is new.
 
-        The store reports a change after it was made and never misses one, however long
-        the last question is ago.  It may leave out what this very store object saved
-        itself.
+        The store reports every change after it was made, however long ago the last
+        question was.  It may leave out changes that this store object made itself.
         """
 
     async def look_up(self, aors: Sequence[str], now: float) -> list[Known]:
-        """What is known of each AOR, for requests that wait: quick, or StoreError."""
+        """What the store knows of each AOR.  Requests wait for it, so it answers soon
+        or raises StoreError."""

@@ -8,9 +8,9 @@ from typing import Protocol
 class NodeRecord:
     """One node.
 
-    ``number`` (1 to 65535) stays its own and stands in flow tokens; ``uri`` is its own
-    SIP address and its name; ``seen_at`` is its own clock at its last sign of life, 0
-    once it has said goodbye.
+    ``number`` (1 to 65535) never changes, for it stands in flow tokens.  ``uri`` is its
+    own SIP address, by which it is known.  ``seen_at`` is the time of its own clock at
+    its last sign of life, 0 once it has taken itself out.
     """
 
     number: int
@@ -22,7 +22,7 @@ class NodeStore(Protocol):
     """Every method may raise StoreError."""
 
     async def announce_node(self, uri: str, seen_at: float) -> int:
-        """A sign of life, or 0 for a goodbye; the node's number."""
+        """Note a sign of life of a node, or with 0 its end; returns its number."""
 
     async def nodes(self) -> list[NodeRecord]:
         """Every node that was ever announced, by number."""

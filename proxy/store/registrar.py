@@ -1,7 +1,7 @@
 """The registrar's part of the store: bindings, users and conflicts.
 
-Bindings are saved in groups: ``save_bindings`` returns only when a power cut or
-``kill -9`` can no longer lose any of them, which is what makes a 200 OK a promise.
+Bindings are saved in groups.  ``save_bindings`` returns only when a power cut or
+``kill -9`` can no longer lose any of them, because a 200 OK is a promise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ MAX_CONFLICTS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who may register with a password.
+    """A user that may register with a password.
 
     ``name`` is the digest user name, ``alice`` or ``alice@contoso.com``; ``ha1`` maps
     an algorithm's name to HA1 in hexadecimal (RFC 7616 section 3.4.2).
@@ -31,7 +31,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A client that goes on registering for an address that is an endpoint now."""
+    """A client that still registers for an address that is an endpoint now."""
 
     endpoint_key: str
     source: str
@@ -49,27 +49,28 @@ class RegistrarStore(Protocol):
         """Set and remove bindings, all or none; at most one change per contact."""
 
     async def bindings(self, aor: str | None, now: float) -> list[Binding]:
-        """The bindings of one AOR (``user@host``, lower case) or of all, live only."""
+        """The live bindings of one AOR (``user@host``, lower case) or of all."""
 
     async def remove_bindings(
         self, aor: str, actor: Actor, now: float
     ) -> list[Binding]:
-        """An operator takes an AOR's bindings away; what they were."""
+        """Remove the bindings of an AOR for an operator; returns them."""
 
     async def forget_bindings(self, before: float) -> int:
-        """Delete bindings that expired before an instant; how many went."""
+        """Delete bindings that expired before an instant; returns how many."""
 
     async def users(self) -> list[User]:
         """Every user by name."""
 
     async def set_user(self, user: User, verb: str, actor: Actor) -> None:
-        """Write a user whole, in place of an older one of that name."""
+        """Write a user; it replaces an older one of that name."""
 
     async def remove_user(self, name: str, actor: Actor, now: float) -> bool:
         """Remove a user; False when there was none."""
 
     async def registrar_version(self) -> int:
-        """Moves when an operator changed users or bindings; cheap to ask."""
+        """A number that grows when an operator changes users or bindings; it is cheap
+        to ask for."""
 
     async def note_conflict(self, conflict: Conflict) -> None:
         """Count a refused registration; one row per endpoint and source."""

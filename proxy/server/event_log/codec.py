@@ -105,18 +105,18 @@ _RESOLUTION: Final = (
     *("answered_at", "stale_since"),
 )
 _MADE_BY_KEYWORD: Final = 7
-"""So many fields of a resolution are arguments; the others are set afterwards."""
+"""How many fields of a resolution its constructor takes; the rest is set afterwards."""
 
 
 class Numbers:
-    """Numbers of what has an identity, in the order of first sight from 1 on."""
+    """Numbers for objects with an identity, from 1 on, in the order of appearance."""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
         self._things: dict[int, Any] = {}
 
     def of(self, thing: Any) -> int:
-        """Its number, a new one at first sight."""
+        """The number of an object, a new one at first sight."""
         number = self._numbers.get(id(thing))
         if number is None:
             number = len(self._things) + 1
@@ -124,12 +124,12 @@ class Numbers:
         return number
 
     def note(self, number: int, thing: Any) -> None:
-        """The file says which number this one has."""
+        """Give an object the number that the file says."""
         self._numbers[id(thing)] = number
-        self._things[number] = thing  # and so nothing else can get its id
+        self._things[number] = thing  # kept alive, so that its id stays its own
 
     def thing(self, number: int) -> Any:
-        """What has this number; KeyError for one that nothing has."""
+        """The object with this number; raises KeyError when there is none."""
         return self._things[number]
 
     def __contains__(self, thing: object) -> bool:
@@ -150,7 +150,7 @@ class Codec:
     # -- writing -------------------------------------------------------------------
 
     def write(self, value: Any) -> Any:
-        """``value`` as JSON's types; TypeError for what has no place in a log."""
+        """``value`` in JSON's types; raises TypeError for a type that is not listed."""
         if value is None or isinstance(value, bool | int | float | str):
             return value
         names = _FIELDS.get(type(value))
@@ -204,7 +204,7 @@ class Codec:
         number = self._resolutions.of(value)
         names: tuple[str, ...] = _RESOLUTION
         if is_known:
-            # The resolver words the reason anew in place when it asks again.
+            # When the resolver asks again, it may change the reason in place.
             names = () if value.reason == self._reasons[number] else ("reason",)
         self._reasons[number] = value.reason
         parts = {name: self.write(getattr(value, name)) for name in names}
@@ -224,7 +224,7 @@ class Codec:
     # -- reading -------------------------------------------------------------------
 
     def read(self, value: Any) -> Any:
-        """What ``write`` made this of; KeyError for what it would not write."""
+        """The reverse of ``write``; raises KeyError for a form that it never writes."""
         if isinstance(value, list):
             return [self.read(x) for x in value]
         if not isinstance(value, dict):

@@ -1,7 +1,7 @@
 """The file of an event log: one JSON value a line, for its owner alone, bounded.
 
-It holds whatever the core held: keys, passwords' hashes, whole messages.  So it is made
-anew with mode 0600 and never written into a file that exists.
+It holds whatever the core held: keys, hashes of passwords, whole messages.  So the file
+is always new, with mode 0600; an existing file is never written.
 """
 
 import json
@@ -24,7 +24,7 @@ class EventLogError(Exception):
 
 
 class EventLogFile:
-    """Takes lines until it is full, the disk is, or it is closed."""
+    """Takes lines until the file or the disk is full, or it is closed."""
 
     def __init__(self, path: Path, limit: int = LIMIT) -> None:
         """Raises EventLogError."""
@@ -43,14 +43,14 @@ class EventLogFile:
         self.is_open = True
 
     def restart(self) -> None:
-        """Forget what was written: a start is tried once more, with a new core."""
+        """Empty the file: the start is tried once more, with a new core."""
         if self.is_open:
             os.ftruncate(self._file, 0)
             os.lseek(self._file, 0, os.SEEK_SET)
             self._size = 0
 
     def write(self, line: dict[str, Any]) -> None:
-        """Add a line; at once, so that what ends the process is in it."""
+        """Write a line at once, so that the event that ends the process is in it."""
         if not self.is_open:
             return
         data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
@@ -66,7 +66,7 @@ class EventLogFile:
             self.close(str(error))
 
     def close(self, reason: str = "the service ends") -> None:
-        """Take nothing more."""
+        """Close the file; further lines are dropped."""
         if self.is_open:
             self.is_open = False
             os.close(self._file)
@@ -74,7 +74,7 @@ class EventLogFile:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of an event log; one that was cut short by the end is left out.
+    """The lines of an event log, without a last one that is incomplete.
 
     Raises EventLogError for what is no event log.
     """

@@ -1,8 +1,8 @@
-"""What the network changes about flows between two turns of the core.
+"""Finds what the network has changed about flows between two turns of the core.
 
-The flow table is the one thing that network and core share.  An event log says before
-each turn which connections came and went and what else the network wrote into flows,
-so that a replay meets the same table.
+The flow table is the only thing that network and core share.  Before each turn the
+event log says which connections came and went, and what else the network has written
+into flows, so that a replay meets the same table.
 """
 
 from operator import attrgetter
@@ -15,7 +15,8 @@ STATE = (
     *("first_hop", "via_prefix", "peer_names", "peer_users"),
     *("is_proven", "half_open"),
 )
-"""What the network writes.  The core writes some of it too, and then both agree."""
+"""The fields that the network writes.  The core writes some of them too; a replay then
+sets the value that the core writes anyway."""
 _state_of: Final = attrgetter(*STATE)
 
 
@@ -41,7 +42,7 @@ class FlowWatch:
         return {name: rows for name, rows in found.items() if rows}
 
     def _bound(self) -> list[list[int]]:
-        """Ports that listeners have now: 0 asks the kernel for one."""
+        """The ports that listeners have got: with port 0 the kernel chooses one."""
         rows = []
         for listener in self._flows.listeners:
             if self._ports.get(listener.index) != listener.port:
@@ -77,7 +78,7 @@ class FlowWatch:
                 self._states[number] = state
                 rows.append([number, *map(self._codec.write, state)])
             elif not flow.half_open and _is_settled(flow):
-                del self._watched[number]  # it is written no more
+                del self._watched[number]  # the network will not change it any more
         return rows
 
 

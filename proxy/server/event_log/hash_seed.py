@@ -1,8 +1,8 @@
-"""The seed of Python's hashes: an input of the core that only a start can give.
+"""The seed of Python's hashes: an input of the core that only the start can set.
 
-To tags and the loop marks in branches are Python's keyed hash, because nothing that is
-as cheap is as hard to guess.  A process that writes an event log is therefore started
-with a seed that it knows, and one that replays with the same.
+To tags and the loop marks in branches are Python's keyed hash, because nothing else is
+as cheap and as hard to guess.  So a process that writes an event log is started with a
+known seed, and a process that replays it with the same seed.
 """
 
 import os
@@ -23,9 +23,10 @@ def known_seed() -> int | None:
 
 
 def with_known_seed(seed: int | None = None) -> None:
-    """Go on in a process that has this seed, or any that it knows.
+    """Make sure that this process has this seed, or without one any known seed.
 
-    To the outside it is the same process: pid, descriptors and ignored signals stay.
+    If it has not, execute the program anew.  From outside that is the same process:
+    pid, descriptors and ignored signals stay.
     """
     known = known_seed()
     if known is not None and seed in (None, known):

@@ -1,7 +1,7 @@
 """Replays an event log into a fresh core, and compares what the core does.
 
-Pure but for the file: time, randomness, flows and answers come out of it.  The first
-command that differs ends the replay, because all that follows may differ for it.
+Time, randomness, flows and answers all come from the file.  The first command that
+differs ends the replay, because everything after it may differ as a consequence.
 """
 
 import random
@@ -37,12 +37,12 @@ class Turn:
 
     @property
     def agrees(self) -> bool:
-        """The core does what it did then."""
+        """Whether the core does what it did then."""
         return self.recorded is None or self.did == self.recorded
 
 
 class Replay:
-    """One event log; ``core`` is there to be looked into."""
+    """The replay of one event log; ``core`` is there for a debugger."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         """Raises EventLogError."""
@@ -76,7 +76,8 @@ class Replay:
         )
 
     def turns(self, before: Callable[[int], None] | None = None) -> Iterator[Turn]:
-        """Every turn up to the first that differs; ``before`` each it is called.
+        """Replay every turn up to the first that differs; ``before`` is called with the
+        step of each.
 
         Raises EventLogError for a line that makes no sense.
         """
@@ -122,13 +123,13 @@ class Replay:
     # -- what the shell had around it ------------------------------------------------
 
     def _hear(self, line: Line) -> None:
-        """Answers that the core was given from here on."""
+        """Take the answers that the core got from here on."""
         for lookup, found in line.get("cached", ()):
             self._known[self._codec.read(lookup)] = self._codec.read(found)
         self._friends.update(line.get("friends", ()))
 
     def _network(self, line: Line) -> None:
-        """What the network did to the table of flows."""
+        """Do to the flow table what the network did."""
         numbers, flows = self._codec.flows, self.flows
         for index, port in line.get("listeners", ()):
             flows.listeners[index].bound_to(port)

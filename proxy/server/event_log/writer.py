@@ -1,9 +1,9 @@
 """Stands between the shell and the core while a run is recorded.
 
-It takes the carrier's place (``server/carrier.py``): the shell calls it instead with
-messages, events and the time, so a process that records nothing pays nothing. What the
-core asks meanwhile (the resolver's memory, which addresses are friends) is an input
-too.
+It takes the place of the carrier (``server/carrier.py``): the shell calls it with
+messages, events and the time.  So a process that records nothing pays nothing.  The
+answers to what the core asks meanwhile (the resolver's memory, which addresses are
+friends) are inputs too, and are recorded.
 """
 
 import random
@@ -37,7 +37,7 @@ _SEED_BITS: Final = 256
 class EventLog:
     """A file, and a writer for each core that is started with it.
 
-    Raises EventLogError when there is no such file to be had.
+    Raises EventLogError when the file cannot be made.
     """
 
     def __init__(self, path: Path, limit: int = LIMIT) -> None:
@@ -58,14 +58,14 @@ class EventLog:
         return LogWriter(self._file, settings, flows, table)
 
     def close(self) -> None:
-        """The end of the service."""
+        """Close the file at the end of the service."""
         self._file.close()
 
 
 class LogWriter:
-    """Writes each turn of one core: what it took before the turn, what it gave after.
+    """Writes each turn of one core: before the turn its input, after it the commands.
 
-    A file whose last line is an event names what ended, or hung, the process.
+    So when the last line of a file is an event, that event ended or hung the process.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class LogWriter:
     # -- what the core asks ----------------------------------------------------------
 
     def cached(self, cached: Cached) -> Cached:
-        """The resolver's memory, and a note of what it says."""
+        """``cached``, with a note in the file of each new answer."""
 
         def noted(lookup: Lookup, now: float) -> Resolution | None:
             found = cached(lookup, now)
@@ -123,7 +123,7 @@ class LogWriter:
         return noted
 
     def friends(self, is_friend: Callable[[str], bool]) -> Callable[[str], bool]:
-        """The friends among addresses, and a note of the answer."""
+        """``is_friend``, with a note in the file of each new answer."""
 
         def noted(host: str) -> bool:
             found = is_friend(host)
@@ -177,7 +177,8 @@ class LogWriter:
         now = clock.monotonic()
         if self._file.is_open:
             self._step += 1
-            # The network may have asked for friends since, which the core did not.
+            # Include the questions for friends that the network asked since the last
+            # turn.
             line: dict[str, Any] = {"step": self._step, "at": now}
             before, self._asked = self._asked, {}
             line |= {**before, **self._seen(event), **self._watch.look()}
@@ -185,7 +186,7 @@ class LogWriter:
                 line["event"] = self._codec.write(event)
             self._file.write(line)
         elif self._step:
-            # Nothing is written any more: let go of every flow that was numbered.
+            # The file is closed: drop the references to all numbered flows.
             self._step = 0
             self._codec = Codec(self._flows.listeners)
             self._watch = FlowWatch(self._flows, self._codec)
@@ -195,7 +196,7 @@ class LogWriter:
         """The flow of an event, if the file does not know it yet."""
         flow: Flow | None = getattr(event, "flow", None)
         if flow is None or (flow.reliable and flow.is_open):
-            return {}  # of open connections the watch tells
+            return {}  # the watch reports open connections
         is_known = flow in self._codec.flows
         number = self._codec.flows.of(flow)
         self._watch.watch(number, flow)

@@ -1,5 +1,5 @@
-"""The account that the service runs as: an attacker who takes over a proxy has its
-rights."""
+"""The account that the service runs as: an attacker who takes the proxy over gets the
+rights of this account."""
 
 import os
 
@@ -14,6 +14,7 @@ _ADVICE = (
 
 
 def object_to_root() -> None:
-    """Say so when we are root.  Not more: a container may have no other account."""
+    """Warn when we are root, but serve: a container may have no other account (decision
+    97)."""
     if os.geteuid() == 0:
         log.warning("service.as_root", advice=_ADVICE)

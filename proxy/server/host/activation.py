@@ -1,8 +1,8 @@
 """Sockets that the service manager opened for us (sd_listen_fds(3)).
 
-It keeps them while we are gone, so a restart refuses no connection and loses no
-datagram.  A passed socket belongs to the ``[[listen]]`` entry with its transport and
-address; an entry without one is opened as always.
+The service manager keeps them open during a restart, so that no connection is refused
+and no datagram lost.  A passed socket belongs to the ``[[listen]]`` entry with its
+transport and address (decision 43); we open the sockets of other entries ourselves.
 """
 
 import os

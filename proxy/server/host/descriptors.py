@@ -1,8 +1,8 @@
 """How many files this process may have open, and how many connections that allows.
 
-A process that was started by hand has 1,024 by default, fewer than the connections that
-``[limits]`` promises: what strangers may take is lowered then, so that the rest is left
-for friends, pools, the store and ourselves.
+A process that was started by hand may have 1,024 by default, fewer than the connections
+that ``[limits]`` promises.  Then strangers get fewer, so that some are left for
+friends, pools, the store and ourselves.
 """
 
 import resource
@@ -13,24 +13,26 @@ import structlog
 log = structlog.get_logger()
 
 _LEFT: Final = 192
-"""Store, listeners, admin callers, trusted networks: what strangers never get."""
+"""Descriptors that strangers never get: for store, listeners, admin callers and trusted
+networks."""
 _FEWEST: Final = 64
 
 
 def raise_limit() -> int:
-    """Take all that the system allows; how many that is."""
+    """Raise our limit as far as the system allows; returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
         except (OSError, ValueError):
-            pass  # then as many as we have
+            pass  # keep the limit that we have
     return soft
 
 
 def places_for_strangers(wanted: int, outgoing: int) -> tuple[int, int]:
-    """Connections accepted from strangers and opened for them, by what is possible."""
+    """How many connections to accept from strangers, and to open for them, within the
+    limit of this process."""
     limit = raise_limit()
     if limit == resource.RLIM_INFINITY:
         return wanted, outgoing

@@ -1,4 +1,4 @@
-"""Says in the log when the event loop is not the one that serves at least cost."""
+"""Logs a warning when the event loop is not our own, which costs least."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 def tell_of_plain_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Warn where asyncio's own loop serves although this is Linux; called once."""
+    """Warn if asyncio's own loop serves although this is Linux; to be called once."""
     if sys.platform != "linux" or isinstance(loop, DirectEventLoop):
         return
     log.warning(

@@ -1,9 +1,9 @@
 """How much memory this process may use, and how it is shared out.
 
-The limit is that of the unit or the container (cgroup, v2 or v1), and where there is
-none a quarter of the machine.  ``[limits] memory`` says otherwise.  A third is for
-requests and answers, a tenth for connections that send in parts or do not read; the
-rest is for the program, its connections and what it knows.
+The limit is ``[limits] memory``, or else that of the unit or the container (cgroup, v2
+or v1), or else a quarter of the machine (decision 85).  A third is for requests and
+answers, and a tenth for connections that send in parts or do not read.  The rest is for
+the program, its connections and what it knows.
 """
 
 import os
@@ -63,7 +63,8 @@ def _limits(groups: Path, mounted: Path) -> Iterator[int]:
                 names, root = ["memory.limit_in_bytes"], mounted / "memory"
             else:
                 continue
-            # In a container the path may be one that only the host can see.
+            # In a container this may be the path as the host sees it, so try its
+            # parents as well.
             folder = root / path.lstrip("/")
             for each in (folder, *folder.parents):
                 if each != root and root not in each.parents:

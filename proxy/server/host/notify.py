@@ -1,7 +1,8 @@
-"""The service manager's notify protocol (sd_notify(3)), spoken by ourselves.
+"""The notify protocol of the service manager (sd_notify(3)).
 
-A line or more in one datagram to ``$NOTIFY_SOCKET``.  Without that variable every call
-does nothing.  The event loop feeds the watchdog, so a loop that hangs stops feeding it.
+Each message is one datagram of one or more lines to ``$NOTIFY_SOCKET``.  Without that
+variable every call does nothing.  The event loop feeds the watchdog, so that a loop
+that hangs stops feeding it.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from proxy import clock
 log = structlog.get_logger()
 
 EXTEND: Final = 90_000_000
-"""Microseconds that the manager is asked to be patient for, again at every try."""
+"""Microseconds by which we ask the manager to extend its timeout at every try."""
 _OURS: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -39,8 +40,7 @@ class Notifier:
         return notifier
 
     def tell(self, *lines: str) -> None:
-        """Send lines such as ``READY=1``; a manager that is gone is no reason to
-        fail."""
+        """Send lines such as ``READY=1``; when the manager is gone, only log it."""
         if not self._address:
             return
         try:
@@ -51,7 +51,7 @@ class Notifier:
             log.warning("manager.not_told", lines=lines, reason=str(error))
 
     def waiting(self, reason: str) -> None:
-        """The start waits for something: have patience, and show what it is."""
+        """The start waits: tell the manager why, and ask it for more time."""
         self.tell(f"STATUS=waiting: {reason}", f"EXTEND_TIMEOUT_USEC={EXTEND}")
 
     def reloading(self) -> None:
@@ -60,7 +60,8 @@ class Notifier:
         self.tell("RELOADING=1", f"MONOTONIC_USEC={now}")
 
     async def feed_watchdog(self) -> None:
-        """Tell for ever that the loop is alive, twice as often as is asked for."""
+        """Tell the manager that the loop is alive, twice as often as it asks for, until
+        cancelled."""
         while self.interval:
             self.tell("WATCHDOG=1")
             await asyncio.sleep(self.interval)

@@ -1,9 +1,10 @@
-"""One Redis, used by one call after the other, as one SQLite file is.
+"""One Redis, used by one call after the other, as an SQLite file is.
 
-The order matters: a caller that loads the bindings while others are saved must get them
-either before or after, and hand them on in that order.  Nothing is tried again here,
-because a change whose answer got lost may have been made.  Only a server that says that
-it is not the master has certainly done nothing; then we ask the master.
+The order matters: a caller that loads the bindings while others are being saved must
+get the state either before or after, and hand it on in that order.  No call is tried
+again here, because a change whose answer was lost may have been made.  The exception is
+a server that answers that it is not the master: it has certainly done nothing, so we
+ask the master.
 """
 
 import asyncio
@@ -93,7 +94,7 @@ class RedisConnection:
         except (exceptions.RedisError, OSError):
             if self._redis is None:
                 raise
-            return self._redis  # any server that answers will do
+            return self._redis  # go on with the one that we have
         if self._redis is None or self._found is None:
             return self._connect(found)
         if found.address != self._found.address:
@@ -130,7 +131,7 @@ class RedisConnection:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         if self._away and self._lock.locked():
-            # Another caller is finding out whether it is back: no need to wait as well.
+            # Another caller is just finding out whether it is back: do not wait too.
             raise RedisAway(self._away)
         async with self._lock:
             if self._is_closed:
@@ -147,17 +148,17 @@ class RedisConnection:
             except (exceptions.RedisError, OSError) as error:
                 raise await self._worded(error) from None
             finally:
-                # The client's own timeouts sometimes swallow a cancellation, and then a
-                # stopping proxy would wait for us for ever.
+                # The client's own timeouts sometimes swallow a cancellation.  Raise it
+                # again, or a stopping proxy would wait for us for ever.
                 if task and task.cancelling() > cancels:
                     raise asyncio.CancelledError
 
     async def _worded(self, error: Exception) -> StoreError:
         """The error for our callers.
 
-        The frame that raises it must not hold it: the error holds that frame in turn,
-        and with the collector off such a circle stays, with all that was to be saved.
-        For the same reason it does not carry the client's own error.
+        The frame that raises it must not refer to it: the error refers to that frame,
+        and with the garbage collector off such a cycle stays in memory, with all that
+        was to be saved.  For the same reason it does not carry the client's own error.
         """
         worded = store_error(self.place, error)
         if worded.is_away:
@@ -191,7 +192,8 @@ class RedisConnection:
         return await self._do(lambda redis: _evaluate(redis, text, words))
 
     async def change(self, text: str, *arguments: Word) -> Any:
-        """Run a transaction that we acknowledge: replicas must have it, too."""
+        """Run a transaction that we acknowledge, so the replicas must have it too
+        (decision 67)."""
         words = self._identity, *arguments
 
         async def work(redis: Redis) -> Any:
@@ -213,16 +215,16 @@ class RedisConnection:
         with suppress(exceptions.RedisError, OSError):
             found = await self._places.find()
             if before is not None and found.address != before.address:
-                await self._let_go()  # it was written to one that is not master now
+                await self._let_go()  # the change went to a server that lost the role
                 return False
             self._found = found
             return found.replicas == 0
         return False
 
     async def ask(self, text: str, *arguments: Word) -> Any:
-        """Run a transaction that only reads, at once and beside all others.
+        """Run a transaction that only reads, without waiting for other calls.
 
-        For a request that waits: it fails after a quarter of a second.
+        SIP requests wait for it, so it fails after a quarter of a second.
         """
         redis = self._asker
         if redis is None or self._away:
@@ -235,9 +237,9 @@ class RedisConnection:
     async def scan(
         self, name: str, take: Callable[[Mapping[bytes, bytes]], None]
     ) -> None:
-        """A whole hash in steps, so that neither Redis nor we stand still.
+        """Read a whole hash in steps, so that neither Redis nor we stop for long.
 
-        What is there all the time is handed to ``take`` once or more.
+        ``take`` gets each field that is there all the time at least once.
         """
 
         async def work(redis: Redis) -> None:
@@ -261,7 +263,7 @@ class RedisConnection:
         return int(value)
 
     async def close(self) -> None:
-        """Hang up; closing twice is allowed."""
+        """Close the connections; closing twice is allowed."""
         self._is_closed = True
         await self._let_go()
 
@@ -282,7 +284,7 @@ async def _ask(redis: Redis, *words: Word) -> Any:
 
 
 async def _evaluate(redis: Redis, text: str, words: tuple[Word, ...]) -> Any:
-    """A script by its checksum, by its text where Redis does not know it yet."""
+    """Run a script by its checksum, or by its text if Redis does not have it yet."""
     try:
         return await _ask(redis, "EVALSHA", _sha(text), 1, PREFIX, *words)
     except exceptions.NoScriptError:
@@ -292,9 +294,10 @@ async def _evaluate(redis: Redis, text: str, words: tuple[Word, ...]) -> Any:
 async def _evaluate_and_wait(
     redis: Redis, text: str, words: tuple[Word, ...], wanted: int
 ) -> tuple[Any, int]:
-    """A script, and how many replicas have what it wrote.
+    """Run a script; returns its result, and how many replicas have what it wrote.
 
-    Both in one go: WAIT means what was written over the same connection.
+    WAIT is sent in the same pipeline, because it counts for the writes of its own
+    connection.
     """
     for command, body in (("EVALSHA", _sha(text)), ("EVAL", text)):
         pipe: Any = redis.pipeline(transaction=False)

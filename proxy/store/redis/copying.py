@@ -21,7 +21,8 @@ TOGETHER: Final = (
     *("endpoints", "pools", "drains", "cutovers", "learned", "users", "notes"),
     *("access", "access_used", "conflicts"),
 )
-"""The hashes that one moment is read of; bindings and counts are many and single."""
+"""The hashes that are read at one moment.  Bindings and counts are not among them: they
+are many, and each stands for itself."""
 _NEWEST: Final = "audit_number"
 
 
@@ -34,10 +35,10 @@ class RedisCopy:
         self._frozen: dict[str, dict[bytes, bytes]] = {}
 
     async def freeze(self) -> None:
-        """Read what belongs together at one moment; later reads have it from here.
+        """Read at one moment the hashes that belong together; later reads show this.
 
-        Contacts and counts go on: each of them stands for itself.  Rows of the history
-        never change, so those that came later are left out.
+        Bindings and counts are read later, because each of them stands for itself.
+        Rows of the history never change, so later ones are simply left out.
         """
         words = *META, "", *TOGETHER
         found = await self._redis.script(scripts.SNAPSHOT, *words)

@@ -11,7 +11,7 @@ from proxy.store.redis.learned import rows_of
 from proxy.store.redis.registrar import binding_from_json
 
 AT_ONCE: Final = 1000
-"""Bindings that one answer stops at, so that other callers do not wait for it."""
+"""Bindings in one answer at most, so that other callers need not wait long."""
 
 
 class RedisNews:
@@ -49,6 +49,6 @@ def _known(aor: str, now: float, learned: bytes | None, values: list[bytes]) -> 
     bindings = [binding_from_json(each) for each in values if each is not None]
     live = [each for each in bindings if each.expires_at > now]
     rows = [] if learned is None else rows_of(learned)
-    # The oldest first: whoever takes them over one by one ends with the newest.
+    # The oldest first: the router takes them one by one and ends with the newest.
     claims = [(uri, pool, endpoint) for pool, endpoint, _, uri in reversed(rows)]
     return Known(aor, live, claims)

@@ -1,7 +1,7 @@
 """Where the Redis is that may be written now: a fixed one, or the present master.
 
-Every key of ours is in one hash slot, so a cluster is one master to us too, as with
-sentinels.  Here it is only found; ``connection`` talks to it.
+Every key of ours is in one hash slot, so a cluster is one master to us, as with
+sentinels (decision 69).  This module only finds it; ``connection.py`` talks to it.
 """
 
 from abc import ABC, abstractmethod
@@ -89,7 +89,7 @@ class _Fixed:
 
 
 class _Several(ABC):
-    """The servers that can name the master, in order: the last that knew it first."""
+    """The servers that can name the master; the one that last did is asked first."""
 
     may_move = True
     is_sentinel = False
@@ -125,7 +125,7 @@ class _Several(ABC):
     async def ask(
         self, command: Callable[..., Awaitable[Any]], address: Address
     ) -> Found:
-        """What the one at ``address`` says."""
+        """The master as the server at ``address`` names it."""
 
 
 class _Sentinels(_Several):
@@ -146,7 +146,8 @@ class _Sentinels(_Several):
 
 
 def _is_live(replica: Iterable[Any]) -> bool:
-    """A replica as a sentinel describes it: names and values after each other."""
+    """Whether a replica is alive; a sentinel describes it as names and values in
+    turn."""
     words = list(replica)
     facts: dict[bytes, bytes] = dict(zip(words[::2], words[1::2], strict=True))
     flags = facts.get(b"flags", b"").split(b",")
@@ -172,6 +173,6 @@ class _Cluster(_Several):
 
 
 def _node(words: list[Any], asked: Address) -> Address:
-    """A node that does not know its own name is the one that was asked."""
+    """The address of a node; without a name it is the node that was asked."""
     host = words[0].decode() if words[0] else ""
     return host if host not in ("", "?") else asked[0], int(words[1])

@@ -24,7 +24,7 @@ _BYTES: Final = tuple(
 class RedisRegistrar:
     """The registrar's part of the store; ``_redis`` is set by the whole.
 
-    ``_origin`` marks what we save, so that we need not hear of it again.
+    ``_origin`` marks the bindings that we save, so that they do not come back as news.
     """
 
     _redis: RedisConnection
@@ -47,8 +47,8 @@ class RedisRegistrar:
         try:
             await self._redis.change(scripts.SAVE_BINDINGS, self._origin, *words)
         except BaseException:
-            # The change may have been made all the same: then we want to get it as
-            # news.
+            # The change may have been made all the same.  With another origin it comes
+            # back as news.
             self._origin = new_origin()
             raise
 

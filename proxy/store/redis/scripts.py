@@ -1,10 +1,10 @@
 """The transactions of the Redis store: the texts in ``lua/``, each read once.
 
-Redis runs a script alone and logs it to disk as a whole, so what a script does is done
+Redis runs a script alone and logs it to disk as a whole, so its changes are made
 completely or not at all.  Every key begins with ``{waypost}:`` (one hash slot), which
-``KEYS[1]`` hands over.  ``ARGV[1]`` is the store's identity; numbers with a fraction
-travel as text, because Lua would round them.  Each file says what the other arguments
-are and what it answers.
+is ``KEYS[1]``.  ``ARGV[1]`` is the store's identity.  Numbers with a fraction are
+passed as text, because Lua would round them.  Each file says what the other arguments
+are, and what it returns.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final
 
 PREFIX: Final = "{waypost}:"
 LOST: Final = "WAYPOSTLOST"
-"""How the error of a script begins that does not find the store it was opened on."""
+"""How the error of a script begins when the store is not the one that was opened."""
 
 _FOLDER: Final = Path(__file__).with_name("lua")
 

@@ -1,8 +1,9 @@
 """The store that several machines share: one Redis behind the interface.
 
-A change reads the table, decides here, and writes by a script that first looks whether
-the rows are still those that were read.  If not, it decides once more.  A caller whose
-own row has been changed by another one gets a refusal that says so.
+A change reads the table, decides here, and writes by a script, which first checks that
+the rows are still those that were read.  If they are not, we decide once more.  If
+another caller has changed the very row meanwhile, the change is refused, and the error
+says so.
 """
 
 import asyncio
@@ -107,7 +108,8 @@ class RedisStore(
     async def change(
         self, actor: Actor, verb: str, decide: Decide, now: float
     ) -> list[RowChange]:
-        """See Store; StoreError, too, when another change of the row came first."""
+        """See Store; raises StoreError also when another change of the row came
+        first."""
         first: list[RowChange] | None = None
         for _ in range(TRIES):
             table, rows_version = await self._read_table(with_learned=False)
@@ -131,7 +133,7 @@ class RedisStore(
     async def _refuse_conflict(
         self, first: Sequence[RowChange], again: Sequence[RowChange]
     ) -> None:
-        """A decision about a row does not hold when the row has changed meanwhile."""
+        """Refuse a change when its row has been changed since the first decision."""
         known = {(each.kind, each.key): each.before for each in first}
         for each in again:
             if known.get((each.kind, each.key), each.before) != each.before:

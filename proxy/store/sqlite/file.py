@@ -1,7 +1,7 @@
-"""One SQLite file, used from one thread: every statement of the embedded store.
+"""One SQLite file, used from one thread: the statements of the embedded store.
 
-Blocking by nature; ``store`` puts it behind the asynchronous interface.  WAL lets
-readers go on while one process writes; ``synchronous=FULL`` makes a commit survive a
+Its methods block; ``store.py`` puts them behind the asynchronous interface.  WAL lets
+readers go on while one process writes.  ``synchronous=FULL`` makes a commit survive a
 power cut.
 """
 
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 def _mapped(method: Callable[P, T]) -> Callable[P, T]:
-    """Foreign errors become StoreError here and nowhere else."""
+    """Turn the errors of SQLite into StoreError, here and nowhere else."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -88,7 +88,7 @@ class SqliteFile:
             self._set_up(busy_seconds)
             self._identity = Identity.of(path)
             if self._identity.file != before:
-                # We would write into the file that a restore has just taken away.
+                # A restore has just replaced the file: our writes would be lost.
                 told = f"the store {path} was replaced while it was opened: try again"
                 raise StoreError(told, is_passing=True)
         except BaseException:
@@ -194,7 +194,7 @@ class SqliteFile:
         """The version; reads the row only when some process wrote since last time."""
         data_version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if data_version != self._data_version:
-            # Asked first, so that a write between the two is seen next time.
+            # It was asked for first, so that a write in between is seen next time.
             self._data_version = data_version
             self._version = self._read_version()
         return self._version
@@ -281,10 +281,10 @@ class SqliteFile:
 
     @_mapped
     def try_write(self, is_thorough: bool) -> None:
-        """Write over a value that is never read.
+        """Write a value that is never read.
 
-        One page may still find a place where a REGISTER does not.  So a check whether
-        there is room again is ``is_thorough``, and does not wait for locks.
+        One page may still find room where a REGISTER does not.  So after a failure the
+        check is ``is_thorough``; it does not wait long for locks.
         """
         body = bytes(THOROUGH_BYTES if is_thorough else 1)
         with self._impatient() if is_thorough else nullcontext(), self._transaction():
@@ -300,11 +300,11 @@ class SqliteFile:
 
     @_mapped
     def tidy(self) -> None:
-        """Fold the log into the file and empty it.
+        """Move the log's content into the file, and empty the log.
 
-        SQLite alone does so after 4 MB, which for a store of ours may be never: all of
-        it would stand in the log.  Where somebody reads meanwhile it is left for the
-        next time.
+        SQLite does that by itself only after 4 MB, which a store of ours may never
+        reach: all of it would stay in the log.  While somebody reads, it is left for
+        the next time.
         """
         with self._impatient():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -312,10 +312,11 @@ class SqliteFile:
     # -- is it still the file that stands there? -----------------------------------
 
     def fresh(self) -> "SqliteFile | None":
-        """The same store opened anew, when the file at the path is not ours any more.
+        """The same store opened anew, if the file at the path is no longer the one that
+        we have open; None if it is (decision 88).
 
-        None while it is.  Raises StoreError when there is another store at the path, or
-        nothing: further writes into a file that nobody finds would all be lost.
+        Raises StoreError when the path has another store, or nothing: writes into a
+        file that nobody can find would be lost.
         """
         found = Identity.of(self.path)
         if found == self._identity:
@@ -326,16 +327,17 @@ class SqliteFile:
                 return None
             if found.log is not None:
                 raise StoreError(f"the log {self.path}-wal {REPLACED}")
-            # SQLite writes what is in the lost log into the file when it closes.
+            # When SQLite closes, it writes the content of the lost log into the file.
             self.close()
         elif found.file is None or secret_of(self.path) != self.hmac_key():
             raise StoreError(f"the store {self.path} {REPLACED}")
         else:
-            self.close()  # leaves the new one's log alone: it sees that ours has moved
+            # SQLite sees that our file has moved, and leaves the new one's log alone.
+            self.close()
         fresh = SqliteFile(self.path, self._busy)
         fresh.news.is_new_file = True
         return fresh
 
     def close(self) -> None:
-        """Close the file; what fails now also fails for the next opener."""
+        """Close the file."""
         self._db.close()

@@ -1,7 +1,7 @@
 """The embedded store behind the asynchronous interface: one file, one thread.
 
-The thread exists so that a commit (milliseconds of disk) never holds up the event
-loop; that there is only one keeps the order of the calls.
+Statements run in a thread, so that a commit (milliseconds of disk) never holds up the
+event loop.  There is only one thread, so that calls keep their order.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class SqliteStore:
             fresh = self._file.fresh()
             if fresh is not None:
                 self._file = fresh
-                # What is asked for now belongs to the old one; the next finds the new.
+                # This call was meant for the old file; the next one uses the new file.
                 raise StoreError(
                     f"the store {fresh.path} was put back and opened again",
                     is_passing=True,

@@ -1,9 +1,9 @@
-"""Puts a whole file in the place of a store, or changes nothing.
+"""Puts a whole file in the place of a store, or changes nothing (decision 139).
 
-The log of the old file is the danger: SQLite would play it into whatever stands beside
-it.  So it is folded into its file first, which works only when nobody else has that
-open, and then one rename decides.  A ``kill -9`` leaves the old store or the new one.
-Blocking.
+The log of the old file is a danger: SQLite would replay it into the new file beside it.
+So we first move its content into the old file, which works only when nobody else has
+that open.  Then one rename decides: ``kill -9`` leaves the old store or the new one.
+The functions block.
 """
 
 import os
@@ -30,7 +30,7 @@ Judge = Callable[[Contents | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What stands at a path: ``contents`` is None when it cannot be read."""
+    """The file at a path; ``contents`` is None when it cannot be read."""
 
     is_there: bool
     contents: Contents | None = None
@@ -38,7 +38,8 @@ class Present:
 
 
 def present_at(path: Path) -> Present:
-    """What would be replaced; raises StoreError when we may not, or it is in use."""
+    """The file that would be replaced; raises StoreError when we may not replace it, or
+    it is in use."""
     if not path.exists():
         return Present(False)
     _refuse_owner(path)
@@ -57,10 +58,10 @@ def present_at(path: Path) -> Present:
 
 
 def install(part: Path, path: Path, kept: Path, judge: Judge) -> bool:
-    """Put ``part`` in the place of a store; False when nothing was there to be kept.
+    """Put ``part`` in the place of a store; False when there was none before.
 
-    What was there stays, as ``kept``.  Raises StoreError, OSError, what ``judge``
-    raises; then everything is as it was.
+    The old file is kept as ``kept``.  Raises StoreError, OSError and what ``judge``
+    raises; everything is then as it was.
     """
     if not path.exists():
         judge(None)
@@ -86,7 +87,7 @@ def install(part: Path, path: Path, kept: Path, judge: Judge) -> bool:
 
 
 def _fold_log(db: sqlite3.Connection, path: Path) -> None:
-    """Leave one file that nobody else can open until we let go."""
+    """Move the log into its file, and lock that against all others until we close."""
     try:
         mode = db.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
         if mode == "delete":
@@ -113,7 +114,8 @@ def _move_beside(path: Path, kept: Path) -> None:
 
 
 def forget_links(path: Path) -> None:
-    """Remove second names of a store: an ``install`` was killed before its rename."""
+    """Remove second names of a store, which an ``install`` leaves that is killed before
+    its rename."""
     for kept in path.parent.glob(f"{path.name}.before-restore-*"):
         with suppress(OSError):
             if kept.samefile(path):
