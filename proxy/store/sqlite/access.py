@@ -1,6 +1,6 @@
 """Tokens and people of the console in the SQLite file.
 
-Blocking, and used from the store's one thread, like ``file``.
+The methods block, and run in the store's one thread, like those of ``file.py``.
 """
 
 import json
@@ -66,7 +66,7 @@ class SqliteAccess:
     def note_access_use(
         self, kind: AccessKind, name: str, at: float, source: str
     ) -> None:
-        """Only of one that is there: it may be revoked at this moment."""
+        """Note the use of one that exists: it may have been revoked a moment ago."""
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO access_used SELECT ?, ?, ?, ?"
@@ -75,7 +75,7 @@ class SqliteAccess:
             )
 
     def note_look(self, actor: Actor, verb: str, call_id: str, now: float) -> None:
-        """A row of the history alone."""
+        """Write a row of the history, and nothing else."""
         with self._transaction():
             write_audit(self._db, actor, verb, ("call", call_id), now)
 

@@ -1,7 +1,7 @@
-"""The history in the SQLite file, and the cutovers that it tells of.
+"""The history in the SQLite file, and the cutovers.
 
-Blocking, and used from the store's one thread, like ``file``.  Errors of
-SQLite leave as they are: ``store`` words them.
+The methods block, and run in the store's one thread, like those of ``file.py``.
+``store.py`` turns the errors of SQLite into StoreError.
 """
 
 import json
@@ -34,7 +34,7 @@ class SqliteAudit:
     def write(
         self, change: RowChange, actor: Actor, verb: str, version: int, now: float
     ) -> None:
-        """One row change, inside the caller's transaction."""
+        """Write one row change, inside the caller's transaction."""
         before, after = (
             None if row is None else json.dumps(audit_json(row))
             for row in (change.before, change.after)

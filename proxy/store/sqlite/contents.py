@@ -1,6 +1,6 @@
 """What is in an SQLite file of ours: sums over its tables, and how far it has come.
 
-Read by plain statements that suit every version of the schema, changing nothing.
+It is read by statements that suit every version of the schema and change nothing.
 """
 
 import json
@@ -11,16 +11,16 @@ from hashlib import sha256
 from typing import Any, Final
 
 SEAL: Final = "backup"
-"""The table that only a backup has; of the backup, not of the store."""
+"""The table that only a backup has; it describes the backup and not the store."""
 RESTORE: Final = "store.restore"
-"""The verb of a restore in the history: no change by itself."""
+"""The verb of a restore in the history; a restore does not count as a change."""
 _AT_ONCE: Final = 2000
 Progress = Callable[[str, int, int], None]
-"""What is being done, with which part of how many."""
+"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 def silent(what: str, done: int, whole: int) -> None:
-    """Reports nothing."""
+    """Report no progress."""
 
 
 @dataclass(frozen=True, slots=True)

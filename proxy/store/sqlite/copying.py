@@ -1,4 +1,4 @@
-"""An SQLite file as one end of a move.  Blocking: nothing else runs meanwhile."""
+"""An SQLite file as one end of a move; its methods block, for nothing else runs."""
 
 import asyncio
 import sqlite3
@@ -17,7 +17,7 @@ class SqliteCopy:
         SqliteFile(path).close()  # makes or migrates it
         self._path = path
         self._db = sqlite3.connect(path, isolation_level=None)
-        # A scratch file becomes something only when it is whole, and is flushed then.
+        # A scratch file is flushed once, when it is complete.
         level = "OFF" if is_scratch else "FULL"
         self._db.execute(f"PRAGMA synchronous = {level}")
 

@@ -23,14 +23,14 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
     if is_full(path, error):
-        # SQLite has several names for it: which one depends on the file that grows.
+        # SQLite has several codes for it, depending on the file that cannot grow.
         primary = sqlite3.SQLITE_FULL
     told = f"the store {path} {_sentence(path, error, primary)}"
     return StoreError(told, is_passing=primary in _PASSING)
 
 
 def is_full(path: Path, error: sqlite3.Error | OSError) -> bool:
-    """There is no room left where a file stands."""
+    """Whether an error means that the file's disk is full."""
     if isinstance(error, OSError):
         return error.errno in _FULL
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -90,7 +90,7 @@ def ownership(path: Path) -> str:
     files = f"{path}*" if place == path else str(place)
     give = f'"chown {me}: {files}", as root, gives it to {me}'
     if owner == "root":
-        # Somebody used sudo without -u, or put a backup back: never what is wanted.
+        # Nobody wants that: somebody used sudo without -u, or put a backup back.
         return f"{place} belongs to root and you are {me}: {give}"
     return (
         f"{place} belongs to {owner} and you are {me}: run the command as {owner} "

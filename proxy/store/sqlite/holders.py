@@ -1,4 +1,4 @@
-"""The process that has an SQLite file open, as the locks on it tell."""
+"""Finds the process that has an SQLite file open, by the locks on the file."""
 
 import fcntl
 import os
@@ -14,14 +14,15 @@ _BYTES: Final = 512
 
 
 def holder_of(path: Path) -> str:
-    """Who else has it open, in words; empty when nobody has.  Raises OSError."""
+    """The other process that has it open, in words; empty when none has.  Raises
+    OSError."""
     pid = pid_of(path)
     return "" if pid is None else named(pid)
 
 
 def pid_of(path: Path) -> int | None:
     """The process that has it open, 0 or less for one of another container; None when
-    nobody has.  Raises OSError."""
+    none has.  Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, _FIRST, _BYTES, 0)
@@ -32,7 +33,7 @@ def pid_of(path: Path) -> int | None:
 
 
 def named(pid: int) -> str:
-    """A process as a person knows it; one of another container has no number here."""
+    """A process in words for people; one of another container has no number here."""
     if pid <= 0:
         return "a process of another container"
     try:

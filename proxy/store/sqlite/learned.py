@@ -1,8 +1,9 @@
 """Learned service URIs in the SQLite file: a row for each address and pool.
 
-They are used, and forgotten, by address: who dials one uses all its rows.
+They are used and forgotten by address: a call to one counts for all its rows.
 
-Blocking, and used from the store's one thread, inside transactions of ``file``.
+The methods block, and run in the store's one thread, inside transactions of
+``file.py``.
 """
 
 import sqlite3
@@ -23,7 +24,7 @@ _INSERT: Final = (
     f"INSERT OR REPLACE INTO learned_by_pool ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?"
     " WHERE EXISTS (SELECT 1 FROM endpoints WHERE key = ?)"
 )
-# Claims of another endpoint, and of pools that told longest ago.
+# Rows of another endpoint, and those of the pools that handed it out longest ago.
 _OTHERS: Final = (
     "DELETE FROM learned_by_pool WHERE key = ? AND (endpoint_key != ? OR pool_fqdn"
     " NOT IN (SELECT pool_fqdn FROM learned_by_pool WHERE key = ?"
@@ -46,7 +47,7 @@ class SqliteLearned:
         ]
 
     def learn(self, key: str, uri: str, pool: str, endpoint: str, now: float) -> bool:
-        """Insert, or only use; False when that changed nothing for requests."""
+        """Insert a row, or note a use; False when nothing changed for requests."""
         if self._db.execute(_KNOWN, (key, pool, endpoint)).fetchone():
             self._db.execute(_USE, (now, key))
             return False
@@ -62,10 +63,10 @@ class SqliteLearned:
         self._db.executemany(_USE, [(at, key) for key, at in used.items()])
 
     def forget(self, before: float) -> int:
-        """Delete what was last used before an instant; how many went."""
+        """Delete rows last used before an instant; returns how many."""
         words = "DELETE FROM learned_by_pool WHERE last_used_at < ?"
         return self._db.execute(words, (before,)).rowcount
 
     def forget_endpoint(self, key: str) -> None:
-        """The endpoint is gone."""
+        """Delete the rows of an endpoint that is gone."""
         self._db.execute("DELETE FROM learned_by_pool WHERE endpoint_key = ?", (key,))

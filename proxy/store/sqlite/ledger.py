@@ -1,6 +1,6 @@
 """The usage ledger and notes in the SQLite file.
 
-Blocking, and used from the store's one thread, like ``file``.
+The methods block, and run in the store's one thread, like those of ``file.py``.
 """
 
 import json

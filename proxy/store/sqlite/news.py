@@ -1,7 +1,7 @@
 """News and look-ups of the SQLite store, for several processes on one file.
 
-Blocking, and used from the store's one thread, like ``file``.  A mark is the
-versions of table and users, and the number of the last change of a binding.
+The methods block, and run in the store's one thread, like those of ``file.py``.  A mark
+is the versions of table and users, and the number of the last change of a binding.
 """
 
 import sqlite3
@@ -14,18 +14,18 @@ from proxy.store.sqlite.registrar import COLUMNS, SqliteRegistrar
 _MARK = (
     "SELECT (SELECT value FROM meta WHERE key = 'table_version'),"
     " (SELECT value FROM meta WHERE key = 'registrar_version'),"
-    # Of all that ever were: the newest may have been deleted.
+    # The highest number ever given: the row of the newest change may be deleted.
     " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'binding_changes'), 0)"
 )
 
 
 class SqliteNews:
-    """What other processes did to an open file."""
+    """Reads what other processes have changed in an open file."""
 
     def __init__(self, db: sqlite3.Connection, registrar: SqliteRegistrar) -> None:
         self._db = db
         self._registrar = registrar
-        # Opened in place of another file: no mark means anything here.
+        # Opened in place of another file: marks from that one mean nothing here.
         self.is_new_file = False
 
     def news(self, mark: str) -> News:
@@ -42,7 +42,7 @@ class SqliteNews:
         return News(now, table != old_table, users != old_users, changes)
 
     def _bindings(self, known: int, newest: int) -> list[BindingChange] | None:
-        """What others changed after ``known``; None when that is not all there."""
+        """The changes of others after ``known``; None when some are deleted already."""
         if known == newest:
             return []
         row = self._db.execute("SELECT min(number) FROM binding_changes").fetchone()

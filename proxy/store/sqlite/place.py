@@ -1,6 +1,6 @@
-"""Where an SQLite file stands: how it is made, and whether it is still the same one.
+"""The place of an SQLite file: makes the file, and tells whether it is still the same.
 
-Not what is in it; that is ``file``.
+``file.py`` has what is in it.
 """
 
 import errno
@@ -39,7 +39,7 @@ def prepare(path: Path) -> None:
 
 
 def obstacle(path: Path) -> StoreError | None:
-    """What would keep ``prepare`` from making the file; None when nothing would."""
+    """The error that ``prepare`` would raise; None when it would succeed."""
     number = 0
     place = path.parent if os.path.lexists(path.parent) else path.parent.parent
     if not os.path.isdir(place):
@@ -55,14 +55,14 @@ def obstacle(path: Path) -> StoreError | None:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which file stands at a path, by device and inode, and which log beside it."""
+    """The file at a path and the log beside it, each by device and inode."""
 
     file: tuple[int, int] | None
     log: tuple[int, int] | None
 
     @classmethod
     def of(cls, path: Path) -> "Identity":
-        """As it is now."""
+        """What is at the path now."""
         return cls(_numbers(f"{path}"), _numbers(f"{path}-wal"))
 
 

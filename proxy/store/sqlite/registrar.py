@@ -1,7 +1,7 @@
 """Bindings, users and conflicts in the SQLite file.
 
-Blocking, and used from the store's one thread, like ``file``.  Errors of
-SQLite leave as they are: ``store`` words them.
+The methods block, and run in the store's one thread, like those of ``file.py``.
+``store.py`` turns the errors of SQLite into StoreError.
 """
 
 import secrets
@@ -29,7 +29,8 @@ Transaction = Callable[[], AbstractContextManager[None]]
 def write_audit(
     db: sqlite3.Connection, actor: Actor, verb: str, key: tuple[str, str], at: float
 ) -> None:
-    """That something happened to what is no row of the table; ``key`` has its kind."""
+    """Write into the history that something other than a row of the table was changed;
+    ``key`` is (kind, key)."""
     db.execute(
         "INSERT INTO audit (version, at, actor, origin, verb, kind, key)"
         " SELECT value, ?, ?, ?, ?, ?, ? FROM meta WHERE key = 'table_version'",
@@ -45,7 +46,7 @@ class SqliteRegistrar:
         self._transaction = transaction
         self._data_version = -1
         self._version = 0
-        # We need no news of what we have saved ourselves.
+        # Marks the bindings that we save, so that they do not come back as news.
         self.origin = secrets.token_hex(8)
 
     def save_bindings(self, changes: Sequence[BindingChange]) -> None:
@@ -128,7 +129,7 @@ class SqliteRegistrar:
         return bool(gone)
 
     def registrar_version(self) -> int:
-        """Read only when some other process wrote since last time."""
+        """The version; read only when another process has written since last time."""
         data_version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if data_version != self._data_version:
             self._data_version = data_version
@@ -139,7 +140,7 @@ class SqliteRegistrar:
         return self._version
 
     def note_conflict(self, conflict: Conflict) -> None:
-        """Insert, or count on; the oldest go when a stranger makes too many."""
+        """Insert a conflict, or count it; when there are too many, the oldest go."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -1,7 +1,7 @@
 """A folder of our own beside a file that is being made.
 
-What is in it becomes the file by one rename.  After a ``kill -9`` the folder stays; the
-next run in the same place sweeps it away, because nobody holds its lock any more.
+Its content becomes the file by one rename.  After a ``kill -9`` the folder stays; the
+next run in the same place removes it, because nobody holds its lock any more.
 """
 
 import fcntl
@@ -33,7 +33,8 @@ def staging(parent: Path) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what runs left that were killed; those that still run keep theirs."""
+    """Remove the folders of runs that were killed; a running one holds a lock on its
+    own."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
@@ -45,7 +46,7 @@ def sweep(parent: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or what a folder lists, on the disk; raises OSError."""
+    """Flush a file, or the entries of a folder, to the disk; raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
 """Addresses that nobody serves, in the SQLite file.
 
-Blocking, and used from the store's one thread, like ``file``.
+The methods block, and run in the store's one thread, like those of ``file.py``.
 """
 
 import sqlite3
@@ -43,7 +43,7 @@ class SqliteUnknown:
         self._most = most
 
     def add_unknown(self, rows: Sequence[Usage]) -> None:
-        """One transaction for a whole batch, at the end of which there is room."""
+        """Add a batch in one transaction, which keeps the number of rows limited."""
         with self._transaction():
             self._db.executemany(_ADD, map(_values, rows))
             named = self._db.execute(_NAMED, NOBODY).fetchone()[0]
@@ -52,7 +52,7 @@ class SqliteUnknown:
                 self._drop(over)
 
     def _drop(self, over: int) -> None:
-        """Count those that are worth least under no name."""
+        """Count the rows that are worth least together, without a name."""
         values = *NOBODY, WORTH, MOST_WORTH, over
         gone = [_usage(row) for row in self._db.execute(_LEAST, values).fetchall()]
         self._db.executemany(

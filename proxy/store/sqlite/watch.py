@@ -1,8 +1,8 @@
 """Leases and the guard's counts in the SQLite file.
 
-Blocking, and used from the store's one thread, like ``file``.  A lease ends by the
-time since the start of the machine, which nobody can set; after another start it is
-over.
+The methods block, and run in the store's one thread, like those of ``file.py``.  A
+lease ends by the time since the start of the machine, which nobody can set; after
+another start it is over.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ class SqliteWatch:
         self._transaction = transaction
 
     def hold_lease(self, name: str, holder: str, seconds: float) -> str:
-        """Take, renew or give back; who holds it."""
+        """Take, renew or give back a lease; returns who holds it."""
         machine, now = clock.uptime()
         with self._transaction():
             row = self._db.execute(_HOLDER, (name, machine, now)).fetchone()
@@ -39,7 +39,7 @@ class SqliteWatch:
         return holder if seconds else ""
 
     def add_guarded(self, cutover: int, counts: Mapping[str, int]) -> None:
-        """One transaction for a batch; those of an earlier cutover come too late."""
+        """Add a batch in one transaction; counts of an earlier cutover are dropped."""
         with self._transaction():
             if self._db.execute(_LATER, (cutover,)).fetchone() is not None:
                 return
@@ -51,7 +51,7 @@ class SqliteWatch:
             )
 
     def guarded(self, cutover: int) -> dict[str, int]:
-        """By what was counted."""
+        """The counts, by what was counted."""
         rows = self._db.execute(
             "SELECT what, count FROM guard_counts WHERE cutover = ?", (cutover,)
         )
