@@ -135,7 +135,7 @@ class Requests:
             request.via = via = request.top_via()
             key = server_key(request)
         except MalformedMessage as error:
-            # Without a key there is no transaction: whoever called us answers once.
+            # Without a key there is no transaction: our caller answers once.
             raise UnreadableRequest(request, error.reason, error.status) from None
         # Section 17.2.3 before section 16.3: a repetition then costs only a look-up.
         layer = self._transactions

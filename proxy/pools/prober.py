@@ -1,7 +1,7 @@
 """Tries one front end for real: connect, TLS handshake, OPTIONS, each with its time.
 
-For the doctor and for the service's own probes: it does what the proxy would do to a
-front end.  It judges nothing; results are plain values.  It never blocks the loop.
+The doctor and the service's own probes use it.  It does to a front end what the proxy
+would do, and judges nothing: results are plain values.  It never blocks the loop.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ async def probe(
 ) -> Probe:
     """Try one front end; ``source`` is the address to send from.
 
-    ``target`` is whom OPTIONS asks for, the pool's own name without it.
+    ``target`` is what OPTIONS asks for, without ``sip:``; empty: the pool's name.
 
     ``reads_names`` looks at a certificate whose name does not fit with a ``context``
     that is relaxed for it: never with one that others use at the same time.

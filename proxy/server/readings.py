@@ -1,6 +1,6 @@
-"""What the metrics say: every value, read from where it is counted.
+"""Reads the value of every metric from where it is counted.
 
-Called at a scrape, never on the message path; the names are those of
+This happens at a scrape, and never on the message path.  The names are those of
 ``telemetry/metrics.py``.
 """
 
@@ -23,7 +23,7 @@ _STATES = ("healthy", "suspect", "ejected")
 
 
 def read_all(runtime: Runtime, state: ServiceState) -> Iterator[Reading]:
-    """Every value but those of the access tally."""
+    """Every value except those of the access tally."""
     for name, value, *labels in (
         *_service(runtime, state),
         *_messages(runtime),

@@ -166,7 +166,7 @@ class ClientTransaction(Transaction[Effect]):
     def end_some_time(self, now: float) -> None:
         """A step broke off, perhaps before it started a timer: end after 64*T1.
 
-        ``user`` stays set: whoever catches the exception has to tell it (decision 23).
+        ``user`` stays set: the guard, which gets the exception, ends it (decision 23).
         """
         user = self.user
         try:

@@ -363,7 +363,7 @@ class Router:
     # -- what the rules ask ------------------------------------------------------
 
     def owner_of(self, key: str, now: float) -> str:
-        """To whom an address belongs: "user", "registered", or empty for nobody."""
+        """What an address belongs to: a "user", a "registered" one, or empty."""
         if key in self.users:
             return "user"
         return "registered" if self.location.live(key, now) else ""

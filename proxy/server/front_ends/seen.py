@@ -22,7 +22,7 @@ from proxy.telemetry.recent import MINUTES
 def pool_page(
     runtime: Runtime, state: ServiceState, query: Mapping[str, str]
 ) -> dict[str, Any]:
-    """All that is known of the pool ``fqdn``; ``known`` is False for one that no
+    """All that is known of the pool ``fqdn``; ``known`` is False for a pool that no
     endpoint leads to."""
     fqdn = query.get("fqdn", "").lower().rstrip(".")
     lookup = runtime.pool_lookups().get(fqdn)
@@ -72,8 +72,8 @@ def pool_at_a_glance(runtime: Runtime, fqdn: str) -> dict[str, Any]:
 
 
 def _panic(runtime: Runtime, fqdn: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Whether all that may be tried is ejected, and tried anyway; and how often that
-    was so when a request came."""
+    """Whether all front ends that may be tried are ejected, so that they are tried all
+    the same, and for how many requests that was so."""
     left = [row["state"] for row in rows if row["drained"] is None]
     return {
         "panic": bool(left) and all(state == "ejected" for state in left),
@@ -94,7 +94,7 @@ def _dns(found: PoolDescription | None) -> dict[str, Any]:
 def drain_of(
     runtime: Runtime, pool: str, name: str, host: str, port: int
 ) -> Drain | None:
-    """What keeps new dialogs from a front end of a pool; None: nothing does."""
+    """The drain that keeps new dialogs from a front end of a pool, or None."""
     wall = runtime.loop.time() + runtime.wall.offset
     for drain in runtime.core.router.table.drains:
         if drain.covers(name, host, port, pool) and not drain.has_ended(wall):
@@ -103,7 +103,7 @@ def drain_of(
 
 
 def drained(runtime: Runtime) -> list[dict[str, Any]]:
-    """Every front end that gets no new dialogs, whatever pools it is of."""
+    """Every drain of a front end, whatever its pools."""
     wall = runtime.loop.time() + runtime.wall.offset
     return [
         _drain(each)
