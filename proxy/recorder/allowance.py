@@ -8,7 +8,8 @@ to the time since the last one.
 import math
 from typing import Final
 
-from proxy.recorder.tape import Tape, Taped
+from proxy.recorder.chunk import Taped
+from proxy.recorder.tape import Tape
 
 LOOK: Final = 0.25
 """Seconds between two looks; a full piece of the tape asks for one sooner."""
@@ -19,6 +20,9 @@ MOST_TAKEN: Final = 500
 is no room left is not kept; ``Recorder.skipped`` counts it."""
 MOST_OF_ONE: Final = 100
 """So many of these may be of one call: its first messages and its last."""
+FEW: Final = 30
+"""So many are kept however early a look comes: a call that is watched says as much
+within a millisecond, and to keep them takes one."""
 MOST_FAILED: Final = 400
 """Failures read in one look, of calls that the book knows; of other calls a look reads
 ``MOST_A_LOOK``.  We refuse a flood of unreadable messages by the thousand, and to read
@@ -61,12 +65,12 @@ class Allowance:
     @property
     def messages(self) -> int:
         """Messages that it may keep."""
-        return self._of(MOST_TAKEN)
+        return max(self._of(MOST_TAKEN), FEW)
 
     @property
     def of_one(self) -> int:
         """Messages of one call that it may keep."""
-        return self._of(MOST_OF_ONE)
+        return max(self._of(MOST_OF_ONE), FEW)
 
     def _of(self, most: int) -> int:
         return math.ceil(most * self.part)

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from proxy.recorder.tape import Tape, Taped, cseq_method_of
+from proxy.recorder.chunk import Taped, cseq_method_of
+from proxy.recorder.tape import Tape
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr

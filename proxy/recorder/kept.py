@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proxy.recorder.book import attempts_as_json, header_of
+from proxy.recorder.chunk import Taped
 from proxy.recorder.masking import body_mask, masked_head
-from proxy.recorder.tape import Taped
 from proxy.sip.display import visible
 from proxy.sip.host import host_port
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from proxy.recorder.book import aor_of_line, dialled, fits, header_of
-from proxy.recorder.tape import Taped
+from proxy.recorder.chunk import Taped
 
 NAMES: Final = ("from", "call_id", "endpoint", "source", "pool")
 MOST_LIVE: Final = 8

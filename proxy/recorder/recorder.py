@@ -16,9 +16,10 @@ from typing import Any, Final
 from proxy.recorder import allowance
 from proxy.recorder.allowance import LOOK, Allowance, some_of
 from proxy.recorder.book import SLOW, Book, aor_of_line, call_id_in, fits, header_of
+from proxy.recorder.chunk import Taped
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
 from proxy.recorder.live import MOST_LIVE, Filter, FilterError, Live
-from proxy.recorder.tape import Tape, Taped
+from proxy.recorder.tape import Tape
 from proxy.sip.display import visible
 from proxy.sip.finished import Finished, Group
 from proxy.sip.masking import masked_uri

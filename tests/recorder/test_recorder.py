@@ -6,9 +6,10 @@ import pytest
 
 from proxy.recorder import allowance
 from proxy.recorder import recorder as module
+from proxy.recorder.chunk import call_id_of
 from proxy.recorder.kept import MOST_FACTS
 from proxy.recorder.live import Filter
-from proxy.recorder.tape import CHUNK, SECONDS, Tape, call_id_of
+from proxy.recorder.tape import CHUNK, SECONDS, Tape
 from tests.recorder.world import WALL, World
 from tests.support.messages import request, response
 

@@ -77,6 +77,7 @@ def test_of_a_node_that_is_down_the_others_are_shown(waypost, monkeypatch):
     }
     silent = "127.0.0.1:9"
     monkeypatch.setenv("WAYPOST_ADMIN_LISTEN", silent)
+    monkeypatch.setenv("WAYPOST_ADMIN_TOKEN", "0123456789abcdef")
     with listener(status) as port:
         other = f"127.0.0.1:{port}"
         monkeypatch.setenv("WAYPOST_ADMIN_NODES", f"{silent}, {other}")
