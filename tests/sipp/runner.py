@@ -85,6 +85,9 @@ class Sipp:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            # Linux shares time among sessions first: in that of the tests a generator
+            # waits for all of them, and its calls are late before we have seen them.
+            start_new_session=True,
         )
         for _ in range(200):
             if self._process.returncode is not None or self._listens():

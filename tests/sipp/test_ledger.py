@@ -10,7 +10,7 @@ from proxy.endpoints.changes import EndpointFields
 from tests.sipp.runner import Sipp
 from tests.support.two_pools import OLD, TwoPools, two_pools
 
-LOAD = os.environ.get("WAYPOST_SOAK_LEDGER", "200x3")  # calls/s x seconds
+LOAD = os.environ.get("WAYPOST_SOAK_LEDGER", "100x4")  # calls/s x seconds
 RATE, SECONDS = (int(part) for part in LOAD.split("x"))
 CALLS = RATE * SECONDS
 ALIAS = "sip:ocschat@contoso.test"
