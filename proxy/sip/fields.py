@@ -327,7 +327,11 @@ def parse_tokens(values: list[bytes]) -> list[str]:
     return tokens
 
 
-_PLAIN_CALLER: Final = re.compile(rb"<sips?:([^>;?:@]+@[A-Za-z0-9.\-]*[A-Za-z0-9])[>;]")
+# Anchored: a URI in a quoted parameter is not the sender's.
+_PLAIN_CALLER: Final = re.compile(
+    rb"[^:<\"]+:(?:[ \t]*\"[^\"\\<]*\"[ \t]*|[^\"<:]*)"
+    rb"<sips?:([^>;?:@]+@[A-Za-z0-9.\-]*[A-Za-z0-9])[>;]"
+)
 _callers: Final[dict[bytes, str]] = {}
 
 
@@ -345,7 +349,7 @@ def caller_of(line: bytes) -> str:
 
 
 def _read_caller(line: bytes) -> str:
-    plain = _PLAIN_CALLER.search(line)
+    plain = _PLAIN_CALLER.match(line)
     if plain is not None and PERCENT not in line and line.count(b"<") == 1:
         return visible(plain[1].decode("utf-8", "replace").lower())
     value = unfold(line.partition(b":")[2].strip())

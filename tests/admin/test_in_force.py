@@ -1,15 +1,12 @@
 """Who keeps the promise to roll back: asked of whatever answers as the service."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 
 from proxy.admin.control import ControlError
 from proxy.admin.in_force import rollback_keeper
 from proxy.config import load_config
 from proxy.endpoints.model import Guard
+from tests.support.told import listener
 
 GUARD = Guard(5.0)
 HERE = "sqlite:////var/lib/waypost/here.db"
@@ -21,24 +18,8 @@ def service():
     """Says of itself what the test wants."""
     told = dict(GOOD)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = json.dumps(told).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield told, server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listener(told) as port:
+        yield told, port
 
 
 def config_of(tmp_path, port):

@@ -17,6 +17,10 @@ from proxy.sip.kept import KEPT
         (b"From: <sip:%61lice@contoso.test>;tag=1", "alice@contoso.test"),
         (b"From: <tel:+4912345>", ""),
         (b"From: \xff\xfe", ""),
+        (
+            b'From: sip:mallory@x.test;tag=1;n="<sip:alice@contoso.test>"',
+            "mallory@x.test",
+        ),
     ],
 )
 def test_the_address_in_lower_case_or_nothing(line: bytes, who: str) -> None:

@@ -90,9 +90,11 @@ class Guarded:
         assert applied["in_force"] is True
 
     async def call(self, number: int, uri: str = ALIAS) -> int:
-        """One INVITE of one user; its final status, 0 for none."""
-        user = f"sip:user{number}@contoso.test"
-        client = LegacyClient(self.proxy, user=user, timeout=8.0)
+        """One INVITE of one of many users; its final status, 0 for none."""
+        return await self.call_of(f"user{number}@contoso.test", uri)
+
+    async def call_of(self, user: str, uri: str = ALIAS) -> int:
+        client = LegacyClient(self.proxy, user=f"sip:{user}", timeout=8.0)
         try:
             await client.connect()
             dialog, answer = await client.call(uri)

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy.endpoints.callers import bucket_of_caller
-from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import FrontEndServer
 from tests.support.until import comes_true
 from tests.wire.test_guard import (
-    ALIAS,
     BACK_WITHIN,
     NEW_HOST,
     Guarded,
@@ -40,32 +38,17 @@ class Poisoned(FrontEndServer):
         await super()._serve(link, request, sent)
 
 
-async def call(it: Guarded, user: str) -> int:
-    """One chat of one user; its status, 0 for none."""
-    client = LegacyClient(it.proxy, user=f"sip:{user}", timeout=8.0)
-    try:
-        await client.connect()
-        dialog, answer = await client.call(ALIAS)
-        if answer.status == 200:
-            await client.hang_up(dialog)
-        return answer.status
-    except (ClientError, OSError, TimeoutError):
-        return 0
-    finally:
-        await client.close()
-
-
 async def people(it: Guarded) -> None:
     """Ordinary load, one call after the other; whoever is not served fails the test."""
     while True:
         for user in OTHERS:
-            assert await call(it, user) == 200, user
+            assert await it.call_of(user) == 200, user
             await asyncio.sleep(0.05)
 
 
 async def burst(it: Guarded) -> None:
     """All at once: within one look of the guard."""
-    assert set(await asyncio.gather(*(call(it, MALLORY) for _ in range(BURST)))) == {
+    assert set(await asyncio.gather(*(it.call_of(MALLORY) for _ in range(BURST)))) == {
         500
     }
 
@@ -91,7 +74,7 @@ async def test_he_does_not_trip_it_and_does_not_blind_it(
 ) -> None:
     async with guarded(tmp_path, Poisoned("new", NEW_HOST), workers=workers) as it:
         await it.arm()
-        assert [await call(it, user) for user in OTHERS[:8]] == [200] * 8
+        assert [await it.call_of(user) for user in OTHERS[:8]] == [200] * 8
         await it.has_counted(8)
         load = asyncio.gather(people(it))
         for number in range(1, 5):
