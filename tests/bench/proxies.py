@@ -20,6 +20,7 @@ NAMES = {
     "kamailio-fm": "Kamailio, production allocator",
     "waypost": "Waypost as installed, same work",
     "waypost-default": "the same, access log and ledger on",
+    "waypost-bare": "the same work, recorder off",
     "waypost-pure": "Waypost as plain Python, same work",
     "waypost-2": "Waypost, 2 workers",
     "kamailio-qm-2": "Kamailio as shipped, 2 children",
@@ -39,6 +40,10 @@ SAME_WORK = """
 access = false
 [usage]
 ledger = false
+"""
+BARE = """
+[recorder]
+megabytes = 0
 """
 BUILT = Path(__file__).parents[2] / ".venv-built" / "bin" / "waypost"
 
@@ -67,6 +72,7 @@ def running(
         line = command() if name == "waypost-pure" else _built(name)
         extra = registrar.WAYPOST if scenario == "register" else ""
         extra += "" if name == "waypost-default" or "=" in name else SAME_WORK
+        extra += BARE if name == "waypost-bare" else ""
         extra += "[server]\nworkers = 2\n" if name == "waypost-2" else ""
         extra += tunnel.waypost(world) if is_secure else ""
         yield from _waypost(world, line, extra + more, is_secure, under, fill)
