@@ -1,23 +1,23 @@
 """`make compare A=REV B=REV SCENARIO=journey`: two builds of ours, measured in one run.
 
-Both are built as users install them and run in turn, A B A B, with the same load, so
-that what else the machine does falls on both.  A difference counts when the worst run
-of the one is better than the best run of the other, and there were so many runs that
-chance does that once in twenty times or less; everything else is noise.
+Both are built as users install them and run side by side.  The load goes to one of them
+at a time, for a second or two, so that what else the machine does falls on both alike
+(``paired.py``).  The answer is the ratio B/A, and between what it lies.  A and B may be
+one build with two configurations, too: ``ARGS='--set-b recorder.megabytes=0'``.
 """
 
 import argparse
 import json
-import math
 import os
 import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Final
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
-from tests.bench.__main__ import Figure, measure
 from tests.bench.generator import TRANSPORT
+from tests.bench.measure import Others, wait_for_quiet
+from tests.bench.paired import FEWEST, SIDES, Estimate, Round, compared, words
 from tests.bench.revisions import (
     HERE,
     Revision,
@@ -27,97 +27,147 @@ from tests.bench.revisions import (
     resolve,
     uncommitted,
 )
+from tests.bench.turns import Load, Side, both
 from tests.bench.world import INSIDE, World, enter
 
 RATES: Final = {"invite": 500, "subscribe": 500, "register": 500, "journey": 100}
 """Scenarios, and calls per second that one core of an old machine still manages."""
-CHANCE: Final = 0.05
-MEASURED: Final = (
-    ("cpu_per_1000", "CPU s per 1,000 calls", 3),
-    ("p50_ms", "p50 ms", 2),
-    ("p99_ms", "p99 ms", 2),
-    ("memory_mib", "memory MiB", 1),
-)
+OURS: Final = ("proxy", "listen", "store", "dns", "registrar")
+"""Sections that the bench writes itself."""
+REST: Final = 3.0
+"""Seconds for which we look at what they do when nobody calls."""
 
 
-def verdict(a: Sequence[float], b: Sequence[float]) -> str:
-    """What these runs say of B against A; less is better.
+@dataclass(slots=True)
+class Run:
+    """All that was measured."""
 
-    Of all orders in which equal builds can come in, two have their runs apart.
-    """
-    before, after = statistics.median(a), statistics.median(b)
-    change = (after - before) / before * 100 if before else 0.0
-    if max(b) >= min(a) and min(b) <= max(a):
-        return f"no difference shown ({change:+.1f} %)"
-    chance = 2 / math.comb(len(a) + len(b), len(a))
-    if chance > CHANCE:
-        return f"{change:+.1f} %, and chance alone does that {chance:.0%} of the time"
-    return f"B is {'better' if after < before else 'worse'}, {change:+.1f} %"
+    rest: dict[str, float] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
+    memory: dict[str, float] = field(default_factory=dict)
+    faults: dict[str, float] = field(default_factory=dict)
+    others: float = 0.0
 
-
-def table(figures: dict[str, list[Figure]], width: int = 80) -> str:
-    """Medians, ranges and a verdict for everything that is measured."""
-    lines = [f"{'':<22}{'A (from - to)':>24}{'B (from - to)':>24}"]
-    for name, title, digits in MEASURED:
-        values = {
-            side: [getattr(f, name) for f in each] for side, each in figures.items()
+    def values(self, name: str) -> dict[str, list[float]]:
+        """One figure a round, of each side."""
+        return {
+            side: [
+                each.cost(side, self.rest[side])
+                if name == "cpu"
+                else each.at(side, 0.5 if name == "p50" else 0.99)
+                for each in self.rounds
+            ]
+            for side in SIDES
         }
-        cells = [
-            f"{statistics.median(each):.{digits}f} "
-            f"({min(each):.{digits}f} - {max(each):.{digits}f})"
-            for each in values.values()
-        ]
-        lines.append(f"{title:<22}{cells[0]:>24}{cells[1]:>24}")
-        lines.append(f"{'':<22}{verdict(values['A'], values['B'])}")
-    for side, each in figures.items():
-        unsound = sum(not figure.is_sound for figure in each)
-        failed = sum(figure.failed for figure in each)
-        if unsound:
-            lines.append(
-                f"{side}: {unsound} of {len(each)} runs are not sound ({failed} calls "
-                "failed; others used the machine)"
+
+    def ratio(self, name: str) -> Estimate | None:
+        """B against A."""
+        values = self.values(name)
+        return compared(list(zip(values["A"], values["B"], strict=True)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain types."""
+        found: dict[str, Any] = {}
+        for name in ("cpu", "p50", "p99"):
+            ratio = self.ratio(name)
+            found[name] = {**self.values(name), "ratio": ratio and asdict(ratio)}
+        for name in ("rest", "memory", "faults", "others"):
+            found[name] = getattr(self, name)
+        found["failed"] = sum(x.failed for each in self.rounds for x in each.slices)
+        return found
+
+
+def table(run: Run) -> str:
+    """Medians of each, the ratio with its interval, and what it says."""
+    lines = [f"{'':<22}{'A':>9}{'B':>9}   B/A, and 95 % between"]
+    for name, title, digits in (
+        ("cpu", "CPU s per 1,000 calls", 3),
+        ("p50", "p50 ms", 2),
+        ("p99", "p99 ms", 2),
+    ):
+        a, b = (statistics.median(each) for each in run.values(name).values())
+        ratio = run.ratio(name)
+        lines.append(
+            f"{title:<22}{a:>9.{digits}f}{b:>9.{digits}f}   {ratio or 'nothing to say'}"
+        )
+        if ratio is not None:
+            lines.append(f"{'':<43}{words(ratio)}")
+    for title, values, digits in (
+        ("memory MiB, at the end", run.memory, 1),
+        ("page faults a call", run.faults, 2),
+        ("CPU ms/s at rest", {x: 1000 * each for x, each in run.rest.items()}, 1),
+    ):
+        row = "".join(f"{values[side]:>9.{digits}f}" for side in SIDES)
+        lines.append(f"{title:<22}{row}")
+    unsound = sum(not each.is_sound for each in run.rounds)
+    if unsound:
+        failed = sum(x.failed for each in run.rounds for x in each.slices)
+        lines.append(
+            f"{unsound} of {len(run.rounds)} rounds are not sound: {failed} calls "
+            "failed, others were repeated"
+        )
+    lines.append(f"others used {run.others:.2f} cores meanwhile")
+    return "\n".join(lines)
+
+
+def measured(
+    sides: dict[str, Side], options: argparse.Namespace, say: Callable[[str], None]
+) -> Run:
+    """Start both, warm them up, and put them under load in turn."""
+    run = Run()
+    what = Load(
+        *(options.scenario, options.transport),
+        *(options.rate, options.seconds, options.clients),
+    )
+    with World() as world, both(world, sides, what) as pair:
+        wait_for_quiet(options.patience)
+        run.rest = pair.rest(REST)
+        for side in SIDES:
+            pair.slice(side, options.warm)
+        others, before = Others(), pair.faults()
+        for each in pair.rounds(options.rounds):
+            run.rounds.append(each)
+            a, b = (each.cost(side, run.rest[side]) for side in SIDES)
+            say(
+                f"round {len(run.rounds)}: A {a:.3f}, B {b:.3f} CPU s per 1,000 calls"
+                + ("" if each.is_sound else ", not sound")
             )
-    return "\n".join(line.rstrip()[:width] for line in lines)
-
-
-def run(
-    revisions: dict[str, Revision],
-    options: argparse.Namespace,
-    say: Callable[[str], None],
-) -> dict[str, list[Figure]]:
-    """A B A B …, and what came of it."""
-    figures: dict[str, list[Figure]] = {side: [] for side in revisions}
-    with World() as world:
-        for number in range(options.rounds):
-            for side, revision in revisions.items():
-                name = f"waypost={revision.command}"
-                figure = measure(
-                    world, name, options.scenario, options.transport, options
-                )
-                figures[side].append(figure)
-                say(
-                    f"round {number + 1} {side}: {figure.cpu_per_1000:.3f} CPU s per "
-                    f"1,000 calls, p99 {figure.p99_ms:.1f} ms"
-                    + ("" if figure.is_sound else ", not sound")
-                )
-    return figures
+        run.others, after = others.cores(), pair.faults()
+        run.memory = pair.memory()
+    for side in SIDES:
+        slices = [x for each in run.rounds for x in each.slices if x.side == side]
+        calls = sum(each.calls for each in slices)
+        run.faults[side] = (after[side] - before[side]) / max(calls, 1)
+    return run
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """What the command line asks for."""
-    parser = argparse.ArgumentParser(prog="make compare", description=__doc__)
-    parser.add_argument("--a", default="", help="a revision; . is the tree here")
+    parser = argparse.ArgumentParser(
+        prog="make compare", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--a", default="", help="a revision, or the path of a waypost; . is the tree"
+    )
     parser.add_argument("--b", default=HERE, help="another one; usual: the tree here")
     parser.add_argument("--scenario", default="journey")
     parser.add_argument("--transport", default="udp", choices=list(TRANSPORT))
     parser.add_argument("--rate", type=int, help="calls per second")
-    parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--warm", type=int, default=5, help="seconds of warm-up")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one turn")
+    parser.add_argument("--warm", type=float, default=5, help="seconds of warm-up")
+    parser.add_argument("--rounds", type=int, default=20, help="of four turns each")
     parser.add_argument(
         "--patience", type=int, default=45, help="seconds to wait for a quiet machine"
     )
     parser.add_argument("--clients", type=int, default=1, help="sockets that call")
+    for name, who in (("--set", "both"), ("--set-a", "A"), ("--set-b", "B")):
+        parser.add_argument(
+            *(name,),
+            action="append",
+            default=[],
+            metavar="SECTION.KEY=VALUE",
+            help=f"configuration of {who}",
+        )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 
@@ -132,21 +182,54 @@ def check(options: argparse.Namespace) -> dict[str, Revision]:
         )
     if options.transport == "tls" and options.scenario == "journey":
         raise RevisionError("a journey is measured over udp or tcp")
-    for name in ("rounds", "seconds", "warm", "clients"):
+    for name in ("rounds", "clients"):
         if getattr(options, name) < 1:
             raise RevisionError(f"{name} must be 1 or more")
+    for name in ("seconds", "warm"):
+        if not 0.2 <= getattr(options, name) <= 600:
+            raise RevisionError(f"{name} must be 0.2 to 600")
     options.rate = options.rate or RATES[options.scenario]
     if options.rate < 1:
         raise RevisionError("rate must be 1 or more")
+    for each in (options.set, options.set_a, options.set_b):
+        configuration(each)
     return {"A": resolve(options.a), "B": resolve(options.b)}
+
+
+def configuration(settings: list[str]) -> str:
+    """``recorder.megabytes=0`` and the like as sections; raises RevisionError."""
+    sections: dict[str, list[str]] = {}
+    for each in settings:
+        key, equals, value = each.partition("=")
+        section, dot, name = key.strip().rpartition(".")
+        if not (equals and dot and section and name and value.strip()):
+            raise RevisionError(f'"{each}" is no SECTION.KEY=VALUE')
+        if section in OURS:
+            raise RevisionError(f"the bench writes [{section}] itself")
+        sections.setdefault(section, []).append(f"{name} = {value.strip()}")
+    return "".join(
+        f"\n[{section}]\n" + "\n".join(lines) + "\n"
+        for section, lines in sections.items()
+    )
+
+
+def sides_of(
+    revisions: dict[str, Revision], options: argparse.Namespace
+) -> dict[str, Side]:
+    """What is started for each."""
+    more = {"A": options.set_a, "B": options.set_b}
+    return {
+        side: Side(str(each.command), configuration(options.set + more[side]))
+        for side, each in revisions.items()
+    }
 
 
 def prepare(revisions: dict[str, Revision], say: Callable[[str], None]) -> None:
     """Build both, and say what a reader of the table should know."""
-    commits = {each.commit for each in revisions.values()}
+    commits = {each.commit or str(each.given) for each in revisions.values()}
     if len(commits) == 1:
-        say("A and B are the same: what differs is noise")
-    elif "" not in commits and (count := uncommitted()):
+        say("A and B are the same build")
+    elif all(x.commit for x in revisions.values()) and (count := uncommitted()):
         files = "1 file is" if count == 1 else f"{count} files are"
         say(
             f"{files} not committed and not measured: B={HERE} is the tree as it stands"
@@ -172,8 +255,10 @@ def main(arguments: list[str]) -> int:
         revisions = check(options)
         if not os.environ.get(INSIDE):
             prepare(revisions, say)
+            if options.rounds < FEWEST:
+                say(f"{options.rounds} rounds show nothing for sure: {FEWEST} do")
             enter(arguments, "tests.bench.compare")
-        figures = run(revisions, options, say)
+        run = measured(sides_of(revisions, options), options, say)
     except (RevisionError, RuntimeError) as problem:
         print(f"make compare: {problem}", file=sys.stderr)
         return 2
@@ -182,13 +267,13 @@ def main(arguments: list[str]) -> int:
         return 130
     if options.json:
         names = {side: each.title for side, each in revisions.items()}
-        rows = {side: [asdict(f) for f in each] for side, each in figures.items()}
-        print(json.dumps({"revisions": names, "runs": rows}))
+        print(json.dumps({"revisions": names, **run.to_json()}))
     else:
-        what = f"{options.scenario} over {options.transport}, {options.rate} calls/s"
-        print(f"\n{what}, {options.rounds} rounds\n\n{table(figures)}")
-    failed = [f for each in figures.values() for f in each if f.failed or not f.calls]
-    return 1 if failed else 0
+        what = f"{options.scenario} over {options.transport}, {options.rate:,} calls/s"
+        turns = f"{options.rounds} rounds of four turns, {options.seconds:g} s each"
+        print(f"\n{what}, {turns}\n\n{table(run)}")
+    slices = [x for each in run.rounds for x in each.slices]
+    return 1 if any(x.failed or not x.calls for x in slices) else 0
 
 
 if __name__ == "__main__":

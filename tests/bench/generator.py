@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.tunnel import secured, tunnel
-from tests.bench.world import CALLER, DOMAIN, FRONT_ENDS, PROXY, TUNNEL, World
+from tests.bench.world import CALLER, DOMAIN, FRONT_ENDS, World
 from tests.sipp.messages import lines_of, response_times
 
 HERE = Path(__file__).parent
@@ -64,7 +64,11 @@ def environment(world: World) -> dict[str, str]:
 
 
 def load(
-    world: World, scenario: str, transport: str, pace: tuple[int, int], clients: int = 1
+    world: World,
+    scenario: str,
+    transport: str,
+    pace: tuple[int, float],
+    clients: int = 1,
 ) -> Load:
     """Call at ``pace`` (calls a second, seconds).
 
@@ -101,13 +105,13 @@ def _caller(
     world: World,
     scenario: str,
     transport: str,
-    pace: tuple[int, int],
+    pace: tuple[int, float],
     client: int,
     clients: int,
 ) -> "subprocess.Popen[bytes]":
     """One sipp client with its part of the calls."""
     rate, seconds = pace
-    calls, statistics_file = rate * seconds // clients, _statistics(world, client)
+    calls, statistics_file = int(rate * seconds) // clients, _statistics(world, client)
     statistics_file.unlink(missing_ok=True)
     line = sipp(
         world,
@@ -118,7 +122,7 @@ def _caller(
         *("-trace_stat", "-stf", str(statistics_file), "-fd", "1"),
         *_timed(scenario, client),
         *("-recv_timeout", "8000"),
-        "{}:{}".format(*(TUNNEL if transport == "tls" else PROXY)),
+        "{}:{}".format(*(world.tunnel if transport == "tls" else world.proxy)),
         # Many clients that look at their few calls each millisecond are a load of
         # their own; with so few calls each, nothing comes in bunches.
         grid=1 if clients < 16 else 8,
@@ -141,13 +145,16 @@ def _timed(scenario: str, client: int) -> tuple[str, ...]:
 
 
 @contextmanager
-def front_end_for(world: World, scenario: str, transport: str) -> Iterator[None]:
+def front_end_for(
+    world: World, scenario: str, transport: str, *others: World
+) -> Iterator[None]:
     """The sipp that answers behind the proxy; a REGISTER goes no further.
 
-    For TLS the stunnel that callers and front end need as well.
+    For TLS the stunnel that callers and front end need as well, also of proxies
+    beside this one (``others``).
     """
     if transport == "tls":
-        with tunnel(world), _front_end(world, scenario, transport):
+        with tunnel(world, *others), _front_end(world, scenario, transport):
             yield
     else:
         with _front_end(world, scenario, transport):

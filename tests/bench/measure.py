@@ -38,6 +38,18 @@ def cpu_seconds(pids: set[int]) -> float:
     return total / 1e9
 
 
+def page_faults(pids: set[int]) -> int:
+    """How often these processes touched memory that they did not have yet."""
+    total = 0
+    for pid in pids:
+        try:
+            stat = (PROC / str(pid) / "stat").read_text()
+        except OSError:
+            continue
+        total += int(stat.rpartition(")")[2].split()[7])
+    return total
+
+
 def memory_mib(pids: set[int]) -> float:
     """Resident memory in MiB; pages that processes share count once (PSS)."""
     kib = 0

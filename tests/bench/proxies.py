@@ -121,7 +121,7 @@ def _waypost(
     store = world.directory / "waypost.db"
     for path in world.directory.glob(f"{store.name}*"):
         path.unlink()
-    host, port = PROXY
+    host, port = world.proxy
     dns_host, dns_port = world.dns
     config.write_text(
         CONFIG.format(
@@ -151,7 +151,7 @@ def _waypost(
         )
     try:
         end = time.monotonic() + (180 if under else 15)
-        while not answers_options(PROXY):
+        while not answers_options(world.proxy):
             if time.monotonic() > end or process.poll() is not None:
                 raise RuntimeError(f"waypost did not start:\n{log.read_text()[-2000:]}")
         yield process.pid

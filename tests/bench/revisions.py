@@ -33,6 +33,8 @@ class Revision:
     asked: str
     commit: str
     subject: str
+    given: Path | None = None
+    """A ``waypost`` that somebody has built already."""
 
     @property
     def folder(self) -> Path:
@@ -43,11 +45,15 @@ class Revision:
     @property
     def command(self) -> Path:
         """Its `waypost`."""
+        if self.given is not None:
+            return self.given
         return self.folder / "venv" / "bin" / "waypost"
 
     @property
     def title(self) -> str:
         """``main (f840626, Performance: wording)``."""
+        if self.given is not None:
+            return f"the build {self.given}"
         if not self.commit:
             return f"the tree as it stands, on {self.subject}"
         name = "" if self.commit.startswith(self.asked) else f"{self.asked} = "
@@ -55,7 +61,9 @@ class Revision:
 
 
 def resolve(asked: str, root: Path = ROOT) -> Revision:
-    """The revision of that name; raises RevisionError."""
+    """The revision of that name, or the build at that path; raises RevisionError."""
+    if "/" in asked and os.access(asked, os.X_OK) and Path(asked).is_file():
+        return Revision(asked, "", "", Path(asked).absolute())
     if not shutil.which("git"):
         raise RevisionError("git is missing: apt-get install git")
     if _git(root, "rev-parse", "--git-dir").returncode:
@@ -84,6 +92,8 @@ def uncommitted(root: Path = ROOT) -> int:
 
 def build(revision: Revision, say: Callable[[str], None], root: Path = ROOT) -> None:
     """Make it unless it is there; raises RevisionError."""
+    if revision.given is not None:
+        return
     folder = revision.folder
     stamp = folder / ".stamp"
     if stamp.exists() and revision.commit:

@@ -1,7 +1,9 @@
 """What `make compare` says of two builds, and of what it cannot build."""
 
 import argparse
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,46 +11,64 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.__main__ import Figure
-from tests.bench.compare import check, parsed, table, verdict
-from tests.bench.revisions import ROOT, RevisionError, resolve, uncommitted
+from tests.bench.compare import Run, check, configuration, parsed, sides_of, table
+from tests.bench.paired import Round, Slice
+from tests.bench.revisions import ROOT, Revision, RevisionError, resolve, uncommitted
 
 WANTED = bool(os.environ.get("WAYPOST_LAB"))
 
 
-def figure(cost: float, failed: int = 0) -> Figure:
-    return Figure(
-        *("waypost", "journey", "udp", 100, 1000, failed, 0, 0.0),
-        *(cost, 50.0, 1.25, 3.5),
+def run(b: float, count: int = 8) -> Run:
+    """So many rounds in which B costs ``b`` times what A does."""
+    found = Run(
+        rest={"A": 0.001, "B": 0.001},
+        memory={"A": 50.0, "B": 51.25},
+        faults={"A": 0.5, "B": 1.5},
     )
+    for number in range(count):
+        each = 1 + 0.001 * number
+        times = [1.25, 3.5]
+        a = Slice("A", 1000, 0, 0, 2.0, {"A": 0.202, "B": 0.002}, times)
+        cpu = {"A": 0.002, "B": 0.2 * b * each + 0.002}
+        other = Slice("B", 1000, 0, 0, 2.0, cpu, times)
+        found.rounds.append(Round([a, other, other, a]))
+    return found
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "said"),
-    [
-        ([5, 6, 5, 6], [4, 4.5, 4.9, 4], "B is better, -22.7 %"),
-        ([4, 4.5, 4.9, 4], [5, 6, 5, 6], "B is worse, +29.4 %"),
-        ([4, 6, 5, 5], [5, 4, 6, 5], "no difference shown (+0.0 %)"),
-        ([4, 4], [5, 5], "+25.0 %, and chance alone does that 33% of the time"),
-        ([4], [5], "+25.0 %, and chance alone does that 100% of the time"),
-    ],
-)
-def test_a_difference_is_one_when_the_runs_are_apart_and_many(
-    a: list[float], b: list[float], said: str
-) -> None:
-    assert verdict(a, b) == said
+def test_the_table_has_medians_and_a_verdict_and_fits_the_screen() -> None:
+    found = run(1.1)
+    text = table(found)
+    assert "0.200    0.221   1.104 (1.100 - 1.107)" in text, text
+    assert "B is worse, by 10.0 to 10.7 %" in text
+    assert "3.50     3.50   1.000 (1.000 - 1.000)" in text
+    assert "50.0     51.2" in text and "0.50     1.50" in text
+    found.rounds[0].slices[1].failed = 3
+    assert "1 of 8 rounds are not sound: 6 calls failed" in table(found)
+    assert max(map(len, table(found).splitlines())) <= 80
+    told = json.loads(json.dumps(found.to_json()))
+    assert told["cpu"]["ratio"]["low"] == pytest.approx(1.1)
+    assert len(told["cpu"]["B"]) == 8
 
 
-def test_the_table_has_medians_and_ranges_and_fits_the_screen() -> None:
-    runs = {
-        "A": [figure(cost) for cost in (1.0, 1.2, 1.1)],
-        "B": [figure(cost, failed=1) for cost in (1.3, 1.4, 1.5)],
-    }
-    text = table(runs)
-    assert "1.100 (1.000 - 1.200)" in text and "1.400 (1.300 - 1.500)" in text
-    assert "1.25 (1.25 - 1.25)" in text  # finer than a millisecond
-    assert "B: 3 of 3 runs are not sound (3 calls failed" in text
-    assert max(map(len, text.splitlines())) <= 80
+def test_configuration_is_put_into_its_sections() -> None:
+    assert configuration(["log.access=false", "usage.ledger=false"]) == (
+        "\n[log]\naccess = false\n\n[usage]\nledger = false\n"
+    )
+    options = parsed(
+        ["--a=.", "--set=log.access=false", "--set-b=recorder.megabytes=0"]
+    )
+    sides = sides_of({side: Revision(".", "", "x") for side in "AB"}, options)
+    assert "[recorder]" not in sides["A"].more
+    assert sides["B"].more.endswith("[recorder]\nmegabytes = 0\n")
+
+
+def test_a_build_can_be_given_by_its_path(tmp_path: Path) -> None:
+    command = tmp_path / "waypost"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    found = resolve(str(command))
+    assert found.command == command
+    assert str(command) in found.title
 
 
 @pytest.fixture
@@ -109,13 +129,16 @@ def test_a_folder_without_git_is_one_sentence(tmp_path: Path) -> None:
     [
         ([], "name the revisions: make compare A="),
         (["--a=HEAD", "--scenario=walk"], 'no scenario "walk" to measure: invite, '),
+        (["--a=HEAD", "--seconds=0"], "seconds must be 0.2 to 600"),
+        (["--a=HEAD", "--set=megabytes=0"], "is no SECTION.KEY=VALUE"),
+        (["--a=HEAD", "--set-a=store.url=x"], "writes [store] itself"),
         (["--a=HEAD", "--rounds=0"], "rounds must be 1 or more"),
         (["--a=HEAD", "--rate=-1"], "rate must be 1 or more"),
         (["--a=HEAD", "--transport=tls"], "a journey is measured over udp or tcp"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(words: list[str], said: str) -> None:
-    with pytest.raises(RevisionError, match=said):
+    with pytest.raises(RevisionError, match=re.escape(said)):
         check(parsed(words))
 
 
@@ -135,7 +158,7 @@ def test_a_fresh_clone_is_built_and_measured(tmp_path: Path) -> None:
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "All of it"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     line = [sys.executable, "-m", "tests.bench.compare", "--a=HEAD", "--b=HEAD"]
-    line += ["--rate=20", "--seconds=2", "--warm=1", "--rounds=2", "--patience=1"]
+    line += ["--rate=20", "--seconds=1", "--warm=1", "--rounds=2", "--patience=1"]
     done = subprocess.run(
         line,
         cwd=clone,
@@ -146,8 +169,8 @@ def test_a_fresh_clone_is_built_and_measured(tmp_path: Path) -> None:
         env={**os.environ, "WAYPOST_PURE": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "A and B are the same: what differs is noise" in done.stdout
-    assert "journey over udp, 20 calls/s, 2 rounds" in done.stdout
+    assert "A and B are the same build" in done.stdout
+    assert "journey over udp, 20 calls/s, 2 rounds of four turns" in done.stdout
     rows = {line[:22].strip(): line[22:] for line in done.stdout.splitlines()}
     assert float(rows["p50 ms"].split()[0]) > 0, done.stdout
     assert float(rows["CPU s per 1,000 calls"].split()[0]) > 0, done.stdout

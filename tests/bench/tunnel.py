@@ -22,7 +22,6 @@ from tests.bench.world import (
     PROXY,
     PROXY_TLS,
     SECURE_FRONT_ENDS,
-    TUNNEL,
     World,
 )
 from tests.support.certificates import Authority
@@ -33,16 +32,18 @@ pid =
 debug = err
 socket = l:TCP_NODELAY=1
 socket = r:TCP_NODELAY=1
-[caller]
-client = yes
-accept = {tunnel}
-local = {caller}
-connect = {proxy}
 [front-end]
 accept = {secure}
 connect = {front_end}
 cert = {certificate}
 key = {key}
+"""
+CALLERS = """\
+[callers-{tunnel}]
+client = yes
+accept = {tunnel}
+local = {caller}
+connect = {proxy}
 """
 WAYPOST = """
 [[listen]]
@@ -87,7 +88,9 @@ def secured(scenario: Path, world: World) -> Path:
 
 def waypost(world: World) -> str:
     """What Waypost's configuration needs for TLS."""
-    return WAYPOST.format(proxy=_joined(PROXY_TLS), **_files(world, PROXY[0]))
+    return WAYPOST.format(
+        proxy=_joined(world.proxy_tls), **_files(world, world.proxy[0])
+    )
 
 
 def kamailio(world: World, template: str) -> str:
@@ -102,20 +105,16 @@ def kamailio(world: World, template: str) -> str:
 
 
 @contextmanager
-def tunnel(world: World) -> Iterator[None]:
-    """The stunnel that both ends go through."""
+def tunnel(world: World, *others: World) -> Iterator[None]:
+    """The stunnel that both ends go through; ``others`` are proxies beside this one."""
     config, log = world.directory / "stunnel.conf", world.directory / "stunnel.log"
     files = _files(world, POOL, SECURE_FRONT_ENDS[0][0])
-    config.write_text(
-        STUNNEL.format(
-            tunnel=_joined(TUNNEL),
-            caller=CALLER,
-            proxy=_joined(PROXY_TLS),
-            secure=_joined(SECURE_FRONT_ENDS[0]),
-            front_end=_joined(FRONT_ENDS[0]),
-            **files,
-        )
-    )
+    ends = {"secure": SECURE_FRONT_ENDS[0], "front_end": FRONT_ENDS[0]}
+    text = STUNNEL.format(**{x: _joined(ends[x]) for x in ends}, **files)
+    for each in (world, *others):
+        where = {"tunnel": _joined(each.tunnel), "proxy": _joined(each.proxy_tls)}
+        text += CALLERS.format(caller=CALLER, **where)
+    config.write_text(text)
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["stunnel4", str(config)],

@@ -5,6 +5,7 @@ resolver in there.  Where namespaces are not allowed the bench runs on the machi
 own loopback, and Kamailio (which knows only the system's resolver) gets addresses.
 """
 
+import copy
 import os
 import subprocess
 import sys
@@ -50,6 +51,19 @@ class World:
         self._temporary = tempfile.TemporaryDirectory(prefix="waypost-bench-")
         self.directory = Path(self._temporary.name)
         self.authority: Authority | None = None  # made for the first that wants TLS
+        self.proxy, self.proxy_tls, self.tunnel = PROXY, PROXY_TLS, TUNNEL
+
+    def beside(self, number: int) -> "World":
+        """The same network for one more proxy: addresses and a folder of its own."""
+        if self.authority is None:
+            self.authority = Authority(self.directory)
+        other = copy.copy(self)
+        other.directory = self.directory / str(number)
+        other.directory.mkdir()
+        host = f"127.0.0.{20 + number}"
+        other.proxy, other.proxy_tls = (host, PROXY[1]), (host, PROXY_TLS[1])
+        other.tunnel = TUNNEL[0], TUNNEL[1] + 2 * number
+        return other
 
     @property
     def kamailio_target(self) -> str:
