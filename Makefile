@@ -106,7 +106,7 @@ bench: packages $(DEV) $(STAMP) ## CPU per call of Waypost against Kamailio, sam
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 compare: PACKAGES := sip-tester dnsmasq iproute2 util-linux $(if $(filter tls,$(TRANSPORT)),stunnel4 openssl)
-compare: packages $(DEV) ## two revisions in one run, A B A B: A=main~10 B=main SCENARIO=journey (or invite, subscribe)
+compare: packages $(DEV) ## two revisions side by side, in turns of a second: A=main~10 B=main SCENARIO=journey (or invite, subscribe)
 	@$(BIN)/python -m tests.bench.compare $(if $(A),--a='$(A)') $(if $(B),--b='$(B)') \
 	    $(foreach each,SCENARIO RATE SECONDS TRANSPORT ROUNDS,$(if $(filter command environment,$(firstword \
 	    $(origin $(each)))),--$(shell echo $(each) | tr A-Z a-z)='$($(each))')) $(ARGS)
