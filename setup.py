@@ -24,7 +24,7 @@ from setuptools.command.build_py import build_py
 _NET = (
     *("direct_transport", "plain_transport", "tls_transport"),
     *("datagrams/backlog", "datagrams/steady", "datagrams/udp"),
-    *("outbox", "stream_flow", "turns"),
+    *("outbox", "stream_flow", "wait"),
 )
 HOT = [
     *glob("proxy/sip/*.py"),

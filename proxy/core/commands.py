@@ -140,7 +140,7 @@ class NoteConflict:
 class RefuseUri:
     """A front end has handed out a service URI that must not lead to its pool.
 
-    ``reason`` is a key of ``dialogs/learned_uri.REFUSALS``.
+    ``reason`` is a key of ``dialogs/requri.REFUSALS``.
     """
 
     __slots__ = ("endpoint_key", "pool_fqdn", "reason", "uri")

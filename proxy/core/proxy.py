@@ -25,11 +25,9 @@ from proxy.core.forwarding.way_back import WayBack
 from proxy.core.guard import Guard
 from proxy.core.registrar.registrar import Registrar
 from proxy.core.requests import Requests
+from proxy.core.routing.identity import identity_of
 from proxy.core.routing.next_hops import Cached, NextHops
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import (
-    identity_of,
-)
 from proxy.core.settings import CoreSettings
 from proxy.core.siblings.directory import Siblings
 from proxy.core.siblings.handover import Handover, branches_for

@@ -15,7 +15,7 @@ from proxy.core import commands
 from proxy.core.answers.overload import Overload, come_back
 from proxy.core.answers.refusals import UNANSWERED, Refusals
 from proxy.core.answers.replies import has_to_tag, reply
-from proxy.core.dialogs.learned_uri import learn
+from proxy.core.dialogs.requri import learn
 from proxy.core.forwarding.cancels import Cancels
 from proxy.core.forwarding.forwarder import Forwarder
 from proxy.core.forwarding.line_edits import note_alias, stamp_via
@@ -24,8 +24,8 @@ from proxy.core.guard import Guard
 from proxy.core.registrar.registrar import Registrar
 from proxy.core.routing.chat_probe import ChatProbes
 from proxy.core.routing.parked import LookUps
+from proxy.core.routing.route_set import RouteSet, is_for_registrar, read_routes
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import RouteSet, is_for_registrar, read_routes
 from proxy.core.routing.rule_order import decided_by
 from proxy.core.routing.target import Ask, Decision, Target
 from proxy.core.settings import CoreSettings

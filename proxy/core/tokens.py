@@ -25,6 +25,7 @@ from typing import Final
 from zlib import crc32
 
 from proxy.pools.front_end import Lookup
+from proxy.sip.cache import keep
 from proxy.sip.flow import (
     COUNTED,
     NODE_BITS,
@@ -34,7 +35,6 @@ from proxy.sip.flow import (
     Listener,
     Transport,
 )
-from proxy.sip.kept import keep
 
 FLOW: Final = 1
 CONTACT: Final = 2

@@ -1,4 +1,4 @@
-"""What the transports for TCP and TLS share that ``turns.py`` serves without asyncio.
+"""What the transports for TCP and TLS share that ``wait.py`` serves without asyncio.
 
 It has what ``StreamConnection`` needs of a transport and no more.  As with asyncio's
 transports, the protocol is told of the end in the next turn of the loop, never from
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from proxy.net.turns import Turns
+from proxy.net.wait import Wait
 
 
 class DirectTransport:
@@ -30,19 +30,19 @@ class DirectTransport:
         "_recv_into",
         "_send",
         "_socket",
-        "_turns",
         "_unsent",
+        "_wait",
     )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        turns: Turns,
+        wait: Wait,
         opened: socket.socket,
         protocol: Any,
     ) -> None:
         self._loop = loop
-        self._turns = turns
+        self._wait = wait
         self._socket = opened
         self._descriptor = opened.fileno()
         self._recv_into = opened.recv_into
@@ -60,7 +60,7 @@ class DirectTransport:
             source = self._socket.getpeername()[0]
         except OSError:
             source = "lost"  # the peer has gone; the first read reports it
-        self._turns.serve(self._descriptor, readable, writable, source)
+        self._wait.serve(self._descriptor, readable, writable, source)
         self._protocol.connection_made(self)
 
     # -- what the protocol asks for ----------------------------------------------
@@ -77,7 +77,7 @@ class DirectTransport:
         """Read nothing more; it cannot be resumed."""
         self._is_paused = True
         if not self._is_closing:
-            self._turns.change(self._descriptor, False, bool(self._unsent))
+            self._wait.change(self._descriptor, False, bool(self._unsent))
 
     def abort(self) -> None:
         """Close at once; what is waiting is lost."""
@@ -118,7 +118,7 @@ class DirectTransport:
             return
         self._is_lost = self._is_closing = True
         self._unsent.clear()
-        self._turns.forget(self._descriptor)
+        self._wait.forget(self._descriptor)
         self._loop.call_soon(self._lost, error)
 
     def _lost(self, error: OSError | None) -> None:

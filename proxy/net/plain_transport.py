@@ -1,4 +1,4 @@
-"""A TCP connection that ``turns.py`` serves, without asyncio's transport."""
+"""A TCP connection that ``wait.py`` serves, without asyncio's transport."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class PlainTransport(DirectTransport):
             if sent < 0 or sent == len(data):
                 return
             reads = not self._is_paused and not self._is_closing
-            self._turns.change(self._descriptor, reads, True)
+            self._wait.change(self._descriptor, reads, True)
         self._unsent += data[sent:]
         if len(self._unsent) > self._high:
             self._protocol.pause_writing()
@@ -41,7 +41,7 @@ class PlainTransport(DirectTransport):
             return
         self._is_closing = True
         if self._unsent:
-            self._turns.change(self._descriptor, False, True)
+            self._wait.change(self._descriptor, False, True)
         else:
             self._lose(None)
 
@@ -66,4 +66,4 @@ class PlainTransport(DirectTransport):
         if self._is_closing:
             self._lose(None)
         else:
-            self._turns.change(self._descriptor, not self._is_paused, False)
+            self._wait.change(self._descriptor, not self._is_paused, False)

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from proxy.net.errors import why_lost
+from proxy.net.event_loop import DirectEventLoop
 from proxy.net.outbox import Outbox
 from proxy.net.plain_transport import PlainTransport
-from proxy.net.selector import DirectEventLoop
 from proxy.net.settings import DEFAULT_STREAM, StreamSettings
 from proxy.net.sink import Sink
 from proxy.net.stream_flow import StreamFlow
@@ -352,7 +352,7 @@ def plain(loop: asyncio.AbstractEventLoop, opened: socket.socket, made: Any) -> 
     system cannot."""
     if not isinstance(loop, DirectEventLoop):
         return False
-    PlainTransport(loop, loop.turns, opened, made).start()
+    PlainTransport(loop, loop.wait, opened, made).start()
     return True
 
 
@@ -376,5 +376,5 @@ async def encrypted(
     except BaseException:
         opened.close()
         raise
-    TlsTransport(loop, loop.turns, opened, made, session).start()
+    TlsTransport(loop, loop.wait, opened, made, session).start()
     return True

@@ -1,4 +1,4 @@
-"""A TLS connection that ``turns.py`` serves, like ``PlainTransport`` (decision 77).
+"""A TLS connection that ``wait.py`` serves, like ``PlainTransport`` (decision 77).
 
 asyncio's own TLS makes two buffers of 256 KiB for each connection, and goes through two
 protocols and a transport for each record.  Here one read takes all that the kernel has,
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from proxy.net.direct_transport import DirectTransport
-from proxy.net.turns import Turns
+from proxy.net.wait import Wait
 
 _HANDSHAKE_READ: Final = 16 * 1024
 
@@ -79,12 +79,12 @@ class TlsTransport(DirectTransport):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        turns: Turns,
+        wait: Wait,
         opened: socket.socket,
         protocol: Any,
         session: Session,
     ) -> None:
-        super().__init__(loop, turns, opened, protocol)
+        super().__init__(loop, wait, opened, protocol)
         self._tls: Any = session.tls
         self._incoming = session.incoming
         self._outgoing = session.outgoing
@@ -123,7 +123,7 @@ class TlsTransport(DirectTransport):
         if self._is_closing:
             return
         self._is_closing = True
-        self._turns.change(self._descriptor, True, bool(self._unsent))
+        self._wait.change(self._descriptor, True, bool(self._unsent))
         self._shut_down()
 
     # -- what the wait tells -----------------------------------------------------
@@ -147,7 +147,7 @@ class TlsTransport(DirectTransport):
             self._lose(None)
         else:
             reads = not self._is_paused or self._is_closing
-            self._turns.change(self._descriptor, reads, False)
+            self._wait.change(self._descriptor, reads, False)
 
     # -- between the two ---------------------------------------------------------
 
@@ -229,7 +229,7 @@ class TlsTransport(DirectTransport):
                 return
             if sent < len(data):
                 reads = not self._is_paused or self._is_closing
-                self._turns.change(self._descriptor, reads, True)
+                self._wait.change(self._descriptor, reads, True)
         if sent < len(data):
             self._unsent += data[sent:]
         waiting = len(self._unsent)
@@ -252,7 +252,7 @@ class TlsTransport(DirectTransport):
     def _finish(self) -> None:
         """Both have sent a close_notify: close after sending what is left."""
         if self._unsent and not self._is_lost:
-            self._turns.change(self._descriptor, False, True)
+            self._wait.change(self._descriptor, False, True)
         else:
             self._lose(None)
 

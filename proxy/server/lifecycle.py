@@ -24,8 +24,8 @@ from proxy.server.drain import Drain
 from proxy.server.garbage import settle_memory
 from proxy.server.host.account import object_to_root
 from proxy.server.host.activation import passed_sockets
-from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
+from proxy.server.host.plain_loop import tell_of_plain_loop
 from proxy.server.host.threads import share_fairly
 from proxy.server.opening import Setting, start_service
 from proxy.server.reload import Reloader, ReloadSignal, stop_reloading

@@ -20,8 +20,8 @@ from proxy.core.settings import CoreSettings
 from proxy.core.siblings.directory import Siblings
 from proxy.endpoints.table import EndpointTable
 from proxy.location.binding import BindingChanges
+from proxy.net.event_loop import Alarm
 from proxy.net.network import ListenOptions, Network
-from proxy.net.selector import Alarm
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.tls import TlsEnd
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.config.model import Config
-from proxy.net.selector import new_event_loop
+from proxy.net.event_loop import new_event_loop
 from proxy.server.lifecycle import run
 from proxy.telemetry.logs import set_up_logs
 from proxy.telemetry.outlet import outlet_of

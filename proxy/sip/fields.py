@@ -7,6 +7,7 @@ and nothing else.
 import re
 from typing import Final
 
+from proxy.sip.cache import keep
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.grammar import (
@@ -26,7 +27,6 @@ from proxy.sip.grammar import (
     unfold,
 )
 from proxy.sip.host import canonical_host
-from proxy.sip.kept import keep
 from proxy.sip.native import mypyc_attr
 from proxy.sip.uri import parse_uri
 

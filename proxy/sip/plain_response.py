@@ -6,6 +6,7 @@ anything odd about it goes to the parser of ``message.py`` instead.
 
 from typing import Final
 
+from proxy.sip.cache import keep
 from proxy.sip.content_length import NAME, is_disguised, says_length
 from proxy.sip.cutting import cut
 from proxy.sip.grammar import (
@@ -16,7 +17,6 @@ from proxy.sip.grammar import (
     SPACE,
     TAB,
 )
-from proxy.sip.kept import keep
 from proxy.sip.native import mypyc_attr
 
 # Responses of 300 and more are not read here.  They are rare, and a search needs their

@@ -8,10 +8,10 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from proxy.sip.cache import keep
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.grammar import AT, PERCENT, parse_parameters
 from proxy.sip.host import canonical_host
-from proxy.sip.kept import keep
 
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*):")
 _HOST: Final = re.compile(

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from zlib import crc32
 
+from proxy.sip.cache import keep
 from proxy.sip.grammar import CR, SPACE
-from proxy.sip.kept import keep
 from proxy.sip.message import Request
 
 CANCELLABLE: Final = tuple(

@@ -8,7 +8,7 @@ import h11
 
 from proxy.admin.listener import http
 from proxy.config.toml_lines import locate_keys
-from proxy.core.dialogs.learned_uri import learned_uri
+from proxy.core.dialogs.requri import learned_uri
 from proxy.core.tokens import TokenBox
 from proxy.endpoints.address import Refused
 from proxy.endpoints.exchange import decode, identities_of, read_rows

@@ -4,11 +4,11 @@ import socket
 
 import pytest
 
-from proxy.net.turns import Turns
+from proxy.net.wait import Wait
 
 
 class Loop:
-    """What ``Turns`` looks at of an asyncio loop."""
+    """What ``Wait`` looks at of an asyncio loop."""
 
     def __init__(self) -> None:
         self._ready: list = []
@@ -16,15 +16,15 @@ class Loop:
 
 
 @pytest.fixture
-def turns():
-    turns = Turns()
-    turns.follow(Loop())
-    yield turns
-    turns.close()
+def wait():
+    wait = Wait()
+    wait.follow(Loop())
+    yield wait
+    wait.close()
 
 
 @pytest.fixture
-def add(turns):
+def add(wait):
     """Serve one more socket that stays readable; ``served`` gets its name each time."""
     opened = []
 
@@ -33,7 +33,7 @@ def add(turns):
         theirs.send(b"x")
         opened.extend((ours, theirs))
         shown = source if name is None else name
-        turns.serve(ours.fileno(), lambda: served.append(shown), source=source)
+        wait.serve(ours.fileno(), lambda: served.append(shown), source=source)
         return ours.fileno()
 
     yield add
@@ -41,39 +41,39 @@ def add(turns):
         each.close()
 
 
-def test_one_peer_with_many_connections_does_not_take_every_turn(turns, add):
+def test_one_peer_with_many_connections_does_not_take_every_turn(wait, add):
     served = []
     for _ in range(200):
         add("loud", served)
     add("quiet", served)
     for _ in range(16):
-        turns.wait(0.0)
+        wait.run(0.0)
     turn = served.index("quiet")
     assert turn < 80  # and not after all two hundred
     assert served.count("quiet") >= 3
 
 
-def test_many_peers_are_served_alike(turns, add):
+def test_many_peers_are_served_alike(wait, add):
     served = []
     for number in range(60):
         add(f"peer{number}", served)
-    turns.wait(0.0)
+    wait.run(0.0)
     assert sorted(served) == sorted(f"peer{number}" for number in range(60))
 
 
-def test_no_connection_of_the_loud_peer_waits_for_ever(turns, add):
+def test_no_connection_of_the_loud_peer_waits_for_ever(wait, add):
     served = []
     for number in range(100):
         add("loud", served, number)
     for _ in range(60):
-        turns.wait(0.0)
+        wait.run(0.0)
     assert set(served) == set(range(100))
 
 
-def test_one_without_a_source_is_always_served(turns, add):
+def test_one_without_a_source_is_always_served(wait, add):
     served = []
     for _ in range(60):
         add("loud", served)
     add("", served)
-    turns.wait(0.0)
+    wait.run(0.0)
     assert "" in served

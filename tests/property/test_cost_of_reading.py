@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from proxy.admin.listener import http
-from proxy.core.dialogs.learned_uri import learned_uri
+from proxy.core.dialogs.requri import learned_uri
 from proxy.core.first_hop.contact_token import replace_contacts
 from proxy.core.settings import RegistrarSettings
 from proxy.endpoints.address import normalise_service_uri

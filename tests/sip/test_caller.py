@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.sip import fields
+from proxy.sip.cache import KEPT
 from proxy.sip.fields import caller_of
-from proxy.sip.kept import KEPT
 
 
 @pytest.mark.parametrize(

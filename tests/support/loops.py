@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from proxy.net.selector import DirectEventLoop
+from proxy.net.event_loop import DirectEventLoop
 
 
 class DirectPolicy(asyncio.DefaultEventLoopPolicy):

@@ -14,8 +14,8 @@ from tests.wire.test_service import ask, wait_for_log
 # The service, on a Python in which the timers of the loop have another name.
 PROGRAM = """
 import sys
-import proxy.net.selector
-proxy.net.selector.NEEDED = ("_ready", "_timers")
+import proxy.net.event_loop
+proxy.net.event_loop.NEEDED = ("_ready", "_timers")
 from proxy.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -11,8 +11,8 @@ import pytest
 
 from proxy.net.datagrams.udp import DATAGRAMS_A_TURN, QUEUE
 from proxy.net.errors import NetError, bind_error
+from proxy.net.event_loop import DirectEventLoop
 from proxy.net.network import ListenOptions, Network
-from proxy.net.selector import DirectEventLoop
 from proxy.sip.flow import Flow, FlowTable, Listener
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
@@ -213,10 +213,10 @@ async def test_a_full_kernel_queue_changes_nothing_about_how_a_listener_is_serve
     stuffed = Stuffed(udp._socket)
     udp._sendto = stuffed.sendto
     network.send(flow, b"waits")
-    assert not is_direct or udp._socket.fileno() in loop.turns._direct
+    assert not is_direct or udp._socket.fileno() in loop.wait._direct
     stuffed.room = 1
     assert await loop.sock_recv(nonblocking(peer), 99) == b"waits"
-    assert not is_direct or udp._socket.fileno() in loop.turns._direct
+    assert not is_direct or udp._socket.fileno() in loop.wait._direct
     peer.sendto(b"INFO", address_of(network))
     await recorder.wait("datagram")
 

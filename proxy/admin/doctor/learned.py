@@ -1,7 +1,7 @@
 """Service URIs that an endpoint's pools have handed out, judged for the doctor.
 
 The proxy decides with each request whether one counts
-(``core/dialogs/learned_uri.py``); this module applies the same rule to the rows of the
+(``core/dialogs/requri.py``); this module applies the same rule to the rows of the
 store.
 """
 

@@ -20,8 +20,8 @@ from proxy.core.dialogs.remote_targets import (
     next_hop_name,
     read_target,
 )
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import RouteSet
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLEE, TO_CALLER, FlowToken, host_mark
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import with_first_uri

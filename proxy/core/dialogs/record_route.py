@@ -23,8 +23,8 @@ from proxy.core.dialogs.remote_targets import (
     read_target,
 )
 from proxy.core.dialogs.route_lines import ENTRY, lines_of, where_said, with_entry
+from proxy.core.routing.identity import Identity
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import Identity
 from proxy.core.routing.target import Target
 from proxy.core.tokens import CLIENT, DIRECT, TO_CALLER, FlowToken, TokenBox
 from proxy.pools.front_end import FrontEnd

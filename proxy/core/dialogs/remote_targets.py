@@ -9,7 +9,7 @@ the flow (decision 6).
 from ipaddress import ip_address
 from typing import Final
 
-from proxy.core.routing.routes import Identity
+from proxy.core.routing.identity import Identity
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.grammar import COMMA, split_values

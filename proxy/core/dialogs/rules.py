@@ -16,8 +16,8 @@ from proxy.core.dialogs.moves import PARAMETER, is_at, is_callee, take_off
 from proxy.core.dialogs.remote_targets import leads_nowhere, next_hop_name
 from proxy.core.first_hop import contact_token
 from proxy.core.routing.lookup import lookup_of
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import RouteSet
 from proxy.core.routing.secure import is_sips, not_secure
 from proxy.core.routing.target import Decision, Rule, Target
 from proxy.core.tokens import (

@@ -18,7 +18,7 @@ from proxy.core.answers.unreached import unreached
 from proxy.core.explained.candidates import Candidate, candidates_of
 from proxy.core.explained.reasons import canary_sentence, why, why_not
 from proxy.core.networks import Networks
-from proxy.core.routing.routes import RouteSet, is_for_registrar, read_routes
+from proxy.core.routing.route_set import RouteSet, is_for_registrar, read_routes
 from proxy.core.routing.rule_order import decided_by
 from proxy.core.routing.secure import must_be_secure, not_secure
 from proxy.core.routing.target import ASK, Target

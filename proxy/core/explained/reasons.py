@@ -9,8 +9,8 @@ from proxy.endpoints.canary import bucket_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from proxy.core.routing.route_set import RouteSet
     from proxy.core.routing.router import Router
-    from proxy.core.routing.routes import RouteSet
     from proxy.core.routing.target import Target
     from proxy.endpoints.model import Endpoint
     from proxy.sip.uri import SipUri

@@ -9,7 +9,7 @@ legacy client drops a second 2xx.
 from collections.abc import Sequence
 
 from proxy.core.routing.next_hops import NextHops
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.secure import must_be_secure
 from proxy.core.routing.target import Target
 from proxy.pools.front_end import FrontEnd, Resolution

@@ -6,7 +6,7 @@ other bytes leave in the order in which they came.
 
 from typing import Final
 
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.validation import MAX_FORWARDS
 from proxy.sip.fields import Via, parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable

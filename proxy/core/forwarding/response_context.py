@@ -18,7 +18,7 @@ from proxy.core.forwarding.candidates import Candidates
 from proxy.core.forwarding.forwarder import Forwarder
 from proxy.core.forwarding.late_success import LateSuccess, forward_success
 from proxy.core.forwarding.search import NOTHING_LEFT, SENT, WAITS, Search
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.target import Target
 from proxy.core.validation import Refusal
 from proxy.pools.front_end import FrontEnd, Resolution

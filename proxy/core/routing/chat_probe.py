@@ -10,7 +10,8 @@ The dialog of a probe belongs to no endpoint, so nothing is learned in it.
 from typing import Final
 
 from proxy.core.answers.replies import diagnostics
-from proxy.core.routing.routes import Identity, RouteSet
+from proxy.core.routing.identity import Identity
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.target import Decision, Target
 from proxy.core.tokens import TokenBox
 from proxy.core.validation import Refusal

@@ -3,7 +3,7 @@
 from typing import Final
 
 from proxy.pools.front_end import Lookup
-from proxy.sip.kept import keep
+from proxy.sip.cache import keep
 from proxy.sip.uri import SipUri
 
 _TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})

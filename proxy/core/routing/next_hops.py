@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from proxy.core.first_hop.affinity import Affinity
+from proxy.core.routing.identity import Identity
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import Identity
 from proxy.core.routing.secure import can_be_secure
 from proxy.core.routing.target import Target
 from proxy.endpoints.model import Drain

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from proxy.core import commands, events
 from proxy.core.guard import Guard
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.target import Decision
 from proxy.core.validation import Refusal
 from proxy.location.binding import Binding

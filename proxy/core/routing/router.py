@@ -11,13 +11,14 @@ from proxy.core.answers.for_us import about_us
 from proxy.core.answers.replies import diagnostics
 from proxy.core.first_hop import contact_token
 from proxy.core.first_hop.affinity import Affinity
+from proxy.core.routing.identity import Identity
 from proxy.core.routing.learned_uris import (
     UnsavedUris,
     pool_of_caller,
     pool_of_user,
 )
 from proxy.core.routing.lookup import lookup_of
-from proxy.core.routing.routes import Identity, RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.rule_order import ASKED, BEFORE_OURSELVES, Question
 from proxy.core.routing.target import ASK, Decision, Target
 from proxy.core.settings import CoreSettings

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.location.binding import Binding
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Final
 
 from proxy.core.answers.replies import diagnostics
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.target import Target
 from proxy.core.validation import Refusal
 from proxy.pools.srv import is_numeric

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from proxy.core.routing.lookup import lookup_of
-from proxy.core.routing.routes import RouteSet
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.target import Target
 from proxy.core.tokens import FlowToken, TokenBox
 from proxy.location.binding import Binding

@@ -3,7 +3,7 @@
 The sign is a datagram socket that we never manage to empty: its datagrams grow old in
 the kernel, and the kernel drops whatever does not fit, a BYE like an INVITE.  The core
 is told (``Overload``) and lets new requests wait, so that running dialogs are still
-served.  A full stream is no such sign: one peer can keep its own full, and ``turns``
+served.  A full stream is no such sign: one peer can keep its own full, and ``wait``
 keeps that from costing the others.
 """
 

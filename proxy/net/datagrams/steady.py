@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy.net.datagrams.kernel_socket import drops, tune
-from proxy.net.turns import Turns
+from proxy.net.wait import Wait
 from proxy.sip.flow import Flow
 from proxy.sip.grammar import CR
 
@@ -136,7 +136,7 @@ class SteadyPeers:
         "_peers",
         "_samples",
         "_sends",
-        "_turns",
+        "_wait",
         "begin",
         "deliver",
         "finish",
@@ -157,7 +157,7 @@ class SteadyPeers:
         self.begin = begin
         self.finish = finish
         self._errors = errors
-        self._turns: Turns | None = None
+        self._wait: Wait | None = None
         self._listening: socket.socket | None = None
         self._address = ("", 0)
         self._peers: dict[Flow, SteadyPeer] = {}
@@ -169,9 +169,9 @@ class SteadyPeers:
     def __len__(self) -> int:
         return len(self._peers)
 
-    def serve(self, turns: Turns, listening: socket.socket) -> None:
+    def serve(self, wait: Wait, listening: socket.socket) -> None:
         """Begin to count peers; ``listening`` is bound to one address of ours."""
-        self._turns, self._listening = turns, listening
+        self._wait, self._listening = wait, listening
         found = listening.getsockname()
         self._address = found[0], found[1]
 
@@ -185,7 +185,7 @@ class SteadyPeers:
         if peer is not None:
             return peer.send(data)
         self._sends += 1
-        if self._sends % _SAMPLE == 0 and self._turns is not None:
+        if self._sends % _SAMPLE == 0 and self._wait is not None:
             self._sample(flow)
         return False
 
@@ -194,7 +194,7 @@ class SteadyPeers:
         for peer in list(self._peers.values()):
             self._drop(peer)
         self._samples.clear()
-        self._turns = self._listening = None
+        self._wait = self._listening = None
 
     def end(self, peer: SteadyPeer) -> None:
         """An error has come: report it, and leave the peer to the listener."""
@@ -206,9 +206,9 @@ class SteadyPeers:
 
     def _drop(self, peer: SteadyPeer) -> None:
         del self._peers[peer.flow]
-        turns = self._turns
-        if turns is not None:
-            turns.forget(peer.opened.fileno())
+        wait = self._wait
+        if wait is not None:
+            wait.forget(peer.opened.fileno())
         self._lost += drops(peer.opened)
         peer.opened.close()
 
@@ -232,8 +232,8 @@ class SteadyPeers:
         self._open(flow)
 
     def _open(self, flow: Flow) -> None:
-        listening, turns = self._listening, self._turns
-        if listening is None or turns is None:
+        listening, wait = self._listening, self._wait
+        if listening is None or wait is None:
             return
         opened = socket.socket(listening.family, socket.SOCK_DGRAM)
         try:
@@ -251,7 +251,7 @@ class SteadyPeers:
                 _share(opened, 0)
             opened.connect((flow.host, flow.port))
             peer = SteadyPeer(self, flow, opened)
-            turns.serve(opened.fileno(), peer.readable)
+            wait.serve(opened.fileno(), peer.readable)
         except OSError:
             opened.close()
             self._samples[flow] = _AGAIN

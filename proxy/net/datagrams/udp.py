@@ -28,10 +28,10 @@ from proxy.net.datagrams.links import Links
 from proxy.net.datagrams.sieve import Sieve
 from proxy.net.datagrams.steady import SteadyPeers
 from proxy.net.errors import NetError
+from proxy.net.event_loop import DirectEventLoop
 from proxy.net.outbox import Outbox
-from proxy.net.selector import DirectEventLoop
 from proxy.net.sink import Sink
-from proxy.net.turns import Turns
+from proxy.net.wait import Wait
 from proxy.sip.flow import Flow, FlowTable, Listener
 from proxy.sip.grammar import CR
 from proxy.sip.stun import binding_answer, is_stun
@@ -100,7 +100,7 @@ class UdpListener:
         self._is_own = False
         self._pause = 0.0  # of a socket that cannot be read
         self._resumed: asyncio.TimerHandle | None = None
-        self._direct: Turns | None = None
+        self._direct: Wait | None = None
         self._steady: SteadyPeers | None = None
         self._expected = 1
         self._whole_reads = 0
@@ -125,7 +125,7 @@ class UdpListener:
         )
         self.listener.bound_to(self._socket.getsockname()[1])
         if isinstance(self._loop, DirectEventLoop):
-            self._direct = self._loop.turns
+            self._direct = self._loop.wait
             # Not for a socket that other processes read as well.  Nor for one bound to
             # all addresses: connecting would fix its peer's socket to one of them.
             if self._is_own and listener.host not in _ALL_ADDRESSES:

@@ -7,7 +7,7 @@ import structlog
 
 from proxy import clock
 from proxy.core.commands import LearnUri, RefuseUri
-from proxy.core.dialogs.learned_uri import REFUSALS
+from proxy.core.dialogs.requri import REFUSALS
 from proxy.server.runtime import Runtime
 from proxy.server.store_side.save_queue import SaveQueue
 from proxy.store.errors import StoreError

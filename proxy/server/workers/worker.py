@@ -18,13 +18,13 @@ import structlog
 from proxy.config.model import Config
 from proxy.config.packed import unpack
 from proxy.core import events
-from proxy.net.selector import new_event_loop
+from proxy.net.event_loop import new_event_loop
 from proxy.server.admin_pages import status
 from proxy.server.drain import Drain, open_transactions
 from proxy.server.front_ends.seen import pool_page
 from proxy.server.garbage import settle_memory
-from proxy.server.host.event_loop import tell_of_plain_loop
 from proxy.server.host.notify import Notifier
+from proxy.server.host.plain_loop import tell_of_plain_loop
 from proxy.server.host.threads import share_fairly
 from proxy.server.lifecycle import EXIT_CONFIG, EXIT_OK
 from proxy.server.opening import Setting, start_service

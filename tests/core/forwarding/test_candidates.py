@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from proxy.core.first_hop.affinity import Affinity
 from proxy.core.forwarding.candidates import Candidates
 from proxy.core.routing.next_hops import NextHops
-from proxy.core.routing.routes import read_routes
+from proxy.core.routing.route_set import read_routes
 from proxy.core.routing.target import Target
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from tests.support.messages import read, request

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.routing.routes import read_routes
+from proxy.core.routing.route_set import read_routes
 from proxy.core.routing.rule_order import RULES, decided_by
 from proxy.endpoints.model import LearnedUri
 from tests.support.messages import read, request

@@ -6,14 +6,14 @@ import sys
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.net import selector
-from proxy.net.selector import (
+from proxy.net import event_loop
+from proxy.net.event_loop import (
     Alarm,
     DirectEventLoop,
     missing_parts,
     new_event_loop,
 )
-from proxy.server.host.event_loop import tell_of_plain_loop
+from proxy.server.host.plain_loop import tell_of_plain_loop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="epoll is Linux's")
 
@@ -21,7 +21,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="epoll is Linux's")
 @pytest.fixture
 def changed(monkeypatch):
     """An asyncio that has its timers under another name."""
-    monkeypatch.setattr(selector, "NEEDED", ("_ready", "_timers"))
+    monkeypatch.setattr(event_loop, "NEEDED", ("_ready", "_timers"))
 
 
 @linux

@@ -28,7 +28,7 @@ _FAIR: Final = 1
 _monotonic: Final = time.monotonic
 
 
-class Turns:
+class Wait:
     """Waits on ``epoll`` for ``loop``, an asyncio event loop.
 
     ``alarm`` is called once, at ``alarm_at`` on the loop's clock or a little later;
@@ -64,7 +64,7 @@ class Turns:
         return self._epoll
 
     def follow(self, loop: Any) -> None:
-        """Return from ``wait`` when this loop has something to do."""
+        """Return from ``run`` when this loop has something to do."""
         self._loop = loop
 
     def serve(
@@ -108,7 +108,7 @@ class Turns:
         self.alarm_at = _NEVER
         self._epoll.close()
 
-    def wait(self, timeout: float) -> list[tuple[int, int]]:
+    def run(self, timeout: float) -> list[tuple[int, int]]:
         """Serve for up to ``timeout`` seconds (infinity: for ever).
 
         Returns the events of sockets that are not served here, as soon as there are

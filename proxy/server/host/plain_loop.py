@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from proxy.net.selector import DirectEventLoop, missing_parts
+from proxy.net.event_loop import DirectEventLoop, missing_parts
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core import events
-from proxy.core.dialogs.learned_uri import REFUSALS
+from proxy.core.dialogs.requri import REFUSALS
 from proxy.endpoints.model import Canary, LearnedUri
 from proxy.endpoints.table import MOST_LEARNED, EndpointTable
 from tests.support.dialogs import CALLER, Call

@@ -10,8 +10,8 @@ import re
 from typing import Final
 
 from proxy.core.commands import LearnUri, RefuseUri
+from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.router import Router
-from proxy.core.routing.routes import RouteSet
 from proxy.core.routing.target import Target
 from proxy.core.tokens import TO_CALLER, FlowToken, host_mark
 from proxy.endpoints.table import MOST_LEARNED

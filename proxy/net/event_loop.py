@@ -1,6 +1,6 @@
 """An event loop whose selector serves our UDP, TCP and TLS sockets by itself.
 
-``turns.py`` serves them without the loop.  The events of all other sockets go to the
+``wait.py`` serves them without the loop.  The events of all other sockets go to the
 loop as usual.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sized
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Final
 
-from proxy.net.turns import Turns
+from proxy.net.wait import Wait
 
 NEEDED: Final = ("_ready", "_scheduled")
 """asyncio's attributes for due callbacks and for timers.  They are private, so we check
@@ -23,16 +23,16 @@ _NOT_WRITE: Final = ~select.EPOLLOUT
 
 
 class DirectSelector(BaseSelector):
-    """Like ``selectors.EpollSelector``, but ``turns`` serves some of the sockets."""
+    """Like ``selectors.EpollSelector``, but ``wait`` serves some of the sockets."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
-        self._epoll = self.turns.epoll
+        self.wait = Wait()
+        self._epoll = self.wait.epoll
         self._keys: dict[int, SelectorKey] = {}
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """Serve the direct sockets that are readable; return the other events."""
-        found = self.turns.wait(math.inf if timeout is None else max(timeout, 0.0))
+        found = self.wait.run(math.inf if timeout is None else max(timeout, 0.0))
         ready = []
         for descriptor, event in found:
             key = self._keys.get(descriptor)
@@ -82,7 +82,7 @@ class DirectSelector(BaseSelector):
     def close(self) -> None:
         """Close epoll; nothing is served any more."""
         self._keys.clear()
-        self.turns.close()
+        self.wait.close()
 
 
 def _descriptor(fileobj: Any) -> int:
@@ -96,18 +96,18 @@ def _mask(events: int) -> int:
 
 
 class DirectEventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop on a ``DirectSelector``, whose ``turns`` serves our sockets
+    """asyncio's own loop on a ``DirectSelector``, whose ``wait`` serves our sockets
     and has the one timer of ``Alarm``."""
 
     def __init__(self) -> None:
         selector = DirectSelector()
-        self.turns = selector.turns
-        self.turns.follow(self)
+        self.wait = selector.wait
+        self.wait.follow(self)
         super().__init__(selector)
 
 
 def missing_parts(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """The attributes that ``Turns`` needs and this loop does not have."""
+    """The attributes that ``Wait`` needs and this loop does not have."""
     return [x for x in NEEDED if not isinstance(getattr(loop, x, None), Sized)]
 
 
@@ -135,21 +135,21 @@ class Alarm:
         self._loop = loop
         self._ring = ring
         self._handle: asyncio.TimerHandle | None = None
-        self._turns = loop.turns if isinstance(loop, DirectEventLoop) else None
-        if self._turns is not None:
-            self._turns.alarm = ring
+        self._wait = loop.wait if isinstance(loop, DirectEventLoop) else None
+        if self._wait is not None:
+            self._wait.alarm = ring
 
     def set(self, at: float) -> None:
         """Ring at ``at`` on the loop's clock, and not at the instant set before."""
-        if self._turns is not None:
-            self._turns.alarm_at = at
+        if self._wait is not None:
+            self._wait.alarm_at = at
             return
         self.cancel()
         self._handle = self._loop.call_at(at, self._ring)
 
     def cancel(self) -> None:
         """Do not ring."""
-        if self._turns is not None:
-            self._turns.alarm_at = math.inf
+        if self._wait is not None:
+            self._wait.alarm_at = math.inf
         elif self._handle is not None:
             self._handle.cancel()
