@@ -10,6 +10,7 @@ without an object, a timer or a state of its own (decision 145 of
 
 from __future__ import annotations
 
+from array import array
 from typing import Final
 
 from proxy.sip.flow import Account
@@ -26,7 +27,8 @@ class Answered:
     """The answers by key, and a queue of keys in the order in which they expire.
 
     ``answers`` holds empty bytes where nothing is repeated.  The queue is three
-    parallel lists: a list of records would again be one object for each transaction.
+    parallel lists: a list of records would again be one object for each transaction,
+    and so would a list of instants, because each is a float; hence the array.
     """
 
     __slots__ = (
@@ -44,7 +46,7 @@ class Answered:
         self._timers = timers
         self._budget = budget
         self.answers: dict[bytes, bytes] = {}
-        self._dues: list[float] = []
+        self._dues: array[float] = array("d")
         self._keys: list[bytes] = []
         self._accounts: list[Account] = []
         self._gone = 0

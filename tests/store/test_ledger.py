@@ -4,7 +4,7 @@ from proxy.endpoints.pool_usage import NO_TIMES, PoolUsage, UserDays
 from proxy.endpoints.unknown import NOBODY
 from proxy.endpoints.usage import OTHERS, Usage
 from proxy.store import Actor, open_store
-from proxy.store.sqlite.ledger import ROWS
+from proxy.store.sqlite.rows import SIZES
 from proxy.store.sqlite.store import SqliteStore
 
 KEY = "ocschat@contoso.test"
@@ -178,7 +178,7 @@ async def test_what_was_dialled_long_ago_is_forgotten(store):
 async def test_a_batch_of_many_rows_is_saved_whole_and_in_few_statements(tmp_path):
     """Python's lock changes hands with every statement: few, whatever the batch."""
     store = await SqliteStore.open(tmp_path / "x.db")
-    names = [f"u{n}@b.test" for n in range(2 * ROWS + 7)]
+    names = [f"u{n}@b.test" for n in range(2 * SIZES[0] + 7)]
     days = [UserDays(KEY, "old.test", who, (100, 101)) for who in names]
     await store.add_usage([], [], [UserDays(KEY, "old.test", names[3], (101,))])
     statements: list[str] = []

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.location.binding import Binding, BindingChange
 from proxy.store import Actor, Conflict, StoreError, User, open_store
+from proxy.store.sqlite.store import SqliteStore
 
 ADMIN = Actor("anna", "cli on box")
 
@@ -39,6 +40,23 @@ async def test_a_group_sets_replaces_and_removes(store):
         ("alice@contoso.test", b"b", 2000.0),
         ("bob@contoso.test", b"k", 1000.0),
     ]
+
+
+async def test_a_group_of_many_is_saved_whole_and_in_few_statements(tmp_path):
+    """Python's lock changes hands with every statement."""
+    store = await SqliteStore.open(tmp_path / "x.db")
+    names = [f"user{n}" for n in range(75)]
+    statements: list[str] = []
+    await store._run(store._file._db.set_trace_callback, statements.append)
+    await store.save_bindings([put(binding(each)) for each in names])
+    await store._run(store._file._db.set_trace_callback, None)
+    assert len(statements) < 16, "two tables of 75 rows, BEGIN and COMMIT"
+    assert len(await store.bindings(None, 0.0)) == len(names)
+    other = await SqliteStore.open(tmp_path / "x.db")
+    told = await other.news("0 0 0")
+    assert told.bindings is not None and len(told.bindings) == len(names)
+    await other.close()
+    await store.close()
 
 
 async def test_expired_bindings_are_not_shown_and_forgotten_later(store):

@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any, Final
 
 from proxy.endpoints.pool_usage import DAY, PoolUsage, UserDays, added
@@ -15,14 +14,11 @@ from proxy.endpoints.usage import OTHERS, Usage, merged
 from proxy.store.actor import Actor
 from proxy.store.ledger import FORGOTTEN, MAX_USERS, rows_text
 from proxy.store.sqlite.registrar import Transaction, write_audit
+from proxy.store.sqlite.rows import write_rows
 
 _COLUMNS: Final = (
     "endpoint_key, aor, first_at, last_at, count, failed, user_agent, epid, source"
 )
-ROWS: Final = 50
-"""Rows of one statement.  Python's threads share one lock, and every statement gives it
-away and wants it back: five hundred of them twice a second held up the thread that
-carries messages, each time for as long as it takes to wake another."""
 _ADD: Final = f"INSERT INTO usage ({_COLUMNS})"
 _ADD_UP: Final = (
     "ON CONFLICT DO UPDATE SET first_at = min(first_at, excluded.first_at),"
@@ -69,7 +65,7 @@ class SqliteLedger:
         """One transaction for a whole batch."""
         with self._transaction():
             fit = self._within_limit(rows)
-            self._write(_ADD, _ADD_UP, [_values(row) for row in fit])
+            write_rows(self._db, _ADD, [_values(row) for row in fit], _ADD_UP)
             for row in added(pools).values():
                 self._add_pool(row)
             days = [
@@ -77,19 +73,7 @@ class SqliteLedger:
                 for user in self._users_within_limit(users)
                 for day in sorted(user.days)
             ]
-            self._write(_ADD_DAY, _ONE_DAY_MORE, days)
-
-    def _write(
-        self, insert: str, conflict: str, rows: Sequence[tuple[object, ...]]
-    ) -> None:
-        """Many rows in few statements."""
-        for start in range(0, len(rows), ROWS):
-            some = rows[start : start + ROWS]
-            row = f"({', '.join('?' * len(some[0]))})"
-            places = ", ".join([row] * len(some))
-            self._db.execute(
-                f"{insert} VALUES {places} {conflict}", [*chain.from_iterable(some)]
-            )
+            write_rows(self._db, _ADD_DAY, days, _ONE_DAY_MORE)
 
     def _add_pool(self, row: PoolUsage) -> None:
         known = self._db.execute(

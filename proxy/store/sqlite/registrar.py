@@ -13,14 +13,12 @@ from typing import Final
 from proxy.location.binding import FIELDS, Binding, BindingChange
 from proxy.store.actor import Actor
 from proxy.store.registrar import MAX_CONFLICTS, Conflict, User
+from proxy.store.sqlite.rows import write_rows
 
 COLUMNS: Final = ", ".join(FIELDS)
-_SAVE: Final = (
-    f"INSERT OR REPLACE INTO bindings ({COLUMNS})"
-    f" VALUES ({', '.join('?' * len(FIELDS))})"
-)
+_SAVE: Final = f"INSERT OR REPLACE INTO bindings ({COLUMNS})"
 _REMOVE: Final = "DELETE FROM bindings WHERE aor = ? AND key = ?"
-_TELL: Final = "INSERT INTO binding_changes (origin, aor, key) VALUES (?, ?, ?)"
+_TELL: Final = "INSERT INTO binding_changes (origin, aor, key)"
 MAX_CHANGES: Final = 20_000
 
 Transaction = Callable[[], AbstractContextManager[None]]
@@ -56,12 +54,11 @@ class SqliteRegistrar:
         with self._transaction():
             if removed:
                 self._db.executemany(_REMOVE, removed)
-            if saved:
-                self._db.executemany(_SAVE, saved)
+            write_rows(self._db, _SAVE, saved)
             self._tell(self.origin, [(c.aor, c.key) for c in changes])
 
     def _tell(self, origin: str, contacts: Sequence[tuple[str, bytes]]) -> None:
-        self._db.executemany(_TELL, [(origin, *each) for each in contacts])
+        write_rows(self._db, _TELL, [(origin, *each) for each in contacts])
 
     def bindings(self, aor: str | None, now: float) -> list[Binding]:
         """Live bindings by AOR."""
