@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.net.wait import Wait
+from proxy.sip.host import network_of
 
 
 class DirectTransport:
@@ -56,10 +57,14 @@ class DirectTransport:
         self, readable: Callable[[], None], writable: Callable[[], None]
     ) -> None:
         """Tell the protocol, and begin to read."""
-        try:
-            source = self._socket.getpeername()[0]
-        except OSError:
-            source = "lost"  # the peer has gone; the first read reports it
+        source = ""
+        if not self._protocol.comes_first:
+            try:
+                host = self._socket.getpeername()[0]
+            except OSError:
+                host = "lost"  # the peer has gone; the first read reports it
+            # One IPv6 host can use every address of its /64.
+            source = network_of(host) if ":" in host else host
         self._wait.serve(self._descriptor, readable, writable, source)
         self._protocol.connection_made(self)
 

@@ -27,6 +27,9 @@ from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import FramingError, StreamFramer
 
 READ_BUFFER: Final = 64 * 1024
+READ_OF_OTHERS: Final = 4 * 1024
+"""Bytes read at a time from a peer that is no server of ours: some ten messages.  More
+would be handled one after the other, and everybody else would wait for all of them."""
 
 
 class Wire(Protocol):
@@ -56,6 +59,7 @@ class Streams:
         "messages_received",
         "outbox",
         "read_buffer",
+        "read_buffer_of_others",
         "settings",
         "shed",
         "sink",
@@ -77,6 +81,7 @@ class Streams:
         self.outbox = outbox
         self.settings = settings
         self.read_buffer = memoryview(bytearray(READ_BUFFER))
+        self.read_buffer_of_others = self.read_buffer[:READ_OF_OTHERS]
         self.connections: set[StreamConnection] = set()
         self._numbers = itertools.count(flows.origin + 1)
         self.messages_received = 0
@@ -179,7 +184,9 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # One buffer for all: nothing comes between a read and ``buffer_updated``.
-        return self._streams.read_buffer
+        if self._framer.forgives:
+            return self._streams.read_buffer
+        return self._streams.read_buffer_of_others
 
     def buffer_updated(self, nbytes: int) -> None:
         streams, framer = self._streams, self._framer
@@ -260,6 +267,12 @@ class StreamConnection(asyncio.BufferedProtocol):
     def forgive(self) -> None:
         """The peer is a server of ours: see ``StreamFramer.forgives``."""
         self._framer.forgives = True
+
+    @property
+    def comes_first(self) -> bool:
+        """Whether it is read before the connections of others: a server of ours speaks
+        for many callers."""
+        return self._framer.forgives
 
     # -- our side --------------------------------------------------------------------
 

@@ -25,6 +25,11 @@ _QUIET: Final = 8
 """Up to this many ready sockets are served whatever their source (decision 114)."""
 _FAIR: Final = 1
 """Beyond that, so many sockets of each source."""
+SLICE: Final = 0.0005
+"""Seconds for which sockets with a source are served before those without one get
+their next turn."""
+LONGEST: Final = 0.004
+"""Seconds after which the rest of a crowd has to wait for the next turn."""
 _monotonic: Final = time.monotonic
 
 
@@ -38,6 +43,7 @@ class Wait:
     __slots__ = (
         "_direct",
         "_epoll",
+        "_first",
         "_loop",
         "_most",
         "_sources",
@@ -49,6 +55,7 @@ class Wait:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        self._first = select.epoll()  # the sockets without a source, once more
         self._direct: dict[int, Callable[[], None]] = {}
         self._sources: dict[int, str] = {}
         self._most = _EVENTS
@@ -79,11 +86,13 @@ class Wait:
         ``readable`` may leave something unread, and is called again then.  It must not
         block; what it raises is logged.  ``writable`` is called as long as ``change``
         asks for it.  When many sockets are ready, those of one ``source`` share their
-        turns; a socket without a source is always served.
+        turns; a socket without a source comes before all others.
         """
+        self._epoll.register(descriptor, _IN)
         if source:
             self._sources[descriptor] = source
-        self._epoll.register(descriptor, _IN)
+        else:
+            self._first.register(descriptor, _IN)
         self._direct[descriptor] = readable
         if writable is not None:
             self._writers[descriptor] = writable
@@ -92,12 +101,15 @@ class Wait:
         """Wait for these events of the socket from now on."""
         mask = (_IN if reads else 0) | (_OUT if writes else 0)
         self._epoll.modify(descriptor, mask)
+        if descriptor not in self._sources:
+            self._first.modify(descriptor, mask)
 
     def forget(self, descriptor: int) -> None:
         """Serve this socket no longer; it must still be open."""
         del self._direct[descriptor]
         self._writers.pop(descriptor, None)
-        self._sources.pop(descriptor, None)
+        if self._sources.pop(descriptor, None) is None:
+            self._first.unregister(descriptor)
         self._epoll.unregister(descriptor)
 
     def close(self) -> None:
@@ -106,6 +118,7 @@ class Wait:
         self._writers.clear()
         self._sources.clear()
         self.alarm_at = _NEVER
+        self._first.close()
         self._epoll.close()
 
     def run(self, timeout: float) -> list[tuple[int, int]]:
@@ -123,9 +136,7 @@ class Wait:
             until = min(end, self.alarm_at)
             left = -1.0 if until == _NEVER else max(until - now, 0.0)
             found = poll(left, self._most)
-            if len(found) > _QUIET:
-                found = self._fair(found)
-            others = self._serve(found)
+            others = self._crowd(found) if len(found) > _QUIET else self._serve(found)
             now = _monotonic()
             if self.alarm_at <= now:
                 self._ring()
@@ -133,25 +144,44 @@ class Wait:
             if others or loop._ready or now >= end or len(loop._scheduled) != timers:
                 return others
 
-    def _fair(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Choose, of many ready sockets, those to serve before the next poll.
+    def _crowd(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Serve of many ready sockets those without a source, then some of the rest.
 
         Otherwise two hundred connections of one peer would have two hundred messages
         read before the next one of anybody else.  Sockets left out stay ready.
         """
         self._most = _MANY_EVENTS if len(found) >= _EVENTS else _EVENTS
-        # Begin elsewhere each time: epoll keeps the order of sockets that stay ready.
-        self._start = start = (self._start + _QUIET) % len(found)
-        chosen: list[tuple[int, int]] = []
+        others = self._serve([each for each in found if each[0] not in self._sources])
+        rest = [each for each in found if each[0] in self._sources]
+        now: float = _monotonic()
+        end, until = now + LONGEST, now + SLICE
+        for place in self._fair(rest):
+            others += self._serve([rest[place]])
+            now = _monotonic()
+            if now >= until:
+                others += self._serve(self._first.poll(0, _QUIET))
+                until = _monotonic() + SLICE
+                if now >= end or self.alarm_at <= now or self._loop._ready:
+                    self._start = place + 1
+                    break
+        return others
+
+    def _fair(self, rest: list[tuple[int, int]]) -> list[int]:
+        """Which of the ready sockets with a source are served before the next poll:
+        ``_QUIET`` of anybody, and beyond these ``_FAIR`` of each source."""
+        chosen: list[int] = []
         counts: dict[str, int] = {}
-        for each in found[start:] + found[:start]:
-            source = self._sources.get(each[0])
-            if source is not None:
-                count = counts.get(source, 0)
-                if len(chosen) >= _QUIET and count >= _FAIR:
-                    continue
-                counts[source] = count + 1
-            chosen.append(each)
+        count = len(rest)
+        start = self._start
+        # Begin elsewhere each time: epoll keeps the order of what stays ready.
+        self._start = start + _QUIET
+        for number in range(start, start + count):
+            place = number % count
+            source = self._sources[rest[place][0]]
+            taken = counts.get(source, 0)
+            if len(chosen) < _QUIET or taken < _FAIR:
+                counts[source] = taken + 1
+                chosen.append(place)
         return chosen
 
     def _serve(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -39,8 +39,12 @@ class World:
         return connection, wire
 
     def read(self, connection, data):
-        connection.get_buffer(-1)[: len(data)] = data
-        connection.buffer_updated(len(data))
+        while data:
+            buffer = connection.get_buffer(-1)
+            size = min(len(data), len(buffer))
+            buffer[:size] = data[:size]
+            connection.buffer_updated(size)
+            data = data[size:]
 
     def passes(self, seconds):
         """Time passes, and the network's one timer looks."""

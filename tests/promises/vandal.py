@@ -21,10 +21,11 @@ OPTIONS = (
 def main(kind: str, host: str, port: int, seconds: float) -> None:
     """Behave badly for so long.
 
-    A bad peer has a machine of its own; here it takes what the callers, the front end
-    and the proxy leave of the processor.
+    A bad peer has a machine of its own.  Here it takes what the callers and the front
+    end leave of a core, and gives way at once (SCHED_IDLE): even at the lowest of the
+    usual priorities it would keep the core for some milliseconds at a time.
     """
-    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     end = time.monotonic() + seconds
     if kind in ("malformed flood", "large blanks"):
         flood(kind, (host, port), end)
