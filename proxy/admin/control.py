@@ -5,9 +5,10 @@ caller.  They return model values and print nothing.  A refusal is a ControlErro
 store that does not work a StoreError; both texts say what to do.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from proxy import clock
 from proxy.admin.doctor.conflicts import conflicts_of, still_registered
@@ -21,13 +22,16 @@ from proxy.endpoints.address import (
     normalise_fqdn,
 )
 from proxy.endpoints.changes import Decide, EndpointFields, RowChange, Rules
-from proxy.endpoints.filters import parse_filter
+from proxy.endpoints.filters import Predicate, parse_filter
 from proxy.endpoints.model import Drain, Endpoint, LearnedUri, Pool, Uptime
 from proxy.endpoints.table import EndpointTable
 from proxy.sip.flow import Transport
 from proxy.store.actor import Actor
 from proxy.store.interface import Store
 from proxy.store.registrar import Conflict
+
+FILTER_SECONDS: Final = 2.0
+"""How long a filter may take over all endpoints."""
 
 
 class ControlError(Exception):
@@ -197,13 +201,25 @@ async def get_endpoints(
             fqdn = normalise_fqdn(pool_fqdn)
             found = [endpoint for endpoint in found if endpoint.pool_fqdn == fqdn]
         if filter_text is not None:
-            found = list(filter(parse_filter(filter_text), found))
+            found = await _filtered(parse_filter(filter_text), found)
     learned = _learned_by_endpoint(table)
     conflicts = await operator.store.conflicts()
     return [
         EndpointView(each, learned.get(each.key, ()), conflicts_of(each, conflicts))
         for each in found[:limit]
     ]
+
+
+async def _filtered(is_wanted: Predicate, found: list[Endpoint]) -> list[Endpoint]:
+    """What a filter leaves; in the console others have their turns meanwhile."""
+    kept, end = [], clock.boottime() + FILTER_SECONDS
+    for each in found:
+        if is_wanted(each):
+            kept.append(each)
+        if clock.boottime() > end:
+            raise Refused("the filter takes too long: use -like in place of -match")
+        await asyncio.sleep(0)
+    return kept
 
 
 def _learned_by_endpoint(table: EndpointTable) -> dict[str, list[LearnedUri]]:

@@ -33,6 +33,7 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "-match": lambda value, wanted: re.search(wanted, value) is not None,
     "-notmatch": lambda value, wanted: re.search(wanted, value) is None,
 }
+_MATCHES: Final = ("-match", "-notmatch")
 _D: Final = f'"{DOUBLE_QUOTES}'
 _S: Final = f"'{SINGLE_QUOTES}"
 # As in PowerShell typographic quotes are quotes.  The look-behind and the possessive
@@ -44,6 +45,21 @@ _TOKEN: Final = re.compile(
 _EXAMPLE: Final = 'write for example {DisplayName -like "*chat*"}'
 _CONSTANTS: Final = {"$null": "", "$true": "true", "$false": "false"}
 MAX_DEPTH: Final = 20
+MAX_MATCHES: Final = 4
+"""Uses of ``-match`` in one filter."""
+_MAX_STEPS: Final = 200_000
+"""What one ``-match`` may cost: each repetition multiplies its steps by the length of
+the text (``_LENGTH``), each choice doubles them."""
+_LENGTH: Final = 300
+# The pieces of a regular expression that matter here; whatever else there is, is one
+# character to us.
+_PIECE: Final = re.compile(
+    r"(?P<back>\\[1-9]|\(\?P=|\(\?\()|\\.|\[\^?\]?(?:\\.|[^\]\\])*+(?:\]|\Z)"
+    r"|\(\?[a-zA-Z]++\)|(?P<open>\((?:\?(?:[:=!>]|<[=!]|P<\w++>|[a-zA-Z\-]++:))?)"
+    r"|(?P<close>\))|\{(?P<exact>\d++)\}|(?P<repeat>(?:[*+]|\{\d*+,\d*+\})[?+]?)"
+    r"|(?P<choice>\?[?+]?|\|)|.",
+    re.DOTALL,
+)
 
 
 def parse_filter(text: str) -> Predicate:
@@ -65,6 +81,7 @@ class _Reader:
             for double, single, mark, bare in found
         ]
         self._depth = 0
+        self._matches = 0
 
     def whole(self) -> Predicate:
         result = self._chain()
@@ -98,7 +115,11 @@ class _Reader:
             if self._next() != ")":
                 raise Refused(f'the filter "{self._text}" has a bracket too many')
             return inner
-        return _comparison(word, self._next(), _value(self._next()))
+        operator = self._next()
+        self._matches += operator.lower() in _MATCHES
+        if self._matches > MAX_MATCHES:
+            raise Refused(f"a filter may have {MAX_MATCHES} times -match: use -like")
+        return _comparison(word, operator, _value(self._next()))
 
 
 def _operator(word: str) -> str:
@@ -124,14 +145,47 @@ def _comparison(name: str, operator: str, wanted: str) -> Predicate:
     if compare is None:
         known = ", ".join(_OPERATORS)
         raise Refused(f'the filter knows no operator "{operator}": use {known}')
-    if operator.lower() in ("-match", "-notmatch"):
+    if operator.lower() in _MATCHES:
         try:
             re.compile(wanted)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise Refused(f'"{wanted}" is no regular expression: {error}') from None
+        if not _is_quick(wanted):
+            raise Refused(
+                f'"{wanted}" could take too long: use -like, or at most two '
+                "repetitions (* + {1,9}), none in another, and no references back"
+            )
         return lambda endpoint: compare(read(endpoint).lower(), _caseless(wanted))
     folded = wanted.lower()
     return lambda endpoint: compare(read(endpoint).lower(), folded)
+
+
+def _is_quick(pattern: str) -> bool:
+    """Whether a regular expression ends soon, whatever the text.
+
+    Everybody who may look can send one to the console, which serves all others from
+    the same thread; ``(a+)+b`` would take years.
+    """
+    steps, inside = 1, [False]  # whether the groups that are open repeat or choose
+    was_group = False  # whether the last piece has ended one that does
+    for piece in _PIECE.finditer(pattern):
+        kind = piece.lastgroup
+        if kind == "back":
+            return False
+        if kind in ("repeat", "choice"):
+            if was_group and piece[0] != "|":
+                return False
+            steps *= _LENGTH if kind == "repeat" else 2
+            inside[-1] = True
+        elif kind == "exact" and was_group and int(piece[0][1:-1]) > 1:
+            return False
+        was_group = False
+        if kind == "open":
+            inside.append(False)
+        elif kind == "close" and len(inside) > 1:
+            was_group = inside.pop()
+            inside[-1] |= was_group
+    return steps <= _MAX_STEPS
 
 
 def _caseless(pattern: str) -> str:

@@ -28,6 +28,17 @@ def test_an_endpoint_is_created_seen_changed_and_removed(admin):
     assert admin.get("/endpoints").json() == []
 
 
+def test_a_filter_that_could_stop_the_console_is_refused(call):
+    call("admin").post("/endpoints", json={**CHAT, "display_name": "a" * 200})
+    viewer = call("viewer")
+    asked = {"filter": "{DisplayName -match '(a+)+b'}"}
+    refused = viewer.get("/endpoints", params=asked)
+    assert refused.status_code == 422
+    assert "could take too long" in refused.json()["detail"]
+    asked = {"filter": "{DisplayName -match '^a+$'}"}
+    assert len(viewer.get("/endpoints", params=asked).json()) == 1
+
+
 def test_the_audit_names_the_token_and_where_it_was_used(call, config_file):
     call("operator", name="ci").post("/endpoints", json=CHAT)
     row, *_ = in_store(config_file, lambda operator: operator.store.history())

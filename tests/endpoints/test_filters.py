@@ -1,5 +1,7 @@
 """The -Filter of Get-CsPersistentChatEndpoint."""
 
+import time
+
 import pytest
 
 from proxy.endpoints.address import Refused
@@ -57,3 +59,56 @@ def test_a_filter_that_cannot_be_read_says_what_to_write(text, says):
     with pytest.raises(Refused) as caught:
         parse_filter(text)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("(a+)+b", "(a|a)*b", "(a*)*b", "(?:a+)+?b", "((a+))*b", "(a{1,9}){1,9}b"),
+        *("(?P<x>a|b|ab)*c", "(a?){40}b", "a?" * 30 + "a" * 30, "(a|a)" * 30 + "b"),
+        *(
+            "a*a*a*a*b",
+            ".*a.*a.*b",
+            "[ab]+[]ab]+[^b]+c",
+            "a{0,99}" * 4,
+            "(a)" + r"\1" * 3,
+        ),
+        *("(?P<x>a+)(?P=x)b", "(?=(a+)+b)c", "(a)?(?(1)a+|b+)*c", "((a)|b)+c"),
+    ],
+)
+def test_a_pattern_that_could_take_for_ever_is_refused(pattern):
+    """Whoever may only look could otherwise stop the console for everybody."""
+    with pytest.raises(Refused) as caught:
+        parse_filter(f"{{DisplayName -match '{pattern}'}}")
+    assert "could take too long" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        *(("^old.*chat$", True), ("old|new|gone", True), (r"ol\w+\s+chat", True)),
+        *(("(old )+chat", True), ("(?:new|old) chat", True), ("[(+*|)]+", False)),
+        *((r"^\S{3} \S{4}$", True), ("ol?d?", True), (r"\(old\)", False)),
+        *(("^(?!new)", True), ("(?i)OLD", True), ("(o)(l)(d)", True), ("o++ld", True)),
+        *(("[]a-z]{3}", True), ("(ab){2}", False), ("(?:o|a)ld{1}", True)),
+    ],
+)
+def test_usual_patterns_are_taken(pattern, matches):
+    assert parse_filter(f"{{DisplayName -match '{pattern}'}}")(CHAT) is matches
+
+
+def test_a_filter_has_so_many_patterns_and_no_more():
+    one = "DisplayName -match old"
+    assert parse_filter(" -and ".join([one] * 4))(CHAT)
+    with pytest.raises(Refused, match="4 times -match"):
+        parse_filter(" -and ".join([one] * 5))
+
+
+@pytest.mark.parametrize("pattern", ["a*a*b", "a?a*[ab]*c", "a*(a|a|a|a)(a|a|a|a)c"])
+def test_the_slowest_that_is_taken_is_quick(pattern):
+    name = "a" * 256
+    taken = parse_filter(f"{{DisplayName -match '{pattern}'}}")
+    chat = Endpoint("sip:a@c.test", "a@c.test", "pool.c.test", name)
+    began = time.process_time()
+    assert not taken(chat)
+    assert time.process_time() - began < 2.0

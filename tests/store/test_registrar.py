@@ -59,6 +59,24 @@ async def test_a_group_of_many_is_saved_whole_and_in_few_statements(tmp_path):
     await store.close()
 
 
+@pytest.mark.parametrize("user", ["alice@contoso.test\nx", "\n", "a\0b", "ä\u2028"])
+async def test_an_address_is_its_own_whatever_its_user_part_holds(store, other, user):
+    """``sip:alice%40contoso.test%0Ax@contoso.test`` is somebody else than alice."""
+    mark = (await other.news("")).mark
+    await store.save_bindings([put(binding()), put(binding(user))])
+    aors = f"{user}@contoso.test", "alice@contoso.test"
+    news = await other.news(mark)
+    assert sorted(each.aor for each in news.bindings) == sorted(aors)
+    for aor in aors:
+        (found,) = await store.bindings(aor, 0.0)
+        assert found.aor == aor
+    known = await store.look_up(aors, 0.0)
+    assert [[each.aor for each in x.bindings] for x in known] == [[x] for x in aors]
+    (gone,) = await store.remove_bindings("alice@contoso.test", ADMIN, 1.0)
+    assert gone.aor == "alice@contoso.test"
+    assert len(await store.bindings(aors[0], 0.0)) == 1
+
+
 async def test_expired_bindings_are_not_shown_and_forgotten_later(store):
     await store.save_bindings([put(binding()), put(binding("bob", expires_at=50.0))])
     assert len(await store.bindings(None, 60.0)) == 1

@@ -1,8 +1,10 @@
-"""Whether a claim about the caller's identity may pass (RFC 3325; decision 35).
+"""Whether a claim about somebody's identity may pass (RFC 3325; decision 35).
 
-``P-Asserted-Identity`` says who is calling, and a server that gets it from us believes
-it.  So we pass it on when it came from a peer that may assert identities, and take it
-out when a stranger wrote it (section 5).  Nothing else of the message changes.
+``P-Asserted-Identity`` says who is calling, or who has answered, and a server that gets
+it from us believes it.  So we pass it on when it came from a peer that may assert
+identities, and take it out when a stranger wrote it (section 5), or when its owner has
+asked for privacy and a client would get it (section 7).  Nothing else of the message
+changes.
 """
 
 from collections.abc import Sequence
@@ -14,8 +16,9 @@ from proxy.core.routing.target import Target
 from proxy.core.settings import CoreSettings
 from proxy.core.tokens import NO_ENDPOINT
 from proxy.sip.errors import MalformedMessage
-from proxy.sip.fields import parse_tokens
+from proxy.sip.fields import parse_name_addr, parse_tokens
 from proxy.sip.flow import Flow, Listener
+from proxy.sip.grammar import split_values
 from proxy.sip.message import Message, Request, Response
 
 # RFC 3325, the draft that came before it, and RFC 6050.
@@ -23,7 +26,8 @@ _CLAIMS: Final = ("p-asserted-identity", "remote-party-id", "p-asserted-service"
 _SIGNED_BY_CLIENT: Final = ("proxy-authorization", "authorization")
 _SIGNED_BY_SERVER: Final = ("proxy-authentication-info", "authentication-info")
 _SCHEMES: Final = (b"ntlm ", b"kerberos ", b"tls-dsk ")
-_CLIENTS: Final = frozenset({"client", "contact", "binding"})
+_SERVERS: Final = frozenset({"endpoint", "pool", "learned", "default", "probe"})
+"""Rules that lead to a pool or the default route.  All others may lead to a client."""
 
 
 def makes_claims(message: Message) -> bool:
@@ -55,46 +59,65 @@ class Asserted:
 
     def judge_request(self, request: Request, flow: Flow, target: Target) -> None:
         """``request`` has claims, came over ``flow`` and goes to ``target``."""
-        if not self.may_assert(flow) and not _is_for_the_signer(request, flow, target):
-            _take_out(request)
-        elif (
-            target.rule in _CLIENTS
-            and _is_private(request)
-            and (target.flow is None or not self.may_assert(target.flow))
+        is_claimed_by_a_stranger = not self.may_assert(flow) and not _is_for_the_signer(
+            request, flow, target
+        )
+        if is_claimed_by_a_stranger or (
+            _is_private(request) and not self._leads_to_a_server(target)
         ):
-            # Section 7: a client is told who calls, unless the caller has asked for
-            # privacy.
             _take_out(request)
 
-    def judge_response(self, response: Response, flow: Flow) -> None:
-        """``response`` has claims and came over ``flow``.
+    def judge_response(
+        self, response: Response, flow: Flow, asker: Flow | None
+    ) -> None:
+        """``response`` has claims, came over ``flow``, and goes back to ``asker`` (None
+        when nobody waits for it here).
 
         A claim that a home server has signed for a client of ours stays.
         """
         # The response has the branch of our request, which only its receiver can know.
         # So even over UDP the source address is proof enough.
-        if self.may_assert(flow, is_answer=True) or (
+        is_known = self.may_assert(flow, is_answer=True) or (
             self._serves_clients
             and any(name in response.index for name in _SIGNED_BY_SERVER)
+        )
+        if not is_known or (
+            _is_private(response)
+            and asker is not None
+            and not self.may_assert(asker, is_answer=True)
         ):
-            return
-        _take_out(response)
+            _take_out(response)
+
+    def _leads_to_a_server(self, target: Target) -> bool:
+        """Whether ``target`` is a server that may know who wants to stay unknown."""
+        if target.rule in _SERVERS or target.pool:
+            return True
+        if target.flow is not None:
+            return self.may_assert(target.flow, is_answer=True)
+        assert target.lookup is not None
+        host, router = target.lookup.host, self._next_hops.router
+        return bool(router.pool_of(host)) or self._is_server(host)
+
+    def _is_server(self, host: str) -> bool:
+        """Whether a pool, another node or the default route has this address."""
+        router = self._next_hops.router
+        return (
+            host in router.front_ends
+            or router.nodes.is_at(host)
+            or self._next_hops.is_default_route(host)
+        )
 
     def may_assert(self, flow: Flow, is_answer: bool = False) -> bool:
         """Whether the peer at the other end of ``flow`` may assert identities.
 
         It may with a verified certificate, or in a network that the configuration
         names.  A pool, the default route and another node may as well, but only on a
-        connection or in an answer: elsewhere a source address may be forged.
+        connection, or where an answer comes from or goes to: elsewhere a source address
+        may be forged.
         """
         if flow.peer_names or flow.host in self._networks:
             return True
-        router = self._next_hops.router
-        return (flow.reliable or is_answer) and (
-            flow.host in router.front_ends
-            or router.nodes.is_at(flow.host)
-            or self._next_hops.is_default_route(flow.host)
-        )
+        return (flow.reliable or is_answer) and self._is_server(flow.host)
 
 
 def _is_for_the_signer(request: Request, flow: Flow, target: Target) -> bool:
@@ -115,17 +138,31 @@ def _is_for_the_signer(request: Request, flow: Flow, target: Target) -> bool:
     )
 
 
-def _is_private(request: Request) -> bool:
-    """``Privacy: id`` (RFC 3325 section 9.3), in a request that nobody has signed."""
-    if "privacy" not in request.index or any(
-        name in request.index for name in _SIGNED_BY_SERVER
-    ):
+def _is_private(message: Message) -> bool:
+    """Whether the owner of the identity wants privacy, in a message that nobody has
+    signed: ``Privacy: id`` (RFC 3325 section 9.3), or the parameter ``privacy`` of a
+    Remote-Party-ID."""
+    index = message.index
+    if any(name in index for name in _SIGNED_BY_SERVER):
         return False
-    values = [value.replace(b";", b",") for value in request.values("privacy")]
     try:
-        return "id" in parse_tokens(values)
+        if "privacy" in index:
+            values = [each.replace(b";", b",") for each in message.values("privacy")]
+            if "id" in parse_tokens(values):
+                return True
+        return "remote-party-id" in index and any(
+            _hides(value)
+            for line in message.values("remote-party-id")
+            for value in split_values(line)
+        )
     except MalformedMessage:
         return True
+
+
+def _hides(party: bytes) -> bool:
+    """Whether a Remote-Party-ID asks for any privacy."""
+    wanted = parse_name_addr(party).parameters.get("privacy") or b"off"
+    return wanted.strip(b'"').lower() != b"off"
 
 
 def _take_out(message: Message) -> None:

@@ -15,10 +15,10 @@ from proxy.transaction.server import ServerTransaction
 class LateSuccess:
     """The ClientUser of an accepted INVITE: forwards each 2xx, and ignores the rest."""
 
-    __slots__ = ("_flow", "_layer", "server")
+    __slots__ = ("_layer", "flow", "server")
 
     def __init__(self, server: ServerTransaction) -> None:
-        self._flow, self._layer = server.flow, server.layer
+        self.flow, self._layer = server.flow, server.layer
         self.server = server if server.flow.reliable else None
 
     def response_received(
@@ -31,7 +31,7 @@ class LateSuccess:
         if self.server is not None:
             forward_success(self.server, transaction, response, now)
         else:
-            self._layer.send_late(self._flow, status, returned(transaction, response))
+            self._layer.send_late(self.flow, status, returned(transaction, response))
 
     def transaction_failed(
         self, transaction: ClientTransaction, reason: str, now: float

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from proxy.core.forwarding.asserted import makes_claims
 from proxy.core.forwarding.forwarder import Forwarder
+from proxy.core.forwarding.late_success import LateSuccess
+from proxy.core.forwarding.response_context import ResponseContext
 from proxy.core.guard import Guard
 from proxy.core.siblings.handover import Handover
 from proxy.sip.flow import Flow
@@ -62,16 +64,22 @@ class Responses:
     def parsed(self, response: Response, flow: Flow, data: bytes, now: float) -> None:
         """Take any other response; raises MalformedMessage."""
         self.received += 1
-        if makes_claims(response):
-            self._asserted.judge_response(response, flow)
         via, method = response.top_via(), response.cseq()[1]
         transaction = None
         if via.branch is not None and self._branches.is_own_via(via.head.sent_by):
             transaction = self._transactions.client_for(via.branch, method, flow)
         if transaction is not None:
+            self._judge(transaction, response, flow)
             self._deliver(transaction, response, flow, data, now)
         else:
             self._stray(via.branch, method, response, flow, data, now)
+
+    def _judge(
+        self, transaction: ClientTransaction, response: AnyResponse, flow: Flow
+    ) -> None:
+        """Take out who it is that answers where that must not go on (RFC 3325)."""
+        if isinstance(response, Response) and makes_claims(response):
+            self._asserted.judge_response(response, flow, _asker_of(transaction))
 
     def _deliver(
         self,
@@ -99,6 +107,7 @@ class Responses:
         stranded INVITE or to a sibling."""
         late = self._transactions.late(branch, method, flow)
         if late is not None:
+            self._judge(late, response, flow)
             self._deliver(late, response, flow, data, now)
         elif self._handover is None or not self._handover.response(branch, flow, data):
             self.strays += 1
@@ -121,3 +130,11 @@ class Responses:
             except Exception as error:
                 self._guard.timer(transaction, reason, error, now)
         return True
+
+
+def _asker_of(transaction: ClientTransaction) -> Flow | None:
+    """Who gets the responses; None when nobody waits for them."""
+    user = transaction.user
+    if isinstance(user, ResponseContext):
+        return user.candidates.flow
+    return user.flow if isinstance(user, LateSuccess) else None

@@ -25,7 +25,8 @@ def extension_lines(
     supported = parse_tokens(request.values("supported"))
     lines: list[bytes] = []
     if has_path and "path" in supported:
-        lines += [b"Path: " + value for value in request.values("path")]
+        values = request.values("path")
+        lines += [b"Path: " + value for value in values if parse_routes([value])]
     if has_reg_id and "outbound" in supported:
         if any(x.after is not None and x.after.flow for x in changes):
             lines.append(b"Require: outbound")

@@ -8,7 +8,7 @@ from proxy.store.news import Known, News
 from proxy.store.redis import scripts
 from proxy.store.redis.connection import RedisConnection
 from proxy.store.redis.learned import rows_of
-from proxy.store.redis.registrar import binding_from_json
+from proxy.store.redis.registrar import binding_from_json, names_in
 
 AT_ONCE: Final = 1000
 """Bindings in one answer at most, so that other callers need not wait long."""
@@ -30,9 +30,8 @@ class RedisNews:
         is_table, is_users, fields, values = found[1:]
         changes = []
         for field, value in zip(fields, values, strict=True):
-            aor, _, key = field.partition(b"\n")
             after = None if value is None else binding_from_json(value)
-            changes.append(BindingChange(aor.decode(), key, after))
+            changes.append(BindingChange(*names_in(field), after))
         is_all = newest == mark or len(changes) < AT_ONCE
         return News(newest, bool(is_table), bool(is_users), changes, is_all)
 

@@ -66,7 +66,8 @@ class RedisRegistrar:
         if not fields:
             return []
         values = await self._redis.command("HMGET", redis_key("bindings"), *fields)
-        return [binding_from_json(value) for value in values if value is not None]
+        found = [binding_from_json(value) for value in values if value is not None]
+        return [each for each in found if each.aor == aor]
 
     async def _all_bindings(self) -> list[Binding]:
         found: dict[bytes, Binding] = {}
@@ -161,7 +162,15 @@ def audit_text(
 
 
 def _field(aor: str, contact: bytes) -> bytes:
+    """The last line end is ours: an AOR may hold one (``%0a``), and a contact does
+    not."""
     return aor.encode() + b"\n" + contact
+
+
+def names_in(field: bytes) -> tuple[str, bytes]:
+    """AOR and contact of a field."""
+    aor, _, contact = field.rpartition(b"\n")
+    return aor.decode(), contact
 
 
 def binding_to_json(row: Sequence[Any]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from proxy.core import events
 from proxy.core.networks import Networks
 from tests.core.first_hop.test_first_hop import scene, sign_in
-from tests.support.messages import request
+from tests.support.messages import lines_of, request
 from tests.support.playbook import Playbook
 from tests.support.registry import Registry
 
@@ -182,22 +182,101 @@ def test_what_the_pool_says_in_an_answer_goes_back(play, status):
 
 # -- privacy -------------------------------------------------------------------------
 
+PARTY = 'Remote-Party-ID: "Boss" <sip:boss@contoso.test>'
+WISHES = [
+    ((CLAIM, "Privacy: id"), False),
+    ((CLAIM, "privacy : user;\r\n ID"), False),
+    ((CLAIM, "Privacy: header", "Privacy: critical, id"), False),
+    ((CLAIM, 'Privacy: "'), False),
+    ((f"{PARTY};party=called;privacy=full",), False),
+    ((f'{PARTY}; Privacy = "uri"',), False),
+    ((f"{PARTY};privacy=off, <sip:boss@x>;privacy=name",), False),
+    ((f"{PARTY};privacy=off",), True),
+    ((CLAIM, "Privacy: none"), True),
+    ((CLAIM, "P-Privacy: id"), True),
+    ((CLAIM, "Privacy: id", 'Authentication-Info: NTLM rspauth="1"'), True),
+]
 
-@pytest.mark.parametrize(
-    ("privacy", "is_told"), [("id", False), ("user; ID", False), ("none", True)]
-)
-def test_a_client_is_not_told_who_wants_to_stay_unknown(privacy, is_told):
+
+@pytest.mark.parametrize(("lines", "is_told"), WISHES)
+def test_a_client_is_not_told_who_wants_to_stay_unknown(lines, is_told):
     registry = Registry(registrar={"trusted_networks": ()})
     may_register(registry, "client")
     registry.register(registry.contact_of("client"))
     registry.flow("bob/tcp").peer_names = ("fe.contoso.test",)
-    registry.send(
-        "bob/tcp", invite(CLAIM, f"Privacy: {privacy}", uri="sip:alice@contoso.test")
-    )
+    registry.send("bob/tcp", invite(*lines, uri="sip:alice@contoso.test"))
     assert (b"boss" in arrives(registry, "client")) == is_told
 
 
-def test_a_pool_is_told_who_is_calling_all_the_same(playbook):
+@pytest.mark.parametrize(("lines", "is_told"), WISHES)
+@pytest.mark.parametrize("status", [180, 200, 486])
+@pytest.mark.parametrize("peer", ["client", "client/tcp"])
+def test_nor_who_has_answered(play, peer, status, lines, is_told):
+    play.send(peer, invite(transport=peer.rpartition("/")[2]))
+    play._script.clear()
+    play.answer("fe1", status, "Subject: stays", *lines)
+    play._script.clear()
+    seen = play.last(peer)
+    assert f"SIP/2.0 {status}".encode() in seen
+    assert (b"boss" in seen) == is_told
+    assert b"Subject: stays" in seen
+
+
+def test_a_repeated_answer_says_no_more_than_the_first(play):
+    play.send("client", invite())
+    play._script.clear()
+    answer = play.answer("fe1", 200, CLAIM, "Privacy: id")
+    play._script.clear()
+    play.send("fe1", answer)
+    play.sees("client < 200")
+    assert b"boss" not in play.last("client")
+
+
+def test_who_may_say_who_is_calling_is_told_all_the_same(playbook):
     play = playbook(trusted_networks=(ip_network("10.1.0.0/16"),))
     play.send("client", invite(CLAIM, "Privacy: id"))
     assert CLAIM.encode() in arrives(play, "fe1")
+    play.answer("fe1", 200, CLAIM, "Privacy: id")
+    assert CLAIM.encode() in arrives(play, "client")
+
+
+def test_a_pool_that_has_asked_is_told_who_answered(playbook):
+    play = playbook(default_route=DEFAULT)
+    play.send("edge", invite())
+    play._script.clear()
+    play.answer("fe1", 200, CLAIM, "Privacy: id")
+    assert CLAIM.encode() in arrives(play, "edge")
+
+
+@pytest.mark.parametrize("contact", ["<sip:alice@192.0.2.66:5070>", ""])
+def test_a_client_is_not_told_inside_a_dialog_either(contact):
+    """Whether its flow leads there or its Contact does."""
+    registry = Registry(registrar={"trusted_networks": ()})
+    may_register(registry, "client")
+    registry.register(contact or registry.contact_of("client"))
+    registry.flow("bob/tcp").peer_names = ("fe.contoso.test",)
+    registry.send(
+        "bob/tcp",
+        invite("Contact: <sip:b@10.1.0.10>", uri="sip:alice@contoso.test"),
+    )
+    registry._script.clear()
+    callee = "stranger" if contact else "client"
+    reached = (contact or registry.contact_of("client")).strip("<>")
+    registry.answer(callee, 200, f"Contact: <{reached}>")
+    registry._script.clear()
+    (route,) = lines_of(registry.last("bob/tcp"), "Record-Route")[:1]
+    registry.send(
+        "bob/tcp",
+        request(
+            f"INFO {reached}",
+            route.decode().removeprefix("Record-"),
+            CLAIM,
+            "Privacy: id",
+            to="<sip:alice@contoso.test>;tag=pool-1",
+            cseq=2,
+            branch="z9hG4bK-i",
+        ),
+    )
+    seen = arrives(registry, callee)
+    assert seen.startswith(b"INFO ")
+    assert b"boss" not in seen

@@ -121,6 +121,12 @@ def test_path_is_accepted_from_clients_that_do_not_know_it(registry):
     assert (answer.status, "path" in answer.index) == (200, False)
 
 
+@pytest.mark.parametrize("value", ["", ",", " , ,"])
+def test_a_path_without_values_does_not_come_back(registry, value):
+    answer = registry.register(PHONE, headers=(f"Path: {value}", "Supported: path"))
+    assert (answer.status, "path" in answer.index) == (200, False)
+
+
 @pytest.mark.parametrize(
     ("contact", "asked_at"),
     [

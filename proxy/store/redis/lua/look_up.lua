@@ -2,8 +2,7 @@
 local found = {}
 for i = 2, #ARGV do
   local aor, values = ARGV[i], {}
-  for _, field in ipairs(redis.call('ZRANGEBYLEX', P .. 'bindings:names',
-      '[' .. aor .. '\n', '(' .. aor .. '\011')) do
+  for _, field in ipairs(contacts_of(aor)) do
     values[#values + 1] = redis.call('HGET', P .. 'bindings', field)
   end
   found[#found + 1] = redis.call('HGET', P .. 'learned', aor)

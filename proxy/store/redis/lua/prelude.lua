@@ -42,3 +42,13 @@ local function unbind(field)
   redis.call('ZREM', P .. 'bindings:expiry', field)
   redis.call('ZREM', P .. 'bindings:names', field)
 end
+-- The contacts of an AOR.  A user part may hold a line end itself (%0a), so that which
+-- ends the AOR is the last one of a field.
+local function contacts_of(aor)
+  local found = {}
+  for _, field in ipairs(redis.call('ZRANGEBYLEX', P .. 'bindings:names',
+      '[' .. aor .. '\n', '(' .. aor .. '\011')) do
+    if not string.find(field, '\n', #aor + 2, true) then found[#found + 1] = field end
+  end
+  return found
+end

@@ -1,6 +1,5 @@
 -- AOR, instant, audit row; what was live.
-local fields = redis.call('ZRANGEBYLEX', P .. 'bindings:names',
-  '[' .. ARGV[2] .. '\n', '(' .. ARGV[2] .. '\011')
+local fields = contacts_of(ARGV[2])
 local live = {}
 for _, field in ipairs(fields) do
   local expiry = redis.call('ZSCORE', P .. 'bindings:expiry', field)
