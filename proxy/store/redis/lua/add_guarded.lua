@@ -1,4 +1,6 @@
--- Cutover, then what was counted and how often.  Only the newest cutover has counts.
+-- Adds to what the guard of a cutover has counted.  Only the newest cutover has counts.
+-- ARGV: the cutover's number; then in pairs what was counted, and how often.
+-- Returns 1, or 0 when a newer cutover has counts already.
 local last = redis.call('GET', P .. 'guard:last')
 if last and last ~= ARGV[2] then
   if tonumber(last) > tonumber(ARGV[2]) then return 0 end

@@ -1,5 +1,8 @@
--- How many rows at most, field of nobody, hours that a request is worth at most; then per
--- row: field, first, last, count, rest.
+-- Adds callers of addresses that nobody serves.  When there are more rows than may be,
+-- those that are worth least lose their names: their calls are counted under "nobody".
+-- ARGV: how many rows there may be, the field of "nobody", for how many hours the
+-- requests of one row may count; then for each row its field, first and last call,
+-- count, and the rest of it.
 local most, nobody = tonumber(ARGV[2]), ARGV[3]
 local book, worth = P .. 'unknown', P .. 'unknown:worth'
 local function put(field, first, last, count, rest)

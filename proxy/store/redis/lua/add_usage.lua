@@ -1,6 +1,8 @@
--- How many rows at most, the name of those beyond, how many words rows have and how many
--- pools; then per row: endpoint, AOR, first, last, count, failed, rest; per pool: field,
--- calls, failed, journeys, times; per user: field, days.
+-- Adds calls to the usage ledger: by user, by pool and day, and the days of each user.
+-- ARGV: how many rows of users there may be, the name under which those beyond are
+-- counted, how many words follow for users and how many for pools; then for each user:
+-- endpoint, AOR, first and last call, count, failed, the rest of the row; for each pool:
+-- field, calls, failed, journeys, times; for each user again: field, days.
 local known = tonumber(redis.call('HGET', meta, 'usage_rows'))
 local most, rows, pools = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local is_full = known + rows / 7 > most

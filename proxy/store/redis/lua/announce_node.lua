@@ -1,4 +1,5 @@
--- URI, instant.
+-- Notes that a node is alive.  ARGV: its URI, the instant.  Returns its number: a node
+-- that is new gets the next one.
 local old = redis.call('HGET', P .. 'nodes', ARGV[2])
 local number
 if old then

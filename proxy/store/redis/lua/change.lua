@@ -1,4 +1,7 @@
--- Expected rows_version, then per row: table, key, body ('' removes), audit row.
+-- Changes rows of the endpoint table, and writes the history and the news of it.
+-- ARGV: the version that the rows must still have; then for each row its table, key,
+-- body ('' removes it) and audit row.  Returns the table's new version, or -1 when
+-- somebody else has changed the rows meanwhile: then nothing is changed.
 if redis.call('HGET', meta, 'rows_version') ~= ARGV[2] then return -1 end
 redis.call('HINCRBY', meta, 'rows_version', 1)
 local version = redis.call('HINCRBY', meta, 'table_version', 1)

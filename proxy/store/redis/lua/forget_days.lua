@@ -1,4 +1,5 @@
--- The first day to keep.
+-- Removes the counts of old days.  ARGV: the first day to keep.  Returns how many rows
+-- went or became shorter.
 local first, gone = tonumber(ARGV[2]), 0
 for _, field in ipairs(redis.call('HKEYS', P .. 'usage_pools')) do
   if tonumber(string.match(field, '\n(%d+)\n%d+$')) < first then

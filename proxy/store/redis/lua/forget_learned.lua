@@ -1,4 +1,5 @@
--- Instant; at most 1000 at a time, so that nobody waits for long.
+-- Removes learned URIs that nobody has used for long, 1000 at most, so that no other
+-- caller waits for long.  ARGV: the instant.  Returns how many went.
 local gone = redis.call('ZRANGEBYSCORE', P .. 'learned:used', '-inf',
   '(' .. ARGV[2], 'LIMIT', 0, 1000)
 for _, key in ipairs(gone) do forget(key) end

@@ -1,5 +1,6 @@
--- AOR, audit row before and after its key, key for one row, end of it for more.
--- Answers how many rows went.
+-- Removes a person from the ledger, as caller and as address that was dialled.
+-- ARGV: the AOR; the audit row before its key and after it; that key when one row went,
+-- and how it ends when several did.  Returns how many rows went.
 local gone, tail = 0, '\n' .. ARGV[2]
 for _, endpoint in ipairs(redis.call('SMEMBERS', P .. 'usage')) do
   local count = redis.call('HDEL', P .. 'usage:' .. endpoint, ARGV[2])

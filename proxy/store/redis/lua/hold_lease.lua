@@ -1,4 +1,5 @@
--- Name, holder, milliseconds (0: give it back); answers who holds it then.
+-- Takes, renews or gives back a lease.  ARGV: its name, who wants it, for how many
+-- milliseconds (0 gives it back).  Returns who holds it now, '' for nobody.
 local key = P .. 'lease:' .. ARGV[2]
 local known = redis.call('GET', key)
 if known and known ~= ARGV[3] then return known end

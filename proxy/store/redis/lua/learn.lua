@@ -1,5 +1,7 @@
--- Key, pool, endpoint, instant, value of one row (pool, endpoint, instant, URI), how many
--- pools to keep.  The value of a key is a row of four lines for each pool, newest first.
+-- Notes that a pool has handed out a service URI.  The value of a key has four lines for
+-- each pool (pool, endpoint, instant, URI), the newest pool first.
+-- ARGV: key, pool, endpoint, instant, the four lines, how many pools to keep.
+-- Returns 1 when this is new, else 0.
 local key, pool, endpoint, now = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local old = redis.call('HGET', P .. 'learned', key)
 local rows, count = ARGV[6], 1

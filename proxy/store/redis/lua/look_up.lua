@@ -1,4 +1,5 @@
--- AORs; for each one the value of a learned URI, and its bindings.
+-- Looks addresses up that memory does not have.  ARGV: AORs.  Returns for each one the
+-- value of its learned URI, and its bindings.
 local found = {}
 for i = 2, #ARGV do
   local aor, values = ARGV[i], {}

@@ -1,7 +1,9 @@
--- The newest entry that is known, who asks, how many bindings at least to stop at.
--- Answers the newest entry read, and what changed after the known one: nil when that
--- is not there any more (too old, or lost in a failover).  Bindings that the asker
--- saved itself are left out; the others come as they are now.
+-- Reads what others have changed since the asker's last look.
+-- ARGV: the newest entry that the asker knows, who asks, at how many bindings to stop.
+-- Returns the newest entry that was read, whether the table and the users changed, and
+-- fields and values of bindings as they are now, without those that the asker has saved
+-- itself.  Returns the newest entry alone when the known one is gone (too old, or lost
+-- in a failover): the asker then has to load everything.
 local stream, known = P .. 'changes', ARGV[2]
 local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
 if #newest == 0 then return redis.error_reply('WAYPOSTLOST the changes') end

@@ -1,4 +1,5 @@
--- Kind, name, what is to be kept of the use.  Nothing of one that has been revoked.
+-- Notes when and from where a token or a person was used last, unless it has been
+-- revoked meanwhile.  ARGV: kind, name, the note.
 local field = ARGV[2] .. '\n' .. ARGV[3]
 if redis.call('HEXISTS', P .. 'access', field) == 1 then
   redis.call('HSET', P .. 'access_used', field, ARGV[4])

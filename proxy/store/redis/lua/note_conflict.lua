@@ -1,4 +1,6 @@
--- Field, first, last, count, rest, how many to keep.
+-- Notes that an old service has registered for an endpoint.  The oldest go when there
+-- are too many.  ARGV: field, first and last time, count, the rest of the row, how many
+-- rows to keep.
 local field, first, count = ARGV[2], ARGV[3], tonumber(ARGV[5])
 local old = redis.call('HGET', P .. 'conflicts', field)
 if old then

@@ -1,3 +1,4 @@
--- Call-ID, audit row: somebody has looked at a call.  Answers 1.
+-- Notes in the history that somebody has looked at a call.  ARGV: Call-ID, audit row.
+-- Returns 1.
 audit(ARGV[2], ARGV[3])
 return 1

@@ -1,6 +1,6 @@
--- What every transaction begins with.  It first makes sure that this is still the store
--- that was opened: a Redis that came back empty must not be taken for one where
--- everything was removed.
+-- Every transaction begins with this.  First it makes sure that this is still the store
+-- that was opened: a Redis that came back empty must not be taken for one in which
+-- somebody removed everything.
 local P = KEYS[1]
 local meta = P .. 'meta'
 if redis.call('HGET', meta, 'identity') ~= ARGV[1] then
@@ -21,9 +21,9 @@ local function forget(key)
   redis.call('HDEL', P .. 'learned', key)
   redis.call('ZREM', P .. 'learned:used', key)
 end
--- What other nodes must hear of goes into the stream in the same transaction: the number
--- of an entry is never given again, so a node sees whether the last one it knows is part
--- of this past.  A node that missed more than 20,000 changes loads everything again.
+-- Tells the other nodes of a change, in the stream and the same transaction.  The number
+-- of an entry is never given again, so a node sees whether the last one that it knows is
+-- part of this past.  A node that missed more than 20,000 changes loads everything again.
 local function tell(...)
   redis.call('XADD', P .. 'changes', 'MAXLEN', '~', '20000', '*', ...)
 end

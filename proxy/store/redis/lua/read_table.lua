@@ -1,5 +1,7 @@
--- Whether learned URIs are wanted.  A script and no MULTI: a Redis without memory still
--- runs scripts that only read.
+-- Reads the whole endpoint table at one moment.  It is a script and no MULTI, because a
+-- Redis without memory still runs scripts that only read.
+-- ARGV: 1 with learned URIs, 0 without.  Returns the versions of table and rows, then
+-- endpoints, pools, the newest cutover, learned URIs, their last uses, drains.
 local newest = -1
 for _, number in ipairs(redis.call('HKEYS', P .. 'cutovers')) do
   newest = math.max(newest, tonumber(number))

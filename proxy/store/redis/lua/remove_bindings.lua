@@ -1,4 +1,5 @@
--- AOR, instant, audit row; what was live.
+-- Removes all bindings of an address.  ARGV: AOR, instant, audit row.  Returns those
+-- that had not expired.
 local fields = contacts_of(ARGV[2])
 local live = {}
 for _, field in ipairs(fields) do

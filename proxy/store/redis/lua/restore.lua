@@ -1,4 +1,5 @@
--- Commands, each after the number of its words.
+-- Runs write commands of a restore or a copy.  ARGV: each command after the number of
+-- its words.
 local at = 2
 while at <= #ARGV do
   local size = tonumber(ARGV[at])

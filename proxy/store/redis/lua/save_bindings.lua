@@ -1,4 +1,5 @@
--- Who saves, then per contact: field, expiry ('' removes), value.
+-- Saves bindings.  ARGV: who saves; then for each contact its field, expiry ('' removes
+-- it) and value.
 local fields = {}
 for i = 3, #ARGV, 3 do
   local field, expiry = ARGV[i], ARGV[i + 1]

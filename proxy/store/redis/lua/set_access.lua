@@ -1,5 +1,6 @@
--- Kind, name, body ('' removes), 1 when there must be none yet and 0 when there must be
--- one, audit row.  Answers 1 when it was done.
+-- Makes, changes or removes a token or a person.  ARGV: kind, name, body ('' removes
+-- it), 1 when there must be none yet and 0 when there must be one, audit row.
+-- Returns 1, or 0 when that did not hold: then nothing is changed.
 local field = ARGV[2] .. '\n' .. ARGV[3]
 local there = redis.call('HEXISTS', P .. 'access', field)
 if there == tonumber(ARGV[5]) then return 0 end

@@ -1,4 +1,5 @@
--- Schema, identity, secret: made where there is no store.  Answers those that count.
+-- Makes the store where there is none.  ARGV: schema, identity, secret.  Returns the
+-- three that are in force: those of a store that was there already stay.
 local meta = KEYS[1] .. 'meta'
 if redis.call('EXISTS', meta) == 0 then
   redis.call('HSET', meta, 'schema', ARGV[1], 'identity', ARGV[2], 'hmac_key', ARGV[3],

@@ -1,4 +1,5 @@
--- Name, body ('' removes), audit row.
+-- Makes, changes or removes a user of the registrar.  ARGV: name, body ('' removes the
+-- user), audit row.  Returns 1, or 0 when there is no such user to remove.
 if ARGV[3] ~= '' then
   redis.call('HSET', P .. 'users', ARGV[2], ARGV[3])
 elseif redis.call('HDEL', P .. 'users', ARGV[2]) == 0 then

@@ -1,6 +1,6 @@
--- Fields of meta, then names: what is small or belongs together, at one moment.  Answers
--- the values of those fields and the number of the newest audit row, then a whole hash
--- for each name; the last is when each learned URI was used.
+-- Reads at one moment the hashes that belong together.  ARGV: fields of meta, '', names
+-- of hashes.  Returns the values of those fields and the number of the newest audit row,
+-- then each hash, and last when each learned URI was used.
 local fields, at = {}, 2
 while ARGV[at] ~= '' do
   fields[#fields + 1] = ARGV[at]

@@ -1,8 +1,8 @@
--- What a restore has staged takes the place of all that there is, at once.
--- The number of the newest change and the version that the caller has seen, the identity
--- from now on, the schema, names that are staged, '', names that go.  Answers 0, and
--- does nothing, when something was changed meanwhile.  The stream of changes begins
--- anew, so every node that is connected loads everything.
+-- Puts what a restore has staged in the place of all that there is, at once.  The stream
+-- of changes begins anew, so every node that is connected loads everything.
+-- ARGV: the number of the newest change and the version of the table that the caller has
+-- seen, the identity from now on, the schema, names that are staged, '', names that go.
+-- Returns 1, or 0 when something was changed meanwhile: then nothing is done.
 local seen = redis.call('HMGET', meta, 'audit_number', 'table_version', 'rows_version')
 if seen[1] ~= ARGV[2] or seen[2] ~= ARGV[3] then return 0 end
 local at = 6
