@@ -256,6 +256,13 @@ def test_nobody_outside_changes_the_core_but_by_events(path: Path) -> None:
         "def f(core: 'ProxyCore | None'): core.location.sweep(1.0)",
         "runtime.core.handle(event, now)",
         "if (registrar := runtime.core.registrar): registrar.clock_set(1.0, 2.0)",
+        "self._book = runtime.core.health\nself._book.prolong(key, '', 1.0, 2.0)",
+        "class A:\n    book: HealthBook\n    def f(self): self.book.suspects = {}",
+        "def f(live: LocationService): live.sweep(1.0)",
+        "for each in runtime.core.health.suspects.values(): each.failures = 0",
+        "[each.clear() for each in core.waiting.parked.values()]",
+        "later(core.health.prolong, key)",
+        "object.__setattr__(core, 'settings', x)",
     ],
 )
 def test_a_hand_in_the_core_is_seen(line: str) -> None:
@@ -269,6 +276,8 @@ def test_to_look_at_the_core_is_free() -> None:
         "for key in core.health.suspects: print(core.health.health(key, now))\n"
         "codes = core.settings.attempts.failover_codes\n"
         "settings = with_live_values(core.settings, fresh)\n"
+        "for each in core.router.table.drains: print(each.has_ended(now))\n"
+        "later = core.settings.attempts.connect\n"
         "self.core = ProxyCore(settings)\n"
     )
 
