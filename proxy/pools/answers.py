@@ -16,6 +16,11 @@ from proxy.pools.srv import NaptrRecord, SrvRecord
 RecordType = Literal["SRV", "NAPTR", "A", "AAAA"]
 Record = SrvRecord | NaptrRecord | str
 
+MOST_KEPT: Final = 64
+"""Records of one answer that are kept: as many as a look-up uses at most."""
+MOST_RECORDS: Final = 32_768
+"""Records of all answers together, apart from those of pools: some 8 MB."""
+
 # A refresh of one record also asks again for those that are nearly as old.
 NEARLY_OLD: Final = 0.7
 
@@ -54,13 +59,15 @@ class Answer:
 
     ``problem`` says why the last query failed, ``failing_since`` since when; both are
     empty while DNS works.  ``absent_since`` is when DNS began to say that there are no
-    records, though there were.
+    records, though there were.  ``is_of_pool``: a pool needs it, so it does not go when
+    there is no room.
     """
 
     __slots__ = (
         "absent_since",
         "expires",
         "failing_since",
+        "is_of_pool",
         "problem",
         "question",
         "received_at",
@@ -79,6 +86,7 @@ class Answer:
         self.failing_since: float | None = None
         self.absent_since: float | None = None
         self.problem = ""
+        self.is_of_pool = False
 
     def srv(self) -> list[SrvRecord]:
         """The SRV records."""
@@ -96,11 +104,12 @@ class Answer:
 class AnswerBook:
     """Every answer that may still be used."""
 
-    __slots__ = ("_answers", "_limits", "_valid_from")
+    __slots__ = ("_answers", "_limits", "_records", "_valid_from")
 
     def __init__(self, limits: DnsLimits) -> None:
         self._limits = limits
         self._answers: dict[Question, Answer] = {}
+        self._records = 0
         self._valid_from = float("-inf")
 
     def __len__(self) -> int:
@@ -128,7 +137,7 @@ class AnswerBook:
         For a name that had records, we believe "there are none" only when DNS still
         says so after a while; until then the last records come back, with a problem.
         """
-        found = tuple(records)
+        found = tuple(sorted(records)[:MOST_KEPT])
         limits = self._limits
         known = None if found else self._answers.get(question)
         if known is not None and self._is_doubtful(known, now):
@@ -140,13 +149,33 @@ class AnswerBook:
             was_there = gone_since is not None and now < gone_since + limits.idle
             ceiling = limits.ttl_floor if was_there else limits.negative
         ttl = min(max(ttl, limits.ttl_floor), ceiling)
-        # Take the old one out first, so that the dict is in the order of the answers.
-        self._answers.pop(question, None)
-        while len(self._answers) >= limits.max_names * 8:
-            del self._answers[next(iter(self._answers))]
-        answer = self._answers[question] = Answer(question, found, ttl, now)
+        answer = Answer(question, found, ttl, now)
         answer.absent_since = gone_since
+        # Take the old one out first, so that the dict is in the order of the answers.
+        old = self._answers.get(question)
+        if old is not None:
+            answer.is_of_pool = old.is_of_pool
+            self._drop(old)
+        self._make_room(len(found))
+        self._answers[question] = answer
+        self._records += len(found)
         return answer
+
+    def _drop(self, answer: Answer) -> None:
+        del self._answers[answer.question]
+        self._records -= len(answer.records)
+
+    def _make_room(self, records: int) -> None:
+        """The oldest answers go, those of pools last: strangers' zones may be large."""
+        most = self._limits.max_names * 8
+        if len(self._answers) < most and self._records + records <= MOST_RECORDS:
+            return
+        others = [each for each in self._answers.values() if not each.is_of_pool]
+        # Several at a time: to look for them costs a walk over all.
+        for answer in others[: max(1, len(others) // 8)]:
+            self._drop(answer)
+        while len(self._answers) >= most:
+            self._drop(next(iter(self._answers.values())))
 
     def _is_doubtful(self, known: Answer, now: float) -> bool:
         """DNS says that there are no records; True while we go on with the old ones."""
@@ -176,7 +205,7 @@ class AnswerBook:
                 if answer.failing_since is None:
                     answer.failing_since = now
                 return answer
-            del self._answers[question]
+            self._drop(answer)
         unknown = Answer(question, (), 0.0, now)
         unknown.problem = problem
         unknown.failing_since = now

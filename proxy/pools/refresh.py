@@ -63,17 +63,25 @@ class ResolutionCache:
         return list(self._entries)
 
     def pin(self, lookups: Iterable[Lookup]) -> list[Lookup]:
-        """Keep these names fresh without requests for them; returns those not yet
-        cached.
+        """Keep these names fresh without requests for them; returns those to resolve:
+        what was found for a stranger is not all of it.
 
         Replaces what was pinned before.
         """
-        self._pinned = frozenset(lookups)
-        return [lookup for lookup in self._pinned if lookup not in self._entries]
+        before, self._pinned = self._pinned, frozenset(lookups)
+        return [
+            lookup
+            for lookup in self._pinned
+            if lookup not in before or lookup not in self._entries
+        ]
 
     def is_pinned(self, lookup: Lookup) -> bool:
         """True for a name that is kept fresh without requests for it."""
         return lookup in self._pinned
+
+    def is_of_pool(self, host: str) -> bool:
+        """True for the name of a pool, whatever else is asked with it."""
+        return any(lookup.host == host for lookup in self._pinned)
 
     def put(
         self, resolution: Resolution, answers: Iterable[Answer], now: float

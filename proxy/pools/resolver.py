@@ -48,7 +48,8 @@ class Resolver:
     that is not an address.
 
     The system's servers are those of ``resolv_conf`` as it is now, not as it was:
-    ``on_servers`` hears of others.
+    ``on_servers`` hears of others.  With ``hears_strangers`` names that are not pinned
+    may come from strangers, and less of what their zones list is looked at.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Resolver:
         limits: DnsLimits | None = None,
         rng: random.Random | None = None,
         resolv_conf: str = RESOLV_CONF,
+        hears_strangers: bool = False,
     ) -> None:
+        self._hears_strangers = hears_strangers
         self.transports = frozenset(transports)
         self.families = tuple(sorted(families))
         self.limits = limits or DnsLimits()
@@ -223,6 +226,11 @@ class Resolver:
 
     # -- one look-up ----------------------------------------------------------
 
+    def _bounds(self, lookup: Lookup) -> srv.Bounds:
+        """How much of what the zone of a name lists is looked at."""
+        is_known = not self._hears_strangers or self._cache.is_of_pool(lookup.host)
+        return srv.OF_POOLS if is_known else srv.OF_OTHERS
+
     async def _look_up(self, lookup: Lookup, early: bool) -> Resolution:
         answers: list[Answer] = []
         try:
@@ -234,6 +242,9 @@ class Resolver:
         return self._store(resolution, answers)
 
     def _store(self, resolution: Resolution, answers: Iterable[Answer]) -> Resolution:
+        if self._cache.is_pinned(resolution.lookup):
+            for answer in answers:
+                answer.is_of_pool = True
         valid, is_news = self._cache.put(resolution, answers, self._clock())
         self._arm()
         if is_news and self.on_change is not None:
@@ -265,7 +276,8 @@ class Resolver:
             return found
 
         naptr_order, offers = await self._offers(lookup, ask)
-        names = srv.targets(offers)
+        bounds = self._bounds(lookup)
+        names = srv.targets(offers, bounds)
         questions = [
             Question(name, ADDRESS_TYPE[family])
             for name in names
@@ -295,7 +307,8 @@ class Resolver:
         naptr = [record for answer in first for record in answer.naptr()]
         failed = [a for a in first if a.problem and not a.records]
         if naptr:
-            pointed = srv.naptr_services(lookup, naptr, self.transports)
+            bounds = self._bounds(lookup)
+            pointed = srv.naptr_services(lookup, naptr, self.transports, bounds)
             unknown = dict.fromkeys(s.name for s in pointed if s.name not in records)
             for answer in await ask((Question(n, "SRV") for n in unknown), NAPTR_ROUND):
                 records[answer.question.name] = answer.srv()
@@ -322,7 +335,13 @@ class Resolver:
         counted = [answer for answer in answers if not _is_moot(answer, addresses)]
         expires = lifetime(counted, now, self.limits, complete=is_complete)
         resolution = srv.build(
-            lookup, offers, addresses, now=now, expires=expires, naptr_order=naptr_order
+            lookup,
+            offers,
+            addresses,
+            now=now,
+            expires=expires,
+            naptr_order=naptr_order,
+            bounds=self._bounds(lookup),
         )
         problems = [answer for answer in counted if answer.problem]
         if not offers:

@@ -27,12 +27,27 @@ NAPTR_SERVICES: Final[dict[str, Transport]] = {
     "sip+d2t": "tcp",
     "sips+d2t": "tls",
 }
-# A zone that lists more is broken or hostile; the first choices are kept.
-MAX_TARGETS: Final = 64
-MAX_ADDRESSES: Final = 16  # of one target
-MAX_FRONT_ENDS: Final = 128  # of one transport
-
 _UNIQUE_LOCAL = ipaddress.ip_network("fc00::/7")
+
+
+class Bounds(NamedTuple):
+    """How much of what a zone lists is looked at; the first choices are kept.
+
+    ``services`` are the SRV names that NAPTR may point at, ``targets`` those of one
+    look-up, ``addresses`` those of one target, ``front_ends`` those of one transport.
+    """
+
+    services: int
+    targets: int
+    addresses: int
+    front_ends: int
+
+
+OF_POOLS: Final = Bounds(8, 64, 16, 128)
+"""A zone that lists more is broken."""
+OF_OTHERS: Final = Bounds(4, 8, 4, 16)
+"""For names that strangers write into a Contact: their zones may be made to cost us
+questions, processor and memory."""
 
 
 class SrvRecord(NamedTuple):
@@ -135,7 +150,10 @@ def services(lookup: Lookup, transports: Collection[Transport]) -> tuple[Service
 
 
 def naptr_services(
-    lookup: Lookup, records: Iterable[NaptrRecord], transports: Collection[Transport]
+    lookup: Lookup,
+    records: Iterable[NaptrRecord],
+    transports: Collection[Transport],
+    bounds: Bounds = OF_POOLS,
 ) -> tuple[Service, ...]:
     """The SRV names that NAPTR points at, best first; transports we lack dropped."""
     allowed = wanted(lookup, transports)
@@ -144,7 +162,7 @@ def naptr_services(
         transport = NAPTR_SERVICES.get(record.service.lower())
         if transport in allowed and record.flags.lower() == "s" and record.replacement:
             found.append(Service(transport, record.replacement))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))[: bounds.services]
 
 
 def transport_order(found: Iterable[Service]) -> tuple[Transport, ...]:
@@ -174,11 +192,11 @@ def host_offers(lookup: Lookup, transports: Collection[Transport]) -> list[Offer
     ]
 
 
-def targets(offers: Iterable[Offer]) -> tuple[str, ...]:
+def targets(offers: Iterable[Offer], bounds: Bounds = OF_POOLS) -> tuple[str, ...]:
     """The host names whose addresses are needed, first choices first."""
     records = sorted(record for offer in offers for record in offer.records)
     names = dict.fromkeys(r.target for r in records if not flaw(r))
-    return tuple(names)[:MAX_TARGETS]
+    return tuple(names)[: bounds.targets]
 
 
 def flaw(record: SrvRecord) -> str:
@@ -206,6 +224,7 @@ def build(
     now: float,
     expires: float,
     naptr_order: tuple[Transport, ...] = (),
+    bounds: Bounds = OF_POOLS,
 ) -> Resolution:
     """All targets × all addresses as a Resolution.
 
@@ -222,7 +241,7 @@ def build(
             for r in sorted(offer.records, reverse=True)
             if not flaw(r)
         }
-        found = _groups(transport, lookup.host, records.values(), addresses)
+        found = _groups(transport, lookup.host, records.values(), addresses, bounds)
         if found:
             groups[transport] = found
     if not groups:
@@ -267,13 +286,15 @@ def _groups(
     pool: str,
     records: Iterable[SrvRecord],
     addresses: Mapping[str, Sequence[str]],
+    bounds: Bounds,
 ) -> tuple[tuple[FrontEnd, ...], ...]:
     """The front ends of one transport, one tuple per priority, each address once."""
     by_priority: dict[int, list[FrontEnd]] = {}
     seen: set[tuple[str, str, int]] = set()
     for record in sorted(records):
-        for host in by_preference(addresses.get(record.target, ()))[:MAX_ADDRESSES]:
-            if len(seen) >= MAX_FRONT_ENDS:
+        hosts = by_preference(addresses.get(record.target, ()))
+        for host in hosts[: bounds.addresses]:
+            if len(seen) >= bounds.front_ends:
                 break
             front_end = FrontEnd(
                 transport,

@@ -152,6 +152,7 @@ async def _new_runtime(
             config.dns.nameservers or None,
             {x.transport for x in flows.listeners},
             wiring.families_of(flows),
+            hears_strangers=True,
         ),
         await store.load_table(),
         _access_log(setting),

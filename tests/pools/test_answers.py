@@ -2,7 +2,16 @@
 
 import pytest
 
-from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, lifetime
+from proxy.pools.answers import (
+    MOST_KEPT,
+    MOST_RECORDS,
+    Answer,
+    AnswerBook,
+    DnsLimits,
+    Question,
+    lifetime,
+)
+from proxy.pools.srv import SrvRecord
 
 LIMITS = DnsLimits()
 FE1 = Question("fe1.test", "A")
@@ -116,6 +125,21 @@ def test_after_a_change_of_servers_every_answer_is_asked_for_again():
     assert answers.fail(FE1, "SERVFAIL", 12.0) is kept
     again = answers.keep(FE1, ["192.0.2.1"], 60, 13.0)
     assert answers.fresh(FE1, 14.0) is again
+
+
+def test_what_strangers_zones_list_is_bounded_and_costs_no_pool_its_answer():
+    answers = book()
+    pool = Question("_sip._udp.pool.test", "SRV")
+    answers.keep(pool, [SrvRecord(0, 0, 5060, "fe.test")], 60, 0.0).is_of_pool = True
+    listed = [SrvRecord(n, 0, 5060, f"fe{n}.test") for n in range(160)]
+    for n in range(2_000):
+        kept = answers.keep(Question(f"n{n}.test", "SRV"), reversed(listed), 60, 0.0)
+        assert list(kept.records) == listed[:MOST_KEPT]
+    held = list(answers._answers.values())
+    assert sum(len(each.records) for each in held) == answers._records <= MOST_RECORDS
+    assert held[0].question == pool and len(held) > 100
+    answers.keep(pool, [SrvRecord(1, 0, 5060, "fe.test")], 60, 1.0)
+    assert answers.fresh(pool, 1.0).is_of_pool
 
 
 def test_the_book_is_bounded_and_forgets_the_oldest():

@@ -230,5 +230,5 @@ def test_the_order_of_the_answers_does_not_matter():
 def test_a_zone_with_too_many_targets_is_cut_at_the_last_choices():
     records = tuple(SrvRecord(n, 0, 5060, f"fe{n}.test") for n in range(1000))
     found = srv.targets([Offer("udp", records)])
-    assert len(found) == srv.MAX_TARGETS
+    assert len(found) == srv.OF_POOLS.targets
     assert found[0] == "fe0.test"

@@ -16,7 +16,7 @@ from proxy.pools.answers import DnsLimits
 from proxy.pools.front_end import Lookup
 from proxy.pools.name_servers import MAX_BYTES, NameServers
 from proxy.pools.resolver import LOOK, Resolver
-from proxy.pools.srv import MAX_FRONT_ENDS
+from proxy.pools.srv import OF_OTHERS, OF_POOLS
 from tests.support.dns import MisbehavingZone, dns_zone
 from tests.support.service import new_service
 
@@ -194,8 +194,59 @@ async def test_a_pool_of_thousands_is_cut_to_its_first_choices():
     async with dns_zone(records) as zone:
         resolver = resolver_at(zone.address)
         found = (await resolver.resolve(UDP)).front_ends()
-        assert len(found) == MAX_FRONT_ENDS
+        assert len(found) == OF_POOLS.front_ends
         assert {x.priority for x in found} == set(range(8))
+        await resolver.close()
+
+
+def lavish_zone(services=150, addresses=16):
+    """What a stranger may make of a name: services of services, targets, addresses."""
+    zone = {
+        "pool.test NAPTR": [
+            f'{n} 0 "s" "SIP+D2U" "" _s{n}.pool.test' for n in range(services)
+        ]
+    }
+    targets = [f"{n} 0 5060 fe{n}.test" for n in range(150)]
+    for n in range(services):
+        zone[f"_s{n}.pool.test SRV"] = targets
+    for n in range(150):
+        zone[f"fe{n}.test A"] = [f"10.0.{n}.{m + 1}" for m in range(addresses)]
+    return zone
+
+
+ANY = Lookup("pool.test")
+
+
+async def test_a_name_that_a_stranger_made_up_costs_few_questions():
+    async with dns_zone(lavish_zone()) as zone:
+        resolver = resolver_at(zone.address, hears_strangers=True)
+        resolution = await resolver.resolve(ANY)
+        found = resolution.front_ends()
+        assert {x.name for x in found} == {f"fe{n}.test" for n in range(4)}
+        assert len(found) == OF_OTHERS.front_ends
+        most = OF_OTHERS.services + OF_OTHERS.targets
+        assert len({key for key, _ in zone.queries}) <= most + 2  # and NAPTR, SRV
+        assert len(resolver.dns._answers._answers) <= most + 2
+        await resolver.close()
+
+
+async def test_one_of_ours_costs_more_and_not_without_end():
+    async with dns_zone(lavish_zone()) as zone:
+        resolver = resolver_at(zone.address)
+        assert len((await resolver.resolve(ANY)).front_ends()) == OF_POOLS.front_ends
+        most = OF_POOLS.services + OF_POOLS.targets
+        assert len({key for key, _ in zone.queries}) <= most + 2
+        await resolver.close()
+
+
+async def test_a_name_that_becomes_a_pool_is_looked_at_whole():
+    async with dns_zone(lavish_zone(services=1)) as zone:
+        resolver = resolver_at(zone.address, hears_strangers=True)
+        assert len((await resolver.resolve(ANY)).front_ends()) == OF_OTHERS.front_ends
+        resolver.pin([ANY])
+        async with asyncio.timeout(10):
+            while len(resolver.cached(ANY, 0.0).front_ends()) < OF_POOLS.front_ends:
+                await asyncio.sleep(0.01)
         await resolver.close()
 
 
