@@ -93,10 +93,12 @@ def _own_names(config: Config) -> frozenset[str]:
 
 def pages(runtime: Runtime, state: ServiceState, drain: Drain) -> dict[str, Page]:
     """Every page by its path."""
-    metrics = Metrics(lambda: read_all(runtime, state), _tally_of(runtime))
+    tally = _tally_of(runtime)
+    metrics = Metrics(lambda: read_all(runtime, state), tally)
 
     def scrape() -> Reply:
         runtime.access.flush()
+        tally.begin_at_zero(runtime.core.router.table.pools)
         return Reply(200, metrics.exposition(), CONTENT_TYPE)
 
     def begin_drain() -> Reply:

@@ -94,6 +94,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     yield "retransmissions_sent_total", resent
     budget, streams = layer.budget, runtime.network.streams
     yield "requests_shed_total", budget.shed, "memory"
+    yield "requests_shed_total", layer.crowded_out, "transactions"
     yield "requests_shed_total", core.overload.refused, "overload"
     yield "requests_postponed_total", core.overload.postponed
     yield "overloaded", int(core.overload.is_busy)

@@ -47,7 +47,8 @@ _COUNTERS: Final = (
     (
         "requests_shed_total",
         "reason",
-        "Requests refused for want of memory, or of processor (overload)",
+        "Requests refused for want of memory, of transactions, or of processor"
+        " (overload)",
     ),
     ("requests_postponed_total", "", "New requests that waited in an overload"),
     (

@@ -6,6 +6,7 @@ path.  Every label is of bounded variety: a stranger cannot make us keep names.
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from proxy.sip.finished import Finished
@@ -21,6 +22,7 @@ _METHODS: Final[dict[bytes, str]] = {
     for name in "INVITE SUBSCRIBE REGISTER OPTIONS MESSAGE NOTIFY INFO REFER "
     "PUBLISH".split()
 }
+_OTHER: Final = "other"
 
 
 class AccessTally:
@@ -35,11 +37,22 @@ class AccessTally:
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
 
+    def begin_at_zero(self, pools: Iterable[str]) -> None:
+        """Have what alerts look at stand at 0 before the first failure.
+
+        Prometheus computes a rate from what is added to a first value: failures that
+        come with that first value are in no rate, and raise nothing.
+        """
+        for method in (*_METHODS.values(), _OTHER):
+            self.finished.setdefault((method, "5xx"), 0)
+        for pool in pools:
+            self.failovers.setdefault(pool, 0)
+
     def count(self, record: Finished) -> None:
         """Take one finished request into account; our own chat probes do not count."""
         if record.rule == "probe":
             return
-        name = _METHODS.get(record.request.method, "other")
+        name = _METHODS.get(record.request.method, _OTHER)
         self.finished[name, _class_of(record.status)] += 1
         self.buckets[bisect_left(BOUNDS, record.seconds)] += 1
         self.seconds += record.seconds

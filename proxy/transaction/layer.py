@@ -28,6 +28,7 @@ class TransactionLayer:
         "budget",
         "client_side",
         "clients",
+        "crowded_out",
         "on_stream",
         "retransmissions_received",
         "server_side",
@@ -52,6 +53,7 @@ class TransactionLayer:
         self.on_stream = self.client_side.on_stream
         self.stranded = self.client_side.stranded
         self.retransmissions_received = 0
+        self.crowded_out = 0
 
     def __len__(self) -> int:
         return len(self.clients) + len(self.servers) + len(self.answers)
@@ -60,8 +62,15 @@ class TransactionLayer:
 
     def has_room(self, flow: Flow, size: int, most: int) -> bool:
         """Whether a new request of ``size`` bytes may begin: at most ``most``
-        transactions are live, and the budget has room."""
-        return len(self) <= most and self.budget.has_room(flow, size)
+        transactions are live, and the budget has room.
+
+        What the first rule keeps out is counted in ``crowded_out``, what the second
+        does in the budget's ``shed``.
+        """
+        if len(self) > most:
+            self.crowded_out += 1
+            return False
+        return self.budget.has_room(flow, size)
 
     def open_server(
         self,

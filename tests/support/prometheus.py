@@ -19,8 +19,8 @@ from tests.support.sip_probe import free_port
 HOST = "127.0.0.90"
 READY_IN = 30.0
 CONFIG = """
-global:
-  scrape_interval: 1s
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [rules.yml]
 scrape_configs:
   - job_name: waypost
     static_configs:
@@ -29,7 +29,7 @@ scrape_configs:
 
 
 class Prometheus:
-    """Asks what it has scraped."""
+    """Asks what it has scraped, and which alerts it raises."""
 
     def __init__(self, port: int) -> None:
         self._base = f"http://{HOST}:{port}"
@@ -43,19 +43,29 @@ class Prometheus:
         """The values of now; raises ValueError for a query that is wrong."""
         words = urllib.parse.urlencode({"query": query})
         try:
-            with urllib.request.urlopen(f"{self._base}/api/v1/query?{words}") as answer:
-                return json.load(answer)["data"]["result"]
+            return self._get(f"query?{words}")["result"]
         except urllib.error.HTTPError as error:
             raise ValueError(f"{query}: {error.read().decode()}") from None
 
+    def firing(self) -> dict[str, dict[str, str]]:
+        """The alerts that are raised now, with their annotations."""
+        found = self._get("alerts")["alerts"]
+        firing = [x for x in found if x["state"] == "firing"]
+        return {x["labels"]["alertname"]: x["annotations"] for x in firing}
+
+    def _get(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self._base}/api/v1/{what}", timeout=10) as it:
+            return json.load(it)["data"]
+
 
 @contextlib.contextmanager
-def prometheus(directory: Path, target: str) -> Iterator[Prometheus]:
+def prometheus(directory: Path, target: str, rules: str = "") -> Iterator[Prometheus]:
     """One that scrapes ``target`` every second, ready to be asked."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
     directory.mkdir()
     (directory / "prometheus.yml").write_text(CONFIG.format(target=target))
+    (directory / "rules.yml").write_text(rules)
     port = free_port(HOST)
     with (directory / "log").open("wb") as log:
         child = subprocess.Popen(

@@ -64,3 +64,13 @@ def test_a_bound_belongs_to_its_own_bucket():
 def test_a_chat_probe_of_our_own_is_no_request():
     tally = count(Record(rule="probe", attempts=[("fe1", "200", 0.1)]))
     assert not tally.finished and not tally.attempts and not any(tally.buckets)
+
+
+def test_what_alerts_look_at_is_there_before_the_first_failure():
+    tally = count(Record(status=503))
+    tally.begin_at_zero(["pcpool"])
+    assert tally.finished["INVITE", "5xx"] == 1
+    assert {("REGISTER", "5xx"), ("other", "5xx")} <= tally.finished.keys()
+    assert tally.failovers == {"pcpool": 0}
+    tally.begin_at_zero(["pcpool", "new"])
+    assert tally.failovers == {"pcpool": 0, "new": 0}

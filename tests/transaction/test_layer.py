@@ -105,3 +105,15 @@ def test_an_accepted_invite_is_absorbed_in_silence():
     transaction.respond(200, b"SIP/2.0 200\r\n\r\n", bench.now)
     transaction.handle("request", bench.now)
     assert bench.times("SIP/2.0 200") == [0]
+
+
+def test_what_finds_no_transaction_left_and_what_finds_no_memory_are_both_counted():
+    bench = Bench()
+    bench.client()
+    layer = bench.layer
+    assert layer.has_room(bench.flow, 500, 1)
+    assert not layer.has_room(bench.flow, 500, 0)
+    assert (layer.crowded_out, layer.budget.shed) == (1, 0)
+    layer.budget.allow(1000)
+    assert not layer.has_room(bench.flow, 500, 1)
+    assert (layer.crowded_out, layer.budget.shed) == (1, 1)

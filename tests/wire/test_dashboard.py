@@ -50,9 +50,9 @@ def panels() -> Iterator[dict[str, Any]]:
 
 
 def queries() -> dict[str, str]:
-    """Title and letter → the query as Prometheus gets it."""
+    """Number, title and letter → the query as Prometheus gets it."""
     return {
-        f"{panel['title']} {target['refId']}": target["expr"]
+        f"{panel['id']} {panel['title']} {target['refId']}": target["expr"]
         .replace("$__rate_interval", "30s")
         .replace("$job", ".*")
         .replace("$instance", ".*")
@@ -149,6 +149,22 @@ def test_the_dashboard_names_metrics_that_there_are_and_no_two_panels_alike() ->
     assert len(cells) == len({*cells}) and max(x for x, _ in cells) == 23
     identities = [panel["id"] for panel in BOARD["panels"]]
     assert len(identities) == len({*identities})
+
+
+def test_the_dashboard_is_of_a_kind_that_grafana_does_not_have_to_migrate() -> None:
+    assert BOARD["schemaVersion"] >= 38, "what Grafana 10 writes"
+    assert BOARD["uid"] == "waypost" and "id" not in BOARD, "an id is of one server"
+    assert {panel["type"] for panel in BOARD["panels"]} <= {
+        *("row", "stat", "timeseries", "table")
+    }
+    titles = [panel["title"] for panel in panels()]
+    assert len(titles) == len({*titles})
+    for panel in panels():
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        letters = [target["refId"] for target in panel["targets"]]
+        assert len(letters) == len({*letters}), panel["title"]
+    asked = [each["expr"] for panel in panels() for each in panel["targets"]]
+    assert len(queries()) == len(asked)
 
 
 def test_every_panel_says_what_it_shows_and_takes_the_chosen_source() -> None:

@@ -251,4 +251,5 @@ def _answer(
 def _snapshot(runtime: Runtime, state: ServiceState) -> Snapshot:
     runtime.access.flush()
     tally = runtime.access.tally or AccessTally()
+    tally.begin_at_zero(runtime.core.router.table.pools)
     return Snapshot.take(read_all(runtime, state), tally)
