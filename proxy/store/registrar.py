@@ -4,7 +4,7 @@ Bindings are saved in groups.  ``save_bindings`` returns only when a power cut o
 ``kill -9`` can no longer lose any of them, because a 200 OK is a promise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -45,7 +45,7 @@ class Conflict:
 class RegistrarStore(Protocol):
     """Every method may raise StoreError.  Instants are seconds since the epoch."""
 
-    async def save_bindings(self, changes: Sequence[BindingChange]) -> None:
+    def save_bindings(self, changes: Sequence[BindingChange]) -> Awaitable[None]:
         """Set and remove bindings, all or none; at most one change per contact."""
 
     async def bindings(self, aor: str | None, now: float) -> list[Binding]:

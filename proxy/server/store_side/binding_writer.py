@@ -6,6 +6,9 @@ that time and two commits.  It costs no task and no future of its own.
 """
 
 import asyncio
+from contextlib import suppress
+from functools import partial
+from inspect import iscoroutine
 from itertools import chain
 from typing import Final
 
@@ -25,6 +28,9 @@ MOST_WAITING: Final = 5000
 """REGISTERs that may wait while a group is being saved."""
 _BUG: Final = "internal error, see the log"
 
+Group = list[commands.SaveBindings]
+Saving = asyncio.Future[None]
+
 
 class BindingWriter:
     """Takes REGISTERs with ``add``; ``BindingsSaved`` follows when they are durable."""
@@ -32,7 +38,7 @@ class BindingWriter:
     def __init__(self, store: Store, runtime: Runtime) -> None:
         self._store = store
         self._runtime = runtime
-        self._group: list[commands.SaveBindings] = []
+        self._group: Group = []
         self._timer: asyncio.TimerHandle | None = None
         self._is_saving = False
         self._is_due = False
@@ -66,21 +72,57 @@ class BindingWriter:
         group, self._group = self._group, []
         self._is_due = False
         self._is_saving = True
+        saving: Saving | None = None
+        with suppress(Exception):  # the task tries again, and says why it cannot be
+            saving = self._at_once(group)
+        if saving is not None:
+            saving.add_done_callback(partial(self._committed, group))
+            return
+        self._begin(group, None)
+
+    def _at_once(self, group: Group) -> Saving | None:
+        """Begin to save without a task, where the store can."""
+        if self._runtime.links is not None:
+            return None
+        saving = self._store.save_bindings(_changes(group))
+        if isinstance(saving, asyncio.Future):
+            return saving
+        if iscoroutine(saving):
+            saving.close()  # it has done nothing yet
+        return None
+
+    def _begin(self, group: Group, saving: Saving | None) -> None:
         try:
-            self._runtime.tasks.start(self._save(group), "save-bindings")
+            self._runtime.tasks.start(self._save(group, saving), "save-bindings")
         except Exception as error:
             self._is_saving = False
             self._runtime.carrier.faults.note("bindings.failed", error)
             tickets = [command.ticket for command in group]
             self._runtime.step(events.BindingsNotSaved(tickets, _BUG))
 
-    async def _save(self, group: list[commands.SaveBindings]) -> None:
-        """Save a group.  Whatever happens, each REGISTER of it is answered, and the
+    def _committed(self, group: Group, saving: Saving) -> None:
+        """The store is done.  When all went well, as nearly always, this needs no task:
+        a task is two more turns of the loop."""
+        if saving.cancelled() or saving.exception() is not None:
+            self._begin(group, saving)
+            return
+        try:
+            self._runtime.writes.done()
+        except Exception as error:
+            self._runtime.carrier.faults.note("bindings.failed", error)
+        self._is_saving = False
+        if self._is_due:
+            self._close_group()
+        self.groups_saved += 1
+        self._runtime.step(events.BindingsSaved([x.ticket for x in group]))
+
+    async def _save(self, group: Group, saving: Saving | None) -> None:
+        """Wait for a group.  Whatever happens, each REGISTER of it is answered, and the
         next group begins."""
-        saved: list[commands.SaveBindings] = []
+        saved: Group = []
         reason = _BUG
         try:
-            reason = await self._commit(group)
+            reason = await self._commit(group, saving)
             if not reason:
                 saved = group
             elif reason == _BUG and len(group) > 1:
@@ -103,14 +145,12 @@ class BindingWriter:
             self.groups_saved += 1
             self._runtime.step(events.BindingsSaved([x.ticket for x in saved]))
 
-    async def _commit(self, group: list[commands.SaveBindings]) -> str:
+    async def _commit(self, group: Group, saving: Saving | None = None) -> str:
         """Save changes; returns why it failed, empty when they are durable."""
         try:
-            await self._store.save_bindings(_changes(group))
+            await (saving or self._store.save_bindings(_changes(group)))
         except StoreError as error:
-            self._runtime.writes.failed(error)
-            log.error("bindings.not_saved", count=len(group), reason=str(error))
-            return str(error) or "the store failed"
+            return self._not_saved(group, error)
         except Exception as error:
             faults = self._runtime.carrier.faults
             faults.note("bindings.failed", error, repr(group[0].ticket).encode())
@@ -118,7 +158,12 @@ class BindingWriter:
         self._runtime.writes.done()
         return ""
 
-    async def _tell(self, saved: list[commands.SaveBindings]) -> None:
+    def _not_saved(self, group: Group, error: StoreError) -> str:
+        self._runtime.writes.failed(error)
+        log.error("bindings.not_saved", count=len(group), reason=str(error))
+        return str(error) or "the store failed"
+
+    async def _tell(self, saved: Group) -> None:
         """Tell the siblings before the 200 leaves: the next request for this address
         may come to any worker (decision 60)."""
         links = self._runtime.links
@@ -131,5 +176,5 @@ class BindingWriter:
             self._runtime.carrier.faults.note("sibling.failed", error)
 
 
-def _changes(group: list[commands.SaveBindings]) -> list[BindingChange]:
+def _changes(group: Group) -> list[BindingChange]:
     return list(chain.from_iterable(command.changes for command in group))

@@ -6,8 +6,7 @@ event loop.  There is only one thread, so that calls keep their order.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -26,6 +25,7 @@ from proxy.store.nodes import NodeRecord
 from proxy.store.registrar import Conflict, User
 from proxy.store.sqlite.errors import store_error
 from proxy.store.sqlite.file import BUSY_SECONDS, SqliteFile
+from proxy.store.sqlite.thread import StoreThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +34,7 @@ T = TypeVar("T")
 class SqliteStore:
     """A Store in an SQLite file."""
 
-    def __init__(self, file: SqliteFile, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, file: SqliteFile, thread: StoreThread) -> None:
         self._file = file
         self._thread = thread
         self._is_closed = False
@@ -44,21 +44,19 @@ class SqliteStore:
         cls, path: Path, busy_seconds: float = BUSY_SECONDS
     ) -> "SqliteStore":
         """Open or make the file; raises StoreError."""
-        thread = ThreadPoolExecutor(1, thread_name_prefix="waypost-store")
-        loop = asyncio.get_running_loop()
+        thread = StoreThread()
         try:
-            file = await loop.run_in_executor(thread, SqliteFile, path, busy_seconds)
+            file = await thread.do(lambda: SqliteFile(path, busy_seconds))
         except BaseException:
-            thread.shutdown(wait=False)
+            thread.end()
             raise
         return cls(file, thread)
 
-    async def _run(
+    def _run(
         self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    ) -> "asyncio.Future[T]":
         if self._is_closed:
             raise StoreError("the store has been closed")
-        loop = asyncio.get_running_loop()
 
         def work() -> T:
             fresh = self._file.fresh()
@@ -69,12 +67,12 @@ class SqliteStore:
                     f"the store {fresh.path} was put back and opened again",
                     is_passing=True,
                 )
-            return method(*args, **kwargs)
+            try:
+                return method(*args, **kwargs)
+            except sqlite3.Error as error:
+                raise store_error(self._file.path, error) from error
 
-        try:
-            return await loop.run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            raise store_error(self._file.path, error) from error
+        return self._thread.do(work)
 
     async def load_table(self) -> EndpointTable:
         """See Store."""
@@ -125,9 +123,9 @@ class SqliteStore:
         """See Store."""
         return await self._run(self._file.forget_learned, before)
 
-    async def save_bindings(self, changes: Sequence[BindingChange]) -> None:
-        """See RegistrarStore."""
-        await self._run(self._file.registrar.save_bindings, changes)
+    def save_bindings(self, changes: Sequence[BindingChange]) -> Awaitable[None]:
+        """See RegistrarStore.  A future, so that who awaits it needs no task."""
+        return self._run(self._file.registrar.save_bindings, changes)
 
     async def bindings(self, aor: str | None, now: float) -> list[Binding]:
         """See RegistrarStore."""
@@ -288,6 +286,5 @@ class SqliteStore:
         """See Store."""
         if not self._is_closed:
             self._is_closed = True
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._thread, self._file.close)
-            self._thread.shutdown(wait=False)
+            await self._thread.do(lambda: self._file.close())
+            self._thread.end()
