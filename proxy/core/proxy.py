@@ -112,6 +112,7 @@ class ProxyCore:
             *(self.look_ups, self.registrar),
         )
         self.malformed_received = 0
+        self.ignored = 0  # of these: too many of one stranger, so nothing was done
 
     # -- the shell's side --------------------------------------------------------
 
@@ -252,9 +253,10 @@ class ProxyCore:
             else:
                 message.size = len(data)
                 self.requests.take(message, flow, now)
-        except UnreadableRequest as error:
+        except MalformedMessage as error:
             self.malformed_received += 1
-            self.refusals.unreadable(error, flow)
-        except MalformedMessage:
+            if not (flow.is_proven or self.budget.may_garble(flow, now)):
+                self.ignored += 1
+            elif isinstance(error, UnreadableRequest):
+                self.refusals.unreadable(error, flow)
             # A broken response, or a request without a usable Via: nobody can be told.
-            self.malformed_received += 1

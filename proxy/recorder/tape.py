@@ -97,6 +97,18 @@ class Tape:
             if first in (_B, _N):
                 self._note(True, ends, data)
 
+    def unheard(self) -> None:
+        """Forget the message that came in last: nothing was done with it, and nothing
+        sent."""
+        data = self._items.pop()
+        assert isinstance(data, bytes)
+        self._items.pop()
+        self._items.pop()
+        self._held -= len(data) + _EACH
+        if self._sights and self._sights[-1].data is data:
+            self._sights.pop()
+            self._sights_size -= len(data)
+
     def woke(self, at: float) -> None:
         """The core had another input than a message, such as a timer."""
         held = self._held

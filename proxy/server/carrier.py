@@ -69,7 +69,10 @@ class Carrier:
         now = _monotonic()
         if tape is not None:
             tape.heard(now, flow, data)
+        ignored = core.ignored
         core.receive(flow, data, now)
+        if core.ignored != ignored and tape is not None:
+            tape.unheard()  # a flood of these would drive out what is worth keeping
         self.carry_out(core.take_commands())
 
     def event(self, event: events.Event) -> None:

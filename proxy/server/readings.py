@@ -83,6 +83,7 @@ def _messages(runtime: Runtime) -> Iterator[_Row]:
     for what, count in core.refusals.suspects.counts.items():
         yield "suspects_total", count, what
     yield "messages_malformed_total", core.malformed_received
+    yield "messages_ignored_total", core.ignored
     yield "responses_stray_total", core.responses.strays
     yield "transactions_started_total", layer.server_side.started, "server"
     yield "transactions_started_total", layer.client_side.started, "client"

@@ -96,15 +96,18 @@ class Account:
     """What one source costs us, in bytes; all flows of the source share it.
 
     ``held`` is what we hold for it.  ``heard`` and ``said`` are what came from it and
-    what went to it while it was not proven (``transaction/budget.py``).
+    what went to it while it was not proven.  ``garbled`` is how many unreadable
+    messages count against it, as of ``garbled_at`` (``transaction/budget.py``).
     """
 
-    __slots__ = ("heard", "held", "said")
+    __slots__ = ("garbled", "garbled_at", "heard", "held", "said")
 
     def __init__(self) -> None:
         self.held = 0
         self.heard = 0
         self.said = 0
+        self.garbled = 0.0
+        self.garbled_at = 0.0
 
 
 class Ends:

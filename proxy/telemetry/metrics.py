@@ -71,6 +71,11 @@ _COUNTERS: Final = (
     ),
     ("retransmissions_sent_total", "", "Messages that we sent again"),
     ("messages_malformed_total", "", "Messages that could not be read"),
+    (
+        "messages_ignored_total",
+        "",
+        "Of these: too many of one stranger in a second, so nothing was done",
+    ),
     ("responses_stray_total", "", "Responses that belong to no request of ours"),
     ("messages_dropped_total", "reason", "Messages that we could not send"),
     (

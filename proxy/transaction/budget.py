@@ -23,6 +23,8 @@ LOUDER: Final = 3
 """Times the bytes heard that may go to an unproven address (RFC 9000 section 8.1)."""
 FINAL_IS_LONGER: Final = 200
 """Bytes by which a final answer exceeds a provisional one: a To tag, ms-diagnostics."""
+GARBLED: Final = 50
+"""Unreadable messages of one source that we deal with in a second."""
 ACCOUNTS: Final = 10_000
 """Accounts kept before idle ones are dropped; twice those that hold something, if that
 is more.  A look for idle ones goes over all accounts, so it has to be rare."""
@@ -123,6 +125,20 @@ class Budget:
             return False
         account.said = said
         return True
+
+    def may_garble(self, flow: Flow, now: float) -> bool:
+        """Whether to deal with an unreadable message of a stranger; counts it if so.
+
+        A client with a fault sends few.  Who sends them by the thousand would have us
+        write as many answers, and would fill the tape of the recorder.
+        """
+        account = flow.account or self.account(flow)
+        passed = max(now - account.garbled_at, 0.0)
+        garbled = max(account.garbled - passed * GARBLED, 0.0)
+        account.garbled_at = now
+        is_allowed = garbled <= GARBLED - 1
+        account.garbled = garbled + 1 if is_allowed else garbled
+        return is_allowed
 
     def _forget_idle(self) -> None:
         """Drop the accounts that hold nothing; ``held`` bounds how many others are."""

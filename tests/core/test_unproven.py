@@ -8,6 +8,7 @@ import re
 import pytest
 
 from proxy.core.forwarding.waiting import MOST_RELAYED
+from proxy.transaction.budget import GARBLED
 from tests.support.messages import ALIAS, read, request, response
 from tests.support.playbook import POOL, Playbook
 
@@ -189,3 +190,24 @@ def test_acks_that_wait_for_dns_are_held_within_limits() -> None:
     play.resolves(POOL, "fe1")
     assert waiting.relayed_bytes == len(waiting._relayed) == 0
     assert len([name for name, _ in play.sent if name == "fe1"]) == len(held)
+
+
+@pytest.mark.parametrize("where", ["stranger", "stranger/tcp"])
+def test_a_stranger_who_floods_with_unreadable_requests_gets_few_answers(
+    where: str,
+) -> None:
+    play = Street()
+    broken = request(f"OPTIONS {ALIAS_URI}").replace(b"CSeq: 1", b"CSeq: one")
+    for _ in range(500):
+        play.send(where, broken)
+        play.send("client", broken)
+    answers = [name for name, data in play.sent if read(data).status == 400]
+    assert answers.count(where) == GARBLED
+    assert answers.count("client") == 500  # of a friend each is answered
+    assert play.core.malformed_received == 1_000
+    assert play.core.ignored == 500 - GARBLED
+    play.send(where, b"SIP/2.0 what\r\n\r\n")
+    assert play.core.ignored == 501 - GARBLED
+    play.advance_quietly(1.1 / GARBLED)
+    play.send(where, broken)
+    assert play.core.ignored == 501 - GARBLED

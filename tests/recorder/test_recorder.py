@@ -373,3 +373,16 @@ def test_the_tape_has_an_end_in_bytes() -> None:
 def test_a_call_id_is_read_in_any_spelling(line: str, found: bytes) -> None:
     data = f"INVITE sip:x SIP/2.0\r\n{line}\r\nFrom: x\r\n\r\n".encode()
     assert call_id_of(data) == found
+
+
+def test_a_message_that_was_ignored_is_taken_off_the_tape_again() -> None:
+    world = World()
+    tape = world.recorder.tape
+    call = world.call("kept", 503)
+    size = tape.size
+    for _ in range(2 * CHUNK // 100):
+        world.heard(b"BYE sip:x SIP/2.0\r\nCall-ID: flood\r\n\r\n")
+        tape.unheard()
+    assert tape.size == size
+    assert tape.look(world.now) and tape.find({b"flood"}) == []
+    assert len(tape.find({b"kept"})) >= 2, call
