@@ -49,7 +49,8 @@ class ProxyCore:
 
     ``cached`` looks a name up in the resolver's memory and never waits.  ``siblings``
     are the other workers of this node, if any.  Telemetry reads the counters, which are
-    plain integers.
+    plain integers.  ``ignored`` are of the malformed messages those that one stranger
+    sent too many of in a second: nothing was done with them.
     """
 
     def __init__(
@@ -111,8 +112,7 @@ class ProxyCore:
             *(guard, self.waiting, self.way_back, self.transactions),
             *(self.look_ups, self.registrar),
         )
-        self.malformed_received = 0
-        self.ignored = 0  # of these: too many of one stranger, so nothing was done
+        self.malformed_received = self.ignored = 0
 
     # -- the shell's side --------------------------------------------------------
 
