@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "telemetry": {"sip"},
     "recorder": {"sip"},
     "facts": set(),
-    "journey": set(),
+    "journey": {"sip"},
     "admin": {
         *("endpoints", "store", "location", "net", "pools", "sip"),
         *("facts", "journey", "recorder"),
@@ -56,6 +56,8 @@ ARROWS: dict[str, set[str]] = {
     },
     "lab": {"sip", "cli", "journey"},
 }
+OF_SIP = {"journey": {"proxy.sip.host"}}
+"""The journey reads and writes messages by itself, as an independent peer."""
 ABOVE_THE_SERVER = {"cli", "console", "lab"}
 """`server` wires everything else."""
 PURE = ("sip", "transaction", "core", "endpoints", "location", "facts")
@@ -132,6 +134,18 @@ def packages_used(path: Path) -> set[str]:
         for dotted in imports(path)
         if dotted.startswith("proxy.") and not dotted.startswith("proxy.__")
     }
+
+
+@pytest.mark.parametrize("package", sorted(OF_SIP))
+def test_who_may_use_a_part_of_sip_uses_no_more(package: str) -> None:
+    used = {
+        dotted
+        for path in SOURCES
+        if package_of(path) == package
+        for dotted in imports(path)
+        if dotted.startswith("proxy.sip")
+    }
+    assert used <= OF_SIP[package]
 
 
 @pytest.mark.parametrize("package", sorted(ARROWS))
@@ -267,6 +281,57 @@ def test_nobody_outside_changes_the_core_but_by_events(path: Path) -> None:
 )
 def test_a_hand_in_the_core_is_seen(line: str) -> None:
     assert findings(line)
+
+
+IN_BRACKETS = {"sent_host", "advertised_host"}
+"""Names of hosts that have their brackets already."""
+# What a token says of a listener is part of its key, and no place to read.
+PLACES_OF_THEIR_OWN = {"proxy/core/tokens.py", "proxy/sip/host.py"}
+
+
+def places_by_hand(tree: tuple[ast.AST, ...]) -> list[str]:
+    """f-strings that put a colon between a host and a port."""
+    found = []
+    for node in tree:
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        for host, colon, port in zip(
+            node.values, node.values[1:], node.values[2:], strict=False
+        ):
+            if (
+                isinstance(colon, ast.Constant)
+                and colon.value == ":"
+                and isinstance(host, ast.FormattedValue)
+                and isinstance(port, ast.FormattedValue)
+                and last_word(host.value).endswith(("host", "address"))
+                and last_word(host.value) not in IN_BRACKETS
+                and last_word(port.value).endswith("port")
+            ):
+                found.append(ast.unparse(node))
+    return found
+
+
+def last_word(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript):
+        return last_word(node.slice)
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_place_is_written_by_host_port_alone(path: Path) -> None:
+    found = places_by_hand(nodes_of(path))
+    assert not found or name(path) in PLACES_OF_THEIR_OWN, "IPv6 needs brackets"
+
+
+def test_a_place_that_is_written_by_hand_is_found() -> None:
+    text = "f'udp:{self.host}:{port}'; f'{row[\"address\"]}:{row[\"port\"]}'"
+    assert len(places_by_hand(tuple(ast.walk(ast.parse(text))))) == 2
+    text = "f'{file}:{line}'; f'{x.sent_host}:{x.port}'; f'{host}: {port}'"
+    assert not places_by_hand(tuple(ast.walk(ast.parse(text))))
 
 
 def test_to_look_at_the_core_is_free() -> None:

@@ -10,6 +10,8 @@ import sys
 import tomllib
 from collections.abc import Mapping
 
+from proxy.sip.host import host_port
+
 DEFAULT = "127.0.0.1:8060"
 
 
@@ -41,7 +43,7 @@ def main() -> int:
         print(response.read().decode("utf-8", "replace").strip())
         return 0 if response.status == 200 else 1
     except (OSError, http.client.HTTPException) as error:
-        print(f"{host}:{port}: {error}")
+        print(f"{host_port(host, port)}: {error}")
         return 1
 
 

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Final, Literal
 
 from proxy.sip.flow import Transport
+from proxy.sip.host import host_port
 
 EndpointState = Literal["active", "retired"]
 CutoverState = Literal["applied", "confirmed", "rolled-back", "replaced"]
@@ -96,8 +97,7 @@ class Drain:
         """The front end as it is typed: ``fe1.contoso.com:5060``."""
         if self.port is None:
             return self.front_end
-        host = f"[{self.front_end}]" if ":" in self.front_end else self.front_end
-        return f"{host}:{self.port}"
+        return host_port(self.front_end, self.port)
 
     @property
     def key(self) -> str:

@@ -24,10 +24,11 @@ from proxy.journey.wire import (
     tag_of,
     uri_of,
 )
+from proxy.sip.host import bracketed, host_port
 
 SDP = (
-    "v=0\r\no=- 0 0 IN IP4 {host}\r\ns=session\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
-    "m=message {port} sip null\r\n"
+    "v=0\r\no=- 0 0 IN {family} {host}\r\ns=session\r\n"
+    "c=IN {family} {host}\r\nt=0 0\r\nm=message {port} sip null\r\n"
 )
 REASONS = {200: "OK", 481: "Call/Transaction Does Not Exist", 487: "Request Terminated"}
 # A UDP client repeats a request at these ages (RFC 3261 section 17.1.2.2, T1 500 ms).
@@ -152,7 +153,7 @@ class LegacyClient:
         if method != "ACK":
             dialog.cseq += 1
         host, port = self.link.local
-        via = f"SIP/2.0/{self.transport} {host}:{port}"
+        via = f"SIP/2.0/{self.transport} {host_port(host, port)}"
         if branch:
             via += f";branch=z9hG4bK{uuid.uuid4().hex[:12]}"
         fields: list[Header] = [
@@ -173,13 +174,14 @@ class LegacyClient:
         """The Contact of a client without a GRUU."""
         host, port = self.link.local
         return (
-            f"<{self.user}:{port};maddr={host};transport={self.transport}>"
+            f"<{self.user}:{port};maddr={bracketed(host)};transport={self.transport}>"
             ";proxy=replace"
         )
 
     def invite(self, dialog: Dialog) -> Message:
         """The INVITE of Group Chat: SDP with a message line, nothing of timers."""
         host, port = self.proxy
+        family = "IP6" if ":" in host else "IP4"
         return self.compose(
             "INVITE",
             dialog,
@@ -188,7 +190,7 @@ class LegacyClient:
                 ("Allow", "INVITE, MESSAGE, INFO, UPDATE, OPTIONS, BYE, CANCEL, ACK"),
                 ("Content-Type", "application/sdp"),
             ),
-            body=SDP.format(host=host, port=port).encode(),
+            body=SDP.format(family=family, host=host, port=port).encode(),
         )
 
     def info(self, dialog: Dialog, body: bytes) -> Message:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from proxy.journey.legacy_client import ClientError, Dialog, LegacyClient
 from proxy.journey.wire import Message
+from proxy.sip.host import host_port
 
 REQURI = '<cmd id="cmd:requri" seqid="1"><data/></cmd>'
 BJOIN = '<cmd id="cmd:bjoin" seqid="1"><data><chanid key="0" value="r1"/></data></cmd>'
@@ -69,8 +70,7 @@ class Steps:
 
     async def _connect(self) -> tuple[str, Message | None]:
         await self.client.connect()
-        host, port = self.client.link.local
-        return f"{host}:{port}", None
+        return host_port(*self.client.link.local), None
 
     async def _channel_uri(self) -> tuple[str, Message | None]:
         message = await self.client.wait_request("INFO", b"rpl:requri")

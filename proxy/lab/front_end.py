@@ -18,6 +18,7 @@ from proxy.journey.link import Address, DatagramSocket, Link, StreamLink
 from proxy.journey.wire import Message, address_of, response, tag_of
 from proxy.lab import group_chat
 from proxy.lab.server_dialog import ServerDialog
+from proxy.sip.host import host_port
 
 REASONS = {
     100: "Trying",
@@ -374,7 +375,8 @@ class FrontEndServer:
 
     def _contact(self, link: Link) -> str:
         port = self.tls_port if link.transport == "tls" else self.port
-        return f"<sip:{self.name}@{self.host}:{port};transport={link.transport}>"
+        place = host_port(self.host, port)
+        return f"<sip:{self.name}@{place};transport={link.transport}>"
 
     def _reply(
         self,

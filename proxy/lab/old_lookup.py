@@ -11,6 +11,7 @@ from proxy.journey.legacy_client import LegacyClient
 from proxy.journey.link import Address
 from proxy.journey.wire import Message
 from proxy.lab.front_end import FrontEndServer
+from proxy.sip.host import host_port
 
 _serials = itertools.count(1)
 
@@ -51,14 +52,15 @@ class OldLookup:
             await client.close()
 
     def _request(self, client: LegacyClient, address: str, expires: int) -> Message:
-        host, port = client.link.local
+        here = host_port(*client.link.local)
         domain = address.rpartition("@")[2]
         serial = next(_serials)
-        contact = f"<sip:{self.front_end.host}:{self.front_end.port};transport=udp>"
+        place = host_port(self.front_end.host, self.front_end.port)
+        contact = f"<sip:{place};transport=udp>"
         return Message(
             f"REGISTER sip:{domain} SIP/2.0",
             [
-                ("Via", f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{uuid.uuid4().hex}"),
+                ("Via", f"SIP/2.0/UDP {here};branch=z9hG4bK{uuid.uuid4().hex}"),
                 ("Max-Forwards", "70"),
                 ("From", f"<{address}>;tag={serial};epid=0a0b0c"),
                 ("To", f"<{address}>"),

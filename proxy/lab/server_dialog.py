@@ -9,6 +9,7 @@ import uuid
 
 from proxy.journey.link import Link
 from proxy.journey.wire import Header, Message, route_set, tag_of, uri_of
+from proxy.sip.host import host_port
 
 
 class ServerDialog:
@@ -42,7 +43,7 @@ class ServerDialog:
         transport = self.link.transport.upper()
         branch = f"z9hG4bK{uuid.uuid4().hex[:16]}"
         fields: list[Header] = [
-            ("Via", f"SIP/2.0/{transport} {host}:{port};branch={branch}"),
+            ("Via", f"SIP/2.0/{transport} {host_port(host, port)};branch={branch}"),
             ("Max-Forwards", "70"),
             ("From", self.local),
             ("To", self.remote),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.journey.link import Address
+from proxy.sip.host import host_port
 
 
 class ServiceError(Exception):
@@ -127,11 +128,11 @@ async def answers_options(address: Address, patience: float = 1.0) -> bool:
 
 
 def _options(to: Address, me: Address) -> bytes:
-    unique = uuid.uuid4().hex[:12]
+    unique, there = uuid.uuid4().hex[:12], host_port(*to)
     return (
-        f"OPTIONS sip:{to[0]}:{to[1]} SIP/2.0\r\n"
-        f"Via: SIP/2.0/UDP {me[0]}:{me[1]};rport;branch=z9hG4bK{unique}\r\n"
+        f"OPTIONS sip:{there} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {host_port(*me)};rport;branch=z9hG4bK{unique}\r\n"
         f"Max-Forwards: 70\r\nFrom: <sip:lab@{me[0]}>;tag={unique}\r\n"
-        f"To: <sip:{to[0]}:{to[1]}>\r\nCall-ID: {unique}\r\nCSeq: 1 OPTIONS\r\n"
+        f"To: <sip:{there}>\r\nCall-ID: {unique}\r\nCSeq: 1 OPTIONS\r\n"
         "Content-Length: 0\r\n\r\n"
     ).encode()

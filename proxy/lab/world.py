@@ -19,6 +19,7 @@ from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import Service, waypost
 from proxy.lab.setting import ALIAS, DOMAIN, POOL, REGISTRAR, Setting
+from proxy.sip.host import host_port
 
 # There in a checkout, not in an installed package.
 MESSAGE_SCENARIO = Path(__file__).parents[2] / "tests/sipp/uac_message.xml"
@@ -57,15 +58,13 @@ class World:
             dns = ZoneServer(zone(setting), *setting.dns)
             await dns.start()
             stack.push_async_callback(dns.stop)
-            host, port = setting.dns
-            say(f"[bold]DNS[/bold]        {host}:{port}, SRV records of {POOL}")
+            place = host_port(*setting.dns)
+            say(f"[bold]DNS[/bold]        {place}, SRV records of {POOL}")
             for front_end in self.front_ends:
                 await front_end.start()
                 stack.push_async_callback(front_end.stop)
-                say(
-                    f"[bold]front end[/bold]  {front_end.name} at "
-                    f"{front_end.host}:{front_end.port}, udp and tcp"
-                )
+                place = host_port(front_end.host, front_end.port)
+                say(f"[bold]front end[/bold]  {front_end.name} at {place}, udp and tcp")
             setting.write_config(REGISTRAR)
             if endpoint:
                 await waypost(
@@ -76,8 +75,8 @@ class World:
                 say(f"[bold]endpoint[/bold]   {ALIAS} {arrow} {POOL}")
             stack.push_async_callback(self.service.stop)
             await self.service.start(setting.proxy)
-            host, port = setting.proxy
-            say(f"[bold]proxy[/bold]      {host}:{port}, udp and tcp\n")
+            place = host_port(*setting.proxy)
+            say(f"[bold]proxy[/bold]      {place}, udp and tcp\n")
             yield
 
     async def stay(self, stop: asyncio.Event, *more: str) -> int:
@@ -126,7 +125,7 @@ class World:
         if shutil.which("sipp") and MESSAGE_SCENARIO.exists():
             lines.append(
                 f"sipp -sf {MESSAGE_SCENARIO} -s persistentchat -key domain {DOMAIN} "
-                f"-i 127.0.0.41 -m 1 {host}:{port}"
+                f"-i 127.0.0.41 -m 1 {host_port(host, port)}"
             )
         lines.append(f"tail -f {self.setting.log}")
         self.console.print("\nThe lab stays up. In another terminal, try:")

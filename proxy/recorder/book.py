@@ -17,6 +17,7 @@ from proxy.sip.fields import parse_name_addr
 from proxy.sip.finished import Finished, Group
 from proxy.sip.flow import Ends
 from proxy.sip.grammar import unfold
+from proxy.sip.host import host_port
 from proxy.sip.masking import masked_start, masked_uri
 from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
@@ -143,12 +144,13 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """As plain types."""
+        ends = self.ends
         return {
             "at": self.at,
             "method": _text(self.method),
             "from": self.who,
             "request_uri": _text(masked_uri(self.uri)),
-            "source": f"{self.ends.transport}:{self.ends.host}:{self.ends.port}",
+            "source": f"{ends.transport}:{host_port(ends.host, ends.port)}",
             "status": self.status,
             "seconds": round(self.seconds, 4),
             "rule": self.rule,

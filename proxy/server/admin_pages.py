@@ -33,6 +33,7 @@ from proxy.server.state import ServiceState, cutover_to_show
 from proxy.server.store_side.explained import QuestionError, explainer_of
 from proxy.server.tasks import ROUTING
 from proxy.server.wiring import listeners_of
+from proxy.sip.host import host_port
 from proxy.telemetry.metrics import CONTENT_TYPE, Metrics
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ async def open_admin(config: Config, pages: dict[str, Page]) -> HttpListener | N
             raise problem from None
         log.warning("admin.unavailable", reason=str(problem))
         return None
-    log.info("admin.started", listen=f"{host}:{port}")
+    log.info("admin.started", listen=host_port(host, port))
     return listener
 
 

@@ -9,6 +9,7 @@ import structlog
 
 from proxy.recorder.hep import packet
 from proxy.recorder.kept import KeptMessage
+from proxy.sip.host import host_port
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ class HepSender:
             opened.setblocking(False)
             opened.connect(address)
         except OSError as error:
-            server = f"{self._host}:{self._port}"
+            server = host_port(self._host, self._port)
             log.warning("hep.unavailable", server=server, reason=str(error))
             return
         before, self._socket = self._socket, opened

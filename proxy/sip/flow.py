@@ -9,7 +9,7 @@ touches them.  The flow token of RFC 5626 section 5.2 is ``proxy/core/tokens.py`
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
-from proxy.sip.host import bracketed
+from proxy.sip.host import bracketed, host_port
 
 Transport = Literal["udp", "tcp", "tls"]
 
@@ -89,7 +89,7 @@ class Listener:
         self.via_prefix_alias = start + b";alias;branch="  # RFC 5923
 
     def __repr__(self) -> str:
-        return f"<Listener {self.transport}:{self.host}:{self.port}>"
+        return f"<Listener {self.transport}:{host_port(self.host, self.port)}>"
 
 
 class Account:
@@ -203,7 +203,7 @@ class Flow:
 
     def __repr__(self) -> str:
         serial = f"#{self.connection_id}" if self.connection_id else ""
-        return f"<Flow {self.transport}:{self.host}:{self.port}{serial}>"
+        return f"<Flow {self.transport}:{host_port(self.host, self.port)}{serial}>"
 
 
 class Elsewhere(Protocol):

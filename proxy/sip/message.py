@@ -9,7 +9,7 @@ edited leaves exactly as it came, because legacy clients sign it ([MS-SIPAE]).
 import re
 from typing import Final
 
-from proxy.sip.content_length import says_length
+from proxy.sip.content_length import read_length, says_length
 from proxy.sip.cutting import cut
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, caller_of, parse_cseq, parse_via, tag_of_line
@@ -358,14 +358,20 @@ def _check(
     for name in _REQUIRED:
         if name not in message.index:
             raise MalformedMessage(f"Missing {name} header field")
-    repeated = _repeated_field(message.names)
-    if repeated is not None and (
-        repeated != "content-length" or len(set(message.values(repeated))) > 1
-    ):
-        # Two equal Content-Lengths are harmless.  With two different ones, the next
-        # server may find another message in the body.
-        raise MalformedMessage(f"More than one {repeated} header field")
+    for name in _SINGLE:
+        if message.names.count(name) > 1 and not _says_the_same(message, name):
+            raise MalformedMessage(f"More than one {name} header field")
     _check_length(message, limits, stream)
+
+
+def _says_the_same(message: Message, name: str) -> bool:
+    """Whether a repeated field is harmless: two equal Content-Lengths are.
+
+    With two different ones, the next server may find another message in the body.
+    """
+    if name != "content-length":
+        return False
+    return len({read_length(value) for value in message.values(name)}) == 1
 
 
 def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None:
@@ -380,10 +386,10 @@ def _check_length(message: Message, limits: MessageLimits, stream: bool) -> None
         message.index["content-length"] = len(message.lines)
         message.names.append("content-length")
         message.lines.append(b"Content-Length: %d" % size)
-    elif not value.isdigit():
-        raise MalformedMessage("Bad Content-Length")
     else:
-        length = int(value) if len(value) < 12 else limits.body + 1
+        length = read_length(value)
+        if length < 0:
+            raise MalformedMessage("Bad Content-Length")
         if length > size:
             raise MalformedMessage("Body is shorter than Content-Length")
         # Section 18.3: bytes of a datagram behind its body are discarded.

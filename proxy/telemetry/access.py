@@ -12,6 +12,8 @@ from typing import Final, Protocol, TextIO
 
 from proxy.sip.display import visible
 from proxy.sip.finished import Finished, Group
+from proxy.sip.flow import Flow
+from proxy.sip.host import host_port
 from proxy.sip.masking import masked_start
 from proxy.telemetry.outlet import outlet_of
 from proxy.telemetry.recent import RecentCalls
@@ -80,7 +82,7 @@ def access_fields(record: Finished, at: float) -> dict[str, object]:
         "request_uri": _text(masked_start(request.uri, MOST_URI)),
         "status": record.status,
         "ms": _tenths(record.seconds) / 10,
-        "source": f"{source.transport}:{source.host}:{source.port}",
+        "source": _place(source),
         "aor": request.from_aor(),
         "call_id": _text(request.value("call-id") or b""),
     }
@@ -107,11 +109,15 @@ def json_line(record: Finished, at: float) -> str:
         f'"method": {quoted(_text(request.method))}, '
         f'"request_uri": {_uri(request.uri)}, "status": {record.status}, '
         f'"ms": {tenths // 10}.{tenths % 10}, '
-        f'"source": {quoted(f"{source.transport}:{source.host}:{source.port}")}, '
+        f'"source": {quoted(_place(source))}, '
         f'"aor": {quoted(request.from_aor())}, '
         f'"call_id": {quoted(_text(request.value("call-id") or b""))}'
         f"{_where(record.rule, record.endpoint, record.pool)}{tried}}}\n"
     )
+
+
+def _place(source: Flow) -> str:
+    return f"{source.transport}:{host_port(source.host, source.port)}"
 
 
 def _where(rule: str, endpoint: str, pool: str) -> str:

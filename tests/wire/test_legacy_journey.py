@@ -1,5 +1,6 @@
 """A legacy client's whole journey through the real service, on the wire."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ QUICK = "\n[attempts]\nconnect = 0.5\nfirst_answer = 0.5\ntotal = 6.0\n"
 
 @asynccontextmanager
 async def pool(
-    directory: Path, *behaviours: Behaviour
+    directory: Path, *behaviours: Behaviour, extra: str = ""
 ) -> AsyncIterator[tuple[Scene, list[FrontEndServer]]]:
     """The service with a front end per behaviour, in the order of their priority."""
     front_ends = [
@@ -28,7 +29,7 @@ async def pool(
         await front_end.start()
     addresses = [(front_end.host, front_end.port) for front_end in front_ends]
     try:
-        async with waypost_scene(directory, addresses, extra=QUICK) as scene:
+        async with waypost_scene(directory, addresses, extra=QUICK + extra) as scene:
             yield scene, front_ends
     finally:
         for front_end in front_ends:
@@ -48,6 +49,25 @@ async def test_the_whole_journey_arrives(tmp_path: Path, transport: str) -> None
     assert lookup.get_all("Via")[1] == f"SIP/2.0/{transport} " + "{}:{}".format(
         *journey.client.link.local
     ), "the client's own Via is not touched"
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_a_client_on_ipv6_has_brackets_in_its_via_and_its_contact(
+    tmp_path: Path, transport: str
+) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+        probe.bind(("::1", 0))
+        port = probe.getsockname()[1]
+    more = f'\n[[listen]]\ntransport = "{transport}"\naddress = "[::1]:{port}"\n'
+    async with pool(tmp_path, Behaviour(), extra=more) as (_, (front_end,)):
+        client = LegacyClient(("::1", port), transport=transport, host="::1")
+        journey = Journey(client, ALIAS)
+        steps = await journey.play()
+    assert journey.ok, "\n".join(map(str, steps))
+    lookup = front_end.requests("INVITE")[0]
+    here = f"[::1]:{client.link.local[1]}"
+    assert lookup.get_all("Via")[1] == f"SIP/2.0/{transport} {here}"
+    assert "maddr=[::1]" in lookup.get("Contact")
 
 
 async def test_requests_of_one_write_arrive_in_their_order(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from proxy.net.bound_socket import open_socket
 from proxy.net.errors import NetError
 from proxy.server.host.activation import adopt
 from proxy.sip.flow import Listener
+from proxy.sip.host import host_port
 
 LINK_BACKLOG: Final = 256
 
@@ -123,8 +124,9 @@ def _beside(listener: Listener, port: int) -> socket.socket:
         return _shared("udp", listener.host, port)
     except NetError as error:
         raise NetError(
-            f"the service manager passed udp {listener.host}:{port}, and no worker may "
-            f"bind that address beside it ({error}): take the ListenDatagram= line out "
+            f"the service manager passed udp {host_port(listener.host, port)}, and no "
+            f"worker may bind that address beside it ({error}): take the "
+            "ListenDatagram= line out "
             "of waypost.socket (Waypost then opens the address itself), or write "
             "workers = 1"
         ) from None
