@@ -124,6 +124,7 @@ bench-store: packages $(DEV) ## a Redis store with 100,000 bindings: start, look
 	@$(BIN)/python -m tests.bench.store $(ARGS)
 
 soak: FUZZ := 600
+soak: PACKAGES += clang libclang-rt-dev
 soak: packages $(DEV) $(STAMP) ## loads that take longer: front end, worker, node and cutover killed under calls; 1,000 REGISTERs/s
 	@WAYPOST_PURE=1 $(PIP) -e '.[fuzz]' || echo "atheris cannot be had here: fuzzing without it"
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ)

@@ -2,8 +2,9 @@
 
 Half the time is led by what of the code an input reaches, where atheris is installed
 (``pip install atheris``) and the build is not the compiled one, which it cannot look
-into; the rest is the engine of the tests with a seed of its own.  Status 1 when a
-target breaks: the input is printed, and kept in ``.cache/fuzz``.
+into; the rest is the engine of the tests with a seed of its own.  The target
+``scanner`` is the C function, led by libFuzzer (``native.py``).  Status 1 when a target
+breaks: the input is printed, and kept in ``.cache/fuzz``.
 """
 
 import argparse
@@ -15,11 +16,13 @@ import tempfile
 from pathlib import Path
 
 import proxy.sip.message
+from tests.fuzz import native
 from tests.fuzz.engine import Broken, Engine
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.test_targets import CORPUS, inputs
 
 FOUND = Path(".cache/fuzz")
+SCANNER = "scanner"
 
 
 def main() -> int:
@@ -29,7 +32,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0, help="all together")
     parser.add_argument("--seed", type=int, default=random.randrange(10**9))
     options = parser.parse_args()
-    names = options.targets or [*TARGETS]
+    names = options.targets or [*TARGETS, SCANNER]
     is_compiled = not str(proxy.sip.message.__file__).endswith(".py")
     is_led = importlib.util.find_spec("atheris") is not None and not is_compiled
     share = options.seconds / len(names) / (2 if is_led else 1)
@@ -39,7 +42,9 @@ def main() -> int:
     )
     FOUND.mkdir(parents=True, exist_ok=True)
     holds = [
-        blind(name, share, options.seed)
+        native.run(options.seconds / len(names), options.seed, FOUND)
+        if name == SCANNER
+        else blind(name, share, options.seed)
         and (not is_led or led(name, share, options.seed))
         for name in names
     ]

@@ -1,0 +1,64 @@
+/* libFuzzer's target for proxy/sip/scanner.c: cut() against its definition in Python.
+ *
+ * An input is two bytes that say how many lines there may be, and a message.  The
+ * message is in memory of its own, so a byte that is read behind its end is found.
+ * ``native.py`` compiles this file and runs it. */
+
+#include "scanner.c"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static PyObject *definition; /* cut_plainly of cutting.py */
+
+static void fail(const char *what)
+{
+    if (PyErr_Occurred())
+        PyErr_Print();
+    fprintf(stderr, "cut_fuzzer: %s\n", what);
+    abort();
+}
+
+int LLVMFuzzerInitialize(int *count, char ***arguments)
+{
+    (void)count;
+    (void)arguments;
+    Py_InitializeEx(0);
+    PyObject *cutting = PyImport_ImportModule("proxy.sip.cutting");
+    if (cutting == NULL)
+        fail("proxy.sip.cutting cannot be imported");
+    definition = PyObject_GetAttrString(cutting, "cut_plainly");
+    Py_DECREF(cutting);
+    if (definition == NULL)
+        fail("there is no cut_plainly");
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return -1; /* not worth keeping */
+    long most = (long)(data[0] | data[1] << 8) - 8;
+    PyObject *message = PyBytes_FromStringAndSize((const char *)data + 2,
+                                                  (Py_ssize_t)size - 2);
+    PyObject *limit = PyLong_FromLong(most);
+    if (message == NULL || limit == NULL)
+        fail("no memory");
+
+    Py_ssize_t references = Py_REFCNT(message);
+    PyObject *both[2] = {message, limit};
+    PyObject *ours = cut(NULL, both, 2);
+    PyObject *theirs = PyObject_CallFunctionObjArgs(definition, message, limit, NULL);
+    if (ours == NULL || theirs == NULL)
+        fail("one of the two raised");
+    if (PyObject_RichCompareBool(ours, theirs, Py_EQ) != 1)
+        fail("cut() is not cut_plainly()");
+
+    Py_DECREF(ours);
+    Py_DECREF(theirs);
+    if (Py_REFCNT(message) != references)
+        fail("cut() keeps a reference to what it was given");
+    Py_DECREF(message);
+    Py_DECREF(limit);
+    return 0;
+}
