@@ -1,4 +1,4 @@
-"""One Redis for all tests, and Hypothesis: the same examples each time, more on demand.
+"""One Redis for all tests, prepared processes, and the same examples each time.
 
 WAYPOST_HYPOTHESIS=long draws WAYPOST_EXAMPLES (15,000) at random for each property.
 """
@@ -8,6 +8,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import prepared
 from tests.support.redis import RedisServer
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -26,6 +27,13 @@ settings.register_profile(
     suppress_health_check=_QUIET,
 )
 settings.load_profile(os.environ.get("WAYPOST_HYPOTHESIS", "ci"))
+prepared.install()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Each `waypost` of a test that is marked ``cold`` is executed: see `prepared`."""
+    prepared.be_cold(item.get_closest_marker("cold") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.redis import RedisServer
 from tests.support.service import HOST, ServiceProcess, new_service, sip_request
 from tests.support.warm import run_now
 
+pytestmark = pytest.mark.cold
 SECONDS = float(os.environ.get("WAYPOST_SOAK_AWAY", "4"))
 RATE = 250
 GROWTH = 32 * 1024 * 1024

@@ -17,6 +17,7 @@ from tests.support.service import HOST, ServiceProcess, new_service, sip_request
 from tests.wire.test_service import ask, bound, port
 from tests.wire.test_workers import value
 
+pytestmark = pytest.mark.cold
 MEMORY = 96 * 1024 * 1024
 SIZE = 57_000
 

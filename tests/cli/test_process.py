@@ -13,6 +13,7 @@ import pytest
 
 from proxy.cli.line import REFUSED, Complaints
 
+pytestmark = pytest.mark.cold
 WAYPOST = str(Path(sys.executable).parent / "waypost")
 
 WRITER = """

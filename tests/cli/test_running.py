@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.commands.test_pool import running_zone
 
+pytestmark = pytest.mark.cold
 WAYPOST = str(Path(sys.executable).parent / "waypost")
 HOST = "127.0.0.77"
 

@@ -21,7 +21,8 @@ def run_tests(*words: str, **environment: str) -> tuple[bool, int, str]:
     done = subprocess.run(
         line,
         cwd=ROOT,
-        env={**os.environ, **environment},
+        # As an operator starts it: tests/support/prepared.py.
+        env={**os.environ, "WAYPOST_COLD": "1", **environment},
         capture_output=True,
         text=True,
         timeout=LIMIT,

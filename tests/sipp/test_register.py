@@ -11,6 +11,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from proxy import clock
 from proxy.lab.service import Service
 from proxy.location.binding import FIELDS, Binding
@@ -18,6 +20,7 @@ from tests.bench.measure import cpu_seconds
 from tests.sipp.runner import Sipp
 from tests.support.sip_probe import free_port
 
+pytestmark = pytest.mark.cold
 SOAK = os.environ.get("WAYPOST_SOAK_REGISTER")
 RATE, SECONDS = (int(part) for part in (SOAK or "200x2").split("x"))
 READY = 1.0 if SOAK else 8.0

@@ -20,6 +20,8 @@ from proxy.lab.service import command
 from tests.support.service import HOST, ServiceProcess, new_service, sip_request
 from tests.support.sip_probe import answers_options
 
+pytestmark = pytest.mark.cold
+
 
 @pytest.fixture
 def made() -> Iterator[list[ServiceProcess]]:

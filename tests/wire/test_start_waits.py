@@ -177,6 +177,7 @@ def test_a_stop_while_it_waits_is_obeyed_at_once(tmp_path, workers) -> None:
         assert "service.failed" not in service.log
 
 
+@pytest.mark.cold
 @pytest.mark.parametrize("workers", [ONE, TWO])
 def test_a_reload_is_ignored_until_there_is_something_to_reload(
     tmp_path, workers
