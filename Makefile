@@ -31,7 +31,7 @@ COUNT_PACKAGES := dnsmasq valgrind strace faketime  # for `make bench-count` onl
 .PHONY: help run test test-built check map bench compare bench-capacity bench-count bench-growth bench-store promises soak screenshots words json format clean packages
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 $(BIN)/python:
 	@bash .ci/packages --venv "$(PYTHON)"

@@ -56,7 +56,6 @@ class Streams:
         "keepalives",
         "loop",
         "messages_dropped",
-        "messages_received",
         "outbox",
         "read_buffer",
         "read_buffer_of_others",
@@ -84,7 +83,6 @@ class Streams:
         self.read_buffer_of_others = self.read_buffer[:READ_OF_OTHERS]
         self.connections: set[StreamConnection] = set()
         self._numbers = itertools.count(flows.origin + 1)
-        self.messages_received = 0
         self.messages_dropped = 0  # sent on a flow that had ended
         self.keepalives = 0
         self.framing_errors = 0
@@ -206,7 +204,6 @@ class StreamConnection(asyncio.BufferedProtocol):
             if self.flow.wants_pong:
                 self.send(b"\r\n" * framer.keepalives)
             framer.keepalives = 0
-        streams.messages_received += len(messages)
         streams.outbox.is_batch = True
         try:
             deliver, flow = streams.sink.message, self.flow

@@ -63,7 +63,6 @@ class PoolDescription:
     error: str
     reason: str
     transports: tuple[str, ...]
-    by_naptr: bool
     age: float
     ttl_left: float
     stale_for: float | None
@@ -88,7 +87,6 @@ def describe(
         error=resolution.error or "",
         reason=resolution.reason,
         transports=transports,
-        by_naptr=bool(resolution.naptr_order),
         age=now - resolution.answered_at,
         ttl_left=resolution.expires - now,
         stale_for=_since(resolution.stale_since, now),

@@ -26,12 +26,12 @@ from proxy.console.problems import Problem
 from proxy.console.schemas.observed import (
     BodiesOf,
     BothExplained,
-    CallLine,
     ExplainedView,
     Followed,
     Question,
     TraceView,
 )
+from proxy.console.schemas.seen import CallLine
 from proxy.endpoints.plan import read_plan
 from proxy.recorder.ladder import steps_of
 from proxy.recorder.pcap import capture_of

@@ -1,39 +1,12 @@
-"""Calls, traces and explanations, as the API gives them."""
+"""Calls, traces and explanations, where the API gives them in another form than the
+command (``seen.py``)."""
 
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from proxy.console.schemas.common import Given, Instant, Taken, Text
-
-
-class AttemptView(Given):
-    """A front end that was tried."""
-
-    front_end: str
-    outcome: str
-    seconds: float
-
-
-class CallLine(Given):
-    """A request outside a dialog, and what became of its dialog."""
-
-    at: Instant
-    method: str
-    request_uri: str
-    source: str
-    status: int
-    seconds: float
-    rule: str
-    endpoint: str
-    pool: str
-    attempts: list[AttemptView]
-    reason: str
-    ended: str
-    ended_at: Instant
-    failures: list[dict[str, Any]]
-    is_failed: bool
-    call_id: str
+from proxy.console.schemas.seen import Attempt
 
 
 class PeerView(Given):
@@ -63,7 +36,7 @@ class FactView(Given):
     method: str
     request_uri: str
     status: int
-    attempts: list[AttemptView]
+    attempts: list[Attempt]
 
 
 class TraceView(Given):

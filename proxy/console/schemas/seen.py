@@ -1,4 +1,7 @@
-"""What only a command gives with ``--json``: calls, traces, explanations."""
+"""What a command gives with ``--json``: calls, traces, explanations.
+
+The API gives lines of calls in the same form.
+"""
 
 from typing import Any
 

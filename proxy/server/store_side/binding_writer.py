@@ -42,8 +42,6 @@ class BindingWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._is_saving = False
         self._is_due = False
-        self.groups_saved = 0
-        self.groups_failed = 0
 
     def add(self, command: commands.SaveBindings) -> None:
         """Put a REGISTER into the open group.
@@ -113,7 +111,6 @@ class BindingWriter:
         self._is_saving = False
         if self._is_due:
             self._close_group()
-        self.groups_saved += 1
         self._runtime.step(events.BindingsSaved([x.ticket for x in group]))
 
     async def _save(self, group: Group, saving: Saving | None) -> None:
@@ -138,11 +135,9 @@ class BindingWriter:
             if self._is_due:
                 self._close_group()
         if len(saved) < len(group):
-            self.groups_failed += 1
             left = [x.ticket for x in group if x not in saved]
             self._runtime.step(events.BindingsNotSaved(left, reason))
         if saved:
-            self.groups_saved += 1
             self._runtime.step(events.BindingsSaved([x.ticket for x in saved]))
 
     async def _commit(self, group: Group, saving: Saving | None = None) -> str:
