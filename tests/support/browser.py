@@ -36,6 +36,7 @@ class Seat:
     console: Console
     browser: Browser
     troubles: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -55,6 +56,7 @@ class Seat:
             locale=language,
             color_scheme="dark" if theme == "dark" else "light",
         )
+        self.contexts.append(context)
         context.set_default_timeout(WAIT)
         page = await context.new_page()
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
@@ -67,6 +69,11 @@ class Seat:
             ),
         )
         return page
+
+    async def leave(self) -> None:
+        """Close every page, as with the browser itself."""
+        for each in self.contexts:
+            await each.close()
 
     async def signed_in(self, name: str = "anna", **more: Any) -> Page:
         """A page of somebody who has signed in."""
@@ -90,20 +97,36 @@ def _known_as(name: str) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def seat(directory: Path, **more: Any) -> AsyncIterator[Seat]:
-    """A desk with everything on it; anna is an admin."""
+async def chromium() -> AsyncIterator[Browser]:
+    """The system's, without a window."""
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def seat(
+    directory: Path, browser: Browser | None = None, **more: Any
+) -> AsyncIterator[Seat]:
+    """A desk with everything on it; anna is an admin.
+
+    ``browser`` may be one that others use, too: each visitor has a context of its own.
+    """
     host, port = free_address("127.0.0.1", 0)
     extra = f'[console]\nlisten = "{host}:{port}"\n'
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_known_as("proxy.contoso.test"))
         it = await stack.enter_async_context(guarded(directory, extra=extra, **more))
         running = await stack.enter_async_context(console(load_config(it.config)))
-        driver = await stack.enter_async_context(async_playwright())
-        browser = await driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        stack.push_async_callback(browser.close)
+        if browser is None:
+            browser = await stack.enter_async_context(chromium())
         found = Seat(it, running, browser)
+        stack.push_async_callback(found.leave)
         await found.person("anna")
         yield found
 

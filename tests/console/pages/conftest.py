@@ -1,15 +1,24 @@
-"""A browser without scripts: what a page sends is what a test reads."""
+"""A browser without scripts, whose pages a test reads as text, and the system's own."""
 
 import re
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from proxy.admin.access import people
 from proxy.console.sessions import CSRF_HEADER
+from tests.support.browser import chromium
 from tests.support.console import NOTHING_TO_VERIFY, PASSWORD, in_store
 
 HTML = {"Accept": "text/html"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", name="chromium")
+async def one_chromium():
+    """One for the tests of a file, which share the event loop that it speaks to."""
+    async with chromium() as found:
+        yield found
 
 
 @pytest.fixture

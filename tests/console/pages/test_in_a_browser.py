@@ -1,5 +1,7 @@
 """The pages in the system's Chromium, beside a real service with a pending cutover."""
 
+import pytest
+
 from proxy.console.pages.sections import SECTIONS
 from tests.support.browser import (
     first_paint,
@@ -11,6 +13,7 @@ from tests.support.browser import (
 from tests.support.two_pools import OLD
 from tests.wire.test_guard import ALIAS
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # of its `chromium`
 NEW_ENDPOINT = ("endpoint", "new", "--sip-address")
 MOST = 150_000
 FIRST_PAINT = 1000.0
@@ -39,9 +42,9 @@ async def _fits(page, place, width, other):
         assert await sticks_out(page) <= 0, (place, each)
 
 
-async def test_every_page_can_be_read_by_all(tmp_path):
+async def test_every_page_can_be_read_by_all(tmp_path, chromium):
     """Both languages, both themes, both widths: no violation, nothing sticks out."""
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         await _some_of_everything(desk)
         for language, theme, width, other in LOOKS:
             look = {"language": language, "theme": theme, "width": width}
@@ -123,9 +126,9 @@ AT = """(known) => {
 }"""
 
 
-async def test_every_page_is_walked_with_the_keyboard_alone(tmp_path):
+async def test_every_page_is_walked_with_the_keyboard_alone(tmp_path, chromium):
     """The first Tab skips to the content; the next ones reach all, each to be seen."""
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         await _some_of_everything(desk)
         page = await desk.signed_in()
         for path in (*(each.path for each in SECTIONS), *DETAILS[:2]):
@@ -150,8 +153,8 @@ async def test_every_page_is_walked_with_the_keyboard_alone(tmp_path):
         assert desk.troubles == []
 
 
-async def test_pages_are_light_and_quick(tmp_path, capsys):
-    async with seat(tmp_path) as desk:
+async def test_pages_are_light_and_quick(tmp_path, chromium, capsys):
+    async with seat(tmp_path, chromium) as desk:
         page = await desk.signed_in()
         for each in SECTIONS:
             await page.goto(f"{desk.url}{each.path}")
@@ -169,8 +172,8 @@ async def test_pages_are_light_and_quick(tmp_path, capsys):
         assert desk.troubles == []
 
 
-async def test_a_cutover_is_confirmed_with_the_keyboard_alone(tmp_path):
-    async with seat(tmp_path) as desk:
+async def test_a_cutover_is_confirmed_with_the_keyboard_alone(tmp_path, chromium):
+    async with seat(tmp_path, chromium) as desk:
         await desk.it.arm("--confirm-within", "30")
         page = await desk.visitor()
         await page.goto(f"{desk.url}/now")

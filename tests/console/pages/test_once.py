@@ -2,22 +2,17 @@
 
 import asyncio
 
-from playwright.async_api import async_playwright
-
 from proxy.config import load_config
 from proxy.console.serve import console
-from tests.support.browser import CHROMIUM, WAIT
+from tests.support.browser import WAIT, chromium
 from tests.support.console import new_token, write_config
 
 
 async def test_whoever_opens_the_link_is_in_and_the_next_one_is_not(tmp_path):
     path = write_config(tmp_path)
     await asyncio.to_thread(new_token, path, "operator", "anna")
-    async with console(load_config(path)) as desk, async_playwright() as driver:
+    async with console(load_config(path)) as desk, chromium() as browser:
         link = desk.url + await desk.desk.link_for("anna")
-        browser = await driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
         asked = []
         for is_in in (True, False):
             context = await browser.new_context()
@@ -28,6 +23,5 @@ async def test_whoever_opens_the_link_is_in_and_the_next_one_is_not(tmp_path):
             await page.wait_for_url("**/now" if is_in else "**/sign-in")
             if not is_in:
                 await page.wait_for_selector(".note.failed")
-        await browser.close()
     assert f"{desk.url}/now" in asked
     assert not any("once_" in each for each in asked)

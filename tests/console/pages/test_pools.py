@@ -1,10 +1,14 @@
 """Pools on the page: front ends taken out and put back."""
 
+import pytest
+
 from tests.support.browser import seat, violations
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # of its `chromium`
 
-async def test_a_front_end_is_drained_and_comes_back(tmp_path):
-    async with seat(tmp_path) as desk:
+
+async def test_a_front_end_is_drained_and_comes_back(tmp_path, chromium):
+    async with seat(tmp_path, chromium) as desk:
         page = await desk.signed_in()
         await page.goto(f"{desk.url}/pools")
         # The last front end of a pool is refused: nobody would be served.
@@ -18,8 +22,8 @@ async def test_a_front_end_is_drained_and_comes_back(tmp_path):
         assert await violations(page) == []
 
 
-async def test_what_is_drained_can_be_put_back(tmp_path):
-    async with seat(tmp_path) as desk:
+async def test_what_is_drained_can_be_put_back(tmp_path, chromium):
+    async with seat(tmp_path, chromium) as desk:
         pool = "oldpool.contoso.test"
         await desk.it.type("pool", "drain", f"fe.{pool}", "--pool", pool, "--force")
         page = await desk.signed_in()
@@ -31,8 +35,8 @@ async def test_what_is_drained_can_be_put_back(tmp_path):
             assert not (await operator.store.load_table()).drains
 
 
-async def test_what_is_drained_on_another_port_is_not_shown_as_out(tmp_path):
-    async with seat(tmp_path) as desk:
+async def test_what_is_drained_on_another_port_is_not_shown_as_out(tmp_path, chromium):
+    async with seat(tmp_path, chromium) as desk:
         pool = "oldpool.contoso.test"
         await desk.it.type("pool", "drain", f"fe.{pool}:1", "--pool", pool, "--force")
         page = await desk.signed_in()

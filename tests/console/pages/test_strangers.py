@@ -3,6 +3,8 @@
 import json
 from urllib.parse import quote
 
+import pytest
+
 from proxy import clock
 from proxy.console.pages.sections import SECTIONS
 from proxy.journey.legacy_client import LegacyClient
@@ -13,6 +15,7 @@ from tests.support.two_pools import OLD
 from tests.support.until import comes_true
 from tests.wire.test_guard import ALIAS
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # of its `chromium`
 RUN = "alert(1)"
 STRANGE = f"'\"><img src=x onerror={RUN}><script>{RUN}</script>{{{{1337*1337}}}}"
 PRODUCT = str(1337 * 1337)
@@ -108,9 +111,11 @@ async def _too_large(desk, page, folder):
     assert await page.is_visible("#facts .drop")
 
 
-async def test_what_strangers_say_of_themselves_stays_text_on_every_page(tmp_path):
+async def test_what_strangers_say_of_themselves_stays_text_on_every_page(
+    tmp_path, chromium
+):
     """User-Agent, From, Call-ID, dialled address, answer, display name, plan, facts."""
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         words = ("endpoint", "set", ALIAS, "--display-name", STRANGE)
         await desk.it.type(*words)
         text = desk.it.plan.read_text()
@@ -168,9 +173,9 @@ async def test_what_strangers_say_of_themselves_stays_text_on_every_page(tmp_pat
         await _too_large(desk, page, tmp_path)
 
 
-async def test_who_is_put_out_is_led_to_sign_in_from_an_open_page(tmp_path):
+async def test_who_is_put_out_is_led_to_sign_in_from_an_open_page(tmp_path, chromium):
     """A person who is removed, a token revoked, one that ends, a session that ends."""
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         its = desk.console.desk
         await desk.person("bea", "operator")
         tokens = {}

@@ -15,6 +15,7 @@ from tests.support.browser import seat, sticks_out, violations
 from tests.support.two_pools import NEW, OLD
 from tests.wire.test_guard import ALIAS
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # of its `chromium`
 SEEN_WITHIN = 2.0
 """Seconds from a client's call to its name on the page."""
 WORDS = {
@@ -73,9 +74,9 @@ async def apply_in_spite(page):
 
 
 @pytest.mark.parametrize("language", ["en", "it"])
-async def test_the_weekend_is_played_on_the_page(tmp_path, language):
+async def test_the_weekend_is_played_on_the_page(tmp_path, chromium, language):
     words = WORDS[language]
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         theme = "dark" if language == "it" else "light"
         page = await desk.signed_in(language=language, theme=theme)
         await page.goto(f"{desk.url}/migration")
@@ -154,9 +155,11 @@ async def _retire(desk, page, words):
     await page.wait_for_selector(f".card .pill:has-text('{words['retired']}')")
 
 
-async def test_two_administrators_do_not_settle_what_they_have_not_seen(tmp_path):
+async def test_two_administrators_do_not_settle_what_they_have_not_seen(
+    tmp_path, chromium
+):
     """Both look at cutover 1; one confirms it, and the other's page is of before."""
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         await desk.it.arm("--confirm-within", "30")
         await desk.person("bea", "operator")
         anna, bea = await desk.signed_in(), await desk.signed_in("bea")
@@ -175,9 +178,9 @@ async def test_two_administrators_do_not_settle_what_they_have_not_seen(tmp_path
         assert desk.troubles == []
 
 
-async def test_two_administrators_do_not_overwrite_one_another(tmp_path):
+async def test_two_administrators_do_not_overwrite_one_another(tmp_path, chromium):
     """Both edit an endpoint; who is late is told, and sees what the other did."""
-    async with seat(tmp_path) as desk:
+    async with seat(tmp_path, chromium) as desk:
         await desk.person("bea", "operator")
         anna, bea = await desk.signed_in(), await desk.signed_in("bea", language="it")
         for page in (anna, bea):
@@ -202,8 +205,10 @@ async def test_two_administrators_do_not_overwrite_one_another(tmp_path):
         assert desk.troubles == []
 
 
-async def test_what_is_shown_anew_while_it_is_asked_about_is_still_done(tmp_path):
-    async with seat(tmp_path) as desk:
+async def test_what_is_shown_anew_while_it_is_asked_about_is_still_done(
+    tmp_path, chromium
+):
+    async with seat(tmp_path, chromium) as desk:
         await desk.it.arm("--confirm-within", "30")
         page = await desk.signed_in()
         await page.click("#confirm-cutover")
@@ -215,8 +220,8 @@ async def test_what_is_shown_anew_while_it_is_asked_about_is_still_done(tmp_path
         assert desk.troubles == []
 
 
-async def test_a_viewer_sees_everything_and_no_button(tmp_path):
-    async with seat(tmp_path) as desk:
+async def test_a_viewer_sees_everything_and_no_button(tmp_path, chromium):
+    async with seat(tmp_path, chromium) as desk:
         await desk.it.arm("--confirm-within", "30")
         await desk.person("vera", "viewer")
         page = await desk.signed_in("vera", width=390)
