@@ -47,12 +47,14 @@ class _Counts:
 class PoolBook:
     """Calls by pool, and who was where on which day."""
 
-    __slots__ = ("_counts", "_day", "_known", "_users")
+    __slots__ = ("_counts", "_day", "_known", "_noted", "_users")
 
     def __init__(self) -> None:
         self._counts: dict[Key, _Counts] = {}
         self._users: list[UserDays] = []
-        self._known: set[tuple[str, str, str]] = set()
+        # By endpoint and pool, which are few: a key of all three is an object for each.
+        self._known: dict[tuple[str, str], set[str]] = {}
+        self._noted = 0
         self._day = 0
 
     def count(self, call: Finished, aor: str, at: float, cutover: int) -> None:
@@ -76,12 +78,17 @@ class PoolBook:
         counts.times[bisect_left(BOUNDS, call.answered)] += 1
 
     def _note_user(self, endpoint: str, pool: str, aor: str, day: int) -> None:
-        if day != self._day or len(self._known) >= MOST_DAYS:
+        if day != self._day or self._noted >= MOST_DAYS:
             self._day = day
             self._known.clear()
-        who = endpoint, pool, aor
-        if who not in self._known:
-            self._known.add(who)
+            self._noted = 0
+        where = endpoint, pool
+        known = self._known.get(where)
+        if known is None:
+            known = self._known[where] = set()
+        if aor not in known:
+            known.add(aor)
+            self._noted += 1
             self._users.append(UserDays(endpoint, pool, aor, (day,)))
 
     def take(self) -> tuple[list[PoolUsage], list[UserDays]]:

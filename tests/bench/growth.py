@@ -190,6 +190,10 @@ class Kept:
             with self._path.open("a") as file:
                 file.write(json.dumps(asdict(run)) + "\n")
 
+    def runs(self, what: str, size: int) -> int:
+        """How many runs of a point there are."""
+        return len(self._runs.get((what, size), ()))
+
     def sound(self, what: str, size: int) -> int:
         """How many runs of a point were quiet."""
         return sum(not run.is_noisy for run in self._runs.get((what, size), ()))
@@ -206,10 +210,10 @@ def measure_missing(
     wanted: list[tuple[str, int]], kept: Kept, pace: Pace, rounds: int, within: float
 ) -> None:
     """One round after the other: each point that has too few quiet runs, as long as
-    there is time."""
+    there is time; first those that have none at all."""
     end = time.monotonic() + within
     for enough in range(1, rounds + 1):
-        for what, size in wanted:
+        for what, size in sorted(wanted, key=lambda each: kept.runs(*each)):
             if kept.sound(what, size) >= enough:
                 continue
             if time.monotonic() >= end:

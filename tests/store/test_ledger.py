@@ -209,6 +209,56 @@ async def test_the_size_of_the_tables_is_not_counted_for_every_new_user(tmp_path
     await store.close()
 
 
+async def test_a_full_table_is_counted_now_and_then_and_asked_in_few_statements(
+    tmp_path,
+):
+    store = await SqliteStore.open(tmp_path / "x.db")
+    ledger = store._file.ledger
+    ledger._max_users = 50
+    names = [f"u{n}" for n in range(50)]
+    days = [UserDays(KEY, "p", who, (1,)) for who in names]
+    await store.add_usage([row(who, 1.0, 1.0) for who in names], [], days)
+    statements: list[str] = []
+    await store._run(ledger._db.set_trace_callback, statements.append)
+    for n in range(20):
+        who = [f"new{n}", *names[:40]]
+        days = [UserDays(KEY, "p", each, (2,)) for each in who]
+        await store.add_usage([row(each, 2.0, 2.0) for each in who], [], days)
+    await store._run(ledger._db.set_trace_callback, None)
+    counts = [each for each in statements if "count(*)" in each]
+    assert len(counts) == 2, "each table once"
+    assert len(statements) < 20 * 41, "fewer than rows"
+    found = {each.aor: each.count for each in await store.usage()}
+    assert len(found) == 51 and found[OTHERS] == 20 and found["u0"] == 21
+    assert len(await store.user_days()) == 50
+    # Who is forgotten leaves a place, and it is found at once.
+    await store.forget_user("u0", ANNA, 3.0)
+    await store.forget_user(OTHERS, ANNA, 3.0)
+    await store.add_usage(
+        [row("late", 3.0, 3.0)], [], [UserDays(KEY, "p", "late", (3,))]
+    )
+    assert "late" in {each.aor for each in await store.usage()}
+    assert "late" in {each.aor for each in await store.user_days()}
+    await store.close()
+
+
+async def test_days_of_many_users_are_forgotten_a_few_at_a_time(tmp_path):
+    store = await SqliteStore.open(tmp_path / "x.db")
+    names = [f"u{n}" for n in range(1201)]
+    days = [UserDays(KEY, "p", who, (1, 2)) for who in names]
+    days += [UserDays(KEY, "q", "old", (1,))]
+    await store.add_usage([], [], days)
+    statements: list[str] = []
+    await store._run(store._file.ledger._db.set_trace_callback, statements.append)
+    assert await store.forget_days(2) == 1202
+    await store._run(store._file.ledger._db.set_trace_callback, None)
+    looks = [each for each in statements if each.startswith("SELECT * FROM usage_days")]
+    assert len(looks) == 4 and all("LIMIT" in each for each in looks)
+    found = await store.user_days()
+    assert {x.aor for x in found} == set(names) and {x.days for x in found} == {(2,)}
+    await store.close()
+
+
 async def test_a_full_table_of_days_takes_more_days_and_no_more_users(store):
     ledger = store._file.ledger if isinstance(store, SqliteStore) else store
     ledger._max_users = 2

@@ -14,7 +14,7 @@ from proxy.endpoints.usage import OTHERS, Usage, merged
 from proxy.store.actor import Actor
 from proxy.store.ledger import FORGOTTEN, MAX_USERS, rows_text
 from proxy.store.sqlite.registrar import Transaction, write_audit
-from proxy.store.sqlite.rows import write_rows
+from proxy.store.sqlite.rows import known_keys, write_rows
 
 _COLUMNS: Final = (
     "endpoint_key, aor, first_at, last_at, count, failed, user_agent, epid, source"
@@ -35,10 +35,45 @@ _ONE_DAY_MORE: Final = (
 _POOL_COLUMNS: Final = (
     "endpoint_key, pool_fqdn, day, cutover, calls, failed, journeys, times"
 )
-_KNOWN: Final = "SELECT 1 FROM usage WHERE endpoint_key = ? AND aor = ?"
-_KNOWN_DAYS: Final = (
-    "SELECT 1 FROM usage_days WHERE endpoint_key = ? AND pool_fqdn = ? AND aor = ?"
+_DAYS_AFTER: Final = (
+    "SELECT * FROM usage_days WHERE (endpoint_key, pool_fqdn, aor) > (?, ?, ?)"
+    " ORDER BY endpoint_key, pool_fqdn, aor LIMIT 500"
 )
+_KEY: Final = "endpoint_key", "aor"
+_DAYS_KEY: Final = "endpoint_key", "pool_fqdn", "aor"
+AGAIN: Final = 120
+"""Saves after which a full table is counted again: a minute, for an operator may have
+forgotten users meanwhile, in another process."""
+
+
+class _Room:
+    """How full a table is.  Counting walks the table, so it is done when a guess comes
+    too high, and of a table that was full only now and then."""
+
+    def __init__(self, db: sqlite3.Connection, table: str) -> None:
+        self._db = db
+        self._count = f"SELECT count(*) FROM {table}"
+        self._guess: int | None = None
+        self._skips = 0
+
+    def left(self, rows: int, most: int) -> int:
+        """For how many new rows there is room; asked before each save of ``rows``."""
+        if self._guess is None or (self._guess + rows > most and not self._skips):
+            self._guess = int(self._db.execute(self._count).fetchone()[0])
+            self._skips = AGAIN if self._guess >= most else 0
+        room = most - self._guess
+        if room >= rows:
+            self._guess += rows
+        elif self._skips:
+            self._skips -= 1
+        else:
+            self._guess = most
+        return max(room, 0)
+
+    def count_again(self) -> None:
+        """Rows have gone."""
+        self._guess = None
+        self._skips = 0
 
 
 class SqliteLedger:
@@ -53,8 +88,8 @@ class SqliteLedger:
         self._db = db
         self._transaction = transaction
         self._max_users = max_users
-        # Rows there can be in each table; counted when it matters.
-        self._at_most = self._days_at_most = max_users
+        self._room = _Room(db, "usage")
+        self._days_room = _Room(db, "usage_days")
 
     def add_usage(
         self,
@@ -90,18 +125,14 @@ class SqliteLedger:
 
     def _users_within_limit(self, users: Sequence[UserDays]) -> Sequence[UserDays]:
         """Who is new when the table is full is not noted."""
-        self._days_at_most += len(users)
-        if self._days_at_most <= self._max_users:
+        room = self._days_room.left(len(users), self._max_users)
+        if room >= len(users):
             return users
-        # Counting walks the table, so it is done when the guess comes too high.
-        known = self._db.execute("SELECT count(*) FROM usage_days").fetchone()[0]
-        self._days_at_most = known + len(users)
-        if self._days_at_most <= self._max_users:
-            return users
-        room, fit = self._max_users - known, []
-        for user in users:
-            who = user.endpoint_key, user.pool_fqdn, user.aor
-            if self._db.execute(_KNOWN_DAYS, who).fetchone() is None:
+        keys = [(user.endpoint_key, user.pool_fqdn, user.aor) for user in users]
+        known = known_keys(self._db, "usage_days", _DAYS_KEY, keys)
+        fit = []
+        for user, key in zip(users, keys, strict=True):
+            if key not in known:
                 room -= 1
                 if room < 0:
                     continue
@@ -136,7 +167,15 @@ class SqliteLedger:
             gone += self._db.execute(
                 "DELETE FROM unknown WHERE last_at < ?", (before * DAY,)
             ).rowcount
-            rows = self._db.execute("SELECT * FROM usage_days").fetchall()
+            gone += self._forget_user_days(before)
+        self._count_again()
+        return gone
+
+    def _forget_user_days(self, before: int) -> int:
+        """A few rows at a time: the whole table is some 80 MB of Python's objects."""
+        gone, last = 0, ("", "", "")
+        while rows := self._db.execute(_DAYS_AFTER, last).fetchall():
+            last = rows[-1][:3]
             for *who, text in rows:
                 days = _days(text)
                 left = {day for day in days if day >= before}
@@ -155,6 +194,10 @@ class SqliteLedger:
                     )
         return gone
 
+    def _count_again(self) -> None:
+        self._room.count_again()
+        self._days_room.count_again()
+
     def forget_user(self, aor: str, actor: Actor, now: float) -> int:
         """See LedgerStore."""
         verb, kind = FORGOTTEN
@@ -169,24 +212,20 @@ class SqliteLedger:
             ).rowcount
             if gone:
                 write_audit(self._db, actor, verb, (kind, rows_text(gone)), now)
+        self._count_again()
         return gone
 
     def _within_limit(self, rows: Sequence[Usage]) -> Sequence[Usage]:
         """Names that are new when the ledger is full are counted under one."""
-        self._at_most += len(rows)
-        if self._at_most > self._max_users:
-            # Counting walks the table, so it is done when the guess comes too high.
-            known = self._db.execute("SELECT count(*) FROM usage").fetchone()[0]
-            self._at_most = known + len(rows)
-        if self._at_most <= self._max_users:
+        if self._room.left(len(rows), self._max_users) >= len(rows):
             return rows
+        keys = [(row.endpoint_key, row.aor) for row in rows]
+        known = known_keys(self._db, "usage", _KEY, keys)
         return merged(
             (),
             [
-                row
-                if self._db.execute(_KNOWN, (row.endpoint_key, row.aor)).fetchone()
-                else replace(row, aor=OTHERS)
-                for row in rows
+                row if key in known else replace(row, aor=OTHERS)
+                for row, key in zip(rows, keys, strict=True)
             ],
         )
 

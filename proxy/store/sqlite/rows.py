@@ -37,3 +37,26 @@ def write_rows(
 def _statement(insert: str, conflict: str, width: int, count: int) -> str:
     row = f"({', '.join('?' * width)})"
     return f"{insert} VALUES {', '.join([row] * count)} {conflict}"
+
+
+def known_keys(
+    db: sqlite3.Connection,
+    table: str,
+    columns: Sequence[str],
+    keys: Sequence[tuple[str, ...]],
+) -> set[tuple[str, ...]]:
+    """Those of ``keys`` that ``table`` has, by ``columns``, the first of its index."""
+    # A join, because for ``IN (VALUES ...)`` SQLite would walk the whole table.
+    same = [f"{each} = column{n}" for n, each in enumerate(columns, 1)]
+    select = f"SELECT {', '.join(columns)} FROM ("
+    join = f") CROSS JOIN {table} ON {' AND '.join(same)}"
+    found: set[tuple[str, ...]] = set()
+    start, left = 0, len(keys)
+    for size in SIZES:
+        while left >= size:
+            some = keys[start : start + size]
+            statement = _statement(select, join, len(columns), size)
+            found.update(db.execute(statement, [*chain.from_iterable(some)]))
+            start += size
+            left -= size
+    return found

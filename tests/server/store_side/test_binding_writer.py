@@ -14,7 +14,7 @@ from proxy.core.siblings.directory import DIRECTORY_BYTES, Siblings
 from proxy.net.outbox import Outbox
 from proxy.server.carrier import Carrier
 from proxy.server.runtime import Runtime
-from proxy.server.store_side.binding_writer import BindingWriter
+from proxy.server.store_side.binding_writer import GROUP, BindingWriter
 from proxy.server.store_side.store_writes import StoreWrites
 from proxy.server.tasks import Tasks
 from proxy.server.workers.links import SiblingLinks
@@ -151,6 +151,39 @@ async def test_one_bad_binding_does_not_spoil_its_group(tmp_path, monkeypatch):
 
         monkeypatch.setattr(node.writer._store, "save_bindings", picky)
         assert sorted(await node.group("one")) == [200, 200, 503]
+        monkeypatch.undo()
+
+    await run(tmp_path, work)
+
+
+async def test_one_that_comes_alone_is_saved_at_once_and_others_share_a_commit(
+    tmp_path, monkeypatch
+):
+    sizes: list[int] = []
+    waits: list[float] = []
+
+    async def work(node: Node) -> None:
+        save = node.writer._store.save_bindings
+
+        def counted(changes):
+            sizes.append(len(changes))
+            return save(changes)
+
+        later = node.loop.call_later
+
+        def noted(delay, *more):
+            waits.append(delay)
+            return later(delay, *more)
+
+        monkeypatch.setattr(node.writer._store, "save_bindings", counted)
+        monkeypatch.setattr(node.loop, "call_later", noted)
+        node.send_register(node.contact_of("client"), aor=f"sip:alice@{DOMAIN}")
+        while len(node.sent) < 1:
+            await asyncio.sleep(0)
+        assert sizes == [1] and not waits, "no timer"
+        node.writer._last_at = node.loop.time() + 60.0  # it came a moment ago
+        assert await node.group("soon after") == [200] * 3
+        assert sizes == [1, 3] and waits.count(GROUP) == 1
         monkeypatch.undo()
 
     await run(tmp_path, work)
