@@ -33,12 +33,14 @@ PROMISES: Final = (
         "A front end that is back is used again",
         "within 30 s, each with its SRV share ± 20 %",
         front_ends.one_comes_back,
+        is_timed=False,
     ),
     Promise(
         "R4",
         "A day without DNS is not noticed",
         "0 failures in 24 h (virtual); shown as stale after the TTL",
         names.a_day_without_dns,
+        is_timed=False,
     ),
     Promise(
         "R5",
@@ -63,6 +65,7 @@ PROMISES: Final = (
         "Drain is polite",
         "new ones 503 with Retry-After, dialogs go on, exit within 30 s",
         suites.drain,
+        is_timed=False,
     ),
     Promise(
         "R9",
@@ -82,23 +85,27 @@ PROMISES: Final = (
         "Loops end",
         "refused in one turn, at most 2 messages a hop more",
         suites.loops,
+        is_timed=False,
     ),
     Promise(
         "R12",
         "No slow leak",
         "memory rises by less than 1 MB an hour; 0 transactions when idle",
         leak.steady_calls,
+        is_timed=False,
     ),
     Promise(
         "R13",
         "Timers are the RFC's",
         "each at its exact instant, every state with every input",
         suites.timers,
+        is_timed=False,
     ),
     Promise(
         "R14",
         "Same as Kamailio",
         "40 flows give the same messages, Route and Via structure",
         suites.twin,
+        is_timed=False,
     ),
 )

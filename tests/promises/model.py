@@ -23,9 +23,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """``name`` is R1 to R14; ``bar`` what the figure is compared with."""
+    """``name`` is R1 to R14; ``bar`` what the figure is compared with.
+
+    ``is_timed`` says that its figure needs the machine alone.  The others run together.
+    """
 
     name: str
     text: str
     bar: str
     check: Callable[[Room], Outcome]
+    is_timed: bool = True

@@ -52,7 +52,7 @@ async def _beside(
     kind: str, scene: PoolScene, callers: Callers, is_long: bool
 ) -> tuple[bool, str]:
     """One kind of bad peer: whether the others hardly noticed, and how much."""
-    seconds = 20 if is_long else 3
+    seconds = 20.0 if is_long else 2.5
     before, after, lost, heard = [], [], 0, 0.0
     for _ in range(ROUNDS):
         peace = await callers.run(RATE, seconds)
