@@ -14,6 +14,7 @@ from proxy.endpoints.address import Refused
 from proxy.endpoints.changes import Decide, RowChange
 from proxy.endpoints.model import Drain
 from proxy.endpoints.table import EndpointTable
+from proxy.sip.host import host_port
 
 MOST_DRAINS: Final = 1_000
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_-]+)*\Z")
@@ -150,7 +151,16 @@ def _unknown(drain: Drain, pools: Iterable[str], members: Members) -> Refused:
             f"whether {drain.place} is one, or the last: try again, or say --force",
             "conflict",
         )
-    known = sorted({each.name or each.host for x in pools for each in members[x] or ()})
+    known = sorted(
+        {
+            # With their ports where it may be the port that is wrong.
+            host_port(each.name or each.host, each.port)
+            if drain.port
+            else each.name or each.host
+            for x in pools
+            for each in members[x] or ()
+        }
+    )
     where = drain.pool or "any pool"
     there = f"there are {', '.join(known[:8])}" if known else "there is none at all"
     return Refused(f"{drain.place} is no front end of {where}: {there}", "missing")

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from proxy.recorder.chunk import Taped, cseq_method_of
+from proxy.recorder.chunk import Taped, answers, cseq_method_of
+from proxy.recorder.rules import refused_by
 from proxy.recorder.tape import Tape
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
@@ -41,20 +42,6 @@ _SAME: Final = 1.0
 INSIDE: Final = "(in a dialog)"
 """In place of the URI of a dialog that began before this book."""
 
-RULES: Final = {
-    "validation": "the request cannot be forwarded as it is (RFC 3261 section 16.3)",
-    "dialog": "its Route token leads to nobody of that dialog",
-    "route": "its Route names a host that we do not serve",
-    "ourselves": "it is addressed to this proxy itself",
-    "endpoint": "the endpoint is retired",
-    "contact": "the client's connection is gone",
-    "binding": "the registered connection is gone",
-    "default": "the default route does not take it",
-    "nowhere": "no rule knows the address: it is no endpoint, pool, learned URI or "
-    "registered user, and there is no default route",
-}
-"""Why a rule of section 16.5 refuses, in words."""
-
 
 class Failure:
     """A final answer of 400 or more inside the dialog."""
@@ -80,6 +67,7 @@ class Line:
         "at",
         "attempts",
         "call_id",
+        "cseq",
         "ended",
         "ended_at",
         "endpoint",
@@ -125,6 +113,7 @@ class Line:
         self.pool = pool
         self.attempts = attempts
         self.reason = b""
+        self.cseq = b""
         self.ended = ""
         self.ended_at = 0.0
         self.failures: list[Failure] | None = None
@@ -172,8 +161,8 @@ class Line:
         """What our answer said, and which rule refused."""
         said = _said(self.reason)
         rule = ""
-        if self.status >= 400 and not self.attempts and self.rule in RULES:
-            rule = f"rule {self.rule}: {RULES[self.rule]}"
+        if self.status >= 400 and not self.attempts:
+            rule = refused_by(self.rule, self.status)
         return "; ".join(filter(None, (rule, said)))
 
 
@@ -205,6 +194,9 @@ class Book:
             record.pool,
             record.attempts,
         )
+        if record.status >= 400:
+            line.cseq = request.lines[request.index["cseq"]]
+            line.size += len(line.cseq)
         return self._write(line)
 
     def add_all(self, group: Group, watched: dict[bytes, float], tape: Tape) -> Group:
@@ -251,8 +243,12 @@ class Book:
         if line is not None and (
             line.status == status
             and line.method == method
-            and abs(line.at - at) < _SAME
-            and not line.failures
+            and (
+                (abs(line.at - at) < _SAME and not line.failures)
+                # Over UDP it goes out again and again until the ACK, which a legacy
+                # client never sends.
+                or answers(line.cseq, sight.data)
+            )
         ):
             # The line has this answer already, from its access record.
             if not line.reason:

@@ -16,6 +16,7 @@ _CALL_ID: Final = re.compile(
 _CSEQ: Final = re.compile(
     rb"\r\nCSeq[ \t]*:[ \t]*\d+[ \t]+([^ \t\r\n]+)", re.IGNORECASE
 )
+_NUMBER: Final = re.compile(rb"(?:\A|\r\n)CSeq[ \t]*:[ \t]*(\d+)", re.IGNORECASE)
 _PLAIN: Final = b"\r\nCall-ID: "
 _TO: Final = re.compile(rb"\r\n(?:To|t)[ \t]*:[^\r]*;[ \t]*tag[ \t]*=", re.IGNORECASE)
 _BLANK: Final = 0x20
@@ -38,6 +39,14 @@ def cseq_method_of(data: bytes) -> bytes:
     """The method that CSeq names; empty when it cannot be read."""
     match = _CSEQ.search(data)
     return match[1] if match is not None else b""
+
+
+def answers(cseq: bytes, data: bytes) -> bool:
+    """Whether an answer has the number of this CSeq line; not that of an empty one."""
+    ours, theirs = _NUMBER.match(cseq), _NUMBER.search(data)
+    if ours is None or theirs is None:
+        return False
+    return bool(ours[1].lstrip(b"0") == theirs[1].lstrip(b"0"))
 
 
 @mypyc_attr(acyclic=True)

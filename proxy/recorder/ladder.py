@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from proxy.recorder.book import RULES
+from proxy.recorder.rules import refused_by
 from proxy.sip.display import visible
 
 _REASON: Final = re.compile(
@@ -125,8 +125,7 @@ def _refused_by(call: Call, status: str) -> str:
     """The rule that refused, in words."""
     for fact in call["facts"]:
         if str(fact["status"]) == status and not fact["attempts"]:
-            rule = fact["rule"]
-            return f"rule {rule}: {RULES[rule]}" if rule in RULES else ""
+            return refused_by(fact["rule"], fact["status"])
     return ""
 
 

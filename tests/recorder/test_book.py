@@ -80,6 +80,21 @@ def test_a_refusal_says_which_rule_and_why() -> None:
     assert 'reason="User does not exist"' in line["reason"]
 
 
+def test_an_answer_that_goes_out_again_is_no_failure_inside_the_dialog() -> None:
+    """A legacy client does not acknowledge a refused INVITE, so over UDP its answer
+    goes out for half a minute."""
+    world = World()
+    asked = world.call("call-1", 404)
+    for _ in range(8):
+        world.look(4.0)
+        world.sent(response(asked, 404))
+    again = world.heard(request("INVITE sip:x@y", call_id="call-1", cseq=2))
+    world.sent(response(again, 404))
+    world.look(4.0)
+    (line,) = lines(world)
+    assert [(x["status"], x["method"]) for x in line["failures"]] == [(404, "INVITE")]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -22,7 +22,7 @@ from tests.support.until import told
 from tests.support.warm import run, waypost
 
 WORKERS = 2
-FE1 = "fe1.contoso.test"
+FE1, HOST = "fe1.contoso.test", FRONT_END_HOSTS[0]
 DEFAULT = "127.0.0.99"
 """Nobody is there, and nothing is sent there."""
 
@@ -144,6 +144,8 @@ async def test_a_drained_front_end_gets_no_new_dialogs_until_it_is_undrained(
         (line,) = [x for x in text.splitlines() if "patch day" in x]
         assert FE1 in line and "is drained by" in line
         assert max(map(len, text.splitlines())) <= 80
+        rows = [x for x in text.splitlines() if f"tcp:{HOST}" in x]
+        assert any(" drained" in x for x in rows), rows
     assert "drained by" in await world.text("explain", ALIAS)
 
     # The store keeps it.

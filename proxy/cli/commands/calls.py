@@ -83,7 +83,8 @@ def calls(
     elif as_csv:
         _print_csv(found)
     elif not found:
-        print("no calls, as far as the service remembers")
+        what = "no call fits" if len(query) > 1 else "no calls"
+        print(f"{what}, as far as the service remembers")
     else:
         render.print_table(_COLUMNS, [_row(line) for line in found])
 

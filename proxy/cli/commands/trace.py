@@ -105,7 +105,7 @@ def trace(
     if session.json and pcap is None:
         render.print_json(calls)
     elif not calls:
-        raise ControlError(_nothing(call))
+        raise ControlError(_nothing(call, failed=failed, since=since))
     elif pcap is not None:
         _write_capture(Path(pcap), calls)
     else:
@@ -172,9 +172,15 @@ def print_ladder(call: dict[str, Any]) -> None:
     print("\n".join(ladder(call, render.screen_width())))
 
 
-def _nothing(call_id: str | None) -> str:
+def _nothing(call_id: str | None, *, failed: bool, since: str | None) -> str:
     if call_id is None:
-        return "no call has failed since then, as far as the recorder remembers"
+        then = " since then" if since else ""
+        if failed:
+            return f"no call has failed{then}, as far as the recorder remembers"
+        return (
+            f"nothing is kept of a call that fits{then}: calls that went well are "
+            "remembered for minutes only, unless a live trace (--for 10m) records them"
+        )
     return (
         f'nothing is kept of "{call_id}": calls that went well are remembered for '
         'minutes only; "waypost trace --failed" shows those that did not'

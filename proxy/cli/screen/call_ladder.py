@@ -19,6 +19,8 @@ LAST: Final = 17
 """Columns from the last lifeline on: its name must fit."""
 NARROWEST: Final = 18
 """Columns from one lifeline to the next."""
+WIDEST: Final = 80
+"""Where the second of two lifelines stands at most."""
 
 
 def ladder(call: Call, width: int) -> list[str]:
@@ -28,7 +30,7 @@ def ladder(call: Call, width: int) -> list[str]:
     if not steps:
         return [*lines, "  nothing of it is kept any more"]
     shown = max(1, min(len(peers), (width - TIME - LAST) // NARROWEST))
-    columns = _columns(shown, width)
+    columns = _columns(shown, width, is_alone=len(peers) > shown == 1)
     lines += _heads(peers, shown, columns, width)
     first = steps[0].at
     for step in steps:
@@ -58,8 +60,14 @@ def _title(call: Call, width: int) -> list[str]:
     return [visible(line) for line in lines]
 
 
-def _columns(shown: int, width: int) -> list[int]:
-    """Where the lifelines stand: ours second, so that callers are at the left."""
+def _columns(shown: int, width: int, *, is_alone: bool = False) -> list[int]:
+    """Where the lifelines stand: ours second, so that callers are at the left.
+
+    Where one lifeline stands for all peers, its arrows carry their addresses: they
+    need the room, and our name behind the last lifeline needs little.
+    """
+    if is_alone:
+        return [TIME, max(TIME + NARROWEST, min(width - len("waypost"), WIDEST))]
     gap = min((width - TIME - LAST) // shown, 34)
     return [TIME + place * gap for place in range(shown + 1)]
 

@@ -103,10 +103,11 @@ def _health(service: ServiceView) -> str:
 
 def _print_health(description: PoolDescription, service: ServiceView) -> None:
     """How each front end is; nothing when no service has told."""
+    drained = {_key(row) for row in service.front_ends if row["drained"] is not None}
     rows = [
         (
             *_place(row.name, row.transport, row.host, row.port),
-            row.state,
+            _state(row, (row.transport, row.host, row.port) in drained),
             row.state_for,
             row.reason,
         )
@@ -134,6 +135,15 @@ def _print_health(description: PoolDescription, service: ServiceView) -> None:
     render.print_lines(service.differences)
     _print_calls(service)
     _print_transitions(service)
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["transport"], row["address"], row["port"]
+
+
+def _state(row: FrontEndRow, is_drained: bool) -> str:
+    """In one word, as ``waypost status`` has it."""
+    return "drained" if is_drained and row.state == "healthy" else row.state
 
 
 def drain_lines(service: ServiceView) -> list[str]:

@@ -129,6 +129,8 @@ def test_without_a_service_show_says_what_the_store_says_of_drains(
         assert "last front end" in waypost.err
         assert waypost("pool", "drain", "127.0.0.23") == 1
         assert "is no front end of any pool" in waypost.err
+        assert waypost("pool", "drain", "127.0.0.22:9") == 1
+        assert f"there are {POOL}:5060" in waypost.err
         assert waypost("pool", "show", POOL) == 0
         (line,) = [x for x in waypost.out.splitlines() if "a look" in x]
         assert line.startswith("127.0.0.22:5060 is drained by ")

@@ -126,3 +126,13 @@ def test_a_dialog_that_the_other_end_does_not_know_is_explained() -> None:
     assert asked
     text = " ".join(" ".join(shown(world)).split())
     assert text.count("fe1.contoso.test does not know this dialog") == 1
+
+
+def test_on_a_narrow_screen_arrows_still_have_the_whole_address() -> None:
+    world = failed_over()
+    said = response(world.heard(request("UPDATE sip:x@y")), 200)
+    world.heard(said, world.front_end)
+    world.sent(said)
+    world.ended(request(), 503)
+    text = "\n".join(shown(world, 60))
+    assert "─ 200 OK (UPDATE) [10.0.1.1:5060] ─" in text
