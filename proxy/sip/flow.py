@@ -225,7 +225,8 @@ class FlowTable:
     """All flows that exist now; filled by ``proxy/net``, read by the core.
 
     ``origin`` are the worker's and the node's bits of our connections' numbers;
-    ``elsewhere`` is None for a process without siblings.
+    ``elsewhere`` is None for a process without siblings.  ``links`` has the link of
+    each UDP peer with a link-local address (``net/datagrams/links.py``).
     """
 
     __slots__ = (
@@ -233,6 +234,7 @@ class FlowTable:
         "_streams_by_id",
         "elsewhere",
         "is_friend",
+        "links",
         "listeners",
         "max_udp",
         "origin",
@@ -247,6 +249,7 @@ class FlowTable:
         # Whether this numeric address is a server that we know or trust.
         self.is_friend: Callable[[str], bool] | None = None
         self.udp_flows: dict[tuple[int, str, int], Flow] = {}
+        self.links: dict[tuple[int, str], int] = {}
         self._streams: dict[tuple[str, str, int], Flow] = {}
         self._streams_by_id: dict[int, Flow] = {}
 
@@ -263,6 +266,19 @@ class FlowTable:
             if self.is_friend is not None:
                 flow.is_proven = self.is_friend(host)
         return flow
+
+    def note_link(self, listener: Listener, host: str, link: int) -> None:
+        """This peer was heard over this link; at most as many are kept as flows."""
+        key = listener.shared.index, host
+        links = self.links
+        links.pop(key, None)
+        if len(links) >= self.max_udp:
+            del links[next(iter(links))]
+        links[key] = link
+
+    def link_of(self, listener: Listener, host: str) -> int:
+        """The link over which this peer was heard last; 0 for none."""
+        return self.links.get((listener.shared.index, host), 0) if self.links else 0
 
     def add_stream(self, flow: Flow) -> None:
         """Register an open connection.

@@ -27,6 +27,8 @@ MOST_REMOTE: Final = 50_000
 """Flows of siblings' connections that are kept; the oldest go."""
 
 _WHERE: Final = struct.Struct("!BQHB")  # listener, connection, port, size of the host
+_LINK: Final = "%"
+"""Between a link-local address and the number of its link."""
 MESSAGE, SEND, GONE, REFUSED, NEWS, DONE = range(6)
 
 
@@ -112,7 +114,7 @@ class SiblingLinks:
         """Give a message, or a datagram that ICMP gave back, to the worker that it
         belongs to."""
         self.handed_over += 1
-        head = _where(flow)
+        head = _where(flow, self._flows.link_of(flow.listener, flow.host))
         if reason:
             word = reason.encode()
             self.send_frame(worker, REFUSED, head + bytes([len(word)]) + word + data)
@@ -239,8 +241,11 @@ class SiblingLinks:
             return
         index, number, port, size = _WHERE.unpack_from(body)
         at = _WHERE.size + size
-        host, data = body[_WHERE.size : at].decode(), body[at:]
+        text, data = body[_WHERE.size : at].decode(), body[at:]
         listener = self._flows.listeners[index]
+        host, _, link = text.partition(_LINK)
+        if link.isdigit():
+            self._flows.note_link(listener, host, int(link))
         if kind == SEND:
             self._send_for(sender, body[:at], (listener, number, host, port), data)
             return
@@ -296,11 +301,12 @@ class SiblingLinks:
         flow.connection.send(data)
 
 
-def _where(flow: Flow) -> bytes:
+def _where(flow: Flow, link: int = 0) -> bytes:
     """A flow in the form that siblings understand: listener, connection, port, host.
 
-    The index of a listener means the same to all, for they have one configuration.
+    The index of a listener means the same to all, for they have one configuration, and
+    so does the number of a link, for they are on one machine.
     """
-    host = flow.host.encode()
+    host = (f"{flow.host}{_LINK}{link}" if link else flow.host).encode()
     listener = flow.listener.shared
     return _WHERE.pack(listener.index, flow.connection_id, flow.port, len(host)) + host
