@@ -1,7 +1,7 @@
 """Networks that the configuration names, and whether an address is in one."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from proxy.sip.host import network_of
@@ -37,8 +37,3 @@ def source_of(host: str) -> str:
     """What counts as one source: an IPv4 address, or a /64, all of whose addresses one
     IPv6 host can use."""
     return network_of(host) if ":" in host else host
-
-
-def site_of(host: str) -> str:
-    """The /48 of an IPv6 address: the most that one customer gets (RFC 6177)."""
-    return f"{int(IPv6Address(host.partition('%')[0])) >> 80:x}::/48"

@@ -31,10 +31,22 @@ def canonical_host(text: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """The /24 of an IPv4 address, the /64 of an IPv6 address."""
+    """The /24 of an IPv4 address, the /64 of an IPv6 address, as a firewall takes
+    it."""
     if ":" not in address:
-        return address.rpartition(".")[0]
-    return f"{int(IPv6Address(address.partition('%')[0])) >> 64:x}::"
+        return f"{address.rpartition('.')[0]}.0/24"
+    return _leading(address, 64)
+
+
+def site_of(address: str) -> str:
+    """The /48 of an IPv6 address: the most that one customer gets (RFC 6177)."""
+    return _leading(address, 48)
+
+
+def _leading(address: str, bits: int) -> str:
+    rest = 128 - bits
+    number = int(IPv6Address(address.partition("%")[0])) >> rest << rest
+    return f"{IPv6Address(number)}/{bits}"
 
 
 def bracketed(host: str) -> str:

@@ -1,12 +1,13 @@
 """Hosts in one spelling (RFC 5954 section 4.2, RFC 5952)."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 import proxy
-from proxy.sip.host import canonical_host, host_port
+from proxy.sip.host import canonical_host, host_port, network_of, site_of
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,20 @@ def test_brackets_are_written_in_one_place():
         if written.search(path.read_text())
     }
     assert found == {"host.py"}
+
+
+@pytest.mark.parametrize(
+    ("address", "network", "site"),
+    [
+        ("192.0.2.66", "192.0.2.0/24", ""),
+        ("2001:db8:7:1:a::9", "2001:db8:7:1::/64", "2001:db8:7::/48"),
+        ("2001:db8::1", "2001:db8::/64", "2001:db8::/48"),
+        ("fe80::1%eth0", "fe80::/64", "fe80::/48"),
+        ("::1", "::/64", "::/48"),
+    ],
+)
+def test_a_source_is_named_as_a_firewall_takes_it(address, network, site):
+    assert network_of(address) == network
+    assert str(ip_network(network)) == network
+    if site:
+        assert site_of(address) == site

@@ -24,7 +24,6 @@ from proxy.core.strangers.suspects import Suspects
 from proxy.core.validation import Refusal
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable
-from proxy.sip.host import network_of
 from proxy.sip.message import Request, UnreadableRequest, parse_message
 from proxy.sip.uri import parse_uri
 from proxy.transaction.keys import server_key
@@ -117,10 +116,10 @@ class Refusals:
         if request.method == b"SUBSCRIBE" and flow.reliable:
             return False
         address = parse_uri(request.uri).key
-        if not self.scans.is_scan(flow.host, address, now):
-            return False
-        self.suspects.note("scanning", network_of(flow.host), address, now)
-        return True
+        source = self.scans.source(flow.host, address, now)
+        if source:
+            self.suspects.note("scanning", source, address, now)
+        return bool(source)
 
     def no_room(
         self, request: Request, flow: Flow, reply_flow: Flow, refusal: Refusal | None

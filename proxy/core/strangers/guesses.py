@@ -14,8 +14,9 @@ when none of them has guessed wrong lately.
 
 from typing import Final
 
-from proxy.core.networks import site_of, source_of
+from proxy.core.networks import source_of
 from proxy.sip.flow import Flow
+from proxy.sip.host import site_of
 
 BURST: Final = 10.0
 """Wrong passwords in a row that we look at."""

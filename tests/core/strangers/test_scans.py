@@ -7,7 +7,7 @@ import pytest
 from proxy.core import commands
 from proxy.core.answers.later import HOLD
 from proxy.core.answers.later import MOST as MOST_HELD
-from proxy.core.strangers.scans import MANY, MOST, WINDOW, Scans
+from proxy.core.strangers.scans import MANY, MANY_OF_A_SITE, MOST, WINDOW, Scans
 from tests.support.messages import ALIAS, request
 from tests.support.playbook import HOSTS, Playbook
 
@@ -45,21 +45,32 @@ def scan(play: Playbook, count: int = MANY - 1, peer: str = "stranger") -> None:
 def test_a_network_is_one_source(hosts, is_one):
     scans = Scans()
     found = [
-        scans.is_scan(hosts[n % len(hosts)], f"u{n}@contoso.test", 100.0)
+        bool(scans.source(hosts[n % len(hosts)], f"u{n}@contoso.test", 100.0))
         for n in range(MANY)
     ]
     assert found == [False] * (MANY - 1) + [is_one]
 
 
+def test_a_site_of_ipv6_has_many_networks_and_not_so_many_names_for_it():
+    scans = Scans()
+    found = [
+        scans.source(f"2001:db8:7:{n:x}::1", f"u{n}@contoso.test", 100.0)
+        for n in range(2 * MANY_OF_A_SITE)
+    ]
+    assert found[: MANY_OF_A_SITE - 1] == [""] * (MANY_OF_A_SITE - 1)
+    assert set(found[MANY_OF_A_SITE - 1 :]) == {"2001:db8:7::/48"}
+    assert scans.source("2001:db8:8:1::1", "other@contoso.test", 100.0) == ""
+
+
 def test_one_address_dialled_for_ever_is_a_mistake_and_no_scan():
     scans = Scans()
-    assert not any(scans.is_scan("192.0.2.1", "x@contoso.test", 1.0) for _ in range(99))
+    assert not any(scans.source("192.0.2.1", "x@contoso.test", 1.0) for _ in range(99))
 
 
 def test_a_few_mistakes_a_minute_are_no_scan():
     scans = Scans()
     assert not any(
-        scans.is_scan("192.0.2.1", f"u{n}", n * WINDOW / (MANY - 2))
+        scans.source("192.0.2.1", f"u{n}", n * WINDOW / (MANY - 2))
         for n in range(20 * MANY)
     )
 
@@ -67,7 +78,7 @@ def test_a_few_mistakes_a_minute_are_no_scan():
 def test_who_goes_on_scanning_has_no_free_names_each_minute():
     scans = Scans()
     slow = sum(
-        not scans.is_scan("192.0.2.1", f"u{n}", 100.0 + n / 10) for n in range(6_000)
+        not scans.source("192.0.2.1", f"u{n}", 100.0 + n / 10) for n in range(6_000)
     )
     assert slow == MANY - 1
 
@@ -75,15 +86,15 @@ def test_who_goes_on_scanning_has_no_free_names_each_minute():
 def test_who_stops_is_forgiven():
     scans = Scans()
     for n in range(MANY):
-        scans.is_scan("192.0.2.1", f"u{n}", 100.0)
-    assert scans.is_scan("192.0.2.1", "again", 100.0 + WINDOW + 1)
-    assert not scans.is_scan("192.0.2.1", "once more", 100.0 + 2 * WINDOW + 2)
+        scans.source("192.0.2.1", f"u{n}", 100.0)
+    assert scans.source("192.0.2.1", "again", 100.0 + WINDOW + 1)
+    assert not scans.source("192.0.2.1", "once more", 100.0 + 2 * WINDOW + 2)
 
 
 def test_the_table_is_bounded():
     scans = Scans()
     for n in range(MOST + 100):
-        scans.is_scan(f"10.{n >> 8}.{n & 255}.1", "x", 100.0)
+        scans.source(f"10.{n >> 8}.{n & 255}.1", "x", 100.0)
     assert len(scans) == MOST
 
 
@@ -157,7 +168,7 @@ def test_it_is_reported_once(play):
     for n in range(20):
         dial(play, f"more{n}")
     play.advance_quietly(HOLD)
-    network = HOSTS["stranger"].rpartition(".")[0]
+    network = HOSTS["stranger"].rpartition(".")[0] + ".0/24"
     assert [(x.what, x.source, x.example) for x in told] == [
         ("scanning", network, "more0@contoso.test")
     ]
