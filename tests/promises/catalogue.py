@@ -53,6 +53,7 @@ PROMISES: Final = (
         "Established dialogs survive a restart",
         "every INFO and BYE after `kill -9` is answered",
         crashes.dialogs_across_a_restart,
+        is_timed=False,
     ),
     Promise(
         "R7",

@@ -119,7 +119,7 @@ async def _cell(room: Room, papers: Papers, transport: str, harm: str) -> Cell:
     folder = room.directory / f"{transport}-{harm}".replace(" ", "-")
     folder.mkdir()
     # Enough calls that the worst of them is not their p99.
-    later = (60.0 if room.is_long else 25.0) if harm in SILENT else 6.0
+    later = (60.0 if room.is_long else 22.0) if harm in SILENT else 6.0
     async with (
         _pool(papers, transport, harm) as addresses,
         pool_scene(folder, addresses, transport, _tls(papers, transport)) as scene,
