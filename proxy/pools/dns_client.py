@@ -174,12 +174,15 @@ def _text(name: dns.name.Name) -> str:
 
 
 def _said(error: object) -> str:
+    """What a name server said, or why it said nothing, behind its address."""
     if isinstance(error, dns.exception.Timeout | TimeoutError):
         return "no answer"
     if isinstance(error, dns.message.ChainTooLong):
         return "answered with aliases that lead round in a circle"
     if isinstance(error, ConnectionRefusedError):
         return "refused: nobody listens there"
+    if isinstance(error, OSError):
+        return f"cannot be asked: {error.strerror or error}"
     return f"answered {error}"
 
 

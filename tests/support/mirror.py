@@ -130,7 +130,6 @@ ELSEWHERE: dict[str, str] = {
     "net/plain_transport": "wire/test_stream.py",
     "net/tls_transport": "wire/test_tls_transport.py",
     "net/tls_trouble": "admin/test_preflight.py",
-    "pools/dns_client": "wire/test_resolver.py",
     "pools/name_servers": "wire/test_name_servers.py",
     "pools/prober": "wire/test_probes.py",
     "pools/resolver": "wire/test_resolver.py",
