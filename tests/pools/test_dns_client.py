@@ -1,4 +1,7 @@
-"""What is said of a name server that did not help (wire/test_resolver.py has real ones)."""
+"""What is said of a name server that gave nothing.
+
+wire/test_resolver.py has real ones.
+"""
 
 import dns.exception
 import dns.message

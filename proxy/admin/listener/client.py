@@ -42,8 +42,9 @@ def call(
         return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
         where = "" if at is not None else f", and with {config.path}"
+        why = getattr(error, "strerror", None) or error
         raise AdminError(
-            f"no service answers at {address} ({error}): is it running{where}?"
+            f"no service answers at {address} ({why}): is it running{where}?"
         ) from None
     finally:
         connection.close()

@@ -190,8 +190,9 @@ class _Console:
                 UNUSABLE,
             ) from None
         except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "strerror", None) or error
             raise ControlError(
-                f"no console answers at {self._url} ({error}): is it running?", UNUSABLE
+                f"no console answers at {self._url} ({why}): is it running?", UNUSABLE
             ) from None
         finally:
             connection.close()
@@ -274,7 +275,8 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise ControlError(
-            f"{ca_file} cannot be used ({error}): --ca-file wants certificates (PEM)",
+            f"{ca_file} cannot be used ({error.strerror or error}): --ca-file wants "
+            "certificates (PEM)",
             UNUSABLE,
         ) from None
 

@@ -39,7 +39,8 @@ class EventLogFile:
                 f"{path} is there already: name a file that is not, or remove it"
             ) from None
         except OSError as error:
-            raise EventLogError(f"cannot record into {path}: {error}") from None
+            why = error.strerror or error
+            raise EventLogError(f"cannot record into {path}: {why}") from None
         self.is_open = True
 
     def restart(self) -> None:
@@ -95,4 +96,5 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                     raise EventLogError(f"{path} is no event log of this version")
                 yield line
     except (OSError, UnicodeDecodeError) as error:
-        raise EventLogError(f"{path} cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise EventLogError(f"{path} cannot be read: {why}") from None
