@@ -14,7 +14,7 @@ This module is pure: time is an argument.  `selection.py` makes the order.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -101,9 +101,12 @@ class HealthBook:
     had no success since.  ``on_change`` is called for every ejection and its end.
     ``doubts`` has the front ends that let a request wait and have answered none since,
     with the instant when that began.
+
+    The addresses that strangers name in their Contacts stand here too, so the book is
+    bounded; those for which ``is_ours`` go last.
     """
 
-    __slots__ = ("_histories", "doubts", "ejected", "on_change", "suspects")
+    __slots__ = ("_histories", "doubts", "ejected", "is_ours", "on_change", "suspects")
 
     def __init__(self) -> None:
         self.suspects: dict[Key, Suspect] = {}
@@ -111,6 +114,7 @@ class HealthBook:
         self.ejected: set[Key] = set()
         self._histories: dict[Key, deque[Transition]] = {}
         self.on_change: Callable[[Ejection], None] | None = None
+        self.is_ours: Callable[[Key], bool] = _nobody
 
     # -- front ends: an address, and the same address as one of its pool ------------
 
@@ -187,7 +191,7 @@ class HealthBook:
     def doubt(self, key: Key, now: float) -> None:
         """A request has waited for a while and has got nothing back."""
         if len(self.doubts) >= MAX_KNOWN:
-            self.doubts.clear()
+            del self.doubts[self._least(self.doubts)]
         self.doubts.setdefault(key, now)
 
     def heard(self, key: Key) -> None:
@@ -346,7 +350,23 @@ class HealthBook:
     def _make_room(self) -> None:
         """Forget the oldest histories: addresses come and go with DNS."""
         while len(self._histories) >= MAX_KNOWN:
-            oldest = next(iter(self._histories))
+            oldest = self._least(self._histories)
             del self._histories[oldest]
             self.suspects.pop(oldest, None)
             self.ejected.discard(oldest)
+
+    def _least(self, known: Iterable[Key]) -> Key:
+        """Which one to forget: the oldest that is no front end of ours, if there is
+        one."""
+        oldest: Key | None = None
+        for key in known:
+            if not self.is_ours(key):
+                return key
+            oldest = oldest or key
+        assert oldest is not None
+        return oldest
+
+
+def _nobody(key: Key) -> bool:
+    """Before anybody has said which ones are."""
+    return False

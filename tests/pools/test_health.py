@@ -175,6 +175,29 @@ def test_a_doubt_lasts_until_somebody_is_answered():
     assert not book.doubts
 
 
+def test_what_strangers_name_drives_no_front_end_of_ours_out():
+    book = HealthBook()
+    book.is_ours = lambda key: key == FE1
+    fail(book, FE1, 1.0, 2.0, 3.0)
+    book.doubt(FE1, 3.0)
+    for n in range(MAX_KNOWN + 50):
+        key = ("udp", f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 5060, "")
+        book.record_failure(key, "timeout", 4.0, is_silent=True)
+        book.doubt(key, 4.0)
+    assert len(book.known()) == len(book.doubts) == MAX_KNOWN
+    assert book.is_ejected(FE1, 5.0)
+    assert book.silent_for(FE1, 5.0) == 2.0
+
+
+def test_where_all_are_ours_the_oldest_goes():
+    book = HealthBook()
+    book.is_ours = lambda key: True
+    for n in range(MAX_KNOWN + 1):
+        fail(book, ("udp", f"10.0.{n >> 8}.{n & 255}", 5060, ""), 1.0)
+    assert len(book.known()) == MAX_KNOWN
+    assert ("udp", "10.0.0.0", 5060, "") not in book.known()
+
+
 def test_doubts_are_bounded():
     book = HealthBook()
     for n in range(MAX_KNOWN + 10):

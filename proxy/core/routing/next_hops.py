@@ -16,7 +16,7 @@ from proxy.core.routing.secure import can_be_secure
 from proxy.core.routing.target import Target
 from proxy.endpoints.model import Drain
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
-from proxy.pools.health import HealthBook
+from proxy.pools.health import HealthBook, Key
 from proxy.pools.selection import PREFERENCE, Skip, order, order_for
 from proxy.pools.srv import numeric_resolution
 from proxy.sip.flow import Flow, FlowTable, Transport
@@ -62,6 +62,7 @@ class NextHops:
     ) -> None:
         self._affinity = affinity
         self.health = HealthBook()
+        self.health.is_ours = self._is_ours
         self.panics: dict[str, int] = {}
         self._transports = frozenset(x.transport for x in flows.listeners)
         self._identity = identity
@@ -71,6 +72,10 @@ class NextHops:
         self._seen: dict[Lookup, Resolution] = {}
         self._numeric: dict[Lookup, Resolution] = {}
         self._to_us: set[Lookup] = set()
+
+    def _is_ours(self, key: Key) -> bool:
+        """Whether a pool or the default route has this address."""
+        return key[1] in self.router.front_ends or self.is_default_route(key[1])
 
     def can_be_secure(self, target: Target, flow: Flow) -> bool:
         """Whether a request of ``flow`` can reach ``target`` over TLS alone."""

@@ -5,6 +5,7 @@ import pytest
 from proxy.core.settings import Attempts
 from proxy.pools.health import EJECTION_SECONDS, TRIAL_SECONDS
 from tests.support.messages import request
+from tests.support.playbook import HOSTS
 
 FE1 = ("udp", "10.0.1.1", 5060, "")
 
@@ -238,3 +239,14 @@ def test_silence_can_be_given_less_time(playbook):
     play.sees("client < 100", "fe1 < INVITE")
     play.advance(0.8)
     play.sees("0.5s fe1 < INVITE", "0.8s fe2 < INVITE")
+
+
+def test_the_front_ends_of_pools_and_of_the_default_route_are_ours(playbook):
+    """Their health is not forgotten for what strangers name in their Contacts."""
+    play = playbook(default_route=b"sip:10.0.2.1:5060")
+    play.send("client", request())
+    play._script.clear()
+    is_ours = play.core.health.is_ours
+    assert is_ours(("udp", HOSTS["fe1"], 5060, ""))
+    assert is_ours(("udp", HOSTS["edge"], 5060, ""))
+    assert not is_ours(("udp", HOSTS["client"], 5060, ""))
