@@ -16,16 +16,40 @@ from proxy.cli.tree import Command, command_tree
 
 _BASH = """\
 _waypost() {
-    local path="waypost" word words=""
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    local path="waypost" words="" lead="" broken="" typed line word cur before sign
+    typed=("${COMP_WORDS[@]:0:COMP_CWORD+1}")
+    if [[ -n "$BASH_VERSION" && -n "$COMP_LINE" ]]; then
+        # COMP_WORDS is broken at @, : and =, which stand in addresses.
+        line="${COMP_LINE:0:COMP_POINT}"
+        read -ra typed <<< "$line"
+        [[ "$line" == *[[:space:]] ]] && typed+=("")
+    fi
+    cur="${typed[${#typed[@]}-1]}"
+    before="${typed[${#typed[@]}-2]}"
+    case "$cur" in
+        --*=*) before="${cur%%%%=*}" lead="${cur%%%%=*}=" cur="${cur#*=}" ;;
+    esac
+    for word in "${typed[@]:1:${#typed[@]}-2}"; do
         case "$path $word" in
 %(groups)s        esac
     done
     case "$path" in
 %(words)s    esac
-    case "$path ${COMP_WORDS[COMP_CWORD-1]}" in
+    case "$path $before" in
 %(values)s    esac
-    COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+    case "$cur" in
+        sip:*) lead="${lead}sip:" cur="${cur#sip:}" ;;
+    esac
+    COMPREPLY=($(compgen -P "$lead" -W "$words" -- "$cur"))
+    # The shell puts a reply in the place of what follows the last of these signs.
+    cur="$lead$cur"
+    for sign in @ : =; do
+        if [[ "$COMP_WORDBREAKS" == *"$sign"* && "$cur" == *"$sign"* ]]; then
+            line="${cur%%"${cur##*"$sign"}"}"
+            [[ ${#line} -gt ${#broken} ]] && broken="$line"
+        fi
+    done
+    COMPREPLY=("${COMPREPLY[@]#"$broken"}")
 }
 complete -o default -F _waypost waypost
 """
@@ -46,15 +70,19 @@ complete -c waypost -f
 _ASKED: Final = {
     "IDENTITY": "identities",
     "identity": "identities",
+    "ENDPOINT": "identities",
     "FQDN": "pools",
     "fqdn": "pools",
+    "POOL": "pools",
     "STEP": "steps",
+    "FRONT-END": "front-ends",
 }
 """What a value is called, and the names that it may be."""
 
 
 def complete(context: typer.Context, what: str) -> None:
-    """Print the names of the endpoints, pools or steps; nothing when that fails."""
+    """Print the names of endpoints, pools, steps or front ends; nothing when that
+    fails."""
     names: list[str] = []
     with contextlib.suppress(Exception):
         names = _names(context.obj, what)
@@ -68,10 +96,21 @@ def _names(session: Session, what: str) -> list[str]:
         from proxy.admin.runbook.weekend import STEPS
 
         return [step.name for step in STEPS]
+    if what == "front-ends":
+        return _front_ends(session)
     if what == "pools":
         return [view.pool.fqdn for view in session.operate(control.get_pools)]
     views = session.operate(lambda operator: control.get_endpoints(operator, None))
     return [view.endpoint.key for view in views]
+
+
+def _front_ends(session: Session) -> list[str]:
+    """By name: those that the running service knows."""
+    from proxy.admin.listener import client
+
+    pools = client.call_json(session.config(), "GET", "/status")["pools"].values()
+    rows = [row for about in pools for row in about["front_ends"]]
+    return sorted({row["name"] or row["address"] for row in rows})
 
 
 def completion(

@@ -1,8 +1,13 @@
 """Completion scripts and the manual page: made from the command, and they work."""
 
+import contextlib
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +67,60 @@ def test_bash_completes_names_of_the_store(tree, waypost, config_file):
     ]
     assert "pcpool.contoso.test" in complete(text, command, "pool", "show", "")
     assert "deploy" in complete(text, command, "runbook", "--done", "de")
+
+
+class Terminal:
+    """A bash that somebody sits at, in a terminal of its own."""
+
+    def __init__(self, text: str) -> None:
+        mine, theirs = pty.openpty()
+        self._mine = mine
+        places = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._child = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-i"],
+            **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+            env={**os.environ, "PATH": places, "INPUTRC": "/dev/null", "PS1": "$ "},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.shows("$ ")
+        os.write(mine, f". {text}; echo rea''dy\n".encode())
+        self.shows("ready")
+
+    def types(self, line: str, wanted: str) -> None:
+        """A line and a Tab; returns when the shell has completed it so."""
+        os.write(self._mine, line.encode() + b"\t")
+        self.shows(wanted)
+        os.write(self._mine, b"\x15")  # Ctrl-U: the line is empty again
+
+    def shows(self, wanted: str) -> None:
+        seen, end = "", time.monotonic() + 20
+        while wanted not in seen.replace("\b", ""):
+            assert select.select([self._mine], [], [], end - time.monotonic())[0], seen
+            seen += os.read(self._mine, 65536).decode()
+
+    def close(self) -> None:
+        self._child.kill()
+        self._child.wait()
+        os.close(self._mine)
+
+
+@pytest.mark.here
+def test_a_tab_completes_an_address_at_its_signs_too(
+    tree, waypost, config_file, tmp_path
+):
+    """Readline breaks words at @, : and =."""
+    for domain in ("contoso.test", "contoso.com"):
+        words = ("--sip-address", f"ocschat@{domain}", "--pool-fqdn", f"pool.{domain}")
+        assert waypost("endpoint", "new", *words) == 0, waypost.err
+    file = tmp_path / "completion.bash"
+    file.write_text(script(tree, "bash"))
+    with contextlib.closing(Terminal(str(file))) as terminal:
+        terminal.types("waypost endpoint get ocs", "chat@contoso.")
+        terminal.types("waypost endpoint get ocschat@contoso.t", "contoso.test ")
+        terminal.types("waypost endpoint get sip:ocschat@contoso.c", "contoso.com ")
+        terminal.types("waypost calls --endpoint=ocschat@contoso.t", "contoso.test ")
+        terminal.types("waypost pool set --transport=tl", "tls ")
 
 
 @pytest.mark.here
