@@ -5,6 +5,7 @@ from typing import Final
 
 from proxy.config.model import Config, ListenSection
 from proxy.config.toml_lines import KeyPath
+from proxy.sip.uri import port_of
 
 KEEP_ALIVE: Final = 300
 """Seconds between two keep-alives of a client, as our ms-keep-alive says."""
@@ -51,7 +52,7 @@ def find_contradictions(config: Config) -> list[Contradiction]:
     found += _worker_ports(config)
     found += _chat_probe(config)
     uri = config.routes.default_uri
-    if uri is not None and (uri.host, uri.port or 5060) in config.own_addresses():
+    if uri is not None and (uri.host, port_of(uri)) in config.own_addresses():
         found.append(
             (
                 ("routes", "default"),

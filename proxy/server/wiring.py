@@ -17,8 +17,8 @@ from proxy.pools.resolver import Family
 from proxy.server.certificates import Certificates
 from proxy.server.host.descriptors import places_for_strangers
 from proxy.server.host.memory import Shares, shares
-from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
-from proxy.sip.uri import parse_uri
+from proxy.sip.flow import FlowTable, Listener
+from proxy.sip.uri import parse_uri, port_of
 
 
 def listeners_of(config: Config) -> list[Listener]:
@@ -88,7 +88,7 @@ def node_address(config: Config) -> tuple[str, int] | None:
     if not config.node_uri:
         return None
     uri = parse_uri(config.node_uri.encode())
-    return uri.host.strip("[]"), uri.port or DEFAULT_PORT[uri.transport or "udp"]
+    return uri.host.strip("[]"), port_of(uri)
 
 
 def registrar_settings(config: Config) -> RegistrarSettings | None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from proxy.sip.cache import keep
 from proxy.sip.errors import MalformedMessage
+from proxy.sip.flow import DEFAULT_PORT
 from proxy.sip.grammar import AT, PERCENT, parse_parameters
 from proxy.sip.host import canonical_host
 
@@ -89,6 +90,13 @@ def scheme_of(raw: bytes) -> str:
     if match is None:
         raise MalformedMessage("URI without scheme")
     return match[1].decode("ascii").lower()
+
+
+def port_of(uri: SipUri) -> int:
+    """The port that a URI stands for: its own, else that of its transport (RFC 3261
+    section 19.1.2)."""
+    transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
+    return uri.port or DEFAULT_PORT.get(transport, 5060)
 
 
 def parse_uri(raw: bytes) -> SipUri:

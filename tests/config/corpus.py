@@ -236,6 +236,12 @@ TOGETHER: tuple[tuple[str, str], ...] = (
     ("a pool twice", '[[pool]]\nfqdn = "A.test"\n[[pool]]\nfqdn = "a.test."'),
     ("ports of workers", "[server]\nworkers = 4\nworker_udp_port = 5058"),
     ("a loop", '[routes]\ndefault = "sip:127.0.0.5"'),
+    (
+        "a loop over TLS",
+        LISTEN.format("tls", "127.0.0.5:5061")
+        + "[tls]\ncertificate = 'a'\nkey = 'b'\n[routes]\n"
+        + 'default = "sip:127.0.0.5;transport=tls"',
+    ),
     ("a loop with a port", '[routes]\ndefault = "sip:127.0.0.5:5060;transport=tcp"'),
     ("all of it", LISTEN.format("tcp", "0.0.0.0:1") * 2 + "[server]\nworkers = 2"),
     ("expires", "[registrar]\nmin_expires = 3600\ndefault_expires = 60"),

@@ -101,7 +101,6 @@ ELSEWHERE: dict[str, str] = {
     "core/registrar/register_request": "core/registrar/test_registrar.py",
     "core/requests": "core/test_validation.py",
     "core/routing/lookup": "core/routing/test_router.py",
-    "core/routing/next_hops": "core/forwarding/test_candidates.py",
     "core/routing/route_set": "core/dialogs/test_dialogs.py",
     "core/routing/target": "core/forwarding/test_candidates.py",
     "core/siblings/handover": "core/siblings/test_directory.py",

@@ -7,7 +7,7 @@ the list survives a change of shift.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from proxy.admin.control import ControlError, Operator, refusals
 from proxy.admin.facts import examine
@@ -154,41 +154,45 @@ async def report(
 
 
 async def _item(number: int, step: StepToDo, sight: Sight, memory: Memory) -> Item:
+    """One step: what can be seen of it, and what somebody has ticked off."""
+    name, title, back = step.name, step.title, way_back(step, sight)
+    blank = Item(number, name, title, "open", "", step.command, back, topic=step.topic)
     kept = memory.done.get(step.name)
-    back = way_back(step, sight)
-    name, title, topic = step.name, step.title, step.topic
-    blank = Item(number, name, title, "open", "", step.command, back, topic=topic)
     if step.look is None:
-        if kept is None:
-            text = f"not this weekend: {step.topic}" if step.later else _ONLY_YOU
-            return replace(blank, state="later" if step.later else "open", text=text)
-        text = kept["note"] or "ticked off"
-        return replace(blank, state="done", text=text, at=kept["at"], by=kept["by"])
-    state: State
+        return _unlooked(blank, step, kept)
     verdict, text = await step.look(sight)
     if verdict in ("ok", "warning"):
         if kept is None:
             kept = {"at": sight.now, "by": "verified", "note": text}
             memory.done[step.name] = kept
-        state = "done" if verdict == "ok" else "warning"
-        return replace(blank, state=state, text=text, at=kept["at"], by=kept["by"])
+        return _held(blank, "done" if verdict == "ok" else "warning", text, kept)
     if kept is None:
         if verdict == "unknown":
             return replace(blank, state="unknown", text=text)
         return replace(blank, state="later" if step.later else "open", text=text)
     was_seen = kept["by"] == "verified"
+    ticked = kept["note"] or "ticked off"
     if verdict == "unseen":
-        text = kept["note"] or "ticked off"
         is_old = was_seen and sight.now - kept["at"] > DAY
-        state = "warning" if is_old else "done"
-        return replace(blank, state=state, text=text, at=kept["at"], by=kept["by"])
+        return _held(blank, "warning" if is_old else "done", ticked, kept)
     # What somebody says counts where nothing can be seen, and not against what is.
     if step.once or (verdict != "failed" and not was_seen):
-        text = kept["note"] or text
-        return replace(blank, state="done", text=text, at=kept["at"], by=kept["by"])
+        return _held(blank, "done", kept["note"] or text, kept)
     if not was_seen:
         text = f"ticked off, but {text}"
-    state = "unknown" if verdict == "unknown" else "failed"
+    return _held(blank, "unknown" if verdict == "unknown" else "failed", text, kept)
+
+
+def _unlooked(blank: Item, step: StepToDo, kept: dict[str, Any] | None) -> Item:
+    """A step that only a person can know."""
+    if kept is not None:
+        return _held(blank, "done", kept["note"] or "ticked off", kept)
+    text = f"not this weekend: {step.topic}" if step.later else _ONLY_YOU
+    return replace(blank, state="later" if step.later else "open", text=text)
+
+
+def _held(blank: Item, state: State, text: str, kept: dict[str, Any]) -> Item:
+    """A step of which the memory knows who settled it, and when."""
     return replace(blank, state=state, text=text, at=kept["at"], by=kept["by"])
 
 

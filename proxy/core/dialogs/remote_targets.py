@@ -14,7 +14,7 @@ from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.grammar import COMMA, split_values
 from proxy.sip.message import Request
-from proxy.sip.uri import SipUri, parse_uri
+from proxy.sip.uri import SipUri, parse_uri, port_of
 
 _OWN_FLOW: Final = ("+sip.instance", "ob")
 
@@ -51,8 +51,7 @@ def next_hop_name(uri: SipUri) -> str:
     name = uri.hop
     if not name:
         transport = "tls" if uri.scheme == "sips" else uri.transport or "udp"
-        port = uri.port or DEFAULT_PORT.get(transport, 5060)
-        name = uri.hop = f"{uri.target_host} {port} {transport}"
+        name = uri.hop = f"{uri.target_host} {port_of(uri)} {transport}"
     return name
 
 

@@ -32,7 +32,7 @@ from proxy.core.tokens import (
 from proxy.core.validation import Refusal
 from proxy.endpoints.request_uri import request_uri_for
 from proxy.pools.front_end import Lookup
-from proxy.sip.flow import Flow
+from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.message import Request
 from proxy.sip.uri import SipUri
 
@@ -151,14 +151,17 @@ def _to_caller(
     is_named = tokens.is_named(token, next_hop_name(next_hop))
     is_believed = is_named or (not is_own and is_callee(router, request, token, flow))
     named = _named("client", routes, next_hop, token) if is_believed else None
+    port = next_hop.port or DEFAULT_PORT[token.transport]
     if (
+        # The callee writes what the caller dialled, or the caller had no Contact.
         is_own
         or token.name == NO_NAME
+        # The next hop that the token marks is the caller's own flow (decision 6).
         or (is_named and token.way & DIRECT)
+        # It has moved to an address behind a NAT, which only its flow can reach.
         or (not is_named and leads_nowhere(next_hop.target_host, token.host))
-        or (
-            next_hop.target_host == token.host and (next_hop.port or 5060) == token.port
-        )
+        # It is the far end of the flow itself.
+        or (next_hop.target_host, port) == (token.host, token.port)
     ):
         return _down_flow(router, routes, token, routes.request_uri, named, uri)
     if named is not None:

@@ -19,7 +19,7 @@ from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from proxy.pools.health import HealthBook, Key
 from proxy.pools.selection import PREFERENCE, Skip, order, order_for
 from proxy.pools.srv import numeric_resolution
-from proxy.sip.flow import Flow, FlowTable, Transport
+from proxy.sip.flow import DEFAULT_PORT, Flow, FlowTable, Transport
 from proxy.sip.message import Request
 
 UDP_LIMIT: Final = 1300
@@ -304,4 +304,5 @@ def _is_sender(request: Request, flow: Flow, front_end: FrontEnd) -> bool:
         return True
     if request.via is None or front_end.host != flow.host:
         return False
-    return front_end.port == (request.via.head.port or 5060)
+    port = request.via.head.port or DEFAULT_PORT[flow.transport]
+    return front_end.port == port
