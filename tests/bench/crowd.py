@@ -3,8 +3,9 @@
 import asyncio
 import resource
 import ssl
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from tests.bench.world import PROXY, PROXY_TLS, World
 
@@ -19,6 +20,21 @@ HELLO = (
     "From: <sip:u{2}@contoso.test>;tag=1\r\nTo: <sip:contoso.test>\r\n"
     "Call-ID: {2}@{1}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
 )
+
+
+BESIDE: Final = 500  # open files that are no client's
+MANY: Final = 1 << 20
+
+
+def most_clients() -> int:
+    """How many connections the open files of this machine allow."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = before[1]
+    with suppress(OSError, ValueError):  # root may have more
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MANY, max(MANY, allowed)))
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        allowed = max(MANY, allowed)
+    return allowed - 2 * BESIDE
 
 
 class Crowd:
@@ -37,7 +53,7 @@ class Crowd:
         del world
 
     def __enter__(self) -> Self:
-        wanted = self._size + 500
+        wanted = self._size + BESIDE
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:  # the proxy is our child and has the same limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from proxy.lab.setting import ALIAS
 from proxy.store import open_store
-from tests.bench.crowd import Crowd
+from tests.bench.crowd import Crowd, most_clients
 from tests.bench.generator import front_end_for, load
 from tests.bench.growth_page import Point, page, plot, table
 from tests.bench.measure import (
@@ -170,6 +170,14 @@ def crowd(what: str, size: int, pace: Pace) -> Point:
     return Point(what, size, None, memory, is_noisy, note)
 
 
+def within(what: str, sizes: tuple[int, ...]) -> list[int]:
+    """The sizes, no more clients than this machine can hold open."""
+    if not what.endswith(" clients"):
+        return list(sizes)
+    most = most_clients()
+    return [min(size, most) for size in sizes]
+
+
 class Kept:
     """What has been measured so far, in a file if one is named."""
 
@@ -246,7 +254,7 @@ def main(arguments: list[str]) -> int:
     options = parsed(arguments)
     enter(arguments, "tests.bench.growth")
     sizes = SMALL if options.small else SIZES
-    wanted = [(x, size) for x in options.only or sizes for size in sizes[x]]
+    wanted = [(x, size) for x in options.only or sizes for size in within(x, sizes[x])]
     pace = Pace(options.rate, options.warm, options.seconds, options.patience)
     kept = Kept(options.kept)
     measure_missing(wanted, kept, pace, options.rounds, options.within)
