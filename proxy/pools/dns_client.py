@@ -19,6 +19,7 @@ import dns.resolver
 from proxy.pools.answers import Answer, AnswerBook, DnsLimits, Question, Record
 from proxy.pools.name_servers import RESOLV_CONF, NameServers, shown
 from proxy.pools.srv import NaptrRecord, SrvRecord
+from proxy.sip.host import canonical_host
 
 # One try at one server takes this part of the budget: a dead first server and a lost
 # datagram both leave time for another try within a round of questions.
@@ -165,7 +166,7 @@ def _record(rdata: Any) -> Record:
                 _text(rdata.replacement),
             )
         case _:
-            return str(rdata.address)
+            return canonical_host(rdata.address)
 
 
 def _text(name: dns.name.Name) -> str:

@@ -125,9 +125,10 @@ def parse_credentials(value: bytes) -> Credentials | None:
     Raises MalformedMessage for a parameter list that cannot be read or names
     something twice.
     """
-    scheme, _, text = value.strip().partition(b" ")
-    if scheme.lower() != b"digest":
+    words = value.split(None, 1)  # at a space or a tab (section 25.1, LWS)
+    if not words or words[0].lower() != b"digest":
         return None
+    text = words[1].rstrip() if len(words) > 1 else b""
     parameters: dict[str, bytes] = {}
     position, end = 0, len(text)
     while position < end:

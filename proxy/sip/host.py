@@ -15,8 +15,9 @@ LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 def canonical_host(text: str) -> str:
     """``text`` in lower case, without brackets and final dot; IPv6 as RFC 5952 has it.
 
-    A text that looks like an IPv6 address and is none stays as it was written; it can
-    match no host.
+    An IPv4 address that is written as IPv6 (``::ffff:192.0.2.1``, RFC 4291 section
+    2.5.5.2) is the IPv4 address: packets to it are IPv4.  A text that looks like an
+    IPv6 address and is none stays as it was written; it can match no host.
     """
     host = text.lower()
     if ":" not in host:
@@ -25,9 +26,11 @@ def canonical_host(text: str) -> str:
     # RFC 5118 section 4.10: the grammar of RFC 3261 allows a third colon.
     host = host.replace(":::", "::")
     try:
-        return str(ip_address(host))
+        address = ip_address(host)
     except ValueError:
         return host
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 def network_of(address: str) -> str:

@@ -78,8 +78,15 @@ def test_quoted_pairs_and_commas_inside_quotes_are_read():
     assert credentials.realm == b"x y"
 
 
+@pytest.mark.parametrize("blanks", [b" ", b"\t", b"  \t "])
+def test_any_white_space_may_follow_the_scheme(blanks):
+    credentials = parse_credentials(b"DIGEST" + blanks + b'username="a"  ')
+    assert credentials.user == "a"
+
+
 def test_another_scheme_is_not_ours():
-    assert parse_credentials(b'NTLM qop="auth", realm="x"') is None
+    for value in (b'NTLM qop="auth", realm="x"', b'Digestive realm="x"', b""):
+        assert parse_credentials(value) is None
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ from proxy.sip.host import canonical_host, host_port, network_of, site_of
         ("[2001:0DB8:0000:0000:0000:0000:0000:000A]", "2001:db8::a"),
         ("[2001:db8::192.0.2.1]", "2001:db8::c000:201"),
         ("[2001:db8:::192.0.2.1]", "2001:db8::c000:201"),  # RFC 5118 section 4.10
+        ("[::ffff:192.0.2.1]", "192.0.2.1"),  # RFC 4291 section 2.5.5.2
+        ("[0:0:0:0:0:FFFF:C000:0201]", "192.0.2.1"),
+        ("::192.0.2.1", "::c000:201"),  # the old form is an address of its own
         ("[1:2]", "1:2"),  # no address, and nobody's
     ],
 )

@@ -25,7 +25,7 @@ from proxy.sip.message import Message, Request, Response
 _CLAIMS: Final = ("p-asserted-identity", "remote-party-id", "p-asserted-service")
 _SIGNED_BY_CLIENT: Final = ("proxy-authorization", "authorization")
 _SIGNED_BY_SERVER: Final = ("proxy-authentication-info", "authentication-info")
-_SCHEMES: Final = (b"ntlm ", b"kerberos ", b"tls-dsk ")
+_SCHEMES: Final = frozenset({b"ntlm", b"kerberos", b"tls-dsk"})
 _SERVERS: Final = frozenset({"endpoint", "pool", "learned", "default", "probe"})
 """Rules that lead to a pool or the default route.  All others may lead to a client."""
 
@@ -132,7 +132,7 @@ def _is_for_the_signer(request: Request, flow: Flow, target: Target) -> bool:
     if target.rule not in ("default", "dialog"):
         return False
     return any(
-        value.lower().startswith(_SCHEMES)
+        value[:40].lower().partition(b" ")[0].partition(b"\t")[0] in _SCHEMES
         for name in _SIGNED_BY_CLIENT
         for value in request.values(name)
     )

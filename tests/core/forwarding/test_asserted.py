@@ -128,7 +128,14 @@ SIGNED = 'Proxy-Authorization: NTLM qop="auth", realm="SIP", response="010000007
 
 @pytest.mark.parametrize(
     ("line", "is_kept"),
-    [(SIGNED, True), ('Proxy-Authorization: Digest username="a"', False), ("", False)],
+    [
+        (SIGNED, True),
+        (SIGNED.replace("NTLM ", "tls-dsk\t"), True),
+        (SIGNED.replace("NTLM ", "NTLM\r\n "), True),
+        ('Proxy-Authorization: Digest username="a"', False),
+        ("Proxy-Authorization: NTLMX qop=1", False),
+        ("", False),
+    ],
 )
 def test_what_a_client_has_signed_reaches_its_home_server_whole(line, is_kept):
     """[MS-SIPAE] signs the identities: the server there checks them, nobody else."""

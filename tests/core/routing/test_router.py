@@ -329,6 +329,15 @@ def test_our_address_is_ours_in_every_spelling(playbook, uri):
     play.sees("client < 200")
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "CANCEL"])
+def test_our_ipv4_address_is_ours_when_it_is_written_as_ipv6(play, method):
+    """RFC 4291 section 2.5.5.2: packets to it are IPv4."""
+    via = "SIP/2.0/UDP [::ffff:10.1.0.9]:40000;branch=z9hG4bK-1"
+    play.send("client", request(f"{method} sip:[::FFFF:10.0.0.5]", via=via))
+    play.sees("client < 200" if method == "OPTIONS" else "client < 481")
+    assert b"received" not in play.last("client")
+
+
 @pytest.mark.parametrize(
     "uri", ["sip:[::2]:5070", "sip:[::1]", "sip:proxy.contoso.test:5071"]
 )
