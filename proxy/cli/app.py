@@ -173,3 +173,17 @@ app.command()(calls.calls)
 app.command()(completion.completion)
 app.command(hidden=True)(completion.complete)
 app.command()(man.man)
+
+
+def _whole_in_lists(tree: typer.Typer) -> None:
+    """A list of commands shows the whole sentence of each, in as many lines as it
+    takes; by itself it would cut what is longer than one."""
+    for info in tree.registered_commands:
+        text = (info.callback.__doc__ if info.callback else None) or ""
+        info.short_help = " ".join(text.partition("\n\n")[0].split())
+    for group in tree.registered_groups:
+        if group.typer_instance is not None:
+            _whole_in_lists(group.typer_instance)
+
+
+_whole_in_lists(app)

@@ -134,6 +134,8 @@ def test_every_command_has_a_short_help(tree, waypost):
     for command in tree.walk():
         assert waypost(*command.path[1:], "-h") == 0, command.path
         assert waypost.out.startswith("Usage: waypost")
+        listed = waypost.out.partition("\nCommands:")[2]
+        assert "...\n" not in listed, "a sentence is cut off"
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

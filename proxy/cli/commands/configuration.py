@@ -37,10 +37,9 @@ def check(context: typer.Context, strict: Strict = False) -> None:
         render.print_json([step.to_json() for step in steps])
     else:
         width = max(len(step.name) for step in steps)
-        render.print_lines(
-            f"{_MARKS[step.verdict]}{step.name.ljust(width)}  {step.text}"
-            for step in steps
-        )
+        for step in steps:
+            lead = f"{_MARKS[step.verdict]}{step.name.ljust(width)}  "
+            render.print_lines(render.fitted(step.text, lead))
         if any(step.doubt for step in steps):
             print_summary(summary(steps))
     failed = sum(not step.ok for step in steps)

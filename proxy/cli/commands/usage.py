@@ -29,9 +29,9 @@ from proxy.cli.screen.layout import lay_out
 from proxy.cli.screen.output import made
 from proxy.cli.screen.pool_usage import (
     COLUMNS,
-    COLUMNS_SAY,
     chart,
     left_sentence,
+    print_columns,
     row_of,
 )
 from proxy.cli.screen.spreadsheet import plain_cell
@@ -266,7 +266,7 @@ def _print_pools(view: UsageView) -> None:
     if len(view.pools) > 1:
         title = f"Calls of the last {view.summary.days} days:"
         render.print_table(COLUMNS, [row_of(each) for each in view.pools], title=title)
-        print(COLUMNS_SAY)
+        print_columns()
         print()
     for each in view.compared:
         print(each.sentence)

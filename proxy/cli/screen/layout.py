@@ -16,6 +16,8 @@ GAP: Final = "  "
 INDENT: Final = "    "
 _EMPTY: Final = ("", "-")
 _QUOTED: Final = re.compile('"[^"]*"')
+_WORD: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}|\S+")
+"""What is not broken: whatever has no blank in it, and an instant."""
 _LEAST: Final = 12
 """Columns of words are not made narrower than this."""
 
@@ -73,7 +75,7 @@ def _narrowed(
 
 
 def _longest_word(text: str) -> int:
-    return max(map(cell_width, text.split()), default=0)
+    return max(map(cell_width, _WORD.findall(text)), default=0)
 
 
 def _wrapped_table(
@@ -94,7 +96,7 @@ def _words(text: str, width: int) -> list[str]:
     if cell_width(text) <= width:
         return [text]
     lines = [""]
-    for word in text.split():
+    for word in _WORD.findall(text):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if cell_width(longer) <= width or not lines[-1]:
             lines[-1] = longer

@@ -44,13 +44,18 @@ def print_compared(found: Sequence[Compared]) -> None:
         render.print_table(
             COLUMNS, [row_of(each.old), row_of(each.new)], title=f"{each.address}:"
         )
-        if each.note:
-            print(f"({each.note})")
-        print(each.sentence)
-        print(f"({each.test})")
+        said = [f"({each.note})"] if each.note else []
+        for text in (*said, each.sentence, f"({each.test})"):
+            render.print_lines(render.fitted(text))
     if found:
         print()
-        print(COLUMNS_SAY)
+        print_columns()
+
+
+def print_columns() -> None:
+    """What the columns of a comparison are."""
+    for text in COLUMNS_SAY.splitlines():
+        render.print_lines(render.fitted(text))
 
 
 def chart(counts: dict[int, int], today: int) -> list[str]:

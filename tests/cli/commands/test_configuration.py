@@ -30,6 +30,16 @@ def test_check_prints_a_line_per_step(waypost, quiet):
     assert {step["verdict"] for step in waypost.json} == {"ok"}
 
 
+@pytest.mark.here
+def test_check_fits_the_screen(waypost, quiet, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert waypost("config", "check") == 0
+    lines = waypost.out.splitlines()
+    words = (word for line in lines for word in line.split())
+    assert max(map(len, lines)) <= max(60, 20 + max(map(len, words)))
+    assert any(line.startswith(" " * 12) for line in lines)
+
+
 def test_what_is_not_sure_has_an_exit_code_of_its_own(waypost, quiet, monkeypatch):
     nobody = "{}:{}".format(*free_address("127.0.0.5", 0))
     monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", nobody)

@@ -141,3 +141,10 @@ def test_a_sentence_is_folded_and_the_command_in_it_stays_whole():
     ]
     assert folded(text, 30)[1] == '"waypost endpoint history ocschat@contoso.test"'
     assert folded(text, 200) == [text] and folded("", 20) == [""]
+
+
+def test_an_instant_is_not_broken() -> None:
+    rows = [("1", "2026-11-26 21:14:53 +0000", "applied", "root (cli on vm) " * 3)]
+    for width in (30, 50, 60, 80):
+        lines = lay_out(("No.", "Applied", "State", "By"), rows, width)
+        assert any("2026-11-26 21:14:53 +0000" in line for line in lines), lines
