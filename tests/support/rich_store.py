@@ -32,12 +32,13 @@ async def fill_store(url):
     await store.change(ANNA, "pool.drain", lambda table: row, 2.5)
     await store.learn("sip:GC-1@contoso.test", POOL, KEY, 3.1)
     await store.touch_learned({"gc-1@contoso.test": 4.7})
-    octets = bytes(range(256))
+    # The key of a contact may have any octet but a line end (store/redis/registrar).
+    key = bytes(each for each in range(256) if each != 10)
     changes = []
     for number in range(1200):
         aor = f"u{number}@contoso.test"
-        made = Binding(aor, octets, b"u", b"v", 0.7, 9e9 + 0.1, 1.5, b"c", 3)
-        changes.append(BindingChange(aor, octets, made))
+        made = Binding(aor, key, b"u", b"v", 0.7, 9e9 + 0.1, 1.5, b"c", 3)
+        changes.append(BindingChange(aor, key, made))
     await store.save_bindings(changes)
     await store.set_user(
         User("alice", "contoso.test", {"SHA-256": "aa", "MD5": "bb"}, 5.5), "new", ANNA
