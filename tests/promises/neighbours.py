@@ -9,7 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from proxy.lab.front_end import FrontEndServer
 from tests.promises import vandal
 from tests.promises.model import Outcome, Room
-from tests.promises.scene import Callers, PoolScene, failed, part, pool_scene
+from tests.promises.scene import (
+    Callers,
+    PoolScene,
+    failed,
+    never_waiting,
+    part,
+    pool_scene,
+)
 
 RATE = 100
 FACTOR = 2.0
@@ -76,21 +83,16 @@ async def _beside(
 
 @contextlib.contextmanager
 def _machines_of_their_own(pid: int) -> Iterator[None]:
-    """The proxy has one core to itself.  Callers and front end have the other, and wait
-    for nobody there: each would be another machine.  Where that is not allowed, or
-    there is one core, they share what there is."""
+    """The proxy has one core to itself, callers and front end have the other.  Where
+    there is one core they share it."""
     cores = sorted(os.sched_getaffinity(0))
     try:
         if len(cores) > 1:
             os.sched_setaffinity(pid, {cores[0]})
             os.sched_setaffinity(0, set(cores[1:]))  # the bad peer too, our child
-        # A child of ours begins at the usual priority.
-        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, policy, os.sched_param(1))
-        yield
+        with never_waiting():
+            yield
     finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.sched_setaffinity(0, set(cores))
 
 

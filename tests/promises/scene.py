@@ -6,9 +6,10 @@ All front ends have one priority and weight, so a call meets any of them first.
 import asyncio
 import contextlib
 import json
+import os
 import re
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,6 +141,20 @@ class Callers:
         return sorted(
             (call for call in found if call.number > first), key=lambda c: c.number
         )
+
+
+@contextlib.contextmanager
+def never_waiting() -> Iterator[None]:
+    """Callers and front ends, this process, get a core whenever they want one: each
+    would be another machine.  Where that is not allowed they wait as all others do."""
+    # A child of ours begins at the usual priority.
+    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    try:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, policy, os.sched_param(1))
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def failed(calls: Sequence[Call]) -> int:

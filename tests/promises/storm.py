@@ -21,6 +21,7 @@ PROFILES = {
     "a fifth of a core": (0.2, 3 * RATE),
 }
 DIALOGS = 40
+HOLD = 8.0
 RECOVERED_BAR = 60.0
 _RETRY = re.compile(rb"(?mi)^Retry-After: *(\d+)")
 
@@ -50,9 +51,10 @@ async def _storm(room: Room, name: str, share: float, rate: int) -> Outcome:
     addresses = [(each.host, each.port) for each in front_ends]
     try:
         async with pool_scene(folder / "scene", addresses, extra=REGISTRAR) as scene:
-            # sipp ends a dialog that is silent for 12 s; it knows of no INFO.
+            # sipp ends a dialog that is silent for 12 s; it knows of no INFO.  So the
+            # dialogs end before that, in the storm.
             async with (
-                Callers(scene.proxy, min(seconds + 1.0, 11.0), ("BYE",)) as callers,
+                Callers(scene.proxy, HOLD, ("BYE",)) as callers,
                 asyncio.TaskGroup() as group,
             ):
                 dialogs = group.create_task(callers.run(DIALOGS, 1))
