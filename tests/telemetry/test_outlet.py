@@ -79,6 +79,7 @@ def test_a_socket_as_a_journal_has_it_is_never_waited_for() -> None:
             outlet.put(LINE)
         assert outlet.dropped > 3_000
         assert not fcntl.fcntl(ours, fcntl.F_GETFL) & os.O_NONBLOCK
+        outlet.forget()  # the socket that it has opened for itself
 
 
 def test_a_pipe_that_cannot_be_opened_again_is_asked_before_each_write(
