@@ -124,7 +124,7 @@ class SqliteLedger:
         )
 
     def _users_within_limit(self, users: Sequence[UserDays]) -> Sequence[UserDays]:
-        """Who is new when the table is full is not noted."""
+        """Leave out users who are new while the table is full."""
         room = self._days_room.left(len(users), self._max_users)
         if room >= len(users):
             return users
@@ -216,7 +216,7 @@ class SqliteLedger:
         return gone
 
     def _within_limit(self, rows: Sequence[Usage]) -> Sequence[Usage]:
-        """Names that are new when the ledger is full are counted under one."""
+        """Count names that are new while the ledger is full under one name."""
         if self._room.left(len(rows), self._max_users) >= len(rows):
             return rows
         keys = [(row.endpoint_key, row.aor) for row in rows]
