@@ -19,10 +19,13 @@ from proxy.core.dialogs.remote_targets import (
     has_one_via,
     is_answerers_own,
     is_senders_own,
+    nearest,
+    nearest_line,
     next_hop_name,
     read_target,
+    target_in,
 )
-from proxy.core.dialogs.route_lines import ENTRY, lines_of, where_said, with_entry
+from proxy.core.dialogs.route_lines import ENTRY, lines_of, with_entry
 from proxy.core.routing.identity import Identity
 from proxy.core.routing.router import Router
 from proxy.core.routing.target import Target
@@ -96,13 +99,21 @@ class RecordRoute:
 class RecordRoutes:
     """Writes the entries of requests, and writes over them in answers."""
 
-    __slots__ = ("_changes", "_entries", "_identity", "_tokens", "kept_answers")
+    __slots__ = (
+        "_changes",
+        "_entries",
+        "_identity",
+        "_notified",
+        "_tokens",
+        "kept_answers",
+    )
 
     def __init__(self, tokens: TokenBox, identity: Identity) -> None:
         self._tokens = tokens
         self._identity = identity
         self._changes = tokens.changes
         self._entries: dict[_Key, RecordRoute] = {}
+        self._notified: dict[_Key, list[bytes]] = {}
         self.kept_answers = 0
 
     # -- towards the callee ------------------------------------------------------
@@ -124,12 +135,8 @@ class RecordRoutes:
         says ``sips:`` (RFC 3261 section 16.6 item 4).  ``is_asked`` is set when the
         caller dialled ``sips:``: then the line for its side says so too.
         """
-        if self._changes != self._tokens.changes:
-            self._changes = self._tokens.changes
-            self._forget()
-        index = request.index
-        position = index.get("record-route", index.get("contact", 0))
-        line = where_said(request.lines[position]) if position else b""
+        self._follow_keys()
+        line = nearest_line(request)
         via = request.via
         assert via is not None
         key = (
@@ -173,7 +180,7 @@ class RecordRoutes:
     ) -> RecordRoute:
         is_client = target.flow is not None
         way, name = DIRECT, ""
-        near = _nearest(request)
+        near = nearest(request)
         if near is not None:
             name = next_hop_name(near.uri)
             if not is_senders_own(near, request, back, self._identity):
@@ -212,7 +219,36 @@ class RecordRoutes:
         """
         if token.purpose != TO_CALLER or not is_callee(router, request, token, flow):
             return []
-        near = _nearest(request)
+        self._follow_keys()
+        line = nearest_line(request)
+        via = request.via
+        assert via is not None
+        key = (
+            back.connection_id,
+            back.host,
+            back.port,
+            back.alias_port,
+            back.listener,
+            out.listener.shared,
+            token.endpoint_tag,
+            via.head,
+            line,
+            is_secure,
+            back.reliable and has_one_via(request),
+        )
+        lines = self._notified.get(key)
+        if lines is None:
+            lines = self._notify(request, token, back, out, is_secure)
+            if len(line) <= _LONGEST and len(via.value) <= _LONGEST_KEY:
+                if len(self._notified) >= _KEPT:
+                    self._forget()
+                self._notified[key] = lines
+        return lines
+
+    def _notify(
+        self, request: Request, token: FlowToken, back: Flow, out: Flow, is_secure: bool
+    ) -> list[bytes]:
+        near = nearest(request)
         if near is None:
             return []
         is_own = is_senders_own(near, request, back, self._identity)
@@ -234,7 +270,7 @@ class RecordRoutes:
             return self.answered(entry, data, flow)
         known = entry.answers.get(line)
         if known is None:
-            known = self._answer(entry, _read(line[len(_CONTACT) - 2 :]), flow)
+            known = self._answer(entry, target_in(line[len(_CONTACT) - 2 :]), flow)
             self._keep_answer(entry, line, known)
         start += _BEHIND - 2
         return data[:start] + known + data[start + len(entry.user) :]
@@ -251,7 +287,7 @@ class RecordRoutes:
         known = entry.answers.get(line) if line else None
         if known is None:
             if line:
-                target = _read(line[len(_CONTACT) - 2 :])
+                target = target_in(line[len(_CONTACT) - 2 :])
             else:
                 target = _first_behind_us(data, user)
             known = self._answer(entry, target, flow)
@@ -266,8 +302,14 @@ class RecordRoutes:
             self.kept_answers += 1
             entry.answers[line] = known
 
+    def _follow_keys(self) -> None:
+        if self._changes != self._tokens.changes:
+            self._changes = self._tokens.changes
+            self._forget()
+
     def _forget(self) -> None:
         """Forget all entries; a request under way keeps its own entry."""
+        self._notified.clear()
         for entry in self._entries.values():
             entry.answers.clear()
         self._entries.clear()
@@ -319,23 +361,6 @@ def hide(transaction: ClientTransaction, response: Response) -> None:
     entry = transaction.note
     if isinstance(entry, RecordRoute):
         entry.owner.hide(entry, response, transaction.flow)
-
-
-def _nearest(request: Request) -> RemoteTarget | None:
-    """The next hop on the caller's side: the proxy that record-routed last, else the
-    caller's Contact; None when neither can be read."""
-    for name in ("record-route", "contact"):
-        value = request.value(name)
-        if value is not None:
-            return _read(value)
-    return None
-
-
-def _read(value: bytes) -> RemoteTarget | None:
-    try:
-        return read_target(value.strip())
-    except MalformedMessage:
-        return None
 
 
 def _plain_contact(data: bytes, place: int, end: int) -> bytes:

@@ -9,7 +9,9 @@ the flow (decision 6).
 from ipaddress import ip_address
 from typing import Final
 
+from proxy.core.dialogs.route_lines import where_said
 from proxy.core.routing.identity import Identity
+from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import DEFAULT_PORT, Flow
 from proxy.sip.grammar import COMMA, split_values
@@ -40,6 +42,31 @@ def read_target(value: bytes) -> RemoteTarget:
         name in address.parameters for name in _OWN_FLOW
     )
     return RemoteTarget(uri, wants_flow)
+
+
+def nearest_line(request: Request) -> bytes:
+    """What ``nearest`` reads, as far as it says where; empty when there is nothing."""
+    index = request.index
+    position = index.get("record-route", index.get("contact", 0))
+    return where_said(request.lines[position]) if position else b""
+
+
+def nearest(request: Request) -> RemoteTarget | None:
+    """The next hop on the caller's side: the proxy that record-routed last, else the
+    caller's Contact; None when neither can be read."""
+    for name in ("record-route", "contact"):
+        value = request.value(name)
+        if value is not None:
+            return target_in(value)
+    return None
+
+
+def target_in(value: bytes) -> RemoteTarget | None:
+    """``read_target``; None where nothing can be read."""
+    try:
+        return read_target(value.strip())
+    except MalformedMessage:
+        return None
 
 
 def next_hop_name(uri: SipUri) -> str:

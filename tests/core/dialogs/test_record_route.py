@@ -364,6 +364,41 @@ def test_who_knows_the_notifier_from_its_notify_alone_can_subscribe_again(play):
     play.sees("fe1 < SUBSCRIBE sip:x@contoso.test")
 
 
+def test_the_lines_of_notifies_from_one_place_are_made_once(play):
+    """As the entries of SUBSCRIBEs are; other Contacts and new keys get their own."""
+    play.send(
+        "client", request(f"SUBSCRIBE {ALIAS}", "Contact: <sip:a@10.1.0.9:40000>")
+    )
+    play.sees("fe1 < SUBSCRIBE")
+    routes = [f"Route: {x}" for x in routes_of(play.last("fe1"))]
+
+    def notified(number: int, contact: str) -> list[str]:
+        play.send(
+            "fe1",
+            request(
+                "NOTIFY sip:a@10.1.0.9:40000",
+                *routes,
+                f"Contact: <{contact}>",
+                from_=f"<{ALIAS}>;tag=n",
+                to="<sip:alice@contoso.test>;tag=alice-1",
+                via=f"SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bK-n{number}",
+            ),
+        )
+        play.sees("client < NOTIFY sip:a@10.1.0.9:40000")
+        return routes_of(play.last("client"))
+
+    kept = play.core.forwarder.record_routes._notified
+    first = notified(1, "sip:x@10.0.1.1:5060")
+    assert notified(2, "sip:y@10.0.1.1:5060") == first
+    assert len(kept) == 1
+    assert notified(3, "sip:x@10.0.1.99:5060") != first  # it names another next hop
+    assert len(kept) == 2
+    keys = (b"a new key of thirty-two bytes....", *play.core.tokens._keys)
+    play.core.handle(events.KeysChanged(keys), play.now)
+    assert notified(4, "sip:x@10.0.1.1:5060") != first
+    assert len(kept) == 1
+
+
 def test_a_notify_from_behind_a_nat_leads_down_its_flow():
     registry = Registry(endpoints=())
     private = "sip:alice@192.168.9.9:5062;transport=tcp"
