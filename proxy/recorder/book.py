@@ -1,169 +1,50 @@
 """The book of the last calls: who asked what, where it went, how it ended.
 
-Each request outside a dialog has one line, which also notes what happens later inside
-the dialog.  A line keeps references to pieces of the request; they are put into words
-only when somebody asks.  The book is bounded by count and by bytes.
+Each request outside a dialog has one line, which also says what happened later inside
+the dialog.  Lines stand on pages, and are put into words only when somebody asks.  The
+book is bounded by count and by bytes.  Compiled together with the core.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from proxy.recorder.chunk import Taped, answers, cseq_method_of
-from proxy.recorder.rules import refused_by
+from proxy.recorder.chunk import Taped, cseq_method_of
+from proxy.recorder.line import (
+    MOST_REASON,
+    NO_FAILURE,
+    Failure,
+    Line,
+    call_id_in,
+    dialled,
+    fits,
+    header_of,
+    plain_address,
+    reason_of,
+    said,
+    text_of,
+)
+from proxy.recorder.page import Endings, Page
 from proxy.recorder.tape import Tape
-from proxy.sip.display import visible
-from proxy.sip.errors import MalformedMessage
-from proxy.sip.fields import parse_name_addr
 from proxy.sip.finished import Finished, Group
 from proxy.sip.flow import Ends
-from proxy.sip.grammar import unfold
-from proxy.sip.host import host_port
-from proxy.sip.masking import masked_start, masked_uri
-from proxy.sip.message import Request
-from proxy.sip.uri import parse_uri
+
+__all__ = ["EACH", "INSIDE", "MOST_FAILURES", "MOST_REASON", "SLOW", "Book"]
 
 EACH: Final = 1024
 """Bytes that a line may take on average."""
-_BLANK: Final = 0x20
-_LINE: Final = 450
-"""What a line takes besides what the caller wrote."""
 SLOW: Final = 0.2
 """Seconds: a faster request is never slow, however fast the others are."""
 MOST_FAILURES: Final = 8
-_EACH_FAILURE: Final = 100
-"""What a failure inside a dialog takes besides its words."""
-MOST_REASON: Final = 512
-"""Bytes of what an answer says about why it failed."""
-_NO_FAILURE: Final = frozenset({401, 407, 487})
-"""Challenges, and what a caller gets for its own CANCEL."""
+_PAGE: Final = 32
+"""Lines of a page at most, and pages of a book at least."""
+_FEWEST_PAGES: Final = 100
 _SAME: Final = 1.0
 """Seconds: an answer so close to a line, with its status, is the one it tells of."""
+_SLACK: Final = 0.05
+"""Seconds by which a dialog may end before its line: clocks are set."""
 INSIDE: Final = "(in a dialog)"
 """In place of the URI of a dialog that began before this book."""
-
-
-class Failure:
-    """A final answer of 400 or more inside the dialog."""
-
-    __slots__ = ("at", "method", "reason", "status")
-
-    def __init__(self, at: float, status: int, method: str, reason: str) -> None:
-        self.at = at
-        self.status = status
-        self.method = method
-        self.reason = reason
-
-    @property
-    def size(self) -> int:
-        """Bytes that this takes."""
-        return _EACH_FAILURE + len(self.method) + len(self.reason)
-
-
-class Line:
-    """One request and what became of it; instants are wall-clock seconds."""
-
-    __slots__ = (
-        "at",
-        "attempts",
-        "call_id",
-        "cseq",
-        "ended",
-        "ended_at",
-        "endpoint",
-        "ends",
-        "failures",
-        "method",
-        "pool",
-        "reason",
-        "rule",
-        "seconds",
-        "sender",
-        "serial",
-        "size",
-        "status",
-        "uri",
-    )
-
-    def __init__(
-        self,
-        at: float,
-        method: bytes,
-        uri: bytes,
-        sender: bytes,
-        call_id: bytes,
-        ends: Ends,
-        status: int,
-        seconds: float,
-        rule: str,
-        endpoint: str,
-        pool: str,
-        attempts: Sequence[tuple[str, str, float]],
-    ) -> None:
-        self.at = at
-        self.method = method
-        self.uri = uri
-        self.sender = sender
-        self.call_id = call_id
-        self.ends = ends
-        self.status = status
-        self.seconds = seconds
-        self.rule = rule
-        self.endpoint = endpoint
-        self.pool = pool
-        self.attempts = attempts
-        self.reason = b""
-        self.cseq = b""
-        self.ended = ""
-        self.ended_at = 0.0
-        self.failures: list[Failure] | None = None
-        self.size = _LINE + len(method) + len(uri) + len(sender) + len(call_id)
-        self.serial = 0
-
-    @property
-    def is_failed(self) -> bool:
-        """Whether something went wrong, at first or later."""
-        is_refused = self.status >= 400 and self.status not in _NO_FAILURE
-        return is_refused or bool(self.failures)
-
-    @property
-    def who(self) -> str:
-        """``user@host`` of From."""
-        return aor_of_line(self.sender)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain types."""
-        ends = self.ends
-        return {
-            "at": self.at,
-            "method": _text(self.method),
-            "from": self.who,
-            "request_uri": _text(masked_uri(self.uri)),
-            "source": f"{ends.transport}:{host_port(ends.host, ends.port)}",
-            "status": self.status,
-            "seconds": round(self.seconds, 4),
-            "rule": self.rule,
-            "endpoint": self.endpoint,
-            "pool": self.pool,
-            "attempts": attempts_as_json(self.attempts),
-            "reason": self._why(),
-            "ended": self.ended,
-            "ended_at": self.ended_at,
-            "failures": [
-                {"at": x.at, "status": x.status, "method": x.method, "reason": x.reason}
-                for x in self.failures or ()
-            ],
-            "is_failed": self.is_failed,
-            "call_id": _text(self.call_id),
-        }
-
-    def _why(self) -> str:
-        """What our answer said, and which rule refused."""
-        said = _said(self.reason)
-        rule = ""
-        if self.status >= 400 and not self.attempts:
-            rule = refused_by(self.rule, self.status)
-        return "; ".join(filter(None, (rule, said)))
 
 
 class Book:
@@ -172,32 +53,40 @@ class Book:
     def __init__(self, count: int) -> None:
         self.count = count
         self.size = 0
-        self.lines: deque[Line] = deque()
-        self._by_call: dict[bytes, Line] = {}
-        self._serial = 0
+        self.written = 0
+        """Lines that are in the book."""
+        self._lines_of_page = min(max(count // _FEWEST_PAGES, 1), _PAGE)
+        self._page = Page()
+        self._pages: deque[Page] = deque((self._page,))
+        # Which page has a Call-ID: filled as far as somebody asks.
+        self._index: dict[bytes, Page] = {}
+        self._endings: deque[Endings] = deque()
+        self._ended = 0
+        self._endings_size = 0
 
-    def add(self, record: Finished, at: float) -> Line:
-        """A request outside a dialog has ended; ``at`` is wall-clock seconds."""
+    @property
+    def lines(self) -> list[Line]:
+        """All lines, the oldest first."""
+        return [line for page in self._pages for line in page.lines()]
+
+    # -- what happens ------------------------------------------------------------
+
+    def add(self, record: Finished, at: float) -> bytes:
+        """A request outside a dialog has ended; ``at`` is wall-clock seconds.  Returns
+        its Call-ID."""
         request, source = record.request, record.source
         ends = source.ends
-        line = Line(
+        call_id = call_id_in(request)
+        self._write(
             at,
             request.method,
             request.uri,
             request.lines[request.index["from"]],
-            call_id_in(request),
+            call_id,
             source.both_ends() if ends is None else ends,
-            record.status,
-            record.seconds,
-            record.rule,
-            record.endpoint,
-            record.pool,
-            record.attempts,
+            record,
         )
-        if record.status >= 400:
-            line.cseq = request.lines[request.index["cseq"]]
-            line.size += len(line.cseq)
-        return self._write(line)
+        return call_id
 
     def add_all(self, group: Group, watched: dict[bytes, float], tape: Tape) -> Group:
         """Add several; returns those that may be worth keeping: what failed, what was
@@ -207,99 +96,160 @@ class Book:
         notable: Group = []
         for each in group:
             record, at = each
-            line = self.add(record, at)
-            if line.method == b"INVITE":
-                tape.answered(line.call_id)
+            call_id = self.add(record, at)
+            if record.request.method == b"INVITE":
+                tape.answered(call_id)
             if (
                 record.status >= 400
                 or record.seconds >= SLOW
                 or len(record.attempts) > 1
-                or (watched and line.call_id in watched)
+                or (watched and call_id in watched)
             ):
                 notable.append(each)
         return notable
 
     def knows(self, call_id: bytes) -> bool:
         """Whether a line has this Call-ID."""
-        return call_id in self._by_call
+        return self._page_of(call_id) is not None
 
-    def seen(self, sight: Taped, offset: float) -> None:
-        """Note what the tape saw in a dialog; ``offset`` makes wall-clock time."""
-        line = self._by_call.get(sight.call_id)
+    def ended_all(self, found: list[Taped], offset: float) -> None:
+        """Dialogs have ended; ``offset`` makes wall-clock time."""
+        if not found:
+            return
+        endings = Endings(found, offset)
+        self._endings.append(endings)
+        self._ended += endings.count
+        self._endings_size += endings.size
+        while self._endings and (
+            self._ended > self.count
+            or self._endings_size > self.count * EACH // 8
+            or self._endings[0].last_at < self._pages[0].first_at - _SLACK
+        ):
+            gone = self._endings.popleft()
+            self._ended -= gone.count
+            self._endings_size -= gone.size
+
+    def failed(self, sight: Taped, offset: float) -> None:
+        """We have sent a final answer of 400 or more; ``offset`` makes wall-clock
+        time."""
         at = sight.at + offset
-        if not sight.is_in:
-            self._failed(sight, line, at)
-        elif line is not None and not line.ended:
-            caller = line.ends.host, line.ends.port
-            who = "caller" if (sight.ends.host, sight.ends.port) == caller else "callee"
-            how = "BYE" if sight.data.startswith(b"BYE ") else "NOTIFY"
-            line.ended, line.ended_at = f"{how} from the {who}", at
-
-    def _failed(self, sight: Taped, line: Line | None, at: float) -> None:
         digits = sight.data[8:11]
         status = int(digits) if digits.isdigit() else 0
         method = cseq_method_of(sight.data)
         reason = reason_of(sight.data)
+        page = self._page_of(sight.call_id)
+        line = None if page is None else page.open(sight.call_id)
         if line is not None and (
             line.status == status
             and line.method == method
-            and (
-                (abs(line.at - at) < _SAME and not line.failures)
-                # Over UDP it goes out again and again until the ACK, which a legacy
-                # client never sends.
-                or answers(line.cseq, sight.data)
-            )
+            and abs(line.at - at) < _SAME
+            and not line.failures
         ):
             # The line has this answer already, from its access record.
             if not line.reason:
                 line.reason = reason
-                self._grow(line, len(reason))
+                self._grow(page, line, len(reason))
             return
-        if status in _NO_FAILURE or not sight.call_id:
+        if status in NO_FAILURE or not sight.call_id:
             return
         if line is not None and len(line.failures or ()) >= MOST_FAILURES:
             return
-        failure = Failure(at, status, _text(method), _said(reason))
+        failure = Failure(at, status, text_of(method), said(reason))
         if line is None:
             # Its dialog began before this book, or before this process.
-            sender = header_of(sight.data, b"from", b"f")
-            call_id, ends = sight.call_id, sight.ends
-            line = Line(
-                *(at, method, INSIDE.encode(), b"From: " + sender, call_id, ends),
-                *(status, 0.0, "", "", "", ()),
-            )
+            sender = b"From: " + header_of(sight.data, b"from", b"f")
+            call_id, uri = sight.call_id, INSIDE.encode()
+            self._write(at, method, uri, sender, call_id, sight.ends, None, status)
+            page = self._page
+            line = page.open(call_id)
             line.reason = reason
-            line.failures = [failure]
-            line.size += len(reason) + failure.size
-            self._write(line)
-            return
+            self._grow(page, line, len(reason))
         if line.failures is None:
             line.failures = []
         line.failures.append(failure)
-        self._grow(line, failure.size)
+        self._grow(page, line, failure.size)
 
-    def _write(self, line: Line) -> Line:
-        self._serial += 1
-        line.serial = self._serial
-        self.lines.append(line)
-        self._by_call[line.call_id] = line
-        self.size += line.size
-        self._shrink()
-        return line
+    # -- pages -------------------------------------------------------------------
 
-    def _grow(self, line: Line, by: int) -> None:
+    def _write(
+        self,
+        at: float,
+        method: bytes,
+        uri: bytes,
+        sender: bytes,
+        call_id: bytes,
+        ends: Ends,
+        record: Finished | None,
+        status: int = 0,
+    ) -> None:
+        page = self._page
+        if page.count >= self._lines_of_page:
+            page.close()
+            page = self._page = Page()
+            self._pages.append(page)
+        if record is None:
+            size = page.add(
+                *(at, method, uri, sender, call_id, ends),
+                *(status, 0.0, "", "", "", ()),
+            )
+        else:
+            size = page.add(
+                at,
+                method,
+                uri,
+                sender,
+                call_id,
+                ends,
+                record.status,
+                record.seconds,
+                record.rule,
+                record.endpoint,
+                record.pool,
+                record.attempts,
+            )
+        self.written += 1
+        self.size += size
+        if self.written > self.count or self.size > self.count * EACH:
+            self._shrink()
+
+    def _grow(self, page: Page | None, line: Line, by: int) -> None:
+        assert page is not None
         line.size += by
+        page.size += by
         self.size += by
         self._shrink()
 
     def _shrink(self) -> None:
-        """Drop the oldest lines until both bounds hold."""
-        lines = self.lines
-        while len(lines) > self.count or (self.size > self.count * EACH and lines):
-            gone = lines.popleft()
+        """Drop the oldest pages until both bounds hold."""
+        pages = self._pages
+        while self.written > self.count or (
+            self.size > self.count * EACH and self.written
+        ):
+            gone = pages.popleft()
+            self.written -= gone.count
             self.size -= gone.size
-            if self._by_call.get(gone.call_id) is gone:
-                del self._by_call[gone.call_id]
+            if gone is self._page:
+                self._page = Page()
+                pages.append(self._page)
+            for call_id in gone.call_ids()[: gone.indexed]:
+                if self._index.get(call_id) is gone:
+                    del self._index[call_id]
+
+    def _page_of(self, call_id: bytes) -> Page | None:
+        """The page with the newest line of this Call-ID."""
+        late: list[Page] = []
+        for page in reversed(self._pages):
+            if page.indexed == page.count:
+                break
+            late.append(page)
+        index = self._index
+        for page in reversed(late):
+            for each in page.call_ids()[page.indexed :]:
+                index[each] = page
+            page.indexed = page.count
+        return index.get(call_id)
+
+    # -- questions ---------------------------------------------------------------
 
     def find(
         self,
@@ -312,7 +262,7 @@ class Book:
     ) -> Iterator[Line]:
         """Lines that fit, the newest first; ``aor`` may be a user without a host."""
         aor, endpoint = plain_address(aor), plain_address(endpoint)
-        for line in reversed(self.lines):
+        for line in self._newest_first():
             if not since <= line.at <= until:
                 continue
             if failed and not line.is_failed:
@@ -323,74 +273,25 @@ class Book:
                 continue
             yield line
 
+    def _newest_first(self) -> Iterator[Line]:
+        """Every line, with the ending of its dialog: the first after the line."""
+        later: dict[bytes, tuple[float, Ends, bytes]] = {}
+        endings = self._endings_newest_first()
+        ending = next(endings, None)
+        for page in reversed(list(self._pages)):
+            for line in reversed(page.lines()):
+                while ending is not None and ending[0] >= line.at - _SLACK:
+                    later[ending[1]] = (ending[0], ending[2], ending[3])
+                    ending = next(endings, None)
+                found = later.pop(line.call_id, None)
+                if found is not None:
+                    at, ends, how = found
+                    caller = (ends.host, ends.port) == (line.ends.host, line.ends.port)
+                    who = "caller" if caller else "callee"
+                    line.ended = f"{how.decode()} from the {who}"
+                    line.ended_at = at
+                yield line
 
-def call_id_in(request: Request) -> bytes:
-    """The request's Call-ID; the usual spelling is read without the parser."""
-    line = request.lines[request.index["call-id"]]
-    if line.startswith(b"Call-ID: "):
-        found = line[9:]
-        if found and _BLANK not in found:
-            return found
-    return request.value("call-id") or b""
-
-
-def reason_of(data: bytes) -> bytes:
-    """What an answer says about why it failed, as far as we keep it."""
-    found = header_of(data, b"ms-diagnostics") or header_of(data, b"warning")
-    return found[:MOST_REASON]
-
-
-def _said(reason: bytes) -> str:
-    """A reason as it may be shown; one of full length was most likely cut."""
-    return _text(masked_start(reason, MOST_REASON - 1))
-
-
-def header_of(data: bytes, *names: bytes) -> bytes:
-    """The first header field of one of these names, in lower case; else empty."""
-    for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() in names:
-            return value.strip()
-    return b""
-
-
-def attempts_as_json(
-    attempts: Sequence[tuple[str, str, float]],
-) -> list[dict[str, Any]]:
-    """Who was tried, how that ended and how long it took, as plain types."""
-    return [
-        {"front_end": name, "outcome": outcome, "seconds": round(took, 4)}
-        for name, outcome, took in attempts
-    ]
-
-
-def plain_address(text: str) -> str:
-    """As addresses are compared: lower case, without a scheme."""
-    return text.strip().lower().removeprefix("sips:").removeprefix("sip:")
-
-
-def fits(wanted: str, found: str) -> bool:
-    """``alice`` and ``alice@contoso.test`` both name alice@contoso.test."""
-    wanted = plain_address(wanted)
-    return found == wanted or found.startswith(f"{wanted}@")
-
-
-def dialled(uri: bytes) -> str:
-    """``user@host`` of a URI; empty when it cannot be read."""
-    try:
-        return parse_uri(uri).key
-    except MalformedMessage:
-        return ""
-
-
-def aor_of_line(line: bytes) -> str:
-    """``user@host`` of a whole From line; empty when it cannot be read."""
-    value = unfold(line.partition(b":")[2].strip())
-    try:
-        return visible(parse_uri(parse_name_addr(value).uri).key)
-    except MalformedMessage:
-        return ""
-
-
-def _text(data: bytes) -> str:
-    return visible(data.decode("utf-8", "replace"))
+    def _endings_newest_first(self) -> Iterator[tuple[float, bytes, Ends, bytes]]:
+        for endings in reversed(list(self._endings)):
+            yield from endings.newest_first()

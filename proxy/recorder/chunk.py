@@ -4,12 +4,15 @@ Compiled together with the core.
 """
 
 import re
-from array import array
+import secrets
 from typing import Final
 
 from proxy.sip.flow import Ends
 from proxy.sip.native import mypyc_attr
 
+SEPARATOR: Final = secrets.token_bytes(8)
+"""Stands between two messages.  Nobody can guess it, so no message has it in it, and
+no length has to be kept."""
 _CALL_ID: Final = re.compile(
     rb"\r\n(?:Call-ID|i)[ \t]*:[ \t\r\n]*([^ \t\r\n]+)", re.IGNORECASE
 )
@@ -64,81 +67,57 @@ class Taped:
         self.data = data
         self.call_id = call_id
 
+    @property
+    def begins_dialog(self) -> bool:
+        """Whether this is an INVITE, and of no dialog that there is already."""
+        return self.data.startswith(b"INVITE ") and _TO.search(self.data) is None
+
 
 @mypyc_attr(acyclic=True)
 class Chunk:
-    """A closed piece of the tape.
+    """A closed piece of the tape, the ``serial``-th of this process.
 
-    ``marks`` is flat: an instant and the ends of what was heard then (None for a
-    timer), and after that the ends of all that was sent.  The bytes stand in ``block``
-    one after the other, in the ``sizes`` given.  ``answered`` are the calls whose
-    INVITE is known to have its final answer since; ``asked`` those whose INVITE is in
-    here without one, and whether that was inside a dialog.
+    ``marks`` has the ends of each message, which say whether it came or went, and now
+    and then the instant from which on they count.  ``block`` has the bytes to each of
+    them, in one object: the messages themselves can go.
     """
 
-    __slots__ = ("answered", "asked", "began", "block", "marks", "size", "sizes")
+    __slots__ = ("began", "block", "marks", "serial", "size")
 
     def __init__(
-        self, items: list[object], size: int, began: float, answered: set[bytes]
+        self,
+        serial: int,
+        began: float,
+        marks: list[object],
+        data: list[bytes],
+        size: int,
     ) -> None:
-        self.size = size
+        self.serial = serial
         self.began = began
-        self.answered = answered
-        self.asked: dict[bytes, bool] = {}
-        marks: list[object] = []
-        parts: list[bytes] = []
-        place, count = 0, len(items)
-        while place < count:
-            mark = items[place]
-            marks.append(mark)
-            is_in = isinstance(mark, float)
-            if is_in:
-                place += 1
-                marks.append(items[place])
-            data = items[place + 1]
-            place += 2
-            assert isinstance(data, bytes)
-            parts.append(data)
-            if is_in and data.startswith(b"INVITE "):
-                call_id = call_id_of(data)
-                if call_id not in answered:
-                    self.asked[call_id] = _TO.search(data) is not None
         self.marks = marks
-        self.block = b"".join(parts)
-        self.sizes = array("I", [len(part) for part in parts])
+        self.block = SEPARATOR.join(data)
+        self.size = size
 
-    def items(self) -> list[object]:
-        """What it was made of, the bytes beside their ends again."""
-        found: list[object] = []
-        at = number = 0
-        for mark in self.marks:
-            found.append(mark)
-            if isinstance(mark, float):
-                continue
-            end = at + self.sizes[number]
-            found.append(self.block[at:end])
-            at = end
-            number += 1
-        return found
+    def find(self, wanted: set[bytes] | None, found: list[Taped]) -> None:
+        """Add the messages of these calls, or all, to ``found``."""
+        find_in(self.marks, self.block.split(SEPARATOR), wanted, found)
 
 
-def find_in(items: list[object], wanted: set[bytes] | None, found: list[Taped]) -> None:
+def find_in(
+    marks: list[object],
+    data: list[bytes],
+    wanted: set[bytes] | None,
+    found: list[Taped],
+) -> None:
     """Add the messages of these calls, or all, to ``found``."""
-    at, place, count = 0.0, 0, len(items)
-    while place < count:
-        item = items[place]
-        if isinstance(item, float):
-            at = item
-            ends, data = items[place + 1], items[place + 2]
-            is_in = True
-            place += 3
-        else:
-            ends, data = item, items[place + 1]
-            is_in = False
-            place += 2
-        if ends is None:
+    at = 0.0
+    for place in range(len(marks)):
+        mark = marks[place]
+        if isinstance(mark, float):
+            at = mark
             continue
-        assert isinstance(ends, Ends) and isinstance(data, bytes)
-        call_id = call_id_of(data)
+        assert isinstance(mark, Ends)
+        each = data[place]
+        call_id = call_id_of(each)
         if wanted is None or call_id in wanted:
-            found.append(Taped(at, is_in, ends, data, call_id))
+            found.append(Taped(at, mark.is_in, mark, each, call_id))

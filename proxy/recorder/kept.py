@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from proxy.recorder.book import attempts_as_json, header_of
 from proxy.recorder.chunk import Taped
+from proxy.recorder.line import attempts_as_json, header_of
 from proxy.recorder.masking import body_mask, masked_head
 from proxy.sip.display import visible
 from proxy.sip.host import host_port

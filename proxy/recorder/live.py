@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from proxy.recorder.book import aor_of_line, dialled, fits, header_of
 from proxy.recorder.chunk import Taped
+from proxy.recorder.line import aor_of_line, dialled, fits, header_of
 
 NAMES: Final = ("from", "call_id", "endpoint", "source", "pool")
 MOST_LIVE: Final = 8

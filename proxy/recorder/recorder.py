@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from proxy.recorder import allowance
 from proxy.recorder.allowance import LOOK, Allowance, some_of
-from proxy.recorder.book import SLOW, Book, aor_of_line, call_id_in, fits, header_of
+from proxy.recorder.book import SLOW, Book
 from proxy.recorder.chunk import Taped
 from proxy.recorder.kept import MOST_FACTS, Fact, Kept, KeptCall
+from proxy.recorder.line import aor_of_line, call_id_in, fits, header_of
 from proxy.recorder.live import MOST_LIVE, Filter, FilterError, Live
 from proxy.recorder.tape import Tape
 from proxy.sip.display import visible
@@ -115,15 +116,14 @@ class Recorder:
         # known ones theirs.
         room = [self._room.calls, self._room.failures]
         for sight in self.tape.look(now):
-            if not sight.is_in:
-                is_known = self.book.knows(sight.call_id)
-                room[is_known] -= 1
-                if room[is_known] < 0:
-                    self.skipped += not is_known
-                    continue
-            self.book.seen(sight, offset)
-            if not sight.is_in:
-                self._failed_inside(sight)
+            is_known = self.book.knows(sight.call_id)
+            room[is_known] -= 1
+            if room[is_known] < 0:
+                self.skipped += not is_known
+                continue
+            self.book.failed(sight, offset)
+            self._failed_inside(sight)
+        self.book.ended_all(self.tape.endings(), offset)
         wanted, self._wanted = self._wanted, {}
         if self.live:
             self._look_live(now)

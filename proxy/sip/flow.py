@@ -111,9 +111,21 @@ class Account:
 
 
 class Ends:
-    """The two ends of a flow, for records that outlive the flow."""
+    """The two ends of a flow, for records that outlive the flow.
 
-    __slots__ = ("connection_id", "host", "listener", "port", "transport")
+    Those of what came in; ``outward`` are the same two for what went out, so that one
+    reference says the direction as well.
+    """
+
+    __slots__ = (
+        "connection_id",
+        "host",
+        "is_in",
+        "listener",
+        "outward",
+        "port",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -122,12 +134,15 @@ class Ends:
         host: str,
         port: int,
         connection_id: int,
+        outward: "Ends | None" = None,
     ) -> None:
         self.listener = listener
         self.transport = transport
         self.host = host
         self.port = port
         self.connection_id = connection_id
+        self.is_in = outward is not None
+        self.outward = outward
 
 
 class Flow:
@@ -192,13 +207,10 @@ class Flow:
         """The two ends; every caller gets the same object."""
         ends = self.ends
         if ends is None:
-            ends = self.ends = Ends(
-                self.listener,
-                self.transport,
-                self.host,
-                self.port,
-                self.connection_id,
-            )
+            listener, serial = self.listener, self.connection_id
+            out = Ends(listener, self.transport, self.host, self.port, serial)
+            ends = Ends(listener, self.transport, self.host, self.port, serial, out)
+            self.ends = ends
         return ends
 
     def __repr__(self) -> str:

@@ -134,7 +134,8 @@ def test_the_book_has_an_end_in_lines_and_in_bytes() -> None:
         world.call(f"long-{number}" + "x" * 7000)
     assert book.size <= 100 * EACH
     assert book.size == sum(each.size for each in book.lines)
-    assert len(book._by_call) == len(book.lines)
+    assert all(book.knows(each.call_id) for each in book.lines)
+    assert len(book._index) == len(book.lines)
 
 
 def long_reasons(world: World) -> None:
@@ -170,7 +171,8 @@ def test_what_is_learned_of_a_line_later_has_an_end_too() -> None:
     book = world.recorder.book
     assert book.size <= 20 * EACH
     assert book.size == sum(each.size for each in book.lines)
-    assert 0 < len(book.lines) == len(book._by_call)
+    assert all(book.knows(each.call_id) for each in book.lines)
+    assert 0 < len(book.lines) == len(book._index)
 
 
 def test_a_password_is_masked_also_where_a_reason_is_cut() -> None:

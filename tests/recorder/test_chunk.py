@@ -3,48 +3,76 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.recorder.chunk import Chunk, Taped, call_id_of, find_in
-from proxy.sip.flow import Ends
+from proxy.recorder.chunk import Taped, call_id_of
+from proxy.recorder.tape import GRAIN, Tape
 from tests.recorder.world import World
-from tests.support.messages import request
+from tests.support.messages import request, response
 
-ENDS = World().client.both_ends()
 SENT = st.lists(st.binary(max_size=40), max_size=3)
-HEARD = st.tuples(st.floats(0, 1e9), st.binary(max_size=40), SENT)
-WOKE = st.tuples(st.floats(0, 1e9), st.none(), SENT)
+TURN = st.tuples(st.floats(0, 0.01), st.none() | st.binary(max_size=40), SENT)
 
 
-@given(st.lists(HEARD | WOKE, max_size=12))
-def test_a_piece_gives_back_every_instant_end_and_byte(
+def all_of(tape: Tape) -> list[Taped]:
+    tape.look(0.0)
+    return tape.all_fresh()
+
+
+@given(st.lists(TURN, max_size=12))
+def test_a_piece_gives_back_every_instant_direction_and_byte(
     turns: list[tuple[float, bytes | None, list[bytes]]],
 ) -> None:
-    items: list[object] = []
-    for at, data, sent in turns:
-        ends: Ends | None = None if data is None else ENDS
-        items += [at, ends, data or b""]
+    world, tape, at = World(), Tape(1024 * 1024), 50.0
+    said: list[tuple[float, bool, bytes]] = []
+    for passed, data, sent in turns:
+        at += passed
+        if data is None:
+            tape.woke(at)
+        else:
+            tape.heard(at, world.client, data)
+            said.append((at, True, data))
         for each in sent:
-            items += [ENDS, each]
-    assert Chunk(list(items), 0, 0.0, set()).items() == items
+            tape.sent(world.front_end, each)
+            said.append((at, False, each))
+    found = all_of(tape)
+    assert [(x.is_in, x.data) for x in found] == [x[1:] for x in said]
+    for taped, (told, is_in, _) in zip(found, said, strict=True):
+        assert told - GRAIN <= taped.at <= told
+        assert taped.ends.host == (world.client if is_in else world.front_end).host
 
 
-def test_it_knows_whose_invite_has_no_answer_and_is_none_of_a_dialog() -> None:
+def test_a_message_has_an_instant_of_its_own_when_there_is_time() -> None:
+    world, tape = World(), Tape(1024 * 1024)
+    for number in range(4):
+        tape.heard(50.0 + number / 1000, world.client, request())
+    assert [x.at for x in all_of(tape)] == [50.0, 50.001, 50.002, 50.003]
+
+
+def test_only_the_invites_of_new_calls_that_wait_are_carried_along() -> None:
+    world, tape = World(), Tape(64 * 1024)
     inside = request(call_id="inside").replace(
         b"\r\nTo: ", b"\r\nTo: <sip:a@b>;tag=1\r\nx: "
     )
-    messages = [request(call_id="new"), inside, request(call_id="answered")]
-    items: list[object] = []
-    for number, data in enumerate(messages):
-        items += [float(number), ENDS, data]
-    chunk = Chunk(items, 0, 0.0, {b"answered"})
-    assert chunk.asked == {b"new": False, b"inside": True}
+    for data in (request(call_id="new"), inside, request(call_id="done")):
+        tape.heard(50.0, world.client, data)
+    tape.sent(world.client, response(request(call_id="new"), 180))
+    tape.answered(b"done")
+    for number in range(300):
+        tape.heard(51.0, world.client, request("INFO sip:x", call_id=f"{number}"))
+    wanted = {b"new", b"inside", b"done"}
+    assert [(x.call_id, x.is_in) for x in tape.find(wanted)] == [
+        *((b"new", True), (b"new", False)),
+    ]
 
 
 def test_the_messages_of_one_call_are_found_in_order() -> None:
+    world, tape = World(), Tape(1024 * 1024)
     first, second = request(call_id="one"), request(call_id="two")
-    items: list[object] = [1.0, ENDS, first, ENDS, second, 2.0, ENDS, second]
-    found: list[Taped] = []
-    find_in(Chunk(items, 0, 0.0, set()).items(), {b"two"}, found)
-    assert [(x.at, x.is_in, x.data) for x in found] == [
+    tape.heard(1.0, world.client, first)
+    tape.sent(world.client, second)
+    tape.heard(2.0, world.client, second)
+    assert len(tape.pending({b"two"})) == 2, "also before the piece is closed"
+    tape.look(2.0)
+    assert [(x.at, x.is_in, x.data) for x in tape.find({b"two"})] == [
         (1.0, False, second),
         (2.0, True, second),
     ]
