@@ -4,15 +4,13 @@ Compiled together with the core.
 """
 
 import re
-import secrets
+from collections.abc import Callable
+from io import BytesIO
 from typing import Final
 
 from proxy.sip.flow import Ends
 from proxy.sip.native import mypyc_attr
 
-SEPARATOR: Final = secrets.token_bytes(8)
-"""Stands between two messages.  Nobody can guess it, so no message has it in it, and
-no length has to be kept."""
 _CALL_ID: Final = re.compile(
     rb"\r\n(?:Call-ID|i)[ \t]*:[ \t\r\n]*([^ \t\r\n]+)", re.IGNORECASE
 )
@@ -73,51 +71,90 @@ class Taped:
         return self.data.startswith(b"INVITE ") and _TO.search(self.data) is None
 
 
+class Segment:
+    """A stretch of memory that is written from its beginning again and again.
+
+    ``write`` puts bytes behind those that are there; ``users`` are the pieces in it.
+    """
+
+    __slots__ = ("_buffer", "users", "write")
+
+    def __init__(self, size: int) -> None:
+        buffer = BytesIO()
+        # All of it at once: it is never made larger but for a message that does not
+        # fit, and so large a block leaves no hole among the small ones.
+        buffer.seek(size)
+        buffer.write(b"\0")
+        buffer.seek(0)
+        self._buffer = buffer
+        self.write: Callable[[bytes], object] = buffer.write
+        self.users = 0
+
+    def rewind(self) -> None:
+        """Begin again at the beginning."""
+        self._buffer.seek(0)
+
+    def read(self, start: int, end: int) -> bytes:
+        """What stands between two places."""
+        # While a view is open, nothing can be written.
+        with self._buffer.getbuffer() as view:
+            return bytes(view[start:end])
+
+
 @mypyc_attr(acyclic=True)
 class Chunk:
     """A closed piece of the tape, the ``serial``-th of this process.
 
-    ``marks`` has the ends of each message, which say whether it came or went, and now
-    and then the instant from which on they count.  ``block`` has the bytes to each of
-    them, in one object: the messages themselves can go.
+    ``began`` and ``ended`` are its first and last instant.  ``marks`` has the ends of
+    each message, which say whether it came or went, and now and then the instant from
+    which on they count.  ``sizes`` are the bytes of each message; they stand in the
+    segment one after the other from ``start`` on.
     """
 
-    __slots__ = ("began", "block", "marks", "serial", "size")
+    __slots__ = (
+        "began",
+        "ended",
+        "marks",
+        "segment",
+        "serial",
+        "size",
+        "sizes",
+        "start",
+    )
 
     def __init__(
         self,
         serial: int,
         began: float,
+        ended: float,
+        segment: Segment,
+        start: int,
         marks: list[object],
-        data: list[bytes],
+        sizes: list[int],
         size: int,
     ) -> None:
         self.serial = serial
         self.began = began
+        self.ended = ended
+        self.segment = segment
+        self.start = start
         self.marks = marks
-        self.block = SEPARATOR.join(data)
+        self.sizes = sizes
         self.size = size
 
     def find(self, wanted: set[bytes] | None, found: list[Taped]) -> None:
         """Add the messages of these calls, or all, to ``found``."""
-        find_in(self.marks, self.block.split(SEPARATOR), wanted, found)
-
-
-def find_in(
-    marks: list[object],
-    data: list[bytes],
-    wanted: set[bytes] | None,
-    found: list[Taped],
-) -> None:
-    """Add the messages of these calls, or all, to ``found``."""
-    at = 0.0
-    for place in range(len(marks)):
-        mark = marks[place]
-        if isinstance(mark, float):
-            at = mark
-            continue
-        assert isinstance(mark, Ends)
-        each = data[place]
-        call_id = call_id_of(each)
-        if wanted is None or call_id in wanted:
-            found.append(Taped(at, mark.is_in, mark, each, call_id))
+        end = self.start + sum(self.sizes)
+        data = self.segment.read(self.start, end)
+        at, place, number = 0.0, 0, 0
+        for mark in self.marks:
+            if isinstance(mark, float):
+                at = mark
+                continue
+            assert isinstance(mark, Ends)
+            behind = place + self.sizes[number]
+            each = data[place:behind]
+            place, number = behind, number + 1
+            call_id = call_id_of(each)
+            if wanted is None or call_id in wanted:
+                found.append(Taped(at, mark.is_in, mark, each, call_id))

@@ -6,14 +6,18 @@ lists, and a line is made of them when somebody asks, or when more is learned of
 Compiled together with the core.
 """
 
+import secrets
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from proxy.recorder.chunk import SEPARATOR, Taped
+from proxy.recorder.chunk import Taped
 from proxy.recorder.line import Line
 from proxy.sip.flow import Ends
 
+_SEPARATOR: Final = secrets.token_bytes(8)
+"""Stands between two values.  Nobody can guess it, so no value has it in it, and no
+length has to be kept."""
 _LINE: Final = 200
 """What a line takes besides what the caller wrote."""
 _TEXTS: Final = 4  # method, URI, From, Call-ID
@@ -107,7 +111,7 @@ class Page:
 
     def close(self) -> None:
         """Put it into one block: nothing is added any more."""
-        self._block = SEPARATOR.join(self._texts)
+        self._block = _SEPARATOR.join(self._texts)
         self._texts = []
         self._packed = array("d", self._numbers)
         self._numbers = []
@@ -134,7 +138,7 @@ class Page:
         return line
 
     def _parts(self) -> list[bytes]:
-        return self._texts or self._block.split(SEPARATOR)
+        return self._texts or self._block.split(_SEPARATOR)
 
     def _line(self, place: int, parts: list[bytes]) -> Line:
         if self._open is not None and place in self._open:
@@ -176,7 +180,7 @@ class Endings:
 
     def __init__(self, found: list[Taped], offset: float) -> None:
         """``offset`` makes wall-clock time."""
-        self._block = SEPARATOR.join([each.call_id for each in found])
+        self._block = _SEPARATOR.join([each.call_id for each in found])
         self._ends: list[Ends] = [each.ends for each in found]
         self._how: list[bytes] = [each.data for each in found]
         self._ats = array("d", [each.at + offset for each in found])
@@ -186,6 +190,6 @@ class Endings:
 
     def newest_first(self) -> Iterator[tuple[float, bytes, Ends, bytes]]:
         """When, the Call-ID, from whom, and ``BYE`` or ``NOTIFY``."""
-        call_ids = self._block.split(SEPARATOR)
+        call_ids = self._block.split(_SEPARATOR)
         for place in range(self.count - 1, -1, -1):
             yield self._ats[place], call_ids[place], self._ends[place], self._how[place]

@@ -1,30 +1,29 @@
 """The tape: every message of the last seconds.
 
-The message path only appends references to bytes that are there (decision 98).  What a
-message says is read later and for many at once, by ``look`` (a few times a second) and
-``find`` (when a call is worth keeping).  A piece that is full is copied into one block
-of bytes while the caches still hold it: the messages in it can go, and the next ones
-use their memory.  The tape is bounded by bytes and by age.  Compiled together with the
-core.
+The message path copies the bytes of a message into memory that is used again and again,
+and notes nothing but from where it came or where it went (decision 98).  It does not
+hold the message itself: a thousand messages that live a little longer cost the memory
+of the whole path its order, and that was ten times what copying costs.  What a message
+says is read when a call is worth keeping.  The tape is bounded by bytes and by age.
+Compiled together with the core.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from proxy.recorder.chunk import Chunk, Taped, call_id_of, find_in
+from proxy.recorder.chunk import Chunk, Segment, Taped, call_id_of
 from proxy.sip.flow import Ends, Flow
 
-PIECE: Final = 48 * 1024
-"""Bytes after which a piece of the tape is closed.  So much is held in objects of their
-own, and what is to be read of it later should be in the cache still."""
 CHUNK: Final = 256 * 1024
-"""Bytes after which a look is asked for."""
+"""Bytes of a segment; with one that is full a piece of the tape ends."""
 SECONDS: Final = 240.0
 """How old a message may get here: older than a call can ring (RFC 3261, Timer C)."""
 GRAIN: Final = 0.0005
 """Seconds: an instant is written down when the last one is longer ago than this."""
-_EACH: Final = 120
+_EACH: Final = 64
 """What an entry takes besides its bytes."""
+_NOTE: Final = 160
+"""What the note takes that a call waits, besides its Call-ID; and a kept message."""
 
 _S: Final = 0x53
 _B: Final = 0x42
@@ -46,28 +45,28 @@ class Tape:
 
     __slots__ = (
         "_answered",
-        "_asked",
         "_at",
         "_began",
         "_carried",
         "_carried_size",
         "_chunks",
-        "_data",
         "_done",
-        "_early",
         "_endings",
         "_failures",
         "_failures_size",
         "_fresh",
         "_held",
-        "_last",
         "_marked",
         "_marks",
-        "_partings",
+        "_place",
+        "_segment",
         "_serial",
         "_size",
-        "_unseen",
+        "_sizes",
+        "_spare",
+        "_start",
         "_waiting",
+        "_write",
         "filled",
         "limit",
     )
@@ -75,28 +74,29 @@ class Tape:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.filled: Callable[[], None] | None = None  # told when there is much
-        # The piece that is open: ends or instant of each entry, and its bytes.
+        # The piece that is open: marks and sizes as in a closed one.
+        self._segment = Segment(CHUNK)
+        self._write = self._segment.write
+        self._spare: Segment | None = None
+        self._start = 0
+        self._place = 0
         self._marks: list[object] = []
-        self._data: list[bytes] = []
+        self._sizes: list[int] = []
         self._held = 0
         self._at = -1.0
         self._marked = -1.0
         self._began = 0.0
-        # What in it is to be read when it is closed.
-        self._asked: list[bytes] = []
-        self._partings: list[Taped] = []
+        # What was seen since the last look.
+        self._endings: list[Taped] = []
         self._failures: list[Taped] = []
         self._failures_size = 0
-        self._endings: list[Taped] = []
-        # The closed ones.
-        self._serial = 0
+        # The closed pieces.
+        self._serial = 1
         self._chunks: list[Chunk] = []
         self._fresh: list[Chunk] = []
-        self._unseen = 0
         self._size = 0
         # INVITEs without a final answer: the piece in which each is, by Call-ID.
         self._waiting: dict[bytes, int] = {}
-        self._early: set[bytes] = set()
         self._carried: dict[bytes, list[Taped]] = {}
         self._carried_size = 0
         self._answered: list[bytes] = []
@@ -106,7 +106,7 @@ class Tape:
 
     def heard(self, at: float, flow: Flow, data: bytes) -> None:
         """A message came in; what is sent before the next input gets its instant."""
-        if self._held > PIECE:
+        if self._place > CHUNK:
             self._fill()
         self._at = at
         if at - self._marked > GRAIN:
@@ -114,16 +114,16 @@ class Tape:
         ends = flow.ends
         if ends is None:
             ends = flow.both_ends()
-        self._marks.append(ends)
-        self._data.append(data)
         size = len(data)
+        self._write(data)
+        self._marks.append(ends)
+        self._sizes.append(size)
+        self._place += size
         self._held += size + _EACH
         if size > 11:
             first = data[0]
-            if first in (_B, _N):
-                self._note_parting(ends, data)
-            elif first == _I and data.startswith(b"INVITE "):
-                self._asked.append(data)
+            if first in (_B, _I, _N):
+                self._note(ends, data)
 
     def unheard(self) -> None:
         """Forget the message that came in last: nothing was done with it, and nothing
@@ -139,12 +139,14 @@ class Tape:
 
     def woke(self, at: float) -> None:
         """The core had another input than a message, such as a timer."""
-        if self._held > PIECE:
+        if self._place > CHUNK:
             self._fill()
         self._at = at
 
     def sent(self, flow: Flow, data: bytes) -> None:
         """A message went out."""
+        if self._place > CHUNK:
+            self._fill()
         at = self._at
         if at - self._marked > GRAIN:
             self._mark(at)
@@ -153,19 +155,21 @@ class Tape:
         ends = flow.ends
         if ends is None:
             ends = flow.both_ends()
-        self._marks.append(ends.outward)
-        self._data.append(data)
         size = len(data)
+        self._write(data)
+        self._marks.append(ends.outward)
+        self._sizes.append(size)
+        self._place += size
         self._held += size + _EACH
         if size > 11 and data[8] >= _FOUR and data[0] == _S and data[3] == _SLASH:
-            self._note_failure(ends, data)
+            self._failures_size += size + _NOTE
+            if self._failures_size < self.limit // 4:
+                self._failures.append(Taped(at, False, ends, data, b""))
 
     def answered(self, call_id: bytes) -> None:
         """The INVITE of this call has had its final answer."""
         if call_id in self._waiting:
             del self._waiting[call_id]
-        else:
-            self._early.add(call_id)
         if self._carried and call_id in self._carried:
             self._answered.append(call_id)
 
@@ -174,19 +178,22 @@ class Tape:
             self._began = at
         self._marked = at
         self._marks.append(at)
-        self._data.append(b"")
         self._held += _EACH
 
-    def _note_parting(self, ends: Ends, data: bytes) -> None:
-        """Put aside what may end a dialog, until the piece is closed."""
-        if data.startswith(b"BYE ") or data.startswith(b"NOTIFY "):
-            self._partings.append(Taped(self._at, True, ends, data, b""))
+    def _note(self, ends: Ends, data: bytes) -> None:
+        """Note which calls wait for an answer, and what ends a dialog."""
+        if data.startswith(b"INVITE "):
+            call_id = call_id_of(data)
+            if call_id not in self._waiting:
+                self._waiting[call_id] = self._serial
+                self._held += _NOTE + len(call_id)
+        elif data.startswith(b"BYE "):
+            self._end(ends, b"BYE", data)
+        elif data.startswith(b"NOTIFY ") and data.find(_ENDED) >= 0:
+            self._end(ends, b"NOTIFY", data)
 
-    def _note_failure(self, ends: Ends, data: bytes) -> None:
-        """Put a failure aside for ``look``, up to a quarter of the tape's limit."""
-        self._failures_size += len(data)
-        if self._failures_size < self.limit // 4:
-            self._failures.append(Taped(self._at, False, ends, data, b""))
+    def _end(self, ends: Ends, how: bytes, data: bytes) -> None:
+        self._endings.append(Taped(self._at, True, ends, how, call_id_of(data)))
 
     # -- reading it --------------------------------------------------------------
 
@@ -203,7 +210,6 @@ class Tape:
             if each.data.find(_INVITE) >= 0:
                 self.answered(each.call_id)
         self._turn()
-        self._unseen = 0
         # Only now: the last look saw their answers, and could still want these calls.
         for call_id in self._done:
             self._put_down(call_id)
@@ -261,7 +267,7 @@ class Tape:
     def pending(self, wanted: set[bytes]) -> list[Taped]:
         """The same in the piece that is not closed yet."""
         found: list[Taped] = []
-        find_in(self._marks, self._data, wanted, found)
+        self._open_piece().find(wanted, found)
         return found
 
     def all_fresh(self) -> list[Taped]:
@@ -274,53 +280,37 @@ class Tape:
     # -- closing a piece, and giving old ones up -----------------------------------
 
     def _fill(self) -> None:
+        """The segment is full: go on in another one."""
         self._turn()
-        if self._unseen > CHUNK:
-            self._unseen = 0
-            if self.filled is not None:
-                self.filled()
+        full, self._segment = self._segment, self._spare or Segment(CHUNK)
+        self._spare = full if full.users == 0 else None
+        self._segment.rewind()
+        self._write = self._segment.write
+        self._start = self._place = 0
+        if self.filled is not None:
+            self.filled()
+
+    def _open_piece(self) -> Chunk:
+        return Chunk(
+            *(self._serial, self._began, self._at, self._segment, self._start),
+            *(self._marks, self._sizes, self._held),
+        )
 
     def _turn(self) -> None:
+        """Close the piece that is open."""
         if not self._marks:
             return
-        self._serial += 1
-        size = self._held + self._read_asked()
-        self._read_partings()
-        chunk = Chunk(self._serial, self._began, self._marks, self._data, size)
+        chunk = self._open_piece()
+        self._segment.users += 1
         self._chunks.append(chunk)
         self._fresh.append(chunk)
-        self._size += size
-        self._unseen += size
-        self._marks, self._data = [], []
+        self._size += chunk.size
+        self._serial += 1
+        self._start = self._place
+        self._marks, self._sizes = [], []
         self._held = 0
         self._marked = -1.0
         self._shrink()
-
-    def _read_asked(self) -> int:
-        """Note which INVITEs wait for their answer; returns the bytes of the notes."""
-        size = 0
-        for data in self._asked:
-            call_id = call_id_of(data)
-            if call_id not in self._early and call_id not in self._waiting:
-                self._waiting[call_id] = self._serial
-                size += _EACH + len(call_id)
-        self._asked = []
-        if self._early:
-            self._early = set()
-        return size
-
-    def _read_partings(self) -> None:
-        for each in self._partings:
-            data = each.data
-            if data[0] == _B:
-                each.data = b"BYE"
-            elif data.find(_ENDED) >= 0:
-                each.data = b"NOTIFY"
-            else:
-                continue
-            each.call_id = call_id_of(data)
-            self._endings.append(each)
-        self._partings = []
 
     def _shrink(self) -> None:
         gone = 0
@@ -332,6 +322,7 @@ class Tape:
             lost = self._forget(gone)
             for chunk in lost:
                 self._carry(chunk)
+                self._leave(chunk)
 
     def _forget(self, count: int) -> list[Chunk]:
         """Take the oldest pieces off the tape."""
@@ -341,6 +332,13 @@ class Tape:
         if len(self._fresh) > kept:
             self._fresh = self._fresh[len(self._fresh) - kept :]
         return lost
+
+    def _leave(self, chunk: Chunk) -> None:
+        """The piece is gone; its segment may be written again when all of them are."""
+        segment = chunk.segment
+        segment.users -= 1
+        if segment.users == 0 and segment is not self._segment:
+            self._spare = segment
 
     def _carry(self, chunk: Chunk) -> None:
         """Save the messages of calls without a final answer from a lost piece."""
@@ -354,7 +352,7 @@ class Tape:
         for taped in found:
             if taped.call_id in new or taped.call_id in self._carried:
                 self._carried.setdefault(taped.call_id, []).append(taped)
-                self._carried_size += len(taped.data) + _EACH
+                self._carried_size += len(taped.data) + _NOTE
         while self._carried_size > self.limit // 4:
             self._put_down(next(iter(self._carried)))
 
@@ -371,17 +369,15 @@ class Tape:
 
     def _put_down(self, call_id: bytes) -> None:
         for taped in self._carried.pop(call_id, []):
-            self._carried_size -= len(taped.data) + _EACH
+            self._carried_size -= len(taped.data) + _NOTE
 
     def _drop(self, now: float) -> None:
         chunks, gone = self._chunks, 0
-        # A chunk begins before its neighbour, so the next one tells when it ended.
-        while gone + 1 < len(chunks) and chunks[gone + 1].began < now - SECONDS:
-            gone += 1
-        if gone + 1 == len(chunks) and chunks[gone].began < now - SECONDS:
+        while gone < len(chunks) and chunks[gone].ended < now - SECONDS:
             gone += 1
         if gone:
             lost = self._forget(gone)
             for chunk in lost:
                 self._size -= chunk.size
+                self._leave(chunk)
             self._late(lost[-1].serial)

@@ -1,10 +1,12 @@
 """A closed piece of the tape says what it was made of."""
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.recorder.chunk import Taped, call_id_of
-from proxy.recorder.tape import GRAIN, Tape
+from proxy.recorder.tape import CHUNK, GRAIN, Tape
 from tests.recorder.world import World
 from tests.support.messages import request, response
 
@@ -56,12 +58,46 @@ def test_only_the_invites_of_new_calls_that_wait_are_carried_along() -> None:
         tape.heard(50.0, world.client, data)
     tape.sent(world.client, response(request(call_id="new"), 180))
     tape.answered(b"done")
-    for number in range(300):
+    for number in range(1500):
         tape.heard(51.0, world.client, request("INFO sip:x", call_id=f"{number}"))
     wanted = {b"new", b"inside", b"done"}
     assert [(x.call_id, x.is_in) for x in tape.find(wanted)] == [
         *((b"new", True), (b"new", False)),
     ]
+
+
+def test_the_memory_of_the_tape_is_used_again() -> None:
+    world, tape = World(), Tape(1024 * 1024)
+    data = request(call_id="call-1", body=b"x" * 2000)
+    segments = set()
+    tracemalloc.start()
+    try:
+        for number in range(10_000):  # twenty times what it may hold
+            tape.heard(50.0 + number / 1000, world.client, data)
+            segments.update(id(each.segment) for each in tape._chunks[-1:])
+            if number % 100 == 99:
+                tape.look(50.0 + number / 1000)
+                tape.forget_fresh()
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(segments) <= 7
+    assert held <= most < tape.limit + 3 * CHUNK
+    found = tape.find({b"call-1"})
+    assert {x.data for x in found} == {data}
+    assert len(found) * len(data) > tape.limit // 2
+    tape.look(1e6)
+    assert tape.size == 0
+    assert sum(each.users for each in (tape._segment, tape._spare) if each) == 0
+
+
+def test_one_turn_that_says_much_fills_several_pieces() -> None:
+    world, tape = World(), Tape(4 * 1024 * 1024)
+    tape.heard(50.0, world.client, request())
+    for number in range(3000):
+        tape.sent(world.client, request(call_id=f"call-{number}", body=b"x" * 500))
+    assert len(tape._chunks) >= 5
+    assert [x.at for x in tape.find({b"call-0", b"call-2500"})] == [50.0, 50.0]
 
 
 def test_the_messages_of_one_call_are_found_in_order() -> None:
