@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.recorder.chunk import Taped, cseq_method_of
+from proxy.recorder.chunk import Taped, answers, cseq_method_of
 from proxy.recorder.line import (
     MOST_REASON,
     NO_FAILURE,
@@ -142,8 +142,12 @@ class Book:
         if line is not None and (
             line.status == status
             and line.method == method
-            and abs(line.at - at) < _SAME
-            and not line.failures
+            and (
+                (abs(line.at - at) < _SAME and not line.failures)
+                # Over UDP it goes out again and again until the ACK, which a legacy
+                # client never sends.
+                or answers(line.cseq, sight.data)
+            )
         ):
             # The line has this answer already, from its access record.
             if not line.reason:
@@ -207,6 +211,9 @@ class Book:
                 record.pool,
                 record.attempts,
             )
+            if record.status >= 400:
+                request = record.request
+                size += page.note_cseq(request.lines[request.index["cseq"]])
         self.written += 1
         self.size += size
         if self.written > self.count or self.size > self.count * EACH:

@@ -90,9 +90,9 @@ class Segment:
         self.write: Callable[[bytes], object] = buffer.write
         self.users = 0
 
-    def rewind(self) -> None:
-        """Begin again at the beginning."""
-        self._buffer.seek(0)
+    def rewind(self, place: int) -> None:
+        """Write on from there."""
+        self._buffer.seek(place)
 
     def read(self, start: int, end: int) -> bytes:
         """What stands between two places."""

@@ -6,11 +6,13 @@ Compiled together with the core.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from proxy.recorder.rules import refused_by
 from proxy.sip.display import visible
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Ends
 from proxy.sip.grammar import unfold
+from proxy.sip.host import host_port
 from proxy.sip.masking import masked_start, masked_uri
 from proxy.sip.message import Request
 from proxy.sip.uri import parse_uri
@@ -22,20 +24,6 @@ MOST_REASON: Final = 512
 """Bytes of what an answer says about why it failed."""
 NO_FAILURE: Final = frozenset({401, 407, 487})
 """Challenges, and what a caller gets for its own CANCEL."""
-
-RULES: Final = {
-    "validation": "the request cannot be forwarded as it is (RFC 3261 section 16.3)",
-    "dialog": "its Route token leads to nobody of that dialog",
-    "route": "its Route names a host that we do not serve",
-    "ourselves": "it is addressed to this proxy itself",
-    "endpoint": "the endpoint is retired",
-    "contact": "the client's connection is gone",
-    "binding": "the registered connection is gone",
-    "default": "the default route does not take it",
-    "nowhere": "no rule knows the address: it is no endpoint, pool, learned URI or "
-    "registered user, and there is no default route",
-}
-"""Why a rule of section 16.5 refuses, in words."""
 
 
 class Failure:
@@ -62,6 +50,7 @@ class Line:
         "at",
         "attempts",
         "call_id",
+        "cseq",
         "ended",
         "ended_at",
         "endpoint",
@@ -106,6 +95,7 @@ class Line:
         self.pool = pool
         self.attempts = attempts
         self.reason = b""
+        self.cseq = b""
         self.ended = ""
         self.ended_at = 0.0
         self.failures: list[Failure] | None = None
@@ -124,12 +114,13 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """As plain types."""
+        ends = self.ends
         return {
             "at": self.at,
             "method": text_of(self.method),
             "from": self.who,
             "request_uri": text_of(masked_uri(self.uri)),
-            "source": f"{self.ends.transport}:{self.ends.host}:{self.ends.port}",
+            "source": f"{ends.transport}:{host_port(ends.host, ends.port)}",
             "status": self.status,
             "seconds": round(self.seconds, 4),
             "rule": self.rule,
@@ -151,8 +142,8 @@ class Line:
         """What our answer said, and which rule refused."""
         words = said(self.reason)
         rule = ""
-        if self.status >= 400 and not self.attempts and self.rule in RULES:
-            rule = f"rule {self.rule}: {RULES[self.rule]}"
+        if self.status >= 400 and not self.attempts:
+            rule = refused_by(self.rule, self.status)
         return "; ".join(filter(None, (rule, words)))
 
 

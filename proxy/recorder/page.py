@@ -35,6 +35,7 @@ class Page:
 
     __slots__ = (
         "_block",
+        "_cseqs",
         "_numbers",
         "_odd",
         "_open",
@@ -62,6 +63,8 @@ class Page:
         # is known; by their place.
         self._odd: dict[int, Sequence[tuple[str, str, float]]] | None = None
         self._open: dict[int, Line] | None = None
+        # Of refused requests the CSeq line: to know their answer when it is repeated.
+        self._cseqs: dict[int, bytes] | None = None
 
     def add(
         self,
@@ -108,6 +111,14 @@ class Page:
         size = _LINE + len(method) + len(uri) + len(sender) + len(call_id)
         self.size += size
         return size
+
+    def note_cseq(self, cseq: bytes) -> int:
+        """Keep the CSeq line of the request written last; returns its bytes."""
+        if self._cseqs is None:
+            self._cseqs = {}
+        self._cseqs[self.count - 1] = cseq
+        self.size += len(cseq)
+        return len(cseq)
 
     def close(self) -> None:
         """Put it into one block: nothing is added any more."""
@@ -160,6 +171,9 @@ class Page:
             *(str(rule), str(endpoint), str(pool), attempts),
         )
         line.size = _LINE + len(method) + len(uri) + len(sender) + len(call_id)
+        if self._cseqs is not None and place in self._cseqs:
+            line.cseq = self._cseqs[place]
+            line.size += len(line.cseq)
         return line
 
 

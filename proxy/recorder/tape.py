@@ -58,6 +58,8 @@ class Tape:
         "_held",
         "_marked",
         "_marks",
+        "_noted",
+        "_noted_at",
         "_place",
         "_segment",
         "_serial",
@@ -88,6 +90,7 @@ class Tape:
         self._began = 0.0
         # What was seen since the last look.
         self._endings: list[Taped] = []
+        self._noted, self._noted_at = b"", -1  # for ``unheard``: what, and where
         self._failures: list[Taped] = []
         self._failures_size = 0
         # The closed pieces.
@@ -128,14 +131,23 @@ class Tape:
     def unheard(self) -> None:
         """Forget the message that came in last: nothing was done with it, and nothing
         sent."""
-        data = self._items.pop()
-        assert isinstance(data, bytes)
-        self._items.pop()
-        self._items.pop()
-        self._held -= len(data) + _EACH
-        if self._sights and self._sights[-1].data is data:
-            self._sights.pop()
-            self._sights_size -= len(data)
+        size = self._sizes.pop()
+        self._marks.pop()
+        self._held -= size + _EACH
+        if self._marks and isinstance(self._marks[-1], float):
+            self._marks.pop()
+            self._held -= _EACH
+            self._marked = -1.0
+        if self._noted_at == self._place:
+            # It was an INVITE, or ended a dialog.
+            self._noted_at = -1
+            if self._noted in self._waiting:
+                del self._waiting[self._noted]
+                self._held -= _NOTE + len(self._noted)
+            else:
+                self._endings.pop()
+        self._place -= size
+        self._segment.rewind(self._place)
 
     def woke(self, at: float) -> None:
         """The core had another input than a message, such as a timer."""
@@ -184,15 +196,17 @@ class Tape:
         """Note which calls wait for an answer, and what ends a dialog."""
         if data.startswith(b"INVITE "):
             call_id = call_id_of(data)
-            if call_id not in self._waiting:
+            if call_id and call_id not in self._waiting:
                 self._waiting[call_id] = self._serial
                 self._held += _NOTE + len(call_id)
+                self._noted, self._noted_at = call_id, self._place
         elif data.startswith(b"BYE "):
             self._end(ends, b"BYE", data)
         elif data.startswith(b"NOTIFY ") and data.find(_ENDED) >= 0:
             self._end(ends, b"NOTIFY", data)
 
     def _end(self, ends: Ends, how: bytes, data: bytes) -> None:
+        self._noted, self._noted_at = b"", self._place
         self._endings.append(Taped(self._at, True, ends, how, call_id_of(data)))
 
     # -- reading it --------------------------------------------------------------
@@ -284,7 +298,7 @@ class Tape:
         self._turn()
         full, self._segment = self._segment, self._spare or Segment(CHUNK)
         self._spare = full if full.users == 0 else None
-        self._segment.rewind()
+        self._segment.rewind(0)
         self._write = self._segment.write
         self._start = self._place = 0
         if self.filled is not None:
