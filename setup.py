@@ -33,7 +33,10 @@ HOT = [
     *(f"proxy/pools/{name}.py" for name in ("front_end", "health", "selection", "srv")),
     *(f"proxy/net/{name}.py" for name in _NET),
     "proxy/server/carrier.py",
-    *(f"proxy/recorder/{name}.py" for name in ("book", "chunk", "line", "page", "tape")),
+    *(
+        f"proxy/recorder/{name}.py"
+        for name in ("book", "chunk", "line", "page", "tape")
+    ),
     *(f"proxy/telemetry/{name}.py" for name in ("access", "recent", "tally")),
     *(f"proxy/endpoints/{name}.py" for name in ("request_uri", "usage_book")),
     "proxy/location/service.py",

@@ -112,6 +112,7 @@ ELSEWHERE: dict[str, str] = {
     "recorder/joined": "recorder/test_recorder.py",
     "recorder/ladder": "cli/screen/test_call_ladder.py",
     "recorder/kept": "recorder/test_recorder.py",
+    "recorder/line": "recorder/test_book.py",
     "recorder/tape": "recorder/test_recorder.py",
     "sip/flow": "core/test_tokens.py",
     "sip/pasted": "config/test_pasted.py",
