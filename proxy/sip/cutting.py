@@ -1,8 +1,8 @@
-"""Cuts a message into its lines and its body, when it is plainly in order.
+"""Cuts a message that is plainly in order into lines and body, and names the lines.
 
 Every message passes here, so ``scanner.c`` does the same in C with one look at each
-byte (decision 146).  ``cut_plainly`` is the definition: it serves where nothing was
-compiled, and tests hold the two equal.
+byte (decision 146).  ``cut_plainly`` and ``name_plainly`` are the definition: they
+serve where nothing was compiled, and tests hold the two equal.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,10 @@ from typing import Final
 from proxy.sip.grammar import is_visible
 
 Cut = Callable[[bytes, int], tuple[list[bytes], bytes] | None]
+Named = tuple[list[str], dict[str, int]]
+Name = Callable[
+    [list[bytes], list[list[tuple[bytes, str]]], dict[bytes, str]], Named | None
+]
 
 MOST: Final = 512
 """Lines that a plain head may have, whatever the limits say: ``scanner.c`` has room for
@@ -32,12 +36,48 @@ def cut_plainly(data: bytes, most: int) -> tuple[list[bytes], bytes] | None:
     return lines, body
 
 
-def _scanner() -> Cut | None:
+def name_plainly(
+    lines: list[bytes],
+    starts: list[list[tuple[bytes, str]]],
+    known: dict[bytes, str],
+) -> Named | None:
+    """The canonical name of each line, and where each name stands first; the start line
+    has the empty one.
+
+    ``starts`` has the usual names by the first byte of a line, up to their colon, and
+    ``known`` others (``names.py``).  None when a line has no name, or one that is in
+    neither.
+    """
+    names = [""] * len(lines)
+    index = {"": 0} if lines else {}
+    for place in range(len(lines) - 1, 0, -1):
+        name = _name_of(lines[place], starts, known)
+        if name is None:
+            return None
+        names[place] = name
+        index[name] = place
+    return names, index
+
+
+def _name_of(
+    line: bytes, starts: list[list[tuple[bytes, str]]], known: dict[bytes, str]
+) -> str | None:
+    if line:
+        for start, name in starts[line[0]]:
+            if line.startswith(start):
+                return name
+    raw, colon, _ = line.partition(b":")
+    return known.get(raw) if colon else None
+
+
+def _scanner() -> tuple[Cut, Name]:
     try:
         from proxy.sip import scanner
     except ImportError:
-        return None
-    return scanner.cut
+        return cut_plainly, name_plainly
+    return scanner.cut, scanner.name
 
 
-cut: Final[Cut] = _scanner() or cut_plainly
+_in_use = _scanner()
+cut: Final[Cut] = _in_use[0]
+name_lines: Final[Name] = _in_use[1]

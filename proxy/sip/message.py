@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from proxy.sip.content_length import read_length, says_length
-from proxy.sip.cutting import cut
+from proxy.sip.cutting import cut, name_lines
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import Via, caller_of, parse_cseq, parse_via, tag_of_line
 from proxy.sip.grammar import (
@@ -23,7 +23,7 @@ from proxy.sip.grammar import (
     unfold,
 )
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
-from proxy.sip.names import METHODS, canonical_name, name_of_line
+from proxy.sip.names import COMMON_STARTS, METHODS, canonical_name, known_names
 from proxy.sip.native import mypyc_attr
 
 VERSION: Final = b"SIP/2.0"
@@ -216,15 +216,11 @@ def parse_message(
     lines, body = pieces
     if len(data) - len(body) - 4 > limits.header_line:
         return _parse_carefully(data, limits, stream)
+    named = name_lines(lines, COMMON_STARTS, known_names)
+    if named is None:
+        return _parse_carefully(data, limits, stream)
+    names, index = named
     count = len(lines)
-    names = [""] * count
-    index = {"": 0}
-    for position in range(count - 1, 0, -1):
-        name = name_of_line(lines[position])
-        if name is None:
-            return _parse_carefully(data, limits, stream)
-        names[position] = name
-        index[name] = position
     if (
         "via" not in index
         or "from" not in index

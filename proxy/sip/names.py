@@ -88,19 +88,8 @@ def _common_starts() -> list[list[tuple[bytes, str]]]:
     return starts
 
 
-_COMMON_STARTS: Final = _common_starts()
+COMMON_STARTS: Final = _common_starts()
 """First byte of a line → the usual names up to their colon, most frequent first."""
-
-
-def name_of_line(line: bytes) -> str | None:
-    """The canonical name of a header line; None when it has no name or one that has not
-    been met yet."""
-    if line:
-        for start, name in _COMMON_STARTS[line[0]]:
-            if line.startswith(start):
-                return name
-    raw, colon, _ = line.partition(b":")
-    return known_names.get(raw) if colon else None
 
 
 def canonical_name(raw: bytes) -> str | None:

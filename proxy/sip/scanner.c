@@ -1,11 +1,14 @@
-/* Cuts a message into its lines, as cut_plainly() of cutting.py does, which is the
- * definition.  This one looks at each byte once.  Python looks four times: to find the
- * empty line, to split, and to copy and compare in search of control characters.
+/* Cuts a message into its lines and names them, as cut_plainly() and name_plainly() of
+ * cutting.py do, which are the definition.  cut() looks at each byte once.  Python looks
+ * four times: to find the empty line, to split, and to copy and compare in search of
+ * control characters.
  *
  * cut(data: bytes, most: int) -> tuple[list[bytes], bytes] | None
+ * name(lines: list[bytes], starts: list[list[tuple[bytes, str]]], known: dict[bytes, str])
+ *     -> tuple[list[str], dict[str, int]] | None
  *
  * None where the careful parser of message.py has to read the message.  Nothing is kept
- * between calls, and no byte outside of data is read. */
+ * between calls, and no byte outside of data or of a line is read. */
 
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
@@ -119,8 +122,83 @@ static PyObject *cut(PyObject *module, PyObject *const *arguments, Py_ssize_t co
     return both;
 }
 
+/* The name of a header line, borrowed from one of the tables.  NULL when the line has no
+ * name or one that has not been met yet, and with an exception when something failed. */
+static PyObject *name_of(PyObject *line, PyObject *starts, PyObject *known)
+{
+    char *text, *start;
+    Py_ssize_t size, length;
+    if (PyBytes_AsStringAndSize(line, &text, &size) < 0)
+        return NULL;
+    if (size > 0) {
+        PyObject *usual = PyList_GetItem(starts, (unsigned char)text[0]);
+        Py_ssize_t count = usual == NULL ? -1 : PyList_Size(usual);
+        if (count < 0)
+            return NULL;
+        for (Py_ssize_t n = 0; n < count; n++) {
+            PyObject *pair = PyList_GetItem(usual, n);
+            PyObject *first = pair == NULL ? NULL : PyTuple_GetItem(pair, 0);
+            if (first == NULL || PyBytes_AsStringAndSize(first, &start, &length) < 0)
+                return NULL;
+            if (length <= size && memcmp(text, start, length) == 0)
+                return PyTuple_GetItem(pair, 1);
+        }
+    }
+    const char *colon = size > 0 ? memchr(text, ':', size) : NULL;
+    if (colon == NULL)
+        return NULL;
+    PyObject *raw = PyBytes_FromStringAndSize(text, colon - text);
+    PyObject *name = raw == NULL ? NULL : PyDict_GetItemWithError(known, raw);
+    Py_XDECREF(raw);
+    return name;
+}
+
+/* Puts a name into both; it is at this place. */
+static int note(PyObject *names, PyObject *index, PyObject *name, Py_ssize_t place)
+{
+    PyObject *number = PyLong_FromSsize_t(place);
+    int failed = number == NULL || PyDict_SetItem(index, name, number) < 0;
+    Py_XDECREF(number);
+    if (failed)
+        return -1;
+    Py_INCREF(name);
+    return PyList_SetItem(names, place, name); /* steals the name */
+}
+
+static PyObject *name(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 3 || !PyList_Check(arguments[0]) || !PyList_Check(arguments[1]) ||
+        !PyDict_Check(arguments[2])) {
+        PyErr_SetString(PyExc_TypeError, "name() takes two lists and a dictionary");
+        return NULL;
+    }
+    PyObject *lines = arguments[0], *both = NULL;
+    Py_ssize_t size = PyList_Size(lines);
+    PyObject *names = PyList_New(size), *index = PyDict_New();
+    PyObject *none = PyUnicode_FromStringAndSize("", 0);
+    if (names == NULL || index == NULL || none == NULL)
+        goto done;
+    if (size > 0 && note(names, index, none, 0) < 0) /* the start line has no name */
+        goto done;
+    for (Py_ssize_t place = size - 1; place > 0; place--) {
+        PyObject *found = name_of(PyList_GetItem(lines, place), arguments[1], arguments[2]);
+        if (found == NULL || note(names, index, found, place) < 0)
+            goto done;
+    }
+    both = PyTuple_Pack(2, names, index);
+done:
+    Py_XDECREF(names);
+    Py_XDECREF(index);
+    Py_XDECREF(none);
+    if (both == NULL && !PyErr_Occurred())
+        Py_RETURN_NONE;
+    return both;
+}
+
 static PyMethodDef functions[] = {
     {"cut", (PyCFunction)(void (*)(void))cut, METH_FASTCALL, "See cutting.py."},
+    {"name", (PyCFunction)(void (*)(void))name, METH_FASTCALL, "See cutting.py."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,4 +1,5 @@
-/* libFuzzer's target for proxy/sip/scanner.c: cut() against its definition in Python.
+/* libFuzzer's target for proxy/sip/scanner.c: cut() and name() against their definitions
+ * in Python.
  *
  * An input is two bytes that say how many lines there may be, and a message.  The
  * message is in memory of its own, so a byte that is read behind its end is found.
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 static PyObject *definition; /* cut_plainly of cutting.py */
+static PyObject *naming, *starts, *known; /* name_plainly and its tables */
 
 static void fail(const char *what)
 {
@@ -28,10 +30,32 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     if (cutting == NULL)
         fail("proxy.sip.cutting cannot be imported");
     definition = PyObject_GetAttrString(cutting, "cut_plainly");
+    naming = PyObject_GetAttrString(cutting, "name_plainly");
     Py_DECREF(cutting);
-    if (definition == NULL)
-        fail("there is no cut_plainly");
+    if (definition == NULL || naming == NULL)
+        fail("there is no cut_plainly or name_plainly");
+    PyObject *names = PyImport_ImportModule("proxy.sip.names");
+    if (names == NULL)
+        fail("proxy.sip.names cannot be imported");
+    starts = PyObject_GetAttrString(names, "COMMON_STARTS");
+    known = PyObject_GetAttrString(names, "known_names");
+    Py_DECREF(names);
+    if (starts == NULL || known == NULL)
+        fail("the tables of names are not there");
     return 0;
+}
+
+static void name_both_ways(PyObject *lines)
+{
+    PyObject *all[3] = {lines, starts, known};
+    PyObject *ours = name(NULL, all, 3);
+    PyObject *theirs = PyObject_CallFunctionObjArgs(naming, lines, starts, known, NULL);
+    if (ours == NULL || theirs == NULL)
+        fail("one of the two raised over names");
+    if (PyObject_RichCompareBool(ours, theirs, Py_EQ) != 1)
+        fail("name() is not name_plainly()");
+    Py_DECREF(ours);
+    Py_DECREF(theirs);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -53,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fail("one of the two raised");
     if (PyObject_RichCompareBool(ours, theirs, Py_EQ) != 1)
         fail("cut() is not cut_plainly()");
+    if (ours != Py_None)
+        name_both_ways(PyTuple_GetItem(ours, 0));
 
     Py_DECREF(ours);
     Py_DECREF(theirs);

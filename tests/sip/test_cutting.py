@@ -13,7 +13,8 @@ import pytest
 
 import proxy
 from proxy.sip import cutting
-from proxy.sip.cutting import MOST, cut, cut_plainly
+from proxy.sip.cutting import MOST, cut, cut_plainly, name_lines, name_plainly
+from proxy.sip.names import COMMON_STARTS, known_names
 from tests.support.messages import request
 
 HERE = Path(__file__).parents[2]
@@ -36,12 +37,15 @@ PIECES = (
     ),
 )
 PLAIN = 7  # of these; the others are rare
+NAMES = (b"Via", b"via", b"v", b"f", b"From", b"CSeq", b"X-Own", b"X-New", b"Vi", b"")
+KNOWN = {b"v": "via", b"via": "via", b"f": "from", b"X-Own": "x-own", b"": "empty"}
 # Run under sanitizers: leaves at the first byte that is read outside, or not equal.
 HAMMER = """
 import sys
 sys.path[:0] = [{here!r}]
-from tests.sip.test_cutting import compare, loaded
-print(compare(loaded({path!r}).cut, {count}))
+from tests.sip.test_cutting import compare, compare_names, loaded
+module = loaded({path!r})
+print(compare(module.cut, {count}), compare_names(module.name, {count}))
 """
 
 
@@ -65,6 +69,27 @@ def compare(other, count: int) -> int:
         assert other(data, most) == expected, (data, most)
         plain += expected is not None
     return plain
+
+
+def compare_names(other, count: int) -> int:
+    """Name so many heads both ways; how many had names that are known."""
+    rng, named = random.Random(11), 0
+    for _ in range(count):
+        names = NAMES[:7] if rng.random() < 0.7 else NAMES
+        lines = [
+            rng.choice(names)
+            + rng.choice((b":", b": a", b": a:b", b":", b": x", b" :"))
+            if rng.random() < 0.95
+            else rng.choice((b"", b"Via", b"V", b"\xff:", b"\0"))
+            for _ in range(rng.randrange(9))
+        ]
+        expected = name_plainly(lines, COMMON_STARTS, KNOWN)
+        found = other(lines, COMMON_STARTS, KNOWN)
+        assert found == expected, lines
+        if expected is not None:
+            named += 1
+            assert list(found[1]) == list(expected[1])
+    return named
 
 
 @pytest.fixture(scope="module")
@@ -94,19 +119,41 @@ def test_it_is_the_definition_under_the_compilers_own_checks(sanitized):
         [sys.executable, "-c", code], env=more, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 4_000
+    plain, named = done.stdout.split()
+    assert int(plain) > 4_000
+    assert int(named) > 4_000
 
 
 def test_what_is_in_use_is_the_definition():
     assert compare(cut, 5_000) > 1_000
     assert compare(cut_plainly, 10) >= 0
-    assert (cutting._scanner() or cut_plainly) is cut
+    assert compare_names(name_lines, 5_000) > 1_000
+    assert cutting._scanner() == (cut, name_lines)
 
 
 @pytest.mark.parametrize("arguments", [(), (b"",), (b"", 1, 2), ("x", 1), (b"", "x")])
 def test_wrong_arguments_are_refused(arguments):
     with pytest.raises(TypeError):
         cut(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ([], [], {}, 1), ([b"", b"a"], [], {}), (["", "a"], [], {})],
+)
+def test_wrong_tables_are_refused(arguments):
+    with pytest.raises((TypeError, IndexError)):
+        name_lines(*arguments)
+
+
+def test_lines_have_the_names_that_are_known_and_the_place_where_each_stands_first():
+    lines = [b"INVITE x", b"Via: a", b"v: b", b"CSeq: 1", b"x-unheard-of: 1"]
+    found = name_lines(lines[:4], COMMON_STARTS, known_names)
+    names = ["", "via", "via", "cseq"]
+    assert found == (names, {"": 0, "via": 1, "cseq": 3})
+    assert name_lines(lines, COMMON_STARTS, known_names) is None
+    assert name_lines([b"", b"no colon"], COMMON_STARTS, known_names) is None
+    assert name_lines([], COMMON_STARTS, known_names) == ([], {})
 
 
 @pytest.mark.parametrize(

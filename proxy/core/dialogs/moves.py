@@ -18,7 +18,7 @@ from proxy.core.dialogs.remote_targets import (
     is_answerers_own,
     is_senders_own,
     next_hop_name,
-    read_target,
+    target_in,
 )
 from proxy.core.routing.route_set import RouteSet
 from proxy.core.routing.router import Router
@@ -98,7 +98,8 @@ def mark_request(
         or not is_callee(router, request, token, flow)
     ):
         return
-    target = _read(request.value("contact"))
+    value = request.value("contact")
+    target = target_in(value) if value else None
     if target is None or _is_known(router, target.uri):
         return
     is_own = is_senders_own(target, request, back, router.identity)
@@ -128,7 +129,8 @@ class Refresh:
         except MalformedMessage:
             return data
         position = response.index.get("contact")
-        target = _read(response.value("contact"))
+        value = response.value("contact")
+        target = target_in(value) if value else None
         if position is None or target is None or not isinstance(response, Response):
             return data
         router, token, uri = self.router, self.token, target.uri
@@ -161,13 +163,6 @@ def refresh_of(
     ):
         return None
     return Refresh(router, token, request_uri)
-
-
-def _read(value: bytes | None) -> RemoteTarget | None:
-    try:
-        return read_target(value) if value else None
-    except MalformedMessage:
-        return None
 
 
 def _is_known(router: Router, uri: SipUri) -> bool:

@@ -19,6 +19,8 @@ from proxy.sip.message import Request
 from proxy.sip.uri import SipUri, parse_uri, port_of
 
 _OWN_FLOW: Final = ("+sip.instance", "ob")
+_KEPT: Final = 512
+_LONGEST: Final = 256  # bytes of a value that is kept
 
 
 class RemoteTarget:
@@ -30,6 +32,9 @@ class RemoteTarget:
     def __init__(self, uri: SipUri, wants_flow: bool = False) -> None:
         self.uri = uri
         self.wants_flow = wants_flow
+
+
+_read: Final[dict[bytes, RemoteTarget]] = {}
 
 
 def read_target(value: bytes) -> RemoteTarget:
@@ -62,11 +67,21 @@ def nearest(request: Request) -> RemoteTarget | None:
 
 
 def target_in(value: bytes) -> RemoteTarget | None:
-    """``read_target``; None where nothing can be read."""
-    try:
-        return read_target(value.strip())
-    except MalformedMessage:
-        return None
+    """``read_target``; None where nothing can be read.
+
+    A server writes the same Contact into all its messages, so what was read is kept.
+    """
+    target = _read.get(value)
+    if target is None:
+        try:
+            target = read_target(value.strip())
+        except MalformedMessage:
+            return None
+        if len(value) <= _LONGEST:
+            if len(_read) >= _KEPT:
+                _read.clear()
+            _read[value] = target
+    return target
 
 
 def next_hop_name(uri: SipUri) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.core import commands, events
+from proxy.core.dialogs import remote_targets
 from tests.support.dialogs import Call, routes_of, target_of
 from tests.support.messages import ALIAS, read, request, response
 from tests.support.playbook import HOSTS, POOL
@@ -397,6 +398,17 @@ def test_the_lines_of_notifies_from_one_place_are_made_once(play):
     play.core.handle(events.KeysChanged(keys), play.now)
     assert notified(4, "sip:x@10.0.1.1:5060") != first
     assert len(kept) == 1
+
+
+def test_what_contacts_said_is_kept_within_bounds():
+    for number in range(3 * remote_targets._KEPT):
+        value = b"<sip:x@h%d.example:5060;ob>" % number
+        target = remote_targets.target_in(value)
+        assert target.uri.host == f"h{number}.example" and target.wants_flow
+        assert remote_targets.target_in(value) is target
+    assert remote_targets.target_in(b"<sip:x@" + b"h" * 300 + b">") is not None
+    assert remote_targets.target_in(b"<sip:") is None
+    assert len(remote_targets._read) <= remote_targets._KEPT
 
 
 def test_a_notify_from_behind_a_nat_leads_down_its_flow():
