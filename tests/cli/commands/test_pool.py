@@ -209,7 +209,7 @@ def test_a_front_end_on_two_transports_is_two_lines_that_differ(capsys):
         )
         for x in rows[:1]
     )
-    asked = PoolDescription(POOL, "", "", ("udp",), False, 0.0, 60.0, None, (), named)
+    asked = PoolDescription(POOL, "", "", ("udp",), 0.0, 60.0, None, (), named)
     service = ServiceView(minutes=10, front_ends=tuple(rows))
     view = PoolView(Pool(POOL), ())
     print_pool(view, with_health(asked, service), ["127.0.0.53:53"], service)
