@@ -53,7 +53,6 @@ class Tape:
         "_done",
         "_endings",
         "_failures",
-        "_failures_size",
         "_fresh",
         "_held",
         "_marked",
@@ -61,6 +60,7 @@ class Tape:
         "_noted",
         "_noted_at",
         "_place",
+        "_seen_size",
         "_segment",
         "_serial",
         "_size",
@@ -92,7 +92,7 @@ class Tape:
         self._endings: list[Taped] = []
         self._noted, self._noted_at = b"", -1  # for ``unheard``: what, and where
         self._failures: list[Taped] = []
-        self._failures_size = 0
+        self._seen_size = 0  # bytes of both; more than a quarter is not kept
         # The closed pieces.
         self._serial = 1
         self._chunks: list[Chunk] = []
@@ -145,7 +145,7 @@ class Tape:
                 del self._waiting[self._noted]
                 self._held -= _NOTE + len(self._noted)
             else:
-                self._endings.pop()
+                self._seen_size -= _NOTE + len(self._endings.pop().call_id)
         self._place -= size
         self._segment.rewind(self._place)
 
@@ -174,8 +174,8 @@ class Tape:
         self._place += size
         self._held += size + _EACH
         if size > 11 and data[8] >= _FOUR and data[0] == _S and data[3] == _SLASH:
-            self._failures_size += size + _NOTE
-            if self._failures_size < self.limit // 4:
+            self._seen_size += size + _NOTE
+            if self._seen_size < self.limit // 4:
                 self._failures.append(Taped(at, False, ends, data, b""))
 
     def answered(self, call_id: bytes) -> None:
@@ -206,8 +206,11 @@ class Tape:
             self._end(ends, b"NOTIFY", data)
 
     def _end(self, ends: Ends, how: bytes, data: bytes) -> None:
-        self._noted, self._noted_at = b"", self._place
-        self._endings.append(Taped(self._at, True, ends, how, call_id_of(data)))
+        call_id = call_id_of(data)
+        self._seen_size += _NOTE + len(call_id)
+        if self._seen_size < self.limit // 4:
+            self._noted, self._noted_at = b"", self._place
+            self._endings.append(Taped(self._at, True, ends, how, call_id))
 
     # -- reading it --------------------------------------------------------------
 
@@ -218,7 +221,7 @@ class Tape:
 
     def look(self, now: float) -> list[Taped]:
         """The final answers of 400 and more that we have sent since the last look."""
-        found, self._failures, self._failures_size = self._failures, [], 0
+        found, self._failures, self._seen_size = self._failures, [], 0
         for each in found:
             each.call_id = call_id_of(each.data)
             if each.data.find(_INVITE) >= 0:
@@ -301,6 +304,7 @@ class Tape:
         self._segment.rewind(0)
         self._write = self._segment.write
         self._start = self._place = 0
+        self._noted_at = -1  # that place is of the other segment
         if self.filled is not None:
             self.filled()
 

@@ -386,3 +386,36 @@ def test_a_message_that_was_ignored_is_taken_off_the_tape_again() -> None:
     assert tape.size == size
     assert tape.look(world.now) and tape.find({b"flood"}) == []
     assert len(tape.find({b"kept"})) >= 2, call
+
+
+def test_an_ignored_message_takes_nothing_off_that_ended_in_another_segment() -> None:
+    """The BYE stood where the ignored message stands now, one segment earlier."""
+    world = World()
+    tape = world.recorder.tape
+    world.heard(b"BYE sip:x SIP/2.0\r\nCall-ID: ended\r\n\r\n" + b"x" * 900)
+    place = tape._place
+    assert [each.call_id for each in tape.endings()] == [b"ended"]
+    while tape._place >= place:
+        world.heard(b"OPTIONS sip:x SIP/2.0\r\nCall-ID: o\r\n\r\n")
+    size = tape.size
+    world.heard(b"?" * (place - tape._place))
+    tape.unheard()
+    assert tape.size == size
+    assert world.heard(b"OPTIONS sip:y SIP/2.0\r\nCall-ID: after\r\n\r\n")
+    assert [each.call_id for each in tape.pending({b"after"})] == [b"after"]
+
+
+def test_what_ends_dialogs_is_noted_within_a_quarter_of_the_limit() -> None:
+    world = World(limit=1024 * 1024)
+    tape = world.recorder.tape
+    long = b"c" * 2000
+    for number in range(1000):
+        world.heard(b"BYE sip:x SIP/2.0\r\nCall-ID: %b%d\r\n\r\n" % (long, number))
+    kept = tape.endings()
+    assert 0 < sum(len(each.call_id) for each in kept) < tape.limit // 4
+    tape.look(world.now)
+    for _ in range(1000):  # ignored ones leave the room to others
+        world.heard(b"BYE sip:x SIP/2.0\r\nCall-ID: %b\r\n\r\n" % long)
+        tape.unheard()
+    world.heard(b"BYE sip:x SIP/2.0\r\nCall-ID: mine\r\n\r\n")
+    assert [each.call_id for each in tape.endings()] == [b"mine"]
