@@ -331,21 +331,20 @@ class Tape:
         self._shrink()
 
     def _shrink(self) -> None:
-        gone = 0
-        most = self.limit - self.limit // 4
-        while self._size > most and gone < len(self._chunks):
-            self._size -= self._chunks[gone].size
+        over, gone = self._size - (self.limit - self.limit // 4), 0
+        while over > 0 and gone < len(self._chunks):
+            over -= self._chunks[gone].size
             gone += 1
-        if gone:
-            lost = self._forget(gone)
-            for chunk in lost:
-                self._carry(chunk)
-                self._leave(chunk)
+        for chunk in self._forget(gone):
+            self._carry(chunk)
+            self._leave(chunk)
 
     def _forget(self, count: int) -> list[Chunk]:
         """Take the oldest pieces off the tape."""
         lost = self._chunks[:count]
         del self._chunks[:count]
+        for chunk in lost:
+            self._size -= chunk.size
         kept = len(self._chunks)
         if len(self._fresh) > kept:
             self._fresh = self._fresh[len(self._fresh) - kept :]
@@ -393,9 +392,8 @@ class Tape:
         chunks, gone = self._chunks, 0
         while gone < len(chunks) and chunks[gone].ended < now - SECONDS:
             gone += 1
-        if gone:
-            lost = self._forget(gone)
-            for chunk in lost:
-                self._size -= chunk.size
-                self._leave(chunk)
+        lost = self._forget(gone)
+        for chunk in lost:
+            self._leave(chunk)
+        if lost:
             self._late(lost[-1].serial)
