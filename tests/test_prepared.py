@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,22 @@ def status(pid: int) -> list[str]:
     return [x for x in lines if x.startswith(wanted)]
 
 
+def kept_open(pid: int) -> list[str]:
+    """The files that it holds; what it opens and closes as it works is none of them."""
+    readings = []
+    for _ in range(5):
+        reading = set()
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            # It may be closed between its listing and our look.
+            with suppress(FileNotFoundError):
+                link = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+                reading.add((link, descriptor))
+        readings.append(reading)
+        time.sleep(0.02)
+    held = set.intersection(*readings)
+    return sorted(link for link, _ in held if ":[" not in link)
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)],
@@ -93,12 +111,9 @@ def test_a_service_is_the_same_process_for_the_kernel(
             assert service.child is not None
             pid = service.child.pid
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            links = [os.readlink(x) for x in Path(f"/proc/{pid}/fd").iterdir()]
             return {
                 "words": [x for x in words[1:] if x and str(folder).encode() not in x],
-                "files": sorted(
-                    x.replace(str(folder), "") for x in links if ":[" not in x
-                ),
+                "files": [x.replace(str(folder), "") for x in kept_open(pid)],
                 "status": status(pid),
                 "group": os.getpgid(pid) == os.getsid(pid) == pid,
                 "folder": os.readlink(f"/proc/{pid}/cwd"),
