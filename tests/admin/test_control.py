@@ -3,20 +3,11 @@
 import pytest
 
 from proxy.admin import control
-from proxy.admin.control import ControlError, Operator
+from proxy.admin.control import ControlError
 from proxy.config.validation import validate
 from proxy.endpoints.changes import EndpointFields, Rules
-from proxy.store import Actor, open_store
 
 POOL = "pcpool.contoso.test"
-
-
-@pytest.fixture
-async def operator(tmp_path):
-    store = await open_store(f"sqlite:///{tmp_path}/waypost.db")
-    rules = Rules(frozenset({"contoso.test"}))
-    yield Operator(store, rules, Actor("alice", "test"), clock=lambda: 100.0)
-    await store.close()
 
 
 async def new(operator, user, pool=POOL, **more):

@@ -1,7 +1,6 @@
 """The file as the service reads it: the same values and sentences, in due time."""
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from proxy.config import ConfigError, load_config, reader
-from proxy.config.packed import pack, unpack
 from proxy.config.reader import read, read_now
 from tests.support.configuration import SMALL
 
@@ -112,12 +110,3 @@ def test_a_signal_ends_the_wait(silent, number):
         child.send_signal(number)
         assert child.communicate(timeout=10) == (b"", b"")
     assert child.returncode == 7
-
-
-def test_a_worker_gets_every_value(tmp_path):
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL)
-    for config in (load_config(path, {}), load_config(SHIPPED)):
-        got = unpack(json.loads(json.dumps(pack(config))))
-        assert got == config and got.path == config.path
-        assert got.admin.is_chosen == config.admin.is_chosen

@@ -7,8 +7,8 @@ compiled build meets it as well; tests/property/test_faults.py puts it everywher
 import pytest
 
 from tests.support.messages import ALIAS, line_of, request
-from tests.support.playbook import DOMAIN, POOL, Playbook
-from tests.support.registry import ALICE, Registry
+from tests.support.playbook import DOMAIN, Playbook
+from tests.support.registry import Registry
 
 SECRET = 'Authorization: Digest username="alice", response="0123456789abcdef"'
 
@@ -55,27 +55,6 @@ def test_nothing_of_it_is_left_and_the_next_call_gets_through(play):
     play.sees("client < 100", "fe1 < INVITE")
 
 
-def test_those_that_wait_for_dns_end_and_others_ask_again(playbook):
-    play = playbook(unresolved=True)
-    play.takes_faults = True
-    play.send("client", request())
-    play.sees("client < 100", f"resolve {POOL}")
-    play.send("client", request(branch="z9hG4bK-2", call_id="2"))
-    play.sees("client < 100")
-
-    class Memory(dict):
-        def get(self, key, default=None):
-            raise ZeroDivisionError
-
-    play.cached = Memory()
-    play.resolves(POOL)
-    play.sees("client < 500", "client < 500")
-    assert len(play.faults) == 2
-    play.cached = {}
-    play.send("client", request(branch="z9hG4bK-3", call_id="3"))
-    play.sees("client < 100", f"resolve {POOL}")
-
-
 def test_a_header_that_cannot_be_read_refuses_its_register_and_binds_nothing():
     registry = Registry()
     registry.send_register(
@@ -90,20 +69,3 @@ def test_a_header_that_cannot_be_read_refuses_its_register_and_binds_nothing():
     assert registry.answer_to().status == 200
     assert registry.bound() and not registry.bound(f"sip:mallory@{DOMAIN}")
     assert registry.core.registrar.waiting == 0
-
-
-def test_one_of_a_group_that_fails_leaves_the_others_their_answers():
-    """The location service fails for one of them only."""
-    registry = Registry()
-    registry.takes_faults = True
-    for user in ("alice", "bob", "carol"):
-        aor = f"sip:{user}@{DOMAIN}"
-        registry.send_register(registry.contact_of("client"), aor=aor, call_id=user)
-    registry.unsaved[1].ticket.changes = [None]
-    before = len(registry.sent)
-    registry.saves()
-    statuses = [data[8:11] for _, data in registry.sent[before:]]
-    assert statuses == [b"200", b"500", b"200"]
-    assert registry.bound(ALICE) and registry.core.registrar.waiting == 0
-    (fault,) = registry.faults
-    assert fault.head.startswith(b"REGISTER ")

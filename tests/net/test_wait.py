@@ -1,6 +1,5 @@
 """The wait of the event loop: our own sockets are served inside it."""
 
-import socket
 import time
 from types import SimpleNamespace
 
@@ -20,14 +19,6 @@ def wait():
     made.follow(SimpleNamespace(_ready=[], _scheduled=[]))
     yield made
     made.close()
-
-
-@pytest.fixture
-def pair():
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    with ours, theirs:
-        yield ours, theirs
 
 
 def test_a_socket_of_ours_is_served_and_the_wait_goes_on(wait, pair):

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,3 +114,20 @@ def test_the_messages_of_one_call_are_found_in_order() -> None:
         (2.0, True, second),
     ]
     assert call_id_of(second) == b"two"
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("Call-ID: a@b", b"a@b"),
+        ("call-id : a@b", b"a@b"),
+        ("i:a@b  ", b"a@b"),
+        ("CALL-ID:\t a@b", b"a@b"),
+        ("Call-ID: \r\n a@b", b"a@b"),
+        ("X-Call-ID: a@b", b""),
+        ("Subject: x\r\n Call-ID: a@b", b""),
+    ],
+)
+def test_a_call_id_is_read_in_any_spelling(line: str, found: bytes) -> None:
+    data = f"INVITE sip:x SIP/2.0\r\n{line}\r\nFrom: x\r\n\r\n".encode()
+    assert call_id_of(data) == found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from proxy.core.commands import LogAccess
-from proxy.recorder.recorder import Recorder
+from proxy.recorder.recorder import SLOWEST, Recorder
 from proxy.sip.flow import Flow, Listener
 from proxy.sip.message import Request
 from tests.support.messages import read, request, response
@@ -71,3 +71,12 @@ class World:
     def kept(self) -> dict[str, list[str]]:
         """Why each call is kept, by Call-ID."""
         return {x.call_id.decode(): x.why for x in self.recorder.kept.calls.values()}
+
+
+def settled(world: World) -> World:
+    """The places of the slowest are taken: what comes now is nothing special."""
+    for number in range(SLOWEST):
+        world.call(f"slow-{number}", seconds=5.0)
+    world.look()
+    world.recorder.kept.clear()
+    return world
