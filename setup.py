@@ -23,7 +23,7 @@ from setuptools.command.build_py import build_py
 
 _NET = (
     *("direct_transport", "plain_transport", "tls_transport"),
-    *("datagrams/backlog", "datagrams/steady", "datagrams/udp"),
+    *("datagrams/aside", "datagrams/backlog", "datagrams/steady", "datagrams/udp"),
     *("outbox", "stream_flow", "wait"),
 )
 HOT = [

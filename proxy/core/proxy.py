@@ -68,7 +68,9 @@ class ProxyCore:
         self.transactions = TransactionLayer(self.send, self.timers, self.budget)
         self.tokens = TokenBox(settings.keys, flows)
         self.identity = identity = identity_of(settings, flows)
-        self._out: list[commands.Command] = []
+        out: list[commands.Command] = []
+        self._out = out
+        flows.account_of = self.budget.account
         affinity = Affinity(flows, self._out.append, settings.attempts.connect)
         self.first_hop = FirstHop(flows, self.tokens, affinity)
         self.router = Router(
@@ -95,9 +97,7 @@ class ProxyCore:
         self.upkeep = Upkeep(self.health, self.location, self._out)
         self.registrar: Registrar | None = None
         if settings.registrar:
-            self.registrar = Registrar(
-                settings, self.router, guard, self._out, self.refusals
-            )
+            self.registrar = Registrar(settings, self.router, guard, out, self.refusals)
             self.upkeep.clock_set = self.registrar.clock_set
         self.overload = overload = Overload(
             *(guard, self.timers, self.location, self.budget, rng), self._take

@@ -97,10 +97,11 @@ class Account:
 
     ``held`` is what we hold for it.  ``heard`` and ``said`` are what came from it and
     what went to it while it was not proven.  ``garbled`` is how many unreadable
-    messages count against it, as of ``garbled_at`` (``transaction/budget.py``).
+    messages count against it, as of ``garbled_at`` (``transaction/budget.py``).  Until
+    ``noisy_until`` the datagrams of the source wait for those of all others.
     """
 
-    __slots__ = ("garbled", "garbled_at", "heard", "held", "said")
+    __slots__ = ("garbled", "garbled_at", "heard", "held", "noisy_until", "said")
 
     def __init__(self) -> None:
         self.held = 0
@@ -108,6 +109,7 @@ class Account:
         self.said = 0
         self.garbled = 0.0
         self.garbled_at = 0.0
+        self.noisy_until = 0.0
 
 
 class Ends:
@@ -244,6 +246,7 @@ class FlowTable:
     __slots__ = (
         "_streams",
         "_streams_by_id",
+        "account_of",
         "elsewhere",
         "is_friend",
         "links",
@@ -260,6 +263,8 @@ class FlowTable:
         self.elsewhere: Elsewhere | None = None
         # Whether this numeric address is a server that we know or trust.
         self.is_friend: Callable[[str], bool] | None = None
+        # The account of a stranger; the core has it.
+        self.account_of: Callable[[Flow], Account] | None = None
         self.udp_flows: dict[tuple[int, str, int], Flow] = {}
         self.links: dict[tuple[int, str], int] = {}
         self._streams: dict[tuple[str, str, int], Flow] = {}
@@ -277,6 +282,8 @@ class FlowTable:
             flow = self.udp_flows[key] = Flow(listener, host, port)
             if self.is_friend is not None:
                 flow.is_proven = self.is_friend(host)
+            if self.account_of is not None and not flow.is_proven:
+                flow.account = self.account_of(flow)
         return flow
 
     def note_link(self, listener: Listener, host: str, link: int) -> None:

@@ -28,6 +28,8 @@ GARBLED: Final = 50
 GARBLED_AT_ONCE: Final = 200
 """So many may come at once: who tries a client or a test suite against us gets its
 answers."""
+NOISY: Final = 1.0
+"""Seconds for which a source that sent more of them waits for all others."""
 ACCOUNTS: Final = 10_000
 """Accounts kept before idle ones are dropped; twice those that hold something, if that
 is more.  A look for idle ones goes over all accounts, so it has to be rare."""
@@ -133,14 +135,19 @@ class Budget:
         """Whether to deal with an unreadable message of a stranger; counts it if so.
 
         A client with a fault sends few.  Who sends them by the thousand would have us
-        write as many answers, and would fill the tape of the recorder.
+        write as many answers, and would fill the tape of the recorder.  Its datagrams
+        wait for those of others then (``net/datagrams/aside.py``).
         """
         account = flow.account or self.account(flow)
         passed = max(now - account.garbled_at, 0.0)
         garbled = max(account.garbled - passed * GARBLED, 0.0)
         account.garbled_at = now
         is_allowed = garbled <= GARBLED_AT_ONCE - 1
-        account.garbled = garbled + 1 if is_allowed else garbled
+        if is_allowed:
+            garbled += 1.0
+        else:
+            account.noisy_until = now + NOISY
+        account.garbled = garbled
         return is_allowed
 
     def _forget_idle(self) -> None:

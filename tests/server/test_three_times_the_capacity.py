@@ -17,8 +17,9 @@ import pytest
 from proxy.core import events
 from proxy.net.datagrams import backlog, sieve
 from proxy.net.datagrams.backlog import Pressure
+from proxy.net.datagrams.depth import DATAGRAMS_A_TURN
 from proxy.net.datagrams.sieve import PASSES
-from proxy.net.datagrams.udp import DATAGRAMS_A_TURN, UdpListener
+from proxy.net.datagrams.udp import UdpListener
 from proxy.net.outbox import Outbox
 from proxy.server import carrier as carriers
 from proxy.server.carrier import Carrier

@@ -9,7 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from proxy.net.datagrams.udp import DATAGRAMS_A_TURN, QUEUE
+from proxy.net.datagrams.depth import DATAGRAMS_A_TURN
+from proxy.net.datagrams.udp import QUEUE
 from proxy.net.errors import NetError, bind_error
 from proxy.net.event_loop import DirectEventLoop
 from proxy.net.network import ListenOptions, Network

@@ -15,8 +15,6 @@ PATIENCE: Final = 0.5
 """Seconds that a socket may stay full before it counts as behind: a shorter burst is
 simply served.  It is T1 of RFC 3261: a client that waits longer sends its request
 again, which adds to the load."""
-STALE: Final = 2.0
-"""Seconds since the last full read after which the socket counts as empty."""
 
 _monotonic: Final = time.monotonic
 
@@ -53,22 +51,31 @@ class Backlog:
         """The instant since which the socket has been full; 0 when it is not."""
         self.is_behind = False
 
-    def waits(self) -> None:
-        """A read was as large as reads may be, so more datagrams wait."""
+    def waits(self, is_much: bool) -> bool:
+        """A read found as many datagrams as it asked for; ``is_much`` when it asked for
+        as many as one may.  Returns whether that has been so for ``PATIENCE`` seconds.
+
+        Only then, and when there is much, is the socket behind: a few datagrams at a
+        time may have come each in time.
+        """
         self._seen = now = _monotonic()
         if not self.since:
             self.since = now
-        elif not self.is_behind and now - self.since >= PATIENCE:
+            return False
+        is_late = now - self.since >= PATIENCE
+        if is_late and is_much and not self.is_behind:
             self.is_behind = True
             self._pressure.changed(True)
+        return is_late
 
     def is_full(self, since: float) -> bool:
-        """Whether the socket has been full all the time since that instant.
+        """Whether reads have found the socket full since that instant, and none has
+        emptied it.  The loop must have looked at the socket since then.
 
-        When the last full read is ``STALE`` seconds old, the socket has become empty
-        without a read that showed it.
+        Where there was no full read at all, it has become empty without a read that
+        showed it.
         """
-        if self.since and _monotonic() - self._seen > STALE:
+        if self.since and self._seen < since:
             self.emptied()
         return 0 < self.since <= since
 

@@ -112,8 +112,7 @@ class Sieve:
         """The socket has fallen behind; further calls change nothing."""
         if self._timer is None:
             self._loop, self._opened = loop, opened
-            self._turned_at = 0.0
-            self._turn()
+            self._use(next_share(self.share, was_emptied=False))
 
     def end(self) -> None:
         """The socket is about to be closed."""
@@ -126,11 +125,12 @@ class Sieve:
         # By a timer and not after each read: the share must also grow when nothing
         # comes any more.
         self._timer = None
-        now = self._loop.time()
-        is_full = self._backlog.is_full(self._turned_at or now)
-        self._turned_at = now
-        share = next_share(self.share, not is_full)
+        is_full = self._backlog.is_full(self._turned_at)
+        self._use(next_share(self.share, not is_full))
+
+    def _use(self, share: float) -> None:
         if let_through(self._opened, share):
             self.share = share
             if share < 1:
+                self._turned_at = self._loop.time()
                 self._timer = self._loop.call_later(TURN, self._turn)

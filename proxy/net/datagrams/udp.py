@@ -16,7 +16,9 @@ from typing import Any, Final
 import structlog
 
 from proxy.net.bound_socket import open_socket
-from proxy.net.datagrams.backlog import Backlog, Pressure
+from proxy.net.datagrams.aside import Aside
+from proxy.net.datagrams.backlog import Pressure
+from proxy.net.datagrams.depth import DATAGRAMS_A_TURN, Depth
 from proxy.net.datagrams.kernel_socket import (
     MSG_ERRQUEUE,
     REASONS,
@@ -25,7 +27,6 @@ from proxy.net.datagrams.kernel_socket import (
     tune,
 )
 from proxy.net.datagrams.links import Links
-from proxy.net.datagrams.sieve import Sieve
 from proxy.net.datagrams.steady import SteadyPeers
 from proxy.net.errors import NetError
 from proxy.net.event_loop import DirectEventLoop
@@ -38,12 +39,10 @@ from proxy.sip.stun import binding_answer, is_stun
 
 log = structlog.get_logger()
 
-DATAGRAMS_A_TURN: Final = 64
 _ERRORS_A_TURN: Final = 16  # so many in a row mean that the socket itself has failed
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 _REOPEN_AFTER: Final = 0.5  # after a longer pause the socket is opened anew
-_WHOLE_READS: Final = 8  # full batches in a row before a larger one is expected
 QUEUE: Final = 1_000  # datagrams kept while the kernel takes no more ...
 QUEUED_BYTES: Final = 4 * 1024 * 1024  # ... and what they may come to
 _ALL_ADDRESSES: Final = ("0.0.0.0", "::")
@@ -53,9 +52,9 @@ class UdpListener:
     """One UDP address of ours: reads, sends, and reports what ICMP gave back."""
 
     __slots__ = (
-        "_backlog",
+        "_aside",
+        "_depth",
         "_direct",
-        "_expected",
         "_flows",
         "_is_own",
         "_is_writer",
@@ -67,11 +66,9 @@ class UdpListener:
         "_queued",
         "_resumed",
         "_sendto",
-        "_sieve",
         "_sink",
         "_socket",
         "_steady",
-        "_whole_reads",
         "datagrams_dropped",
         "datagrams_received",
         "datagrams_refused",
@@ -88,12 +85,12 @@ class UdpListener:
         pressure: Pressure,
     ) -> None:
         self.listener = listener
-        self._backlog = Backlog(pressure)
-        self._sieve = Sieve(self._backlog)
+        self._depth = Depth(pressure)
         self._flows = flows
         self._links = Links(listener, flows)
         self._sink = sink
         self._outbox = outbox
+        self._aside = Aside(sink, outbox)
         self._queue: deque[tuple[Flow, bytes]] = deque()
         self._queued = 0
         self._is_writer = False
@@ -102,8 +99,6 @@ class UdpListener:
         self._resumed: asyncio.TimerHandle | None = None
         self._direct: Wait | None = None
         self._steady: SteadyPeers | None = None
-        self._expected = 1
-        self._whole_reads = 0
         self.datagrams_received = 0
         self.datagrams_refused = 0  # told by ICMP, or by the kernel when sending
         self.datagrams_dropped = 0  # the send queue was full
@@ -152,8 +147,8 @@ class UdpListener:
             self._stop_serving()
         self._queue.clear()
         self._queued = 0
-        self._backlog.emptied()
-        self._sieve.end()
+        self._aside.clear()
+        self._depth.end()
         self._socket.close()
 
     def _take(self, opened: socket.socket) -> None:
@@ -209,14 +204,15 @@ class UdpListener:
         listener, links, outbox = self.listener, self._links, self._outbox
         index, known = listener.index, self._flows.udp_flows
         recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
+        aside, depth = self._aside, self._depth
         received = errors = 0
         outbox.is_batch = True
         try:
-            while received < self._expected:
+            while received < depth.expected:
                 try:
                     data, address = recvfrom(65_535)
                 except BlockingIOError:
-                    self._was_emptied(received)
+                    depth.was_emptied(received)
                     break
                 except OSError as error:
                     # Not about this read: an ICMP error was pending.  Peers can cause
@@ -231,12 +227,13 @@ class UdpListener:
                 received += 1
                 host, port = address[0], address[1]
                 if data and data[0] > CR:
-                    flow = known.get((index, host, port))
-                    deliver(flow or links.met(address), data)
+                    flow = known.get((index, host, port)) or links.met(address)
+                    if not aside.takes(flow, data):
+                        deliver(flow, data)
                 else:
                     self._heard(data, address)
             else:
-                self._was_full()
+                depth.was_full(self._socket)
             if not received:
                 # Woken and nothing to read: a send has taken a pending error.
                 self._read_errors(self._socket)
@@ -270,31 +267,11 @@ class UdpListener:
             return
         data = data.lstrip(b"\r\n\0")
         if data:
-            self._sink.datagram(self._links.met(address), data)
+            flow = self._links.met(address)
+            if not self._aside.takes(flow, data):
+                self._sink.datagram(flow, data)
         else:
             self.keepalives += 1
-
-    def _was_emptied(self, received: int) -> None:
-        """The socket was empty before the batch was full: expect as many next time.
-
-        To read an empty socket raises, and costs as much as a whole message.
-        """
-        self._expected = min(max(received, 1), DATAGRAMS_A_TURN)
-        self._whole_reads = 0
-        if self._backlog.since:
-            self._backlog.emptied()
-
-    def _was_full(self) -> None:
-        """More may wait; after several full batches in a row, read more at once."""
-        self._whole_reads += 1
-        if self._whole_reads >= _WHOLE_READS:
-            self._whole_reads = 0
-            if self._expected < DATAGRAMS_A_TURN:
-                self._expected = min(self._expected * 2, DATAGRAMS_A_TURN)
-            else:
-                self._backlog.waits()
-                if self._backlog.is_behind:
-                    self._sieve.begin(self._loop, self._socket)
 
     def _read_errors(self, opened: socket.socket) -> bool:
         """Empty the error queue, which keeps the socket readable as long as it is not

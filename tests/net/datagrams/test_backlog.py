@@ -17,13 +17,13 @@ def clock(monkeypatch):
 def test_full_for_long_enough_is_told_once(clock):
     told = []
     each = Backlog(Pressure(told.append))
-    each.waits()
+    each.waits(True)
     clock[0] += PATIENCE - 0.01
-    each.waits()
+    each.waits(True)
     assert told == []
     clock[0] += 0.02
-    each.waits()
-    each.waits()
+    each.waits(True)
+    each.waits(True)
     assert told == [True]
     each.emptied()
     each.emptied()
@@ -34,10 +34,28 @@ def test_a_burst_that_is_served_is_not_told(clock):
     told = []
     each = Backlog(Pressure(told.append))
     for _ in range(10):
-        each.waits()
+        each.waits(True)
         clock[0] += PATIENCE * 0.9
         each.emptied()
     assert told == []
+
+
+def test_a_few_at_a_time_are_not_told_however_long(clock):
+    told = []
+    each = Backlog(Pressure(told.append))
+    assert [each.waits(False)] == [False]
+    clock[0] += 10 * PATIENCE
+    assert each.waits(False) and told == []
+    assert each.waits(True) and told == [True]
+
+
+def test_full_in_a_turn_means_a_full_read_in_it(clock):
+    each = Backlog(Pressure(lambda is_behind: None))
+    each.waits(False)
+    clock[0] += 0.1
+    assert not each.is_full(clock[0])
+    each.waits(False)
+    assert each.is_full(clock[0]) and not each.is_full(clock[0] - 0.2)
 
 
 def test_several_behind_are_told_as_one(clock):
@@ -45,10 +63,10 @@ def test_several_behind_are_told_as_one(clock):
     pressure = Pressure(told.append)
     both = [Backlog(pressure), Backlog(pressure)]
     for each in both:
-        each.waits()
+        each.waits(True)
     clock[0] += PATIENCE
     for each in both:
-        each.waits()
+        each.waits(True)
     both[0].emptied()
     assert told == [True]
     both[1].emptied()

@@ -107,16 +107,16 @@ def test_a_socket_that_is_behind_lets_less_in_until_it_is_emptied(pair, monkeypa
     monkeypatch.setattr(backlog, "_monotonic", loop.time)
     waiting = Backlog(Pressure(told.append))
     sieve = Sieve(waiting)
-    waiting.waits()
+    waiting.waits(True)
     loop.now += PATIENCE
-    waiting.waits()
+    waiting.waits(True)
     assert waiting.is_behind
     for share in (0.5, 0.25, 0.125):
         if share == 0.5:
             sieve.begin(loop, pair[0])
             sieve.begin(loop, pair[0])  # told again: nothing else happens
         else:
-            waiting.waits()
+            waiting.waits(True)
             loop.pass_on()
         assert sieve.share == share
     assert arrived(pair, NEW[0]) < COUNT / 2
@@ -134,9 +134,9 @@ def test_when_nothing_comes_any_more_it_opens_by_itself(pair, monkeypatch):
     loop = TimedLoop()
     monkeypatch.setattr(backlog, "_monotonic", loop.time)
     waiting = Backlog(Pressure(lambda is_behind: None))
-    waiting.waits()
+    waiting.waits(True)
     loop.now += PATIENCE
-    waiting.waits()  # and this read was the last that there was
+    waiting.waits(True)  # and this read was the last that there was
     sieve = Sieve(waiting)
     sieve.begin(loop, pair[0])
     for _ in range(60):

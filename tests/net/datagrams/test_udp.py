@@ -118,17 +118,6 @@ def test_an_error_that_stays_is_told_on_the_next_turn(
     assert udp.datagrams_refused == 1
 
 
-def test_it_reads_as_many_at_once_as_there_were(udp):
-    assert udp._expected == 1
-    for _ in range(100):
-        udp._was_full()
-    assert udp._expected > 1
-    udp._was_emptied(3)
-    assert udp._expected == 3
-    udp._was_emptied(0)
-    assert udp._expected == 1
-
-
 class Bombarded:
     """A socket that tells of an ICMP error with each read, as many as there are."""
 
