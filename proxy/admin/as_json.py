@@ -126,7 +126,11 @@ def endpoint_view_to_json(view: EndpointView) -> dict[str, Any]:
 
 def pool_view_to_json(view: PoolView) -> dict[str, Any]:
     """A pool and the endpoints that lead to it."""
-    return {**pool_to_json(view.pool), "endpoints": list(view.endpoints)}
+    return {
+        **pool_to_json(view.pool),
+        "endpoints": list(view.endpoints),
+        "pending_cutover": view.pending_cutover,
+    }
 
 
 def binding_to_json(binding: Binding) -> dict[str, Any]:

@@ -111,11 +111,14 @@ class PoolView:
     """A pool and the addresses of the endpoints that lead to it.
 
     ``drains`` are those of front ends that it may have: of every pool, or of this one.
+    ``pending_cutover`` is the number of the cutover whose rollback would lead back to
+    the pool.
     """
 
     pool: Pool
     endpoints: Sequence[str]
     drains: Sequence[Drain] = ()
+    pending_cutover: int | None = None
 
 
 def rules_of(config: Config) -> Rules:
@@ -261,6 +264,9 @@ async def get_pools(operator: Operator, fqdn: str | None = None) -> list[PoolVie
                 for each in table.drains
                 if each.pool in ("", name) and not each.has_ended(operator.clock())
             ],
+            table.cutover.number
+            if table.cutover is not None and name in table.pools_to_return_to
+            else None,
         )
         for name in wanted
     ]

@@ -201,6 +201,21 @@ class Cutover:
     reason: str = ""
     plan_text: str = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be rolled back by itself: by its deadline or its guard.
+
+        It asks no clock, so one whose guard is over is open until it is confirmed.
+        """
+        may_go_back = self.confirm_by is not None or self.guard is not None
+        return self.state == "applied" and may_go_back
+
+    @property
+    def pools_before(self) -> frozenset[str]:
+        """The pools that a rollback would lead back to, in lower case."""
+        befores = (each.before for each in self.switches)
+        return frozenset(pool for each in befores if each for pool in each.pools)
+
     def left(self, now: float, uptime: Uptime = NO_UPTIME) -> float | None:
         """Seconds until it is rolled back by itself; None when it never is.
 

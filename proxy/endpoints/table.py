@@ -59,6 +59,16 @@ class EndpointTable:
                 self.pools.setdefault(fqdn, Pool(fqdn))
         for uri in self.learned_uris():
             self.pools.setdefault(uri.pool_fqdn.lower(), Pool(uri.pool_fqdn.lower()))
+        # Dialogs are still there, and a rollback leads back there at any moment: it
+        # stays resolved, judged and counted.
+        for fqdn in self.pools_to_return_to:
+            self.pools.setdefault(fqdn, Pool(fqdn))
+
+    @property
+    def pools_to_return_to(self) -> frozenset[str]:
+        """The pools that the rollback of an open cutover would lead back to."""
+        last = self.cutover
+        return frozenset() if last is None or not last.is_open else last.pools_before
 
     def pool(self, fqdn: str) -> Pool | None:
         """The pool with this FQDN, in any case; None when no row names it."""

@@ -222,14 +222,18 @@ def _front_end(
     runtime: Runtime, pool: str, front_end: FrontEnd, now: float
 ) -> Iterator[_Row]:
     current = runtime.core.health.state_of(front_end, now).state
-    transport, host, port = front_end.key
-    address = host_port(host, port)
-    name = front_end.name or host
+    _, host, port = front_end.key
+    labels = _labels(pool, front_end)
     is_drained = drain_of(runtime, pool, front_end.name, host, port) is not None
-    yield "front_end_drained", is_drained, pool, name, address, transport
+    yield "front_end_drained", is_drained, *labels
     for each in _STATES:
-        labels = (pool, name, address, transport, each)
-        yield "front_end_state", current == each, *labels
+        yield "front_end_state", current == each, *labels, each
+
+
+def _labels(pool: str, front_end: FrontEnd) -> tuple[str, str, str, str]:
+    """The labels of every metric of a front end: one can be joined with the other."""
+    transport, host, port = front_end.key
+    return pool, front_end.name or host, host_port(host, port), transport
 
 
 def _chat_probes(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
@@ -238,9 +242,10 @@ def _chat_probes(runtime: Runtime, state: ServiceState) -> Iterator[_Row]:
     for found, count in results.done.items():
         yield "chat_probes_total", count, found
     for each in results.shown(runtime.loop.time()):
-        yield "chat_probe_success", each.is_good, each.pool, each.front_end
+        labels = _labels(each.pool, each.target)
+        yield "chat_probe_success", each.is_good, *labels
         for step, seconds in each.seconds:
-            yield "chat_probe_seconds", seconds, each.pool, each.front_end, step
+            yield "chat_probe_seconds", seconds, *labels, step
 
 
 def log_readings(outlet: Outlet) -> Iterator[tuple[str, float, str]]:

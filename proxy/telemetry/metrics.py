@@ -253,12 +253,12 @@ _GAUGES: Final = (
     ),
     (
         "chat_probe_success",
-        "pool frontend",
+        "pool front_end address transport",
         "1 while our own chat start comes to its end at this front end",
     ),
     (
         "chat_probe_seconds",
-        "pool frontend step",
+        "pool front_end address transport step",
         "How long each step of the newest chat start took",
     ),
     ("dns_age_seconds", "pool", "Seconds since DNS last told all about a pool"),

@@ -2,10 +2,11 @@
 
 import pytest
 
-from proxy.admin import control
+from proxy.admin import control, cutover
 from proxy.admin.control import ControlError
 from proxy.config.validation import validate
 from proxy.endpoints.changes import EndpointFields, Rules
+from proxy.endpoints.plan import Plan, PlannedChange
 
 POOL = "pcpool.contoso.test"
 
@@ -106,6 +107,11 @@ async def test_pools_are_listed_with_their_endpoints(operator):
         ("extra.test", []),
         (POOL, ["sip:ocschat@contoso.test"]),
     ]
+    plan = Plan("plan", (PlannedChange("ocschat@contoso.test", "new.test"),))
+    await cutover.apply(operator, plan, confirm_within=60.0)
+    views = {view.pool.fqdn: view for view in await control.get_pools(operator)}
+    assert (views[POOL].endpoints, views[POOL].pending_cutover) == ([], 1)
+    assert views["new.test"].pending_cutover is None
     (unknown,) = await control.get_pools(operator, "Unknown.test")
     assert (unknown.pool.fqdn, unknown.endpoints) == ("unknown.test", [])
 

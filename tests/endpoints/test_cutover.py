@@ -17,7 +17,7 @@ from proxy.endpoints.cutover import (
     roll_back_cutover,
     roll_back_overdue,
 )
-from proxy.endpoints.model import Cutover, Endpoint
+from proxy.endpoints.model import Cutover, Endpoint, Guard, Pool
 from proxy.endpoints.plan import Plan, PlannedChange
 from proxy.endpoints.table import EndpointTable
 
@@ -252,6 +252,42 @@ def test_a_confirmed_cutover_can_still_be_rolled_back():
     assert pools(run(confirmed, roll_back_cutover("me", 1e9))) == {
         "chat1@b.test": "old.test"
     }
+
+
+@pytest.mark.parametrize(
+    "armed", [{"confirm_within": 60.0}, {"guard": Guard(5.0), "guard_for": 60.0}]
+)
+def test_the_pool_that_a_rollback_leads_to_stays_until_the_cutover_is_settled(armed):
+    """Its front ends are resolved, judged and counted as before."""
+    before = table_of(endpoint(1), endpoint(2, "Third.test"))
+    switched = run(before, apply_cutover(order(1, 2, **armed), 10.0))
+    assert set(switched.pools) == {NEW, "old.test", "third.test"}
+    for settle in (confirm_cutover, roll_back_cutover):
+        assert not run(switched, settle("me", 20.0)).pools_to_return_to
+    confirmed = run(switched, confirm_cutover("me", 20.0))
+    assert set(confirmed.pools) == {NEW}
+
+
+def test_so_does_the_pool_of_a_canary_that_a_whole_cutover_has_widened():
+    one = order(1, share=Share(10), confirm_within=60.0)
+    canary = run(table_of(endpoint(1)), apply_cutover(one, 10.0))
+    assert set(canary.pools) == {NEW, "old.test"}
+    whole = run(canary, apply_cutover(order(1), 20.0))
+    assert set(pools(whole).values()) == {NEW} and "old.test" in whole.pools
+
+
+def test_a_cutover_that_nothing_rolls_back_keeps_no_pool():
+    """It may stand unconfirmed for years, when the old pool is long gone."""
+    switched = run(table_of(endpoint(1)), apply_cutover(order(1), 10.0))
+    assert set(switched.pools) == {NEW}
+
+
+def test_the_old_pool_keeps_its_settings():
+    tls = Pool("old.test", "tls", 5061)
+    order_ = order(1, confirm_within=60.0)
+    switched = run(EndpointTable([endpoint(1)], [tls]), apply_cutover(order_, 10.0))
+    table = EndpointTable([], [tls], cutover=switched.cutover)
+    assert table.pools["old.test"] == tls
 
 
 def test_changes_after_a_cutover_are_noticed():

@@ -1,8 +1,11 @@
 """The catalogue, its page, the alert rules, and the text of a scrape."""
 
+import json
 import re
+from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,6 +56,34 @@ def test_alert_rules_only_use_metrics_that_exist():
         for name in re.findall(r"\bwaypost_\w+", rules)
     }
     assert used and used <= set(CATALOGUE)
+
+
+def test_a_thing_has_one_name_in_all_labels():
+    """``front_end`` and ``frontend`` cannot be joined, nor what lacks the address."""
+    labels = {label for each in CATALOGUE.values() for label in each.labels}
+    assert len({label.replace("_", "") for label in labels}) == len(labels)
+    for each in CATALOGUE.values():
+        if "front_end" in each.labels:
+            assert each.labels[:4] == ("pool", "front_end", "address", "transport")
+
+
+def test_rules_and_dashboard_name_labels_that_exist():
+    ours = {label for each in CATALOGUE.values() for label in each.labels}
+    board = json.loads((ROOT / "config/grafana/waypost.json").read_text())
+    rules = (ROOT / "config/prometheus/alerts.yml").read_text()
+    named = set(re.findall(r"\$labels\.(\w+)", rules))
+    for text in (rules, *(x["expr"] for x in targets_of(board))):
+        for listed in re.findall(r"\bby \(([\w, ]+)\)", text):
+            named.update(listed.split(", "))
+    for each in targets_of(board):
+        named.update(re.findall(r"\{\{(\w+)\}\}", each.get("legendFormat", "")))
+    assert {"front_end", "pool"} < named
+    assert named <= ours | {"job", "instance", "le"}
+
+
+def targets_of(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in board["panels"]:
+        yield from panel.get("targets", ())
 
 
 def test_a_reading_becomes_a_sample_with_its_labels():

@@ -192,6 +192,9 @@ async def another_certificate_is_no_good(world: World) -> AsyncIterator[None]:
 async def a_cutover_waits(world: World) -> AsyncIterator[None]:
     await world.apply("--confirm-within", "9")
     yield
+    # No endpoint leads to the old pool, but a rollback does: it is still judged.
+    seen = f'waypost_front_end_state{{pool="{OLD}", state="healthy"}}'
+    assert await asyncio.to_thread(world.alerts.ask, seen)
     await world.type("cutover", "rollback")
     await world.gone("WaypostCutoverPending")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -83,13 +84,20 @@ def test_a_running_service_keeps_its_store_and_a_stopped_one_gets_the_backup(
     backup = str(tmp_path / "b.db")
     assert waypost(service, "store", "backup", backup).returncode == 0
     assert register(service, "bob") == 200
-    for options in (("--force",), ("--force", "--what-if")):
-        refused = waypost(service, "store", "restore", backup, *options)
-        assert refused.returncode in (1, 3)
-        assert f'is in use by "waypost serve" (process {service.child.pid})' in (
-            refused.stderr
-        )
-        assert "systemctl stop waypost" in refused.stderr
+    holder = f'"waypost serve" (process {service.child.pid})'
+    refused = waypost(service, "store", "restore", backup, "--force")
+    assert refused.returncode in (1, 3)
+    assert f"is in use by {holder}" in refused.stderr
+    assert "systemctl stop waypost" in refused.stderr
+    # What would happen can be asked while the service runs: nothing is changed.
+    asked = waypost(service, "store", "restore", backup, "--force", "--what-if")
+    assert asked.returncode == 0, asked.stderr
+    assert "not in it: registrations up to" in asked.stdout
+    assert f"not yet: {holder} has the store open" in asked.stdout
+    newer = waypost(service, "store", "restore", backup, "--what-if")
+    assert newer.returncode == 1 and "registrations up to" in newer.stderr
+    line = "--json", "store", "restore", backup, "--force", "--what-if"
+    assert json.loads(waypost(service, *line).stdout)["in_use_by"] == holder
     assert register(service, "carol") == 200
     service.end()
     refused = waypost(service, "store", "restore", backup)

@@ -106,6 +106,15 @@ def place(front_end: FrontEndServer, transport: str = "tcp") -> str:
     return f"fe{number}.contoso.test {transport}:{front_end.host}:{front_end.port}"
 
 
+def labels(front_end: FrontEndServer, transport: str = "tcp") -> str:
+    """Those of every metric of a front end."""
+    number = FRONT_END_HOSTS.index(front_end.host) + 1
+    return (
+        f'{{address="{front_end.host}:{front_end.port}",'
+        f'front_end="fe{number}.contoso.test",pool="{POOL}",transport="{transport}"}}'
+    )
+
+
 async def test_a_lookup_that_answers_and_a_channel_that_hangs(tmp_path: Path) -> None:
     """OPTIONS is green, the chat probe is red; and it is red for this one alone."""
     good = FrontEndServer("fe1", FRONT_END_HOSTS[0])
@@ -121,10 +130,7 @@ async def test_a_lookup_that_answers_and_a_channel_that_hangs(tmp_path: Path) ->
             answered = await probe(target, None, None, 2.0, reads_names=False)
             assert answered.options is not None and answered.options.status == 200
         success = await service.metrics("chat_probe_success")
-        assert success == {
-            f'{{frontend="{place(good)}",pool="{POOL}"}}': 1.0,
-            f'{{frontend="{place(bad)}",pool="{POOL}"}}': 0.0,
-        }
+        assert success == {labels(good): 1.0, labels(bad): 0.0}
         steps = await service.metrics("chat_probe_seconds")
         assert any('step="rpl-bjoin"' in labels for labels in steps)
         assert "chat.failed" in service.scene.log.read_text()

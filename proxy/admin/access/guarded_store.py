@@ -125,6 +125,8 @@ class GuardedStore:
         cutover = table.cutover
         if cutover and not self._covers(cutover):
             cutover = None
+        if cutover and cutover.is_open:
+            used |= cutover.pools_before
         return EndpointTable(
             endpoints,
             [pool for pool in table.pools.values() if pool.fqdn.lower() in used],

@@ -33,7 +33,13 @@ from proxy.store.sqlite.migrations import NEWEST
 from proxy.store.sqlite.place import prepare
 from proxy.store.sqlite.registrar import write_audit
 from proxy.store.sqlite.staging import flush, staging
-from proxy.store.sqlite.swap import Present, forget_links, install, present_at
+from proxy.store.sqlite.swap import (
+    Present,
+    forget_links,
+    install,
+    present_at,
+    refuse_holder,
+)
 
 _PART: Final = "part.db"
 
@@ -52,12 +58,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, what is not in it, and where the store of before is kept."""
+    """What was restored, what is not in it, and where the store of before is kept.
+
+    ``in_use_by`` is who has the store open now, so that only a what-if gets so far.
+    """
 
     backup: Backup
     lost: list[str]
     kept: Path | None
     is_same_store: bool = True
+    in_use_by: str = ""
 
 
 async def restore(wish: Wish, progress: Progress = silent) -> Restored:
@@ -93,12 +103,14 @@ def _into_file(wish: Wish, path: Path, progress: Progress) -> Restored:
         found = _allowed(wish, backup, there.contents)
         is_kept = there.is_there
         found += _unread(is_kept, there.contents)
-        return _restored(backup, found, kept if is_kept else None, there.contents)
+        result = _restored(backup, found, kept if is_kept else None, there.contents)
+        return replace(result, in_use_by=there.holder)
     forget_links(path)
     with staging(path.parent) as folder:
         part = folder / _PART
         backup = _whole_copy(wish, part, progress)
         present_at(path)  # refuses before anything is touched
+        refuse_holder(path)
         seen: list[Contents | None] = []
         lost: list[str] = []
 

@@ -119,7 +119,9 @@ def undrain(
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """Every pool that an endpoint or a pool setting names."""
+    """Every pool that an endpoint, a pool setting or a pending cutover names."""
+    from proxy.cli.screen.pool_table import endpoints_of
+
     session: Session = context.obj
     views = session.operate(control.get_pools)
     if session.json:
@@ -134,7 +136,7 @@ def list_(context: typer.Context) -> None:
                     view.pool.fqdn,
                     view.pool.transport or "auto",
                     str(view.pool.port or "SRV"),
-                    " ".join(view.endpoints),
+                    endpoints_of(view),
                 )
                 for view in views
             ],

@@ -152,7 +152,12 @@ def restore(
         made(f"the store was restored from {file}")
     if session.json:
         kept = None if found.kept is None else str(found.kept)
-        more = {"what_if": what_if, "lost": found.lost, "kept": kept}
+        more = {
+            "what_if": what_if,
+            "lost": found.lost,
+            "kept": kept,
+            "in_use_by": found.in_use_by or None,
+        }
         render.print_json({**backup_to_json(found.backup), **more})
         return
     render.print_lines(_told(found, url, what_if))
@@ -175,7 +180,13 @@ def _told(found: "Restored", url: str, what_if: bool) -> Iterator[str]:
         )
     if found.kept is not None:
         yield f"{lead}  the store of before is kept as {found.kept}"
-    if sqlite_path(url) is not None:
+    if found.in_use_by:
+        yield (
+            f"{lead}not yet: {found.in_use_by} has the store open. Stop the service "
+            'and its console first ("systemctl stop waypost waypost-console"), and '
+            "start them again afterwards"
+        )
+    elif sqlite_path(url) is not None:
         yield f"{lead}now start the service"
     elif not found.is_same_store:
         yield f"{lead}it was another store: now restart the service on every node"

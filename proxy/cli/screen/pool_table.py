@@ -32,7 +32,7 @@ def print_pool(
             ("Pool", pool.fqdn),
             ("Transport", pool.transport or "auto"),
             ("Port", str(pool.port or "by SRV records")),
-            ("Endpoints", " ".join(view.endpoints) or "none"),
+            ("Endpoints", endpoints_of(view) or "none"),
             ("Asked", " ".join(servers) or "nobody"),
             ("Health", _health(service)),
             *chat_probe_rows(service.chat_probe, pool.fqdn.lower()),
@@ -66,6 +66,14 @@ def print_pool(
             drain_line(stored(each)) for each in _drained(view, description)
         )
     _print_health(description, service)
+
+
+def endpoints_of(view: PoolView) -> str:
+    """The endpoints that lead to a pool, and the cutover that may lead back to it."""
+    found = [*view.endpoints]
+    if view.pending_cutover is not None:
+        found.append(f"(a rollback of cutover {view.pending_cutover} leads back here)")
+    return " ".join(found)
 
 
 def _drained(view: PoolView, description: PoolDescription) -> list[Drain]:

@@ -216,11 +216,16 @@ class BackedUp(BackupView):
 
 
 class RestoredView(BackupView):
-    """What was restored, what it lacked, and where the store of before is kept."""
+    """What was restored, what it lacked, and where the store of before is kept.
+
+    ``in_use_by`` is the process that has the store open, so that it must stop first; a
+    restore that was made has none.
+    """
 
     what_if: bool
     lost: list[str]
     kept: str | None
+    in_use_by: str | None
 
 
 class Moved(Given):

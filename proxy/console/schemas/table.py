@@ -140,12 +140,17 @@ class DrainView(Given):
 
 
 class PoolView(Given):
-    """A pool; null is "as DNS says"."""
+    """A pool; null is "as DNS says".
+
+    ``pending_cutover`` is the number of the cutover whose rollback would lead back to
+    the pool.
+    """
 
     fqdn: str
     transport: str | None
     port: int | None
     endpoints: list[str]
+    pending_cutover: int | None
 
 
 class PoolSeen(PoolView):

@@ -24,10 +24,10 @@ from proxy.journey.probe import Way, probe
 from proxy.journey.steps import Step
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.selection import PREFERENCE, in_use
-from proxy.server.chat_probe.results import ChatResults, Place, Result
+from proxy.server.chat_probe.results import ChatResults, Place, Result, describe
 from proxy.server.runtime import Runtime
 from proxy.sip.flow import Listener, Transport
-from proxy.sip.host import LOOPBACK, host_port
+from proxy.sip.host import LOOPBACK
 from proxy.store.errors import StoreError
 from proxy.store.interface import Store
 
@@ -57,14 +57,8 @@ class Goal:
 
     @property
     def place(self) -> Place:
-        """The name in metrics and log."""
+        """The name in ``/status`` and log."""
         return self.pool, describe(self.front_end)
-
-
-def describe(front_end: FrontEnd) -> str:
-    """``fe1.pcpool.contoso.test tcp:192.0.2.1:5060``."""
-    place = f"{front_end.transport}:{host_port(front_end.host, front_end.port)}"
-    return f"{front_end.name} {place}" if front_end.name else place
 
 
 async def _nobody(_: Sequence[Result]) -> None:
@@ -218,9 +212,11 @@ class ChatProber:
             if not all(step.ok for step in steps):
                 break
         now = self._runtime.loop.time()
-        pool, front_end = ways[0].place
-        alias = ways[0].endpoint.sip_address
-        found, is_news = self._results.note(pool, front_end, alias, steps, now)
+        goal = ways[0]
+        alias = goal.endpoint.sip_address
+        found, is_news = self._results.note(
+            goal.pool, goal.front_end, alias, steps, now
+        )
         if is_news:
             self._tell(found)
         return found

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proxy.journey.steps import Step
+from proxy.pools.front_end import FrontEnd
+from proxy.sip.host import host_port
 
 MISSED: Final = 3
 """Rounds without a new result after which an old one is no longer shown."""
@@ -19,6 +21,8 @@ Place = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Result:
     """The newest journey to one front end.
+
+    ``front_end`` is its name in words, and ``target`` the front end itself.
 
     ``step`` is the one that broke and ``reason`` why, both empty when it came to its
     end.  ``seconds`` are those of each step that arrived, in order.  ``at`` is when it
@@ -33,11 +37,18 @@ class Result:
     seconds: tuple[tuple[str, float], ...]
     at: float
     since: float
+    target: FrontEnd
 
     @property
     def is_good(self) -> bool:
         """It came to its end."""
         return not self.step
+
+
+def describe(front_end: FrontEnd) -> str:
+    """``fe1.pcpool.contoso.test tcp:192.0.2.1:5060``."""
+    place = f"{front_end.transport}:{host_port(front_end.host, front_end.port)}"
+    return f"{front_end.name} {place}" if front_end.name else place
 
 
 class ChatResults:
@@ -54,9 +65,15 @@ class ChatResults:
         self._found: dict[Place, Result] = {}
 
     def note(
-        self, pool: str, front_end: str, alias: str, steps: Sequence[Step], now: float
+        self,
+        pool: str,
+        target: FrontEnd,
+        alias: str,
+        steps: Sequence[Step],
+        now: float,
     ) -> tuple[Result, bool]:
         """Take a journey that has ended; the result, and whether that is news."""
+        front_end = describe(target)
         broken = next((x for x in steps if not x.ok), None)
         step, reason = (broken.name, broken.detail) if broken else ("", "")
         known = self._found.get((pool, front_end))
@@ -64,7 +81,9 @@ class ChatResults:
         is_same = known is not None and known.is_good == (not step)
         seconds = tuple((x.name, x.ms / 1000) for x in steps if x.ok)
         since = known.since if known is not None and is_same else now
-        found = Result(pool, front_end, alias, step, reason, seconds, now, since)
+        found = Result(
+            *(pool, front_end, alias, step, reason, seconds, now, since, target)
+        )
         self._found[pool, front_end] = found
         self.done["failed" if step else "ok"] += 1
         return found, is_news

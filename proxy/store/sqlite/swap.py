@@ -30,20 +30,27 @@ Judge = Callable[[Contents | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The file at a path; ``contents`` is None when it cannot be read."""
+    """The file at a path; ``contents`` is None when it cannot be read.
+
+    ``holder`` is the process that has it open, in words.
+    """
 
     is_there: bool
     contents: Contents | None = None
     problem: str = ""
+    holder: str = ""
 
 
 def present_at(path: Path) -> Present:
-    """The file that would be replaced; raises StoreError when we may not replace it, or
-    it is in use."""
+    """The file that would be replaced, read while others write it; raises StoreError
+    when we may not replace it.
+
+    One that is in use cannot be replaced either: see ``refuse_holder``.
+    """
     if not path.exists():
         return Present(False)
     _refuse_owner(path)
-    _refuse_holder(path)
+    holder = holder_of(path)
     try:
         uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY)) as db:
@@ -51,10 +58,10 @@ def present_at(path: Path) -> Present:
     except sqlite3.Error as error:
         if not _is_broken(error):
             raise store_error(path, error) from None
-        return Present(True, None, str(error))
+        return Present(True, None, str(error), holder)
     if found is None and path.stat().st_size:
-        return Present(True, None, "it is no store of Waypost")
-    return Present(True, found)
+        return Present(True, None, "it is no store of Waypost", holder)
+    return Present(True, found, holder=holder)
 
 
 def install(part: Path, path: Path, kept: Path, judge: Judge) -> bool:
@@ -78,7 +85,7 @@ def install(part: Path, path: Path, kept: Path, judge: Judge) -> bool:
     except sqlite3.Error as error:
         if not _is_broken(error):
             raise store_error(path, error) from None
-        _refuse_holder(path)
+        refuse_holder(path)
         judge(None)
         _move_beside(path, kept)
         _take_place(part, path, kept)
@@ -127,8 +134,9 @@ def _refuse_owner(path: Path) -> None:
         raise StoreError(f"the store {path} cannot be replaced: {ownership(path)}")
 
 
-def _refuse_holder(path: Path) -> None:
-    holder = holder_of(path)
+def refuse_holder(path: Path) -> None:
+    """Raise StoreError while a process has the store open, if there is one."""
+    holder = holder_of(path) if path.exists() else ""
     if holder:
         raise _in_use(path, holder)
 
