@@ -39,6 +39,7 @@ def test_set_and_list(waypost):
             "transport": None,
             "port": None,
             "endpoints": ["sip:ocschat@contoso.test"],
+            "pending_cutover": None,
         }
     ]
 
