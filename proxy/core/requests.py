@@ -41,6 +41,7 @@ from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request, UnreadableRequest
 from proxy.sip.uri import parse_uri
+from proxy.transaction.budget import bytes_of
 from proxy.transaction.keys import server_key
 from proxy.transaction.server import ServerTransaction
 
@@ -166,12 +167,12 @@ class Requests:
         if self._overload.refuses(request, reply_flow):
             return
         # From here on there is a transaction; what was refused above cost no memory.
-        if not self._has_room(flow, request.size):
+        size = bytes_of(request.size, len(request.lines))
+        if not self._has_room(flow, size):
             self._refusals.no_room(request, flow, reply_flow, refusal)
             return
         if refusal is None and self.is_draining and not has_to_tag(request):
             refusal = come_back(self._rng)
-        size = request.size
         server = self._transactions.open_server(key, method, reply_flow, size, via.head)
         if not (reply_flow.reliable or reply_flow.is_proven):
             server.is_in_dialog = has_to_tag(request)

@@ -45,6 +45,8 @@ _via_heads: Final[dict[bytes, "ViaHead"]] = {}
 _cseqs: Final[dict[bytes, tuple[int, bytes]]] = {}
 _tags: Final[dict[bytes, bytes | None]] = {}
 _UNREAD: Final = b"not read yet"
+_MANY: Final = 8
+_ASKED_FOR: Final = ("branch", "rport", "received", "keep", "alias")
 
 
 @mypyc_attr(acyclic=True)
@@ -126,7 +128,7 @@ def parse_via(value: bytes) -> Via:
             return Via(value, head, branch, head.parameters)
         more = parse_parameters(b";" + tail)
         if more is not None:
-            return Via(value, head, branch, {**more, **head.parameters})
+            return Via(value, head, branch, _asked_for({**more, **head.parameters}))
     head = _via_head(value)
     return Via(value, head, head.parameters.get("branch"), head.parameters)
 
@@ -153,7 +155,19 @@ def _read_via_head(text: bytes) -> ViaHead:
         if not 0 < port < 65_536:
             raise MalformedMessage("Via with a bad port")
     sent_by = match[2] + (b":" + match[3] if match[3] else b"")
-    return ViaHead(match[1].upper(), match[2], port, sent_by, parameters)
+    transport, host = match[1].upper(), match[2]
+    return ViaHead(transport, host, port, sent_by, _asked_for(parameters))
+
+
+def _asked_for(parameters: dict[str, bytes | None]) -> dict[str, bytes | None]:
+    """The parameters of a Via as far as anybody asks for them, if there are many.
+
+    They are held as long as the request, and one that is read takes thirty times the
+    bytes that it has in the message.
+    """
+    if len(parameters) <= _MANY:
+        return parameters
+    return {name: parameters[name] for name in _ASKED_FOR if name in parameters}
 
 
 _CSEQ: Final = re.compile(rb"([0-9]+)[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)\Z")

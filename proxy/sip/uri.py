@@ -30,6 +30,9 @@ _PLAIN: Final = re.compile(
 )
 
 _uris: Final[dict[bytes, "SipUri"]] = {}
+_MANY: Final = 16
+"""A URI with more parameters is not remembered: read, they take thirty times their
+bytes."""
 
 
 class SipUri:
@@ -108,7 +111,8 @@ def parse_uri(raw: bytes) -> SipUri:
     uri = _uris.get(raw)
     if uri is None:
         uri = _read_uri(raw)
-        keep(_uris, raw, uri)
+        if len(uri.parameters) <= _MANY:
+            keep(_uris, raw, uri)
     return uri
 
 

@@ -19,6 +19,11 @@ OVERHEAD: Final = 3_500
 """Bytes that a request costs besides its own: its server and client transaction."""
 COPIES: Final = 2
 """A request is held as it came and as it was forwarded."""
+USUAL_LINES: Final = 24
+"""Header lines that ``OVERHEAD`` allows for."""
+OF_A_LINE: Final = 60
+"""Bytes that each further line costs besides its own: the objects for it and its
+name."""
 LOUDER: Final = 3
 """Times the bytes heard that may go to an unproven address (RFC 9000 section 8.1)."""
 FINAL_IS_LONGER: Final = 200
@@ -34,6 +39,13 @@ ACCOUNTS: Final = 10_000
 """Accounts kept before idle ones are dropped; twice those that hold something, if that
 is more.  A look for idle ones goes over all accounts, so it has to be rare."""
 _WITHOUT_LIMIT: Final = 1 << 62
+
+
+def bytes_of(size: int, lines: int) -> int:
+    """What a request of ``size`` bytes and so many lines counts for: a short line takes
+    ten times its bytes."""
+    beyond = lines - USUAL_LINES
+    return size + beyond * OF_A_LINE if beyond > 0 else size
 
 
 class Budget:

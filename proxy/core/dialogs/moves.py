@@ -141,9 +141,8 @@ class Refresh:
         ):
             return data
         server = "" if token.way & CLIENT else token.host
-        is_own = is_answerers_own(
-            target, flow, parse_uri(self.sent), server, router.identity
-        )
+        sent = next_hop_name(parse_uri(self.sent))
+        is_own = is_answerers_own(target, flow, sent, server, router.identity)
         line = _marked(router, response.lines[position], target, flow, token, is_own)
         response.lines[position] = line
         return response.serialise()

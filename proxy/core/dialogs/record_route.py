@@ -38,7 +38,7 @@ from proxy.sip.grammar import SPACE, TAB
 from proxy.sip.limits import NO_LIMITS
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.plain_response import PlainResponse
-from proxy.sip.uri import SipUri, parse_uri
+from proxy.sip.uri import parse_uri
 from proxy.transaction.client import AnyResponse, ClientTransaction
 
 DIALOG_METHODS: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
@@ -55,10 +55,13 @@ _Key = tuple[object, ...]
 class RecordRoute:
     """The entry in a request that we have sent; two lines where the listener changes.
 
-    ``user`` is its user part, and ``begin`` what our line begins with.  ``sent`` is the
-    Request-URI that the callee got, ``dialled`` the one that the caller wrote.
+    ``user`` is its user part, and ``begin`` what our line begins with.  ``sent`` is
+    where the Request-URI leads that the callee got, ``dialled`` the same of the
+    caller's.
     ``front_end`` is the callee's name, empty for a client.  ``answers`` has the user
     parts that the caller gets in place of ``user``, by the callee's Contact line.
+    Thousands of entries are kept, so they have the names of next hops and not the URIs
+    as read: one that a stranger has made for this may take 30 KB.
     """
 
     __slots__ = (
@@ -79,8 +82,8 @@ class RecordRoute:
         owner: RecordRoutes,
         user: bytes,
         tag: bytes,
-        sent: SipUri,
-        dialled: SipUri,
+        sent: str,
+        dialled: str,
         is_client: bool,
         front_end: str,
     ) -> None:
@@ -192,8 +195,8 @@ class RecordRoutes:
             self,
             user,
             target.tag,
-            parse_uri(target.request_uri),
-            parse_uri(request.uri),
+            next_hop_name(parse_uri(target.request_uri)),
+            next_hop_name(parse_uri(request.uri)),
             is_client,
             front_end.name.lower() if front_end is not None else "",
         )
@@ -334,7 +337,7 @@ class RecordRoutes:
         if target is None:
             # Without a Contact the caller goes on with the URI that it dialled.
             return self._tokens.towards_callee(
-                flow, entry.tag, way | DIRECT, next_hop_name(entry.dialled)
+                flow, entry.tag, way | DIRECT, entry.dialled
             )
         if is_answerers_own(target, flow, entry.sent, entry.front_end, self._identity):
             way |= DIRECT

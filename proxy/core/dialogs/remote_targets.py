@@ -126,10 +126,10 @@ def is_senders_own(
 
 
 def is_answerers_own(
-    target: RemoteTarget, flow: Flow, sent: SipUri, front_end: str, identity: Identity
+    target: RemoteTarget, flow: Flow, sent: str, front_end: str, identity: Identity
 ) -> bool:
-    """True when the target is the one that answered a request for ``sent`` over
-    ``flow``.
+    """True when the target is the one that answered a request over ``flow``, whose
+    Request-URI led to the next hop ``sent``.
 
     ``front_end`` is the name of the server that was asked, empty for a client.
     """
@@ -145,9 +145,9 @@ def is_answerers_own(
         return True
     if front_end:
         return False
-    is_own = next_hop_name(uri) == next_hop_name(sent)
+    is_own = next_hop_name(uri) == sent
     if flow.reliable and not is_own:
-        is_own = target.wants_flow or host in (flow.host, sent.target_host)
+        is_own = target.wants_flow or host in (flow.host, sent.partition(" ")[0])
     return is_own or leads_nowhere(host, flow.host)
 
 

@@ -12,6 +12,7 @@ from proxy.core.forwarding.waiting import Waiter
 from proxy.pools.front_end import FrontEnd
 from proxy.sip.flow import Flow
 from proxy.sip.host import host_port
+from proxy.transaction.budget import bytes_of
 from proxy.transaction.client import ClientTransaction, ClientUser
 from proxy.transaction.server import ServerTransaction
 from proxy.transaction.timers import T1, TimerOwner
@@ -112,7 +113,9 @@ class Attempt:
         An ACK or a BENOTIFY for which there is no room does not wait, and is lost.
         """
         waiting, request = self._forwarder.waiting, self._candidates.request
-        size = request.size if server is None and request is not None else 0
+        size = 0
+        if server is None and request is not None:
+            size = bytes_of(request.size, len(request.lines))
         return waiting.has_room(size) and waiting.add(key, user, size)
 
     # -- how it goes -------------------------------------------------------------

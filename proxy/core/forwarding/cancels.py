@@ -12,6 +12,7 @@ from proxy.core.validation import Refusal
 from proxy.sip.fields import ViaHead
 from proxy.sip.flow import Flow
 from proxy.sip.message import Request
+from proxy.transaction.budget import bytes_of
 from proxy.transaction.keys import cancelled_keys, server_key
 from proxy.transaction.layer import TransactionLayer
 from proxy.transaction.server import ServerTransaction
@@ -85,12 +86,13 @@ class Cancels:
     ) -> None:
         """Take a CANCEL that is no retransmission."""
         source, meant = self._source, self._meant(request)
-        if meant is None and not self._has_room(flow, request.size):
+        size = bytes_of(request.size, len(request.lines))
+        if meant is None and not self._has_room(flow, size):
             self._send(reply_flow, refuse(request, Refusal(481), source))
             return
         key = server_key(request)
         server = self._transactions.open_server(
-            key, b"CANCEL", reply_flow, request.size, _sent_by(request)
+            key, b"CANCEL", reply_flow, size, _sent_by(request)
         )
         try:
             if refusal is None and meant is None:
