@@ -23,7 +23,7 @@ from setuptools.command.build_py import build_py
 
 _NET = (
     *("direct_transport", "plain_transport", "tls_transport"),
-    *("datagrams/aside", "datagrams/backlog", "datagrams/steady", "datagrams/udp"),
+    *(f"datagrams/{name}" for name in ("aside", "backlog", "depth", "steady", "udp")),
     *("outbox", "stream_flow", "wait"),
 )
 HOT = [
