@@ -34,9 +34,9 @@ class Answered:
     __slots__ = (
         "_accounts",
         "_budget",
-        "_due",
         "_dues",
         "_gone",
+        "_is_waiting",
         "_keys",
         "_timers",
         "answers",
@@ -50,7 +50,9 @@ class Answered:
         self._keys: list[bytes] = []
         self._accounts: list[Account] = []
         self._gone = 0
-        self._due = 0.0  # when the running timer fires; in the past while none runs
+        # Whether the one timer runs.  Its instant cannot say so: timers fire some
+        # milliseconds late, and in between another one would be started, for ever.
+        self._is_waiting = False
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -62,7 +64,7 @@ class Answered:
         """
         due = now + TRANSACTION_TIMEOUT
         # Start the timer first: then entries expire even if a later line fails.
-        if self._due < now:
+        if not self._is_waiting:
             self._wait_until(due, now)
         if key in self.answers:
             return 0
@@ -77,6 +79,7 @@ class Answered:
 
     def timer_fired(self, name: str, now: float) -> None:
         """TimerOwner: forget every answer whose 64*T1 are over."""
+        self._is_waiting = False
         dues, keys, answers, budget = self._dues, self._keys, self.answers, self._budget
         gone, count = self._gone, len(dues)
         while gone < count and dues[gone] <= now:
@@ -89,8 +92,6 @@ class Answered:
             self._gone = gone
         if gone < count:
             self._wait_until(dues[gone], now)
-        else:
-            self._due = 0.0
         if gone >= _WORN and 2 * gone >= count:
             del dues[:gone]
             del keys[:gone]
@@ -99,8 +100,9 @@ class Answered:
 
     def go_on(self, now: float) -> None:
         """``timer_fired`` raised half-way: fire again in a second."""
-        self._wait_until(now + 1.0, now)
+        if not self._is_waiting:
+            self._wait_until(now + 1.0, now)
 
     def _wait_until(self, due: float, now: float) -> None:
         self._timers.start(_NAME, max(due - now, 0.0), self, now)
-        self._due = due
+        self._is_waiting = True

@@ -74,6 +74,20 @@ def test_each_ends_at_its_own_instant_and_one_timer_runs_for_all():
     assert timers.deadline() == START + 82.0
 
 
+def test_an_answer_that_comes_while_the_timer_is_late_starts_no_other_one():
+    timers, budget = Timers(), Budget()
+    answered = Answered(timers, budget)
+    account = budget.account(Bench().flow)
+    for n in range(20_000):  # timers are looked at every 20 ms, as in the service
+        now = START + n / 100
+        answered.put(b"%d" % n, ANSWER, account, now)
+        if n % 2:
+            timers.fire(now)
+    assert len(timers) == 1 and len(answered) == 3_200
+    timers.fire(now + 32.0)
+    assert len(timers) == len(answered) == budget.held == 0
+
+
 def test_a_key_that_is_there_already_is_kept_and_charged_once():
     timers, budget = Timers(), Budget()
     answered = Answered(timers, budget)
