@@ -48,13 +48,13 @@ $(DEV): pyproject.toml | $(BIN)/python
 	@WAYPOST_PURE=1 $(PIP) -e '.[test,check]'
 	@touch $@ $(RUN)
 
-$(STAMP): $(SOURCE) | $(BIN)/python
-	@echo "set-up: Waypost as users install it, compiled, into $(BUILT) (about a minute)"
-	@rm -rf build  # setuptools would pack what an earlier build compiled
+$(STAMP): $(SOURCE) packaging/wheel | $(BIN)/python
+	@echo "set-up: Waypost as packages and images have it, compiled by a profile of a lab's calls, into $(BUILT) (some minutes)"
 	@[ -x $(BUILT)/bin/python ] || "$(PYTHON)" -m venv $(BUILT)
+	@# What it needs, and for the training a Waypost that need not be compiled.
+	@WAYPOST_PURE=1 $(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'
 	@rm -rf $(BUILT)/wheel
-	@$(BUILT)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(BUILT)/wheel .
-	@$(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls $(BUILT)/wheel/waypost-*.whl)[test]"
+	@PYTHON=$(BUILT)/bin/python packaging/wheel . $(BUILT)/wheel
 	@# The same version again is no upgrade for pip.
 	@$(BUILT)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(BUILT)/wheel/waypost-*.whl
 	@touch $@

@@ -42,6 +42,21 @@ HOT = [
     "proxy/location/service.py",
 ]
 
+
+def profile_flags(folder: str) -> list[str]:
+    """What gcc is told of the profile in ``folder``: to make one, or to use it."""
+    if not folder:
+        return []
+    if not glob(f"{folder}/*.gcda"):
+        return [f"-fprofile-generate={folder}", "-fprofile-update=prefer-atomic"]
+    # Threads count without a lock, and what was never called has no counts.
+    quiet = ("-fprofile-correction", "-Wno-missing-profile", "-Wno-coverage-mismatch")
+    return [f"-fprofile-use={folder}", *quiet]
+
+
+PROFILE = profile_flags(os.environ.get("WAYPOST_PROFILE", ""))
+"""See `packaging/wheel`, which builds twice and trains in between."""
+
 PRINTED = (
     "config/waypost.toml",
     "config/powershell/Get-WaypostFacts.ps1",
@@ -62,9 +77,13 @@ def extensions() -> list[Extension]:
     found: list[Extension] = mypycify(
         ["--config-file=", "--ignore-missing-imports", *sources],
         # 0 compiles in a fraction of the time, for a build that is only tried.
-        opt_level=os.environ.get("WAYPOST_OPTIMIZE", "3"),
+        # A profile knows better than -O3 where to inline and to unroll.
+        opt_level=os.environ.get("WAYPOST_OPTIMIZE", "2" if PROFILE else "3"),
         debug_level="0",
     )
+    for extension in found:
+        extension.extra_compile_args += PROFILE
+        extension.extra_link_args += PROFILE[:1]
     # The limited interface is CPython's promise to serve any later version as well.
     scanner = Extension(
         "proxy.sip.scanner",

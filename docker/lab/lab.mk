@@ -33,7 +33,7 @@ deb-test: packages $(DEV) $(STAMP) ## the package installed, upgraded from FROM=
 	@rm -rf build/deb && mkdir -p build/deb/before
 	@landed=$$(bash packaging/landed $(FROM)) && echo "deb-test: upgrades from $$(git log -1 --format='%h %s' $$landed)" \
 		&& git archive $$landed | tar -C build/deb/before -xf -
-	@PYTHON="$(PYTHON)" WAYPOST_OPTIMIZE=0 bash packaging/deb build/deb/before build/deb 0.0.1
+	@PYTHON="$(PYTHON)" WAYPOST_OPTIMIZE=0 PROFILE=0 bash packaging/deb build/deb/before build/deb 0.0.1
 	@PYTHON="$(PYTHON)" WHEEL="$$(ls $(BUILT)/wheel/waypost-*.whl)" bash packaging/deb . build/deb
 	@WAYPOST_DEB="$$(ls build/deb/waypost_0.0.1_*.deb):$$(ls build/deb/waypost_*.deb | grep -v _0.0.1_)" \
 		$(BIN)/python -m pytest -s tests/lab/test_deb.py $(ARGS)

@@ -28,7 +28,7 @@ BRIDGE = INTERFACES / "docker0"
 GATEWAY = "172.30.60.1"
 CONTEXT = (
     *("LICENSE", "README.md", "pyproject.toml", "setup.py"),
-    *("config", "docker", "proxy"),
+    *("config", "docker", "packaging", "proxy"),
 )
 
 
