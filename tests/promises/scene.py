@@ -157,6 +157,15 @@ def never_waiting() -> Iterator[None]:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
+def run_delay(pid: int) -> float:
+    """Seconds in which this process was ready to run and had no processor; 0 where the
+    system does not tell (schedstats of proc(5))."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
 def failed(calls: Sequence[Call]) -> int:
     """How many calls had a request without a good answer."""
     return sum(bool(call.failed) for call in calls)

@@ -15,6 +15,7 @@ from proxy.net.errors import NetError, bind_error
 from proxy.net.event_loop import DirectEventLoop
 from proxy.net.network import ListenOptions, Network
 from proxy.sip.flow import Flow, FlowTable, Listener
+from proxy.transaction.budget import Budget
 from tests.support.loops import event_loop_policy  # noqa: F401 - a fixture
 from tests.support.recorder import Recorder
 
@@ -67,6 +68,29 @@ async def test_datagrams_arrive_in_order_on_the_flow_of_their_sender(
     got = await recorder.wait("datagram", len(sent))
     assert [data for _, data in got] == sent
     assert {flow for flow, _ in got} == {flow_to(network, peer.getsockname()[1])}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1"])
+async def test_a_good_datagram_overtakes_those_of_a_noisy_source(
+    network: Network, recorder: Recorder
+):
+    network.flows.account_of = Budget().account
+    bad, good = b"garbled %d", b"INVITE sip:a SIP/2.0\r\n"
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noisy,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller,
+    ):
+        noisy.bind(("127.0.0.2", 0))
+        caller.bind(("127.0.0.3", 0))
+        flow = network.flows.udp(network.flows.listeners[0], *noisy.getsockname())
+        assert flow.account is not None
+        flow.account.noisy_until = float("inf")
+        for number in range(DATAGRAMS_A_TURN - 1):
+            noisy.sendto(bad % number, address_of(network))
+        caller.sendto(good, address_of(network))
+        got = await recorder.wait("datagram", DATAGRAMS_A_TURN)
+    numbers = [bad % number for number in range(DATAGRAMS_A_TURN - 1)]
+    assert [data for _, data in got] == [good, *numbers]
 
 
 async def test_the_largest_datagram_is_read_whole(

@@ -42,13 +42,13 @@ class Depth:
         if self._backlog.since:
             self._backlog.emptied()
 
-    def was_full(self, opened: socket.socket) -> None:
-        """The turn has read as many as it was to, so more may wait."""
-        read = self.expected
+    def was_full(self, read: int, opened: socket.socket) -> None:
+        """The turn has read as many as it was to, so more may wait.  These may be more
+        than expected, where some were put aside."""
         self._whole_reads += 1
         if self._whole_reads >= WHOLE_READS:
             self._whole_reads = 0
-            self.expected = min(2 * read, DATAGRAMS_A_TURN)
+            self.expected = min(2 * self.expected, DATAGRAMS_A_TURN)
         if read == 1:
             return  # it may have come alone
         backlog = self._backlog

@@ -205,10 +205,11 @@ class UdpListener:
         index, known = listener.index, self._flows.udp_flows
         recvfrom, deliver = self._socket.recvfrom, self._sink.datagram
         aside, depth = self._aside, self._depth
+        most = depth.expected
         received = errors = 0
         outbox.is_batch = True
         try:
-            while received < depth.expected:
+            while received < most:
                 try:
                     data, address = recvfrom(65_535)
                 except BlockingIOError:
@@ -230,10 +231,12 @@ class UdpListener:
                     flow = known.get((index, host, port)) or links.met(address)
                     if not aside.takes(flow, data):
                         deliver(flow, data)
+                    elif most < DATAGRAMS_A_TURN:
+                        most += 1  # look behind it
                 else:
                     self._heard(data, address)
             else:
-                depth.was_full(self._socket)
+                depth.was_full(received, self._socket)
             if not received:
                 # Woken and nothing to read: a send has taken a pending error.
                 self._read_errors(self._socket)

@@ -82,6 +82,13 @@ def test_a_good_message_overtakes_what_a_noisy_source_has_sent(world):
     assert world.of(BAD) == [b"garbled"] * 50
 
 
+def test_one_turn_looks_behind_what_it_puts_aside(world):
+    world.opened.waiting.extend([(b"garbled", BAD)] * 40 + [(b"INVITE", GOOD)] * 2)
+    world.udp._depth.expected = 1
+    world.udp._readable()
+    assert world.taken == [(GOOD[0], b"INVITE")]
+
+
 def test_between_two_looks_at_all_sockets_a_few_are_taken(world):
     world.flood(50)
     callback, arguments = world.loop._soon.popleft()

@@ -51,7 +51,7 @@ class World:
             if count < asked:
                 self.depth.was_emptied(count)
             else:
-                self.depth.was_full(None)
+                self.depth.was_full(count, None)
 
     def arrive(self, rate, count, at_once=1):
         """So many datagrams, some at a time, at a steady rate."""
@@ -98,7 +98,7 @@ def test_it_reads_as_many_at_once_as_there_were(monkeypatch):
     each = World(monkeypatch, 0.0).depth
     assert each.expected == 1
     for _ in range(100):
-        each.was_full(None)
+        each.was_full(each.expected, None)
     assert each.expected == DATAGRAMS_A_TURN
     each.was_emptied(3)
     assert each.expected == 3
