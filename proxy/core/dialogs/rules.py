@@ -218,7 +218,10 @@ def _down_flow(
 def _named(rule: Rule, routes: RouteSet, next_hop: SipUri, token: FlowToken) -> Target:
     """To the place that the next hop of the dialog has named."""
     return Target(
-        rule, routes.request_uri, lookup=lookup_of(next_hop), tag=token.endpoint_tag
+        *(rule, routes.request_uri),
+        lookup=lookup_of(next_hop),
+        tag=token.endpoint_tag,
+        named_by=token.host,
     )
 
 

@@ -5,12 +5,19 @@ is our own (RFC 3261 section 16.4).
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
 
 from proxy.core.settings import CoreSettings
 from proxy.pools.srv import is_numeric
 from proxy.sip.flow import DEFAULT_PORT, FlowTable, Listener
 from proxy.sip.host import canonical_host
 from proxy.sip.uri import SipUri
+
+_NOBODY: Final = "nobody"
+_LOOPBACK: Final = "loopback"
+_LINK: Final = "link"
 
 
 class Identity:
@@ -23,7 +30,15 @@ class Identity:
     4.2).
     """
 
-    __slots__ = ("_addresses", "_names", "_own", "_ports", "domains", "own_tails")
+    __slots__ = (
+        "_addresses",
+        "_hosts",
+        "_names",
+        "_own",
+        "_ports",
+        "domains",
+        "own_tails",
+    )
 
     def __init__(
         self,
@@ -34,6 +49,7 @@ class Identity:
     ) -> None:
         self.domains = domains
         self._own: set[tuple[str, int]] = set()
+        self._hosts: set[str] = set()
         self._names: set[str] = set()
         self._ports: set[int] = set()
         self._addresses = frozenset(map(canonical_host, local_addresses))
@@ -43,6 +59,7 @@ class Identity:
         for listener in listeners:
             host = canonical_host(listener.host)
             sent_host = canonical_host(listener.sent_host)
+            self._hosts.add(host)
             self._own.add((host, listener.port))
             self._own.add((sent_host, listener.sent_port))
             self._own.add((host, listener.outlet.port))
@@ -80,6 +97,29 @@ class Identity:
         """True for an address of this machine that ``listener`` answers on."""
         return host == listener.host or host in self._addresses
 
+    def may_name(self, host: str, by: str) -> bool:
+        """Whether somebody at ``by`` may have us send to ``host`` (both numeric).
+
+        Contacts name places, and everybody may write one (decision 9).  But what we
+        send to this machine passes no firewall, and the services on its loopback trust
+        everybody.  So only who is on this machine may name it, and who is on the link
+        an address of the link.  Nobody may name a group or a broadcast address.
+        """
+        kind = _kind_of(host)
+        if kind == _NOBODY:
+            return False
+        if kind == _LINK:
+            return _kind_of(by) == _LINK
+        return not self._is_here(host) or self._is_here(by)
+
+    def _is_here(self, host: str) -> bool:
+        """True for an address of this machine."""
+        return (
+            host in self._hosts
+            or host in self._addresses
+            or _kind_of(host) == _LOOPBACK
+        )
+
     def is_own_uri(self, uri: SipUri) -> bool:
         """True when ``uri`` names this proxy itself (not a served domain's user)."""
         sips = uri.scheme == "sips" or uri.transport == "tls"
@@ -98,3 +138,18 @@ def identity_of(settings: CoreSettings, flows: FlowTable) -> Identity:
         settings.local_addresses,
         settings.node_address,
     )
+
+
+@lru_cache(maxsize=4096)
+def _kind_of(host: str) -> str:
+    """What a numeric address is if it is not one of any one machine; else empty."""
+    try:
+        address = ip_address(canonical_host(host.partition("%")[0]))
+    except ValueError:
+        return ""
+    if address.is_loopback:
+        return _LOOPBACK
+    if address.is_link_local:
+        return _LINK
+    is_one = not (address.is_unspecified or address.is_multicast)
+    return "" if is_one and str(address) != "255.255.255.255" else _NOBODY

@@ -217,6 +217,9 @@ class NextHops:
             found = [f for f in found if not _is_sender(request, flow, f)]
         if target.lookup in self._to_us:
             found = [f for f in found if not self._identity.is_own(f.host, f.port)]
+        by = target.named_by
+        if by and not all(self._identity.may_name(f.host, by) for f in found):
+            found = [f for f in found if self._identity.may_name(f.host, by)]
         return found
 
     def is_default_route(self, host: str) -> bool:

@@ -32,7 +32,8 @@ class Target:
     ``tag`` goes into the flow token.  ``routes`` are Route values to put in front (the
     Path of a binding).  ``fallback`` is tried when nobody can be reached, or when a
     sibling no longer has the connection.  ``server_name`` is what the certificate of a
-    numeric address must cover.
+    numeric address must cover.  ``named_by`` is the address of the peer whose Contact
+    has named this place, empty for a place of our own configuration.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Target:
         "fallback",
         "flow",
         "lookup",
+        "named_by",
         "pool",
         "prefer",
         "prefer_host",
@@ -62,6 +64,7 @@ class Target:
         tag: bytes = NO_ENDPOINT,
         prefer_host: str = "",
         routes: Sequence[bytes] = (),
+        named_by: str = "",
     ) -> None:
         self.rule: Rule = rule
         self.fallback: Target | None = None
@@ -75,6 +78,7 @@ class Target:
         self.routes = routes
         self.prefer: tuple[str, str, int] | None = None
         self.server_name = ""
+        self.named_by = named_by
 
 
 class Ask:

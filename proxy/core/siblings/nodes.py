@@ -95,7 +95,9 @@ class Nodes:
             return Target("binding", binding.uri, flow=flow, routes=routes)
         next_hop = parse_name_addr(routes[0]).uri if routes else binding.uri
         lookup = lookup_of(parse_uri(next_hop))
-        return Target("binding", binding.uri, lookup=lookup, routes=routes)
+        # Of "tcp:[2001:db8::5]:40000".
+        by = binding.source.partition(":")[2].rpartition(":")[0].strip("[]")
+        return Target("binding", binding.uri, lookup=lookup, routes=routes, named_by=by)
 
     def towards_contact(
         self, request_uri: bytes, flow: bytes, token: FlowToken

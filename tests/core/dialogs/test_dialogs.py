@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.pools.front_end import FrontEnd, Lookup, Resolution
 from tests.support.messages import ALIAS, line_of, lines_of, read, request, response
 from tests.support.playbook import POOL
 
@@ -464,3 +465,55 @@ def test_a_dialog_keeps_the_transport_of_each_side(playbook, client, pool, metho
     )
     play.send(server, down)
     play.sees(f"{client} < {method}")
+
+
+# -- this machine ------------------------------------------------------------------
+
+HERE = [
+    *("127.0.0.1:6379", "[::1]:6379", "0.0.0.0:9090", "10.0.0.5:6379"),
+    *("169.254.169.254:80", "224.0.1.75:5060", "255.255.255.255:5060"),
+]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("place", HERE)
+def test_a_caller_elsewhere_cannot_name_a_service_of_this_machine(
+    playbook, place, transport
+):
+    """A callee could not go there without us: it stands elsewhere as well."""
+    play = playbook()
+    uri = f"sip:x@{place};transport={transport}"
+    dialog = Dialog(play, mine=f"<{uri}>")
+    play.send("fe1", dialog.downstream(f"BYE {uri}"))
+    play.sees("fe1 < 480")
+
+
+def test_nor_by_a_name_that_leads_here(playbook):
+    play = playbook()
+    uri = "sip:x@localhost.example:6379;transport=tcp"
+    asked = Lookup("localhost.example", 6379, "tcp")
+    here = FrontEnd("tcp", "127.0.0.1", 6379, "localhost.example", "localhost.example")
+    play.cached[asked] = Resolution(asked, {"tcp": ((here,),)}, expires=1e9)
+    dialog = Dialog(play, mine=f"<{uri}>")
+    play.send("fe1", dialog.downstream(f"BYE {uri}"))
+    play.sees("fe1 < 480")
+
+
+def test_a_caller_on_this_machine_may_name_another_port_of_it(playbook):
+    play = playbook()
+    uri = "sip:x@10.0.0.5:5099"
+    via = "SIP/2.0/UDP 10.0.0.5:40002;branch=z9hG4bK-1"
+    play.send("ourselves", request(f"INVITE {ALIAS}", f"Contact: <{uri}>", via=via))
+    play.sees("ourselves < 100", "fe1 < INVITE")
+    routes = record_routes(play.last("fe1"))
+    play.answer("fe1", 200, "Contact: <sip:channel@10.0.1.1>")
+    play.sees("ourselves < 200")
+    bye = request(
+        f"BYE {uri}",
+        *(f"Route: {each}" for each in routes),
+        via="SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bK-down",
+        from_=f"<{ALIAS}>;tag=pool-1",
+        to="<sip:alice@contoso.test>;tag=alice-1",
+    )
+    play.send("fe1", bye)
+    play.sees(f"ourselves < BYE {uri}")

@@ -80,7 +80,7 @@ def test_through_another_proxy_address_and_port_must_both_agree() -> None:
 )
 def test_whose_contact_an_answer_carries(contact, front_end, own) -> None:
     play = Playbook()
-    sent = parse_uri(b"sip:x@10.9.9.9:7000")
+    sent = next_hop_name(parse_uri(b"sip:x@10.9.9.9:7000"))
     target = read_target(contact.encode())
     found = is_answerers_own(
         target, play.flow("fe1"), sent, front_end, play.core.identity

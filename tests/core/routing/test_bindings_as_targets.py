@@ -167,3 +167,10 @@ def test_an_endpoint_comes_before_a_binding():
     registry.table_changes(type(registry.table)((endpoint(),)))
     registry.send("client", request(f"MESSAGE {LOOKUP}"))
     registry.sees("fe1 < MESSAGE")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.5", "0.0.0.0", "224.0.1.75"])
+def test_who_registers_elsewhere_names_no_service_of_this_machine(registry, host):
+    registry.register(f"<sip:alice@{host}:6379;transport=tcp>", peer="bob")
+    registry.send("client", request(f"MESSAGE {ALICE}"))
+    registry.sees("client < 480")

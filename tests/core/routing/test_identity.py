@@ -61,3 +61,29 @@ def test_an_address_of_this_machine_is_the_listeners_own():
     assert IDENTITY.is_own_host("2001:db8::5", Listener("udp", "0.0.0.0", 5060))
     assert IDENTITY.is_own_host("127.0.0.9", Listener("udp", "127.0.0.9", 5060))
     assert not IDENTITY.is_own_host("10.1.2.4", Listener("udp", "0.0.0.0", 5060))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"),
+        *("10.1.2.3", "2001:db8::5", "127.0.0.5"),  # addresses of this machine
+        *("169.254.169.254", "fe80::1"),  # of the link
+        *("0.0.0.0", "::", "224.0.1.75", "ff02::1", "255.255.255.255"),
+    ],
+)
+@pytest.mark.parametrize("by", ["10.7.7.7", "2001:db8:7::7"])
+def test_a_peer_elsewhere_names_no_place_that_only_this_machine_reaches(host, by):
+    assert not IDENTITY.may_name(host, by)
+
+
+@pytest.mark.parametrize("by", ["127.0.0.1", "::1", "10.1.2.3"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "10.1.2.3", "10.7.7.7"])
+def test_who_is_on_this_machine_may_name_it(host, by):
+    assert IDENTITY.may_name(host, by)
+
+
+def test_who_is_on_the_link_may_name_the_link_and_nobody_a_group():
+    assert IDENTITY.may_name("fe80::1", "fe80::2%eth0")
+    assert not IDENTITY.may_name("224.0.1.75", "127.0.0.1")
+    assert not IDENTITY.may_name("0.0.0.0", "127.0.0.1")
