@@ -3,7 +3,7 @@
 from proxy.admin.name_servers import ask_name_servers, route_step
 from proxy.config import load_config
 from proxy.lab.dns_server import ZoneServer
-from proxy.lab.setting import free_address
+from tests.support.ports import free_address
 
 HOST = "127.0.0.5"
 
@@ -21,14 +21,14 @@ def config_of(tmp_path, *servers, route=""):
 
 
 def nobody():
-    return "{}:{}".format(*free_address(HOST, 0))
+    return "{}:{}".format(*free_address(HOST))
 
 
 async def test_only_a_server_that_has_answered_is_ok(tmp_path):
     silent = nobody()
     verdict, text = await ask_name_servers(config_of(tmp_path, silent), tmp_path)
     assert verdict == "warning" and "no name server answers" in text
-    zone = ZoneServer({"fe.contoso.test A": ["127.0.0.9"]}, *free_address(HOST, 0))
+    zone = ZoneServer({"fe.contoso.test A": ["127.0.0.9"]}, *free_address(HOST))
     await zone.start()
     try:
         server = f"{zone.host}:{zone.port}"
@@ -48,7 +48,7 @@ async def test_no_server_at_all_is_failed(tmp_path):
 
 
 async def test_a_route_is_ok_when_somebody_knows_it(tmp_path):
-    zone = ZoneServer({"fe.contoso.test A": ["127.0.0.9"]}, *free_address(HOST, 0))
+    zone = ZoneServer({"fe.contoso.test A": ["127.0.0.9"]}, *free_address(HOST))
     await zone.start()
     try:
         server = f"{zone.host}:{zone.port}"

@@ -7,14 +7,14 @@ import pytest
 from proxy.admin.places import Places
 from proxy.config import load_config
 from proxy.config.values import HostPort
-from proxy.lab.setting import free_address
+from tests.support.ports import free_address
 
 HOST = "127.0.0.5"
 
 
 @pytest.fixture
 def address():
-    return free_address(HOST, 0)
+    return free_address(HOST)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def look(tmp_path, address):
 
 
 def nobody():
-    return "{}:{}".format(*free_address(HOST, 0))
+    return "{}:{}".format(*free_address(HOST))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

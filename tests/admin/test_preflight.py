@@ -7,8 +7,8 @@ import pytest
 from proxy.admin import preflight
 from proxy.config import load_config
 from proxy.endpoints.changes import EndpointFields, Rules, new_endpoint
-from proxy.lab.setting import free_address
 from proxy.store import Actor, open_store
+from tests.support.ports import free_address
 
 BASE = """
 [proxy]
@@ -208,7 +208,7 @@ def verdict(found, name):
 
 async def test_the_console_is_looked_at_where_it_is_filled_in(tmp_path):
     assert "console" not in {step.name for step in await steps(tmp_path)}
-    host, port = free_address("127.0.0.5", 0)
+    host, port = free_address("127.0.0.5")
     text = BASE + f'[console]\nlisten = "{host}:{port}"\n'
     step = verdict(await steps(tmp_path, text), "console")
     assert step.verdict == "ok"

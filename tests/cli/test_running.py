@@ -11,22 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands.test_pool import running_zone
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.cold
 WAYPOST = str(Path(sys.executable).parent / "waypost")
 HOST = "127.0.0.77"
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def port(config_file):
     """The port that the configuration's one listener has."""
-    port = free_port()
+    port = free_port(HOST)
     text = config_file.read_text()
     config_file.write_text(text.replace("127.0.0.5:5060", f"{HOST}:{port}"))
     return port
@@ -124,7 +119,7 @@ def service_step(waypost):
 def test_the_doctor_looks_first_whether_this_service_runs(
     waypost, config_file, port, tmp_path
 ):
-    admin = free_port()
+    admin = free_port(HOST)
     listen = f'[admin]\nlisten = "{HOST}:{admin}"\ntoken = "a token that is long"\n'
     config_file.write_text(config_file.read_text() + listen)
     waypost.create()

@@ -18,11 +18,11 @@ from proxy.console.problems import Problem
 from tests.support.certificates import Authority
 from tests.support.console import (
     caller,
-    free_port,
     in_store,
     new_token,
     write_config,
 )
+from tests.support.ports import free_port
 
 WAYPOST = str(Path(sys.executable).with_name("waypost"))
 FOREIGN = ("fastapi", "starlette", "uvicorn", "pydantic", "jinja2", "babel", "h11")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 PATIENCE = 15.0
 MODULES = Path("/usr/lib/baresip/modules")
@@ -152,3 +152,6 @@ class Baresip:
             await self._child.wait()
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()

@@ -15,6 +15,7 @@ from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.setting import POOL, free_address
+from tests.support.ports import free_port
 from tests.support.scene import (
     FRONT_END_HOSTS,
     Scene,
@@ -120,7 +121,7 @@ async def exchange(
             await waypost(config, "endpoint", "new", *words)
         await _let_in(config)
 
-    admin = f"{HOST}:{free_address(HOST, 0)[1]}"
+    admin = f"{HOST}:{free_port(HOST)}"
     extra = REGISTRAR.format(algorithm=algorithm, admin=admin)
     front_end = FrontEndServer("fe1", FRONT_END_HOSTS[0])
     await front_end.start()

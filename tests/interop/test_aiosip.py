@@ -8,8 +8,8 @@ import pytest
 
 from proxy.lab.front_end import FrontEndServer
 from tests.interop.aiosip_ua import PROTOCOL, Invite, application, contact, details
+from tests.support.ports import free_port
 from tests.support.scene import FRONT_END_HOSTS, Scene, scene_under_test
-from tests.support.sip_probe import free_port
 
 HOST = "127.0.0.44"
 World = tuple[Scene, FrontEndServer]

@@ -20,7 +20,8 @@ from proxy.sip.flow import FlowTable, Listener
 from proxy.telemetry.access import AccessLog
 from tests.support.certificates import Authority
 from tests.support.kamailio_tls import relay
-from tests.support.proxy import _free_port, loopback
+from tests.support.ports import free_port
+from tests.support.proxy import loopback
 from tests.support.transports import NAME, Peer, answer, values
 from tests.wire.test_transports import compose
 
@@ -32,7 +33,7 @@ async def scene(directory: Path) -> AsyncIterator[tuple[Peer, Peer]]:
     """The client at Waypost, and a caller at Kamailio."""
     authority = Authority(directory)
     host, behind = loopback(4), loopback(7)
-    ours = (host, _free_port(host))
+    ours = (host, free_port(host))
     front_end = relay(
         directory / "front-end",
         *(behind, authority.issue(behind), "sip:127.0.0.1:9", ours, NAME),

@@ -24,7 +24,8 @@ from proxy.sip.flow import FlowTable, Listener
 from proxy.telemetry.access import AccessLog
 from tests.support.certificates import Authority
 from tests.support.kamailio_tls import Relay, relay
-from tests.support.proxy import _free_port, loopback
+from tests.support.ports import free_port
+from tests.support.proxy import loopback
 from tests.support.transports import (
     ENDPOINT,
     FRONT_END,
@@ -70,7 +71,7 @@ async def chain(
 ) -> AsyncIterator[Chain]:
     """Everything running, the caller connected to the first Kamailio."""
     host = loopback(4)
-    ours = (host, _free_port(host))
+    ours = (host, free_port(host))
     caller, callee = Peer("tcp", loopback(5)), Peer("tcp", loopback(6))
     await callee.listen(ours)
     member = relay(

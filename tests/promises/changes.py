@@ -11,7 +11,7 @@ from tests.promises.model import Outcome, Room
 from tests.promises.scene import PoolScene, pool_scene
 from tests.sipp.runner import Sipp
 from tests.support.certificates import Authority
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 RATE = 200
 CHANGES, RELOADS, CERTIFICATES = 100, 20, 20

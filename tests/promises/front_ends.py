@@ -22,7 +22,7 @@ from tests.promises.scene import (
     run_delay,
 )
 from tests.support.certificates import Authority
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 RATE = 20  # calls a second
 SETTLED = 3.0  # seconds after the last start

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.service import Service, waypost
-from proxy.lab.setting import ALIAS, DOMAIN, POOL, Setting, free_address
+from proxy.lab.setting import ALIAS, DOMAIN, POOL, Setting
 from tests.chaos.callers import Call, Caller
+from tests.support.ports import free_address
 
 Address = tuple[str, int]
 FRONT_END_HOSTS = ("127.0.0.31", "127.0.0.32", "127.0.0.33")
@@ -72,11 +73,11 @@ async def pool_scene(
     directory.mkdir(exist_ok=True)
     setting = Setting(
         directory=directory,
-        proxy=free_address("127.0.0.18", 0),
-        dns=free_address("127.0.0.54", 0),
+        proxy=free_address("127.0.0.18"),
+        dns=free_address("127.0.0.54"),
         front_ends=tuple(front_ends),
     )
-    admin = free_address("127.0.0.18", 0)
+    admin = free_address("127.0.0.18")
     service_name = "_sips._tcp" if transport == "tls" else f"_sip._{transport}"
     dns = ZoneServer(records(front_ends, service_name), *setting.dns)
     await dns.start()

@@ -19,6 +19,7 @@ from proxy.sip.flow import Listener
 from proxy.store.errors import StoreError
 from proxy.store.factory import open_store
 from tests.support.messages import read, request
+from tests.support.ports import free_port
 
 
 def config_in(folder, port):
@@ -33,12 +34,6 @@ address = "127.0.0.1:{port}"
 url = "sqlite:///{folder}/waypost.db"
 """)
     return load_config(path, {})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def test_a_start_that_fails_at_its_last_step_saves_what_it_has_counted(tmp_path):

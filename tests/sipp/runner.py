@@ -11,7 +11,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 HERE = Path(__file__).parent
 TRANSPORT = {"udp": "u1", "tcp": "t1"}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from proxy.lab.front_end import FrontEndServer
-from proxy.lab.setting import free_address
 from tests.sipp import first_failure, load
+from tests.support.ports import free_address
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
 
 # `hold` lasts 12 s a call; the containers of `make lab-test` run it.
@@ -109,7 +109,7 @@ def test_no_scenario_is_left_out() -> None:
 async def test_the_first_failed_call_is_shown_as_the_proxy_recorded_it(
     tmp_path: Path,
 ) -> None:
-    admin = '[admin]\nlisten = "{}:{}"\n'.format(*free_address("127.0.0.16", 0))
+    admin = '[admin]\nlisten = "{}:{}"\n'.format(*free_address("127.0.0.16"))
     async with waypost_scene(tmp_path, [("127.0.0.23", 9)], extra=admin) as scene:
         target = "{}:{}".format(*scene.proxy)
         words = ("--scenario", "message", "--rate", "10", "--seconds", "1")
@@ -154,7 +154,7 @@ def test_the_lab_that_listens_at_the_target_is_asked(lab_proxy: str) -> None:
 
 async def test_a_target_where_nobody_is_is_named_before_the_load(capsys) -> None:
     for transport in ("udp", "tcp"):
-        target = "127.0.0.99:{}".format(free_address("127.0.0.99", 0)[1])
+        target = "127.0.0.99:{}".format(free_address("127.0.0.99")[1])
         words = ["--target", target, "--transport", transport]
         assert load.main(words) == 2
         said = capsys.readouterr().err

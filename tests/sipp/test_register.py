@@ -18,7 +18,7 @@ from proxy.lab.service import Service
 from proxy.location.binding import FIELDS, Binding
 from tests.bench.measure import cpu_seconds
 from tests.sipp.runner import Sipp
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.cold
 SOAK = os.environ.get("WAYPOST_SOAK_REGISTER")

@@ -15,8 +15,8 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from proxy.admin.access import people
 from proxy.config import load_config
 from proxy.console.serve import Console, console
-from proxy.lab.setting import free_address
 from tests.support.console import PASSWORD
+from tests.support.ports import free_address
 from tests.wire.test_guard import Guarded, guarded
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -117,7 +117,7 @@ async def seat(
 
     ``browser`` may be one that others use, too: each visitor has a context of its own.
     """
-    host, port = free_address("127.0.0.1", 0)
+    host, port = free_address("127.0.0.1")
     extra = f'[console]\nlisten = "{host}:{port}"\n'
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_known_as("proxy.contoso.test"))

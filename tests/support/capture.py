@@ -41,7 +41,7 @@ ALLOWED = re.compile(
 
 SEPARATOR = "\x1f"
 FIELDS = "ip.src ip.dst frame.number udp.port sip.Method sip.Status-Code".split()
-FIELDS += ["_ws.malformed", "_ws.expert.message"]
+FIELDS += ["_ws.malformed", "_ws.expert.message", "sip.resend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Frame:
     words: list[str]
     """Its methods and statuses: a TCP segment may have several."""
     faults: list[str]
+    is_repeated: bool = False
+    """Sent once more over UDP, because a busy machine was slow to answer."""
 
 
 class Capture:
@@ -95,13 +97,17 @@ class Capture:
         return [word for word in words if not sent[word]]
 
     def messages(self, source: str) -> Counter[str]:
-        """How often ``source`` sent each method and each status."""
-        ours = (frame.words for frame in self.frames if frame.source == source)
+        """How often ``source`` sent each method and each status, repetitions aside."""
+        ours = (
+            frame.words
+            for frame in self.frames
+            if frame.source == source and not frame.is_repeated
+        )
         return Counter(word for words in ours for word in words)
 
 
 def _frame(row: list[str]) -> Frame:
-    source, to, number, port, methods, statuses, malformed, messages = row
+    source, to, number, port, methods, statuses, malformed, messages, again = row
     words = [x for x in f"{methods}{SEPARATOR}{statuses}".split(SEPARATOR) if x]
     faults = ["no SIP"] if port and not words else []
     faults += ["malformed"] if malformed else []
@@ -110,7 +116,7 @@ def _frame(row: list[str]) -> Frame:
         for message in messages.split(SEPARATOR)
         if message and not ALLOWED.fullmatch(message)
     ]
-    return Frame(source, to, number, words, faults)
+    return Frame(source, to, number, words, faults, again in ("1", "True"))
 
 
 def _mark(file: Path) -> None:

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.redis import RedisServer
 from tests.support.service import HOST as ADMIN_HOST
 from tests.support.service import ServiceProcess
-from tests.support.sip_probe import free_port
 
 Address = tuple[str, int]
 HOSTS = ("127.0.0.81", "127.0.0.82")

@@ -1,7 +1,6 @@
 """A console in this process, on a port of its own, and somebody who calls it."""
 
 import asyncio
-import socket
 import ssl
 import threading
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from proxy.admin.control import Operator, rules_of
 from proxy.config import load_config
 from proxy.console.serve import console
 from proxy.store import Actor, open_store
+from tests.support.ports import free_port
 
 TEXT = """
 [proxy]
@@ -41,12 +41,6 @@ def write_config(folder, text=TEXT):
     path = folder / "waypost.toml"
     path.write_text(text.replace("PORT", str(free_port())))
     return path
-
-
-def free_port(host="127.0.0.1"):
-    with socket.socket() as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
 
 
 @contextmanager

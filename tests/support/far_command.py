@@ -11,7 +11,8 @@ from proxy.cli.app import app
 from proxy.cli.hosting.run_line import Line, run_line
 from proxy.config import load_config
 from proxy.store.access import Access, access_to_json
-from tests.support.console import free_port, running_console
+from tests.support.console import running_console
+from tests.support.ports import free_port
 
 TOKEN = "waypost_" + "t" * 43
 

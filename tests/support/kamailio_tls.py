@@ -9,7 +9,8 @@ from pathlib import Path
 
 from proxy.net.tls import TlsFiles
 from tests.support.kamailio import Kamailio
-from tests.support.sip_probe import Address, free_port
+from tests.support.ports import free_port
+from tests.support.sip_probe import Address
 
 _CONFIG = """\
 #!KAMAILIO

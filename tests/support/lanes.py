@@ -30,8 +30,8 @@ COMPUTES = (
     *("tests/facts/", "tests/test_"),
 )
 """Neither a socket nor a process of its own: a late answer harms nobody."""
-OUTSIDE = ("tests/cli/test_installation.py",)
-"""Loads packages from where pip finds them: in the network of the machine."""
+PROCESSES = ("tests/test_lanes.py", "tests/test_prepared.py")
+"""Start processes and wait for them: among the names above they would starve."""
 LONG = tuple(f"tests/{x}/" for x in ("chaos", "console", "interop", "sipp", "wire"))
 """Where the longest files are: they go first."""
 _CLONE_NEWNET = 0x40000000
@@ -52,15 +52,12 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     kinds = _sorted_groups(session.items)
     groups = [group for kind in kinds for group in kind]
     ends = list(accumulate(map(len, kinds), initial=0))
-    outside, waiting, computing = pipes = [
-        _filled(range(*each)) for each in pairwise(ends)
-    ]
-    sources = [*[(waiting, computing)] * wanted, (outside, computing), (computing,)]
+    waiting, computing = pipes = [_filled(range(*each)) for each in pairwise(ends)]
+    sources = [*[(waiting, computing)] * wanted, (computing,)]
     lanes: list[_Lane] = []
     try:
         for number, each in enumerate(sources):
-            own = number != wanted  # the one from outside takes what needs it
-            lanes.append(_Lane(session, number, groups, each, own))
+            lanes.append(_Lane(session, number, groups, each))
         _follow(session, lanes)
     finally:
         for lane in lanes:
@@ -71,22 +68,20 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def _sorted_groups(items: list[pytest.Item]) -> tuple[list[Group], ...]:
-    """Test files by kind: from outside, those that wait, those that compute."""
+    """Test files by kind: those that wait, those that compute."""
     files: dict[str, Group] = {}
     for item in items:
         files.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    outside: list[Group] = []
     waiting: list[Group] = []
     computing: list[Group] = []
     for name in sorted(files, key=lambda name: not name.startswith(LONG)):
-        is_outside = name.startswith(OUTSIDE)
-        kind = outside if is_outside else computing if _computes(name) else waiting
+        kind = computing if _computes(name) else waiting
         kind.append(files[name])
-    return outside, waiting, computing
+    return waiting, computing
 
 
 def _computes(name: str) -> bool:
-    return name.startswith(COMPUTES) and not name.startswith("tests/test_lanes.py")
+    return name.startswith(COMPUTES) and not name.startswith(PROCESSES)
 
 
 def _filled(numbers: range) -> int:
@@ -107,7 +102,6 @@ class _Lane:
         number: int,
         groups: list[Group],
         sources: tuple[int, ...],
-        own_network: bool,
     ) -> None:
         self.now = "its start"
         self.is_done = False
@@ -118,7 +112,7 @@ class _Lane:
         self.child = os.fork()
         if self.child == 0:
             os.close(self.news)
-            _set_up_and_run(session, number, groups, sources, own_network, theirs)
+            _set_up_and_run(session, number, groups, sources, theirs)
         os.close(theirs)
 
     def read(self) -> Iterator[dict[str, Any]]:
@@ -190,15 +184,13 @@ def _set_up_and_run(
     number: int,
     groups: list[Group],
     sources: tuple[int, ...],
-    own_network: bool,
     news: int,
 ) -> None:
     """All that a lane does; its process ends here."""
     code = 1
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         try:
-            if own_network:
-                _leave_the_network()
+            _leave_the_network()
             _set_up(session, number)
             _take(session, groups, sources, news)
             code = 0

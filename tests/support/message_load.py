@@ -6,7 +6,7 @@ The answer names who gave it (Server), so that a caller can tell one pool from a
 import asyncio
 import re
 
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 KEPT = re.compile(r"^(?:Via|From|To|Call-ID|CSeq): .*\r\n", re.MULTILINE)
 

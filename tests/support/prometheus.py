@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 HOST = "127.0.0.90"
 READY_IN = 30.0

@@ -25,6 +25,7 @@ from proxy.server.runtime import Runtime
 from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import StreamFramer
 from proxy.telemetry.access import AccessLog
+from tests.support.ports import free_port
 
 Address = tuple[str, int]
 ANSWER_IN = 20.0  # seconds; only a failing test waits that long
@@ -237,7 +238,7 @@ async def running_proxy(
     next_hop = NextHop(loopback(2))
     await next_hop.start()
     host = loopback(1)
-    port = _free_port(host)
+    port = free_port(host)
     flows = FlowTable(
         [Listener("udp", host, port, index=0), Listener("tcp", host, port, index=1)]
     )
@@ -263,17 +264,3 @@ async def running_proxy(
     finally:
         await runtime.close()
         await next_hop.stop()
-
-
-def _free_port(host: str) -> int:
-    """A port that is free for UDP and TCP at this address."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind((host, 0))
-            port = udp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                tcp.bind((host, port))
-                return port

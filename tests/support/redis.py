@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 HOST = "127.0.0.47"
 READY_IN = 10.0

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.redis import HOST, RedisServer
-from tests.support.sip_probe import free_port
 
 DOWN_AFTER = 800
 """Milliseconds of silence after which a master counts as dead."""
@@ -129,12 +129,8 @@ class ClusterSet:
         self.servers = []
         for number in range(3 + replicas):
             folder = _folder(directory, f"node-{number}")
-            # A node's bus listens 10000 above its port.
-            port = free_port(HOST)
-            while port > 50_000:
-                port = free_port(HOST)
+            # A node's bus listens 10000 above its port, which leaves room for that.
             self.servers.append(RedisServer(folder, *options))
-            self.servers[-1].port = port
         self._replicas = replicas
 
     @property

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.service import Service
-from proxy.lab.setting import ALIAS, POOL, Setting, free_address
+from proxy.lab.setting import ALIAS, POOL, Setting
 from proxy.lab.world import zone
 from tests.support.kamailio import Kamailio
+from tests.support.ports import free_address, free_port
 from tests.support.warm import waypost
 
 Address = tuple[str, int]
@@ -56,8 +57,8 @@ async def waypost_scene(
     """
     setting = Setting(
         directory=directory,
-        proxy=free_address(WAYPOST_HOST, port),
-        dns=free_address(DNS_HOST, 0),
+        proxy=(WAYPOST_HOST, port or free_port(WAYPOST_HOST)),
+        dns=free_address(DNS_HOST),
         front_ends=tuple(front_ends),
     )
     dns = ZoneServer(zone(setting), *setting.dns)
@@ -91,7 +92,7 @@ async def kamailio_scene(
 ) -> AsyncIterator[Scene]:
     """The twin, with the front ends written into its configuration."""
     targets = [f"sip:{host}:{port}" for host, port in front_ends]
-    listen = free_address("127.0.0.6", 0)
+    listen = free_address("127.0.0.6")
     kamailio = Kamailio(directory, listen, targets, first_answer_ms=1000)
     kamailio.transport = transport
     kamailio.start()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.lab.service import command
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 HOST = "127.0.0.16"
 TEXT = """

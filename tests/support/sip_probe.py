@@ -1,6 +1,5 @@
-"""Ask a SIP server for a sign of life (OPTIONS over UDP), and find free ports."""
+"""Ask a SIP server for a sign of life (OPTIONS over UDP)."""
 
-import contextlib
 import socket
 import time
 import uuid
@@ -32,18 +31,3 @@ def answers_options(address: Address, patience: float = 0.2) -> bool:
             time.sleep(0.05)
             return False
     return data.startswith(b"SIP/2.0 ") and not data.startswith(b"SIP/2.0 1")
-
-
-def free_port(host: str) -> int:
-    """A port of ``host`` that is free for UDP and TCP now."""
-    for _ in range(50):
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind((host, 0))
-            port: int = stream.getsockname()[1]
-            datagram.bind((host, port))
-            return port
-    raise OSError(f"no free port on {host}")

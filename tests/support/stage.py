@@ -11,9 +11,9 @@ from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.setting import ALIAS
+from tests.support.ports import free_port
 from tests.support.scene import FRONT_END_HOSTS, waypost_scene
 from tests.support.service import HOST
-from tests.support.sip_probe import free_port
 from tests.support.warm import run, waypost
 
 CLIENT = "127.0.0.9"

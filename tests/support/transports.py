@@ -25,7 +25,8 @@ from proxy.sip.flow import FlowTable, Listener
 from proxy.sip.framing import StreamFramer
 from proxy.telemetry.access import AccessLog
 from tests.support.certificates import Authority
-from tests.support.proxy import ANSWER_IN, _free_port, loopback
+from tests.support.ports import free_port
+from tests.support.proxy import ANSWER_IN, loopback
 
 NAME = "proxy.contoso.test"
 POOL, FRONT_END = "pcpool.contoso.test", "fe1.contoso.test"
@@ -43,6 +44,7 @@ class Peer:
         self.port = 0
         self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._writer: asyncio.StreamWriter | None = None
+        self._writers: list[asyncio.StreamWriter] = []
         self._datagrams: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._proxy = ("", 0)
@@ -88,6 +90,7 @@ class Peer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._writer = writer
+        self._writers.append(writer)
         framer = StreamFramer()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while chunk := await reader.read(65_535):
@@ -112,7 +115,8 @@ class Peer:
 
     def close(self) -> None:
         """Close everything."""
-        for each in (self._writer, self._datagrams, self._server, *self._reading):
+        opened = {*self._writers, self._writer} - {None}
+        for each in (*opened, self._datagrams, self._server, *self._reading):
             if isinstance(each, asyncio.Future):
                 each.cancel()
             elif each is not None:
@@ -157,7 +161,7 @@ async def between(
     and take certificates from whoever has one.
     """
     host = loopback(4)
-    shared, tls_port = _free_port(host), _free_port(host)
+    shared, tls_port = free_port(host), free_port(host)
     ports = {"udp": shared, "tcp": shared, "tls": tls_port}
     listeners = _listeners(host, ports, first_hop)
     caller = Peer(caller_over, loopback(5))

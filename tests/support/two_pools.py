@@ -14,8 +14,9 @@ from proxy.admin.control import Operator, rules_of
 from proxy.config import load_config
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.service import Service
-from proxy.lab.setting import Setting, free_address
+from proxy.lab.setting import Setting
 from proxy.store import Actor, open_store
+from tests.support.ports import free_address
 from tests.support.until import comes_true, told
 
 Address = tuple[str, int]
@@ -92,8 +93,8 @@ async def two_pools(
     """
     setting = Setting(
         directory=directory,
-        proxy=free_address("127.0.0.17", 0),
-        dns=free_address("127.0.0.54", 0),
+        proxy=free_address("127.0.0.17"),
+        dns=free_address("127.0.0.54"),
         front_ends=(old, new),
     )
     dns = ZoneServer({**_records(OLD, old), **_records(NEW, new)}, *setting.dns)
@@ -103,7 +104,7 @@ async def two_pools(
         setting.write_config()
         with setting.config.open("a") as file:
             if "[admin]" not in extra:
-                host, port = free_address("127.0.0.17", 0)
+                host, port = free_address("127.0.0.17")
                 file.write(f'\n[admin]\nlisten = "{host}:{port}"\n')
             file.write(extra)
         await service.start(setting.proxy)

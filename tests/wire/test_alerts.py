@@ -24,8 +24,8 @@ import yaml
 
 from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.setting import free_address
 from tests.support.certificates import Authority
+from tests.support.ports import free_address
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.small_disk import fill, make_room, needs_root, small_disk
 from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
@@ -420,7 +420,7 @@ async def world_on(disk: Path, directory: Path) -> AsyncIterator[World]:
     files = Authority(directory).issue(
         "proxy.contoso.test", valid_for=timedelta(days=1)
     )
-    admin, tls = ("{}:{}".format(*free_address(HOST, 0)) for _ in ("admin", "tls"))
+    admin, tls = ("{}:{}".format(*free_address(HOST)) for _ in ("admin", "tls"))
     extra = EXTRA.format(tls=tls, files=files, admin=admin)
     old, new, busy, slow = ends = [
         FrontEndServer(name, f"127.0.0.{28 + n}")

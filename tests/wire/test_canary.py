@@ -13,7 +13,7 @@ from proxy.journey.journey import Journey
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import Service
-from proxy.lab.setting import free_address
+from tests.support.ports import free_address
 from tests.support.redis import RedisServer
 from tests.support.two_pools import NEW, OLD, TwoPools, follows, two_pools
 from tests.support.until import comes_true
@@ -125,10 +125,10 @@ async def test_nor_between_two_nodes_on_one_redis(tmp_path, ends, monkeypatch) -
     addresses = [(x.host, x.port) for x in ends]
     try:
         async with two_pools(tmp_path, *addresses) as scene:
-            other = free_address("127.0.0.18", 0)
+            other = free_address("127.0.0.18")
             text = scene.config.read_text()
             text = text.replace("{}:{}".format(*scene.proxy), "{}:{}".format(*other))
-            admin = "{}:{}".format(*free_address("127.0.0.18", 0))
+            admin = "{}:{}".format(*free_address("127.0.0.18"))
             text = re.sub(r'(?s)(\[admin\]\nlisten = )"[^"]*"', rf'\1"{admin}"', text)
             folder = tmp_path / "second"
             folder.mkdir()

@@ -17,12 +17,13 @@ import pytest
 from proxy.config import load_config
 from proxy.lab.front_end import Behaviour, FrontEndServer
 from proxy.lab.service import Service
-from proxy.lab.setting import ALIAS, free_address
+from proxy.lab.setting import ALIAS
 from proxy.pools.front_end import FrontEnd
 from proxy.pools.prober import probe
 from proxy.store import open_store
 from tests.support.broken_channels import HangingChannel
 from tests.support.certificates import Authority
+from tests.support.ports import free_address
 from tests.support.scene import FRONT_END_HOSTS, Scene, waypost_scene
 from tests.support.warm import run
 
@@ -93,7 +94,7 @@ async def probed(
         for front_end in front_ends:
             await front_end.start()
             stack.push_async_callback(front_end.stop)
-        admin = free_address("127.0.0.7", 0)
+        admin = free_address("127.0.0.7")
         extra = EXTRA.format(admin="{}:{}".format(*admin), workers=workers, chat=chat)
         addresses = [(x.host, x.port) for x in front_ends]
         opened = waypost_scene(directory, addresses, extra=extra)
@@ -227,7 +228,7 @@ async def test_of_two_services_on_one_store_one_does_it_and_the_other_takes_over
         await first.until(lambda each: each[0]["success"])
         (tmp_path / "second").mkdir()
         config = tmp_path / "second" / "waypost.toml"
-        sip, admin = free_address("127.0.0.8", 0), free_address("127.0.0.8", 0)
+        sip, admin = free_address("127.0.0.8"), free_address("127.0.0.8")
         text = first.config.read_text()
         text = text.replace("{}:{}".format(*first.scene.proxy), "{}:{}".format(*sip))
         text = text.replace("{}:{}".format(*first.admin), "{}:{}".format(*admin))
@@ -257,7 +258,7 @@ async def test_over_a_tls_listener_that_wants_certificates(tmp_path: Path) -> No
     """We show our own, which the authorities of the listener have signed."""
     authority = Authority(tmp_path)
     files = authority.issue("proxy.contoso.test")
-    host, port = free_address("127.0.0.7", 0)
+    host, port = free_address("127.0.0.7")
     chat = f"""transports = ["tls"]
 [[listen]]
 transport = "tls"

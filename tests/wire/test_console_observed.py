@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 
 from tests.support.capture import needs_capture
-from tests.support.console import caller, free_port, in_store, new_token
+from tests.support.console import caller, in_store, new_token
 from tests.support.console import running_console as console_of
+from tests.support.ports import free_port
 from tests.support.stage import Stage, stage
 
 PLAN = """

@@ -19,9 +19,10 @@ import yaml
 from proxy.endpoints.pool_usage import UserDays, users_left
 from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
-from proxy.lab.setting import ALIAS, free_address
+from proxy.lab.setting import ALIAS
 from proxy.telemetry.metrics import CATALOGUE
 from tests.support.certificates import Authority
+from tests.support.ports import free_address
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.scene import FRONT_END_HOSTS, WAYPOST_HOST, Scene, waypost_scene
 
@@ -64,9 +65,7 @@ def queries() -> dict[str, str]:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[tuple[Scene, str]]:
     authority = Authority(tmp_path)
-    admin, tls = (
-        "{}:{}".format(*free_address(WAYPOST_HOST, 0)) for _ in ("admin", "tls")
-    )
+    admin, tls = ("{}:{}".format(*free_address(WAYPOST_HOST)) for _ in ("admin", "tls"))
     extra = EXTRA.format(
         admin=admin,
         tls=tls,

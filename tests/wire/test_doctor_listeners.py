@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.lab.front_end import FrontEndServer
 from tests.support.certificates import Authority
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 from tests.support.two_pools import NEW, TwoPools, two_pools
 from tests.support.warm import run, waypost
 

@@ -15,8 +15,9 @@ from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.dns_server import ZoneServer
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import Service, ServiceError
-from proxy.lab.setting import ALIAS, POOL, Setting, free_address
+from proxy.lab.setting import ALIAS, POOL, Setting
 from proxy.lab.world import zone
+from tests.support.ports import free_address
 from tests.support.scene import DNS_HOST, FRONT_END_HOSTS, WAYPOST_HOST
 from tests.support.until import told
 from tests.support.warm import run, waypost
@@ -89,15 +90,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             stack.push_async_callback(each.stop)
         setting = Setting(
             directory=tmp_path,
-            proxy=free_address(WAYPOST_HOST, 0),
-            dns=free_address(DNS_HOST, 0),
+            proxy=free_address(WAYPOST_HOST),
+            dns=free_address(DNS_HOST),
             front_ends=tuple((x.host, x.port) for x in front_ends),
         )
         dns = ZoneServer(zone(setting), *setting.dns)
         await dns.start()
         stack.push_async_callback(dns.stop)
         setting.write_config()
-        admin = "{}:{}".format(*free_address(WAYPOST_HOST, 0))
+        admin = "{}:{}".format(*free_address(WAYPOST_HOST))
         with setting.config.open("a") as file:
             file.write(f'\n[admin]\nlisten = "{admin}"\n')
             file.write(f"\n[server]\nworkers = {WORKERS}\n")

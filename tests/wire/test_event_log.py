@@ -20,8 +20,8 @@ from proxy.lab.front_end import Behaviour, FrontEndServer
 from proxy.lab.service import Service, ServiceError, command
 from proxy.server.event_log.file import EventLogError, read_lines
 from proxy.server.event_log.replay import Replay
+from tests.support.ports import free_port
 from tests.support.scene import FRONT_END_HOSTS, Scene, waypost_scene
-from tests.support.sip_probe import free_port
 from tests.support.warm import waypost
 
 ALIAS = "sip:ocschat@contoso.test"

@@ -9,7 +9,7 @@ from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.front_end import FrontEndServer
 from proxy.lab.service import ServiceError
 from proxy.lab.service import waypost as in_a_process_of_its_own
-from proxy.lab.setting import free_address
+from tests.support.ports import free_address
 from tests.support.socket_watch import SocketWatch
 from tests.support.two_pools import NEW, OLD, TwoPools, two_pools
 from tests.support.warm import run, waypost
@@ -118,7 +118,7 @@ async def test_it_speaks_with_the_admin_listener_and_dns_alone(
     watch = SocketWatch(tmp_path / "watch")
     for name, value in watch.environment().items():
         monkeypatch.setenv(name, value)
-    admin = "{}:{}".format(*free_address("127.0.0.17", 0))
+    admin = "{}:{}".format(*free_address("127.0.0.17"))
     more = f'\n[admin]\nlisten = "{admin}"\n{extra}'
     async with two_pools(tmp_path, *places(ends), extra=more) as scene:
         dns = scene.dns.address

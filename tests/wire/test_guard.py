@@ -15,8 +15,8 @@ import pytest
 from proxy.journey.legacy_client import ClientError, LegacyClient
 from proxy.lab.front_end import Behaviour, FrontEndServer
 from proxy.lab.service import Service, ServiceError
-from proxy.lab.setting import free_address
 from tests.support.broken_channels import HangingChannel
+from tests.support.ports import free_address
 from tests.support.redis import RedisServer
 from tests.support.two_pools import NEW, OLD, TwoPools, follows, two_pools
 from tests.support.until import comes_true
@@ -286,7 +286,7 @@ async def test_on_redis_another_node_does_it_than_the_one_that_armed_it(
             for host in ("127.0.0.18", "127.0.0.19"):
                 folder = tmp_path / host
                 folder.mkdir()
-                sip, admin = free_address(host, 0), free_address(host, 0)
+                sip, admin = free_address(host), free_address(host)
                 here = text.replace(store, f'url = "{redis.url}"')
                 here = here.replace("{}:{}".format(*it.proxy), "{}:{}".format(*sip))
                 here = here.replace(_admin(text), "{}:{}".format(*admin))

@@ -108,6 +108,7 @@ def test_at_the_descriptor_limit_one_line_is_told(tmp_path, made, udp) -> None:
     service = new_service(tmp_path)
     made.append(service)
     service.start()
+    service.wait_for_log("service.started")  # its last line, and its last descriptor
     pid = service.child.pid
     used = len(os.listdir(f"/proc/{pid}/fd"))
     subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={used}"], check=True)

@@ -16,7 +16,7 @@ HOST = "127.0.0.31"
 
 async def played(front_end: FrontEndServer, transport: str = "tcp") -> Probe:
     """Straight to a front end."""
-    way = Way((front_end.host, front_end.port), transport, HOST, timeout=0.4)
+    way = Way((front_end.host, front_end.port), transport, HOST, timeout=1.0)
     return await probe(way, ALIAS, user=DOCTOR)
 
 

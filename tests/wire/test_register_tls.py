@@ -8,7 +8,7 @@ import pytest
 
 from proxy.lab.service import Service
 from tests.support.certificates import Authority
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 HOST, DOMAIN = "127.0.0.47", "contoso.test"
 LOOKUP = f"sip:ocschat@{DOMAIN}"

@@ -18,7 +18,7 @@ import pytest
 
 from proxy.lab.service import Service, ServiceError
 from proxy.sip.digest import _HASHERS, ha1_of, parse_credentials
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 from tests.support.until import comes_true
 from tests.support.warm import run, waypost
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from proxy.net.tls import TlsFiles
 from tests.support.certificates import Authority
+from tests.support.ports import free_port
 from tests.support.service import HOST, ServiceProcess, new_service
-from tests.support.sip_probe import free_port
 from tests.wire.test_certificates import NAME, Installed, authority, installed
 
 __all__ = ["authority", "installed"]  # fixtures

@@ -14,7 +14,8 @@ from proxy.admin.observed.asking import _others
 from proxy.config import load_config
 from proxy.config.values import parse_host_port
 from tests.support.cluster import Cluster, cluster
-from tests.support.console import caller, free_port, new_token, running_console
+from tests.support.console import caller, new_token, running_console
+from tests.support.ports import free_port
 
 WAYPOST = str(Path(sys.executable).with_name("waypost"))
 

@@ -20,12 +20,11 @@ from proxy.admin.control import Operator, rules_of
 from proxy.config import load_config
 from proxy.endpoints.plan import Plan, PlannedChange
 from proxy.lab.dns_server import ZoneServer
-from proxy.lab.setting import free_address
 from proxy.store import Actor, open_store
 from tests.support.message_load import Answerer, Caller
+from tests.support.ports import free_address, free_port
 from tests.support.redis import RedisServer
 from tests.support.redis_sets import SentinelSet
-from tests.support.sip_probe import free_port
 from tests.wire.test_registrar import DOMAIN, HOST, World
 
 ALICE = f"sip:alice@{DOMAIN}"
@@ -264,7 +263,7 @@ async def test_a_cutover_counts_at_all_nodes_within_a_second_and_nobody_sees_hal
             f"fe.{pool} A": [host],
             f"_sip._udp.{pool} SRV": [f"10 60 {port} fe.{pool}."],
         }
-    dns = free_address("127.0.0.54", 0)
+    dns = free_address("127.0.0.54")
     zone = ZoneServer(records, *dns)
     await zone.start()
     nodes = [Node(tmp_path / name, redis.url, dns) for name in ("one", "two")]

@@ -14,7 +14,7 @@ import pytest
 
 from proxy.lab.service import Service
 from tests.core.registrar.test_credentials import authorization
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 from tests.wire.test_registrar import set_password
 
 HOST, TRUSTED, STRANGER, OTHER = "127.0.0.57", "127.0.0.58", "127.0.0.59", "127.0.0.60"
@@ -94,18 +94,11 @@ class Peer:
             self.socket.settimeout(10.0)
 
 
-def free_port_of_ipv6() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as made:
-        made.bind(("::1", 0))
-        port: int = made.getsockname()[1]
-        return port
-
-
 class World:
     """The proxy, the peers around it, and where its default route leads."""
 
     def __init__(self, directory: Path) -> None:
-        self.address, self.six = (HOST, free_port(HOST)), ("::1", free_port_of_ipv6())
+        self.address, self.six = (HOST, free_port(HOST)), ("::1", free_port("::1"))
         self.next = Peer(self.address, HOST)
         self.peers: list[Peer] = [self.next]
         self.config = directory / "waypost.toml"

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.journey.legacy_client import LegacyClient
 from proxy.lab.service import Service
-from proxy.lab.setting import free_address
+from tests.support.ports import free_address
 from tests.support.redis import RedisServer
 from tests.support.two_pools import TwoPools, two_pools
 from tests.support.until import comes_true
@@ -61,7 +61,7 @@ async def crowd(*proxies) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_without_access_lines_and_with_several_workers(tmp_path, workers) -> None:
-    host, port = free_address("127.0.0.17", 0)
+    host, port = free_address("127.0.0.17")
     extra = f'{QUIET}[admin]\nlisten = "{host}:{port}"\n[server]\nworkers = {workers}\n'
     async with two_pools(tmp_path, SOMEWHERE, SOMEWHERE, extra) as scene:
         await crowd(scene.proxy)
@@ -90,7 +90,7 @@ async def test_two_nodes_on_one_redis_count_together(tmp_path, monkeypatch) -> N
     monkeypatch.setenv("WAYPOST_STORE_URL", redis.url)
     try:
         async with two_pools(tmp_path, SOMEWHERE, SOMEWHERE, SILENT) as scene:
-            other = free_address("127.0.0.18", 0)
+            other = free_address("127.0.0.18")
             async with second_node(scene, other):
                 await crowd(scene.proxy, other)
                 await counted(scene.config, {f"sip:{DIALLED}": (2, 4)})

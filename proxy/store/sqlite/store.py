@@ -57,14 +57,17 @@ class SqliteStore:
     ) -> "asyncio.Future[T]":
         if self._is_closed:
             raise StoreError("the store has been closed")
+        meant = self._file
 
         def work() -> T:
             fresh = self._file.fresh()
             if fresh is not None:
                 self._file = fresh
-                # This call was meant for the old file; the next one uses the new file.
+            if self._file is not meant:
+                # This call, or one that waited before it, was meant for the old file;
+                # the next one uses the new file.
                 raise StoreError(
-                    f"the store {fresh.path} was put back and opened again",
+                    f"the store {meant.path} was put back and opened again",
                     is_passing=True,
                 )
             try:

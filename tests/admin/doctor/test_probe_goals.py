@@ -8,7 +8,7 @@ from proxy.endpoints.changes import RowChange
 from proxy.endpoints.model import Canary, Endpoint
 from proxy.endpoints.table import EndpointTable
 from proxy.lab.dns_server import ZoneServer
-from proxy.lab.setting import free_address
+from tests.support.ports import free_address
 
 KEY, OLD, NEW = "ocschat@contoso.test", "old.contoso.test", "new.contoso.test"
 BEFORE = Endpoint(f"sip:{KEY}", KEY, OLD)
@@ -34,7 +34,7 @@ async def test_a_pool_with_a_front_end_needs_no_word(tmp_path):
         f"_sip._tcp.{NEW} SRV": ["10 60 5060 fe.contoso.test."],
         "fe.contoso.test A": ["127.0.0.9"],
     }
-    zone = ZoneServer(records, *free_address("127.0.0.5", 0))
+    zone = ZoneServer(records, *free_address("127.0.0.5"))
     await zone.start()
     try:
         dns = f"{zone.host}:{zone.port}"

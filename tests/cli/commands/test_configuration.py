@@ -6,15 +6,15 @@ import tomllib
 import pytest
 
 from proxy.config import load_config
-from proxy.lab.setting import free_address
 from tests.cli.commands.test_pool import running_zone
+from tests.support.ports import free_address
 
 
 @pytest.fixture
 def quiet(config_file, monkeypatch):
     """Addresses that nobody has, and a name server that answers."""
-    host, port = free_address("127.0.0.5", 0)
-    admin = "{}:{}".format(*free_address("127.0.0.5", 0))
+    host, port = free_address("127.0.0.5")
+    admin = "{}:{}".format(*free_address("127.0.0.5"))
     text = config_file.read_text().replace("127.0.0.5:5060", f"{host}:{port}")
     config_file.write_text(f'{text}[admin]\nlisten = "{admin}"\n')
     with running_zone({}) as address:
@@ -41,7 +41,7 @@ def test_check_fits_the_screen(waypost, quiet, monkeypatch):
 
 
 def test_what_is_not_sure_has_an_exit_code_of_its_own(waypost, quiet, monkeypatch):
-    nobody = "{}:{}".format(*free_address("127.0.0.5", 0))
+    nobody = "{}:{}".format(*free_address("127.0.0.5"))
     monkeypatch.setenv("WAYPOST_DNS_NAMESERVERS", nobody)
     assert waypost("config", "check") == 0
     assert "DOUBT   dns" in waypost.out

@@ -17,7 +17,7 @@ from proxy.store.factory import sqlite_path
 from tests.cli.commands.test_pool import running_zone
 from tests.support.certificates import Authority
 from tests.support.pool_thread import running_pools
-from tests.support.sip_probe import free_port
+from tests.support.ports import free_port
 
 POOL = "pcpool.contoso.test"
 JOURNEY = (

@@ -1,5 +1,6 @@
 """The file under an open store: replaced, removed, put back, given to its owner."""
 
+import asyncio
 import os
 import shutil
 
@@ -97,6 +98,19 @@ async def test_a_backup_of_the_store_is_opened_and_all_of_it_is_news(
     again = await open_store(f"sqlite:///{path}")
     assert {*(await again.load_table()).endpoints} == {"one@c.d", "three@c.d"}
     await again.close()
+
+
+async def test_calls_that_waited_for_the_old_file_may_be_made_again(
+    store, path
+) -> None:
+    """They came upon a closed database, which counted as a fault that stays."""
+    await add(store, "one")
+    path.with_name(path.name + "-wal").unlink()
+    calls = store.table_version(), store.load_table(), add(store, "two")
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    assert all("opened again" in str(each) and each.is_passing for each in found), found
+    await add(store, "two")
+    assert {*(await store.load_table()).endpoints} == {"one@c.d", "two@c.d"}
 
 
 async def test_a_log_that_was_removed_loses_nothing(store, path) -> None:
