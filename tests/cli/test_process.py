@@ -5,13 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
 import pytest
-
-from proxy.cli.line import REFUSED, Complaints
 
 pytestmark = pytest.mark.cold
 WAYPOST = str(Path(sys.executable).parent / "waypost")
@@ -67,24 +64,6 @@ def test_the_installed_command_creates_refuses_and_shows(config_file):
     assert run("--version").stdout.startswith("waypost ")
 
 
-def test_serve_and_get_do_not_load_what_they_do_not_need(config_file):
-    code = (
-        "import sys; from proxy.cli.main import main; main({line}); "
-        "print([m for m in {modules} if sys.modules.get(m)], file=sys.stderr)"
-    )
-    for line, modules in (
-        (["serve", "--config", "/nonexistent"], ["typer", "rich", "sqlite3"]),
-        (["endpoint", "get"], ["rich", "dns", "structlog", "redis"]),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", code.format(line=line, modules=modules)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert done.stderr.splitlines()[-1] == "[]", line
-
-
 def test_two_processes_that_change_at_once_lose_nothing(config_file):
     writers = [writer(config_file, name, 40) for name in ("left", "right")]
     written = [line for each in writers for line in each.communicate()[0].splitlines()]
@@ -126,34 +105,3 @@ def test_kill_9_during_changes_loses_nothing_acknowledged(config_file, turn):
     found = set(addresses(config_file))
     assert expected <= found
     assert len(found - expected) <= 1
-
-
-LONG = "a sentence that says why not, and then " + "what there is to do about it, " * 3
-
-
-def test_a_refusal_is_as_wide_as_the_terminal_and_one_line_in_a_pipe(
-    monkeypatch, capsys
-):
-    said = Complaints(False, "")
-    assert said.complain(LONG, REFUSED) == REFUSED
-    assert capsys.readouterr().err == f"waypost: {LONG}\n"
-    ours, theirs = os.openpty()
-    try:
-        termios.tcsetwinsize(theirs, (24, 60))
-        with open(theirs, "w", closefd=False) as terminal:
-            monkeypatch.setattr(sys, "stderr", terminal)
-            said.complain(LONG, REFUSED)
-            said.complain(f"first line\n{LONG}", REFUSED)
-            Complaints(True, "").complain(LONG, REFUSED)
-            terminal.flush()
-            monkeypatch.undo()
-        lines = os.read(ours, 65_536).decode().splitlines()
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    *shown, document = lines
-    assert json.loads(document)["error"] == LONG, "for scripts, wherever it goes"
-    assert 40 < max(map(len, shown)) <= 60
-    words = f"waypost: {LONG} first line {LONG}".split()
-    assert " ".join(shown).split() == words
-    assert "first line" in shown

@@ -4,20 +4,7 @@ import os
 
 import pytest
 
-from proxy.config import ConfigError, load_config
-from tests.support.configuration import SMALL
-
-
-def load(folder, more):
-    path = folder / "waypost.toml"
-    path.write_text(SMALL + more)
-    return load_config(path, {})
-
-
-def problem(folder, more):
-    with pytest.raises(ConfigError) as caught:
-        load(folder, more)
-    return str(caught.value)
+from tests.config.loading import load, problem
 
 
 def test_the_default_is_loopback_and_not_chosen(tmp_path):

@@ -1,7 +1,6 @@
 """Name servers that misbehave, and a system that changes its mind about them."""
 
 import asyncio
-import os
 import signal
 import struct
 import time
@@ -14,7 +13,7 @@ import pytest
 
 from proxy.pools.answers import DnsLimits
 from proxy.pools.front_end import Lookup
-from proxy.pools.name_servers import MAX_BYTES, NameServers
+from proxy.pools.name_servers import MAX_BYTES
 from proxy.pools.resolver import LOOK, Resolver
 from proxy.pools.srv import OF_OTHERS, OF_POOLS
 from tests.support.dns import MisbehavingZone, dns_zone
@@ -253,42 +252,6 @@ async def test_a_name_that_becomes_a_pool_is_looked_at_whole():
 
 
 # -- /etc/resolv.conf -----------------------------------------------------------------
-
-
-def test_a_file_that_is_written_anew_is_followed(tmp_path):
-    path = tmp_path / "resolv.conf"
-    servers = NameServers(None, str(path))
-    assert servers.addresses == []
-    assert servers.absence == f"{path} names no name server"
-    path.write_text("search corp.test\nnameserver 192.0.2.1\n# nameserver 192.0.2.9\n")
-    assert servers.look_again()
-    assert servers.addresses == ["192.0.2.1:53"]
-    assert not servers.look_again()
-    other = tmp_path / "new"
-    other.write_text("nameserver 2001:db8::1\nnameserver none\nnameserver 192.0.2.2\n")
-    os.replace(other, path)
-    assert servers.look_again()
-    assert servers.addresses == ["2001:db8::1:53", "192.0.2.2:53"]
-
-
-@pytest.mark.parametrize("text", ["", "# being written\n", "nameserver\n", None])
-def test_a_file_without_servers_takes_none_away(tmp_path, text):
-    path = tmp_path / "resolv.conf"
-    path.write_text("nameserver 192.0.2.1\n")
-    servers = NameServers(None, str(path))
-    path.unlink()
-    if text is not None:
-        path.write_text(text)
-    assert not servers.look_again()
-    assert servers.addresses == ["192.0.2.1:53"]
-
-
-def test_configured_servers_stay_what_they_are(tmp_path):
-    path = tmp_path / "resolv.conf"
-    servers = NameServers(["192.0.2.7:5353"], str(path))
-    path.write_text("nameserver 192.0.2.1\n")
-    assert not servers.look_again()
-    assert servers.addresses == ["192.0.2.7:5353"]
 
 
 async def test_an_empty_file_at_the_start_is_not_for_good(tmp_path):

@@ -1,6 +1,5 @@
-"""``waypost token`` and ``waypost person``."""
+"""``waypost token``."""
 
-import io
 import re
 
 import pytest
@@ -51,23 +50,3 @@ def test_a_token_needs_a_role_that_there_is(waypost):
     assert waypost("token", "new", "ci") == 2
     assert waypost("token", "new", "ci", "--role", "root") == 2
     assert "viewer" in waypost.err
-
-
-def test_a_person_is_made_changed_and_removed(waypost, monkeypatch):
-    def give(text):
-        monkeypatch.setattr("sys.stdin", io.StringIO(text + "\n"))
-
-    give("correct horse battery")
-    line = ("person", "new", "carla", "--role", "admin", "--password-stdin")
-    assert waypost(*line) == 0
-    assert waypost.out == "carla may sign in as admin\n"
-    assert waypost("person", "set", "carla", "--role", "viewer") == 0
-    assert waypost.out == "carla is viewer\n"
-    give("short")
-    assert waypost("person", "set", "carla", "--password-stdin") == 1
-    assert "12 to 1024" in waypost.err
-    waypost("person", "list", "--json")
-    assert [(x["name"], x["role"]) for x in waypost.json] == [("carla", "viewer")]
-    assert waypost("person", "remove", "carla") == 0
-    waypost("person", "list")
-    assert waypost.out == "no people\n"

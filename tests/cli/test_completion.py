@@ -1,4 +1,4 @@
-"""Completion scripts and the manual page: made from the command, and they work."""
+"""Completion scripts: made from the command, and the shells take them."""
 
 import contextlib
 import os
@@ -15,7 +15,6 @@ from typer.main import get_command
 
 from proxy.cli.app import app
 from proxy.cli.completion import script
-from proxy.cli.man import page
 from proxy.cli.tree import command_tree
 
 
@@ -130,14 +129,6 @@ def test_a_name_that_cannot_be_asked_for_completes_to_nothing(waypost, config_fi
     assert (waypost.out, waypost.err) == ("", "")
 
 
-def test_every_command_has_a_short_help(tree, waypost):
-    for command in tree.walk():
-        assert waypost(*command.path[1:], "-h") == 0, command.path
-        assert waypost.out.startswith("Usage: waypost")
-        listed = waypost.out.partition("\nCommands:")[2]
-        assert "...\n" not in listed, "a sentence is cut off"
-
-
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_every_command(tree, shell):
     text = script(tree, shell)
@@ -146,25 +137,6 @@ def test_other_shells_get_every_command(tree, shell):
     if shutil.which(shell):
         done = subprocess.run([shell, "-n"], input=text, text=True)
         assert done.returncode == 0
-
-
-def test_the_manual_page_has_every_command_and_option(tree):
-    text = page(tree).replace("\\-", "-")
-    for command in tree.walk():
-        if not command.children:
-            assert f".SS {' '.join(command.path[1:])}" in text
-        for option in command.options:
-            for name in option.names:
-                assert f"\\fB{name}\\fR" in text
-
-
-def test_the_manual_page_is_roff_without_warnings(tree):
-    if shutil.which("groff") is None:
-        pytest.skip("groff is not installed")
-    line = ["groff", "-man", "-Tutf8", "-ww"]
-    done = subprocess.run(line, input=page(tree), capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr
-    assert "waypost" in done.stdout
 
 
 def test_the_command_prints_both(waypost):

@@ -8,16 +8,12 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 from proxy.endpoints.unknown import MOST_FRESH
 from proxy.endpoints.usage import OTHERS, Usage, bounded
 from proxy.server.store_side import ledger
-from proxy.server.store_side.learned import MOST_USES, keep_uses
 from proxy.server.store_side.ledger import LedgerWriter
-from proxy.server.store_side.save_queue import SaveQueue
 from proxy.server.store_side.store_writes import StoreWrites
-from proxy.server.tasks import Tasks
 from proxy.store import Store, StoreError, open_store
 from tests.support.redis import RedisServer
 
@@ -197,46 +193,3 @@ async def test_a_failed_save_leaves_no_cycle(tmp_path) -> None:
         finally:
             gc.enable()
     assert len(left) <= 25, f"{len(left)} rows and errors are still there"
-
-
-class Counting:
-    """A store's method that hangs, or refuses."""
-
-    def __init__(self) -> None:
-        self.saved: list[int] = []
-        self.go_on = asyncio.Event()
-        self.refuses = False
-
-    async def save(self, thing: int) -> None:
-        await self.go_on.wait()
-        if self.refuses:
-            raise StoreError("no")
-        self.saved.append(thing)
-
-
-async def test_notes_for_a_store_that_hangs_are_bounded_the_oldest_go() -> None:
-    writes, tasks, counting = StoreWrites(), Tasks(), Counting()
-    queue = SaveQueue("uri", counting.save, tasks, writes, most=10)
-    for number in range(100):
-        queue.add(number)
-        await asyncio.sleep(0)
-    assert len(queue) == 10 and len(tasks) == 1, "one after the other"
-    assert writes.dropped["uri"] == 89
-    counting.go_on.set()
-    while len(queue) or len(tasks):
-        await asyncio.sleep(0)
-    assert counting.saved == [0, *range(90, 100)]
-    counting.refuses = True
-    queue.add(1)
-    while len(tasks):
-        await asyncio.sleep(0)
-    assert writes.dropped["uri"] == 90 and writes.problem == "no"
-
-
-def test_used_uris_that_cannot_be_told_are_bounded() -> None:
-    new = {f"new{n}" for n in range(10)}
-    runtime = SimpleNamespace(writes=StoreWrites(), used_uris=set(new))
-    keep_uses(runtime, {f"old{n}" for n in range(MOST_USES)})  # type: ignore[arg-type]
-    assert len(runtime.used_uris) == MOST_USES
-    assert runtime.writes.dropped["use"] == 10
-    assert new <= runtime.used_uris

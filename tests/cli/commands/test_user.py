@@ -1,40 +1,16 @@
-"""``waypost user`` and ``waypost binding``."""
+"""``waypost user``: who may register with a password."""
 
-import asyncio
 import io
-import time
 
 import pytest
 
-from proxy.location.binding import Binding, BindingChange
 from proxy.sip.digest import ha1_of
-from proxy.store import Conflict, open_store
+from tests.support.console import in_store
 
 
 @pytest.fixture
 def give_password(monkeypatch):
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text + "\n"))
-
-
-def in_store(config_file, work):
-    async def run():
-        store = await open_store(f"sqlite:///{config_file.parent}/waypost.db")
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
-
-
-def bind(config_file, aor="ocschat@contoso.test"):
-    now = time.time()  # noqa: TID251
-    made = Binding(
-        aor, b"k", b"sip:lookup@10.0.0.9:5060", b"<sip:lookup@10.0.0.9:5060>", 1.0,
-        now + 600, now - 60, b"c", 1, user_agent="RTC/3.5", source="udp:10.0.0.9:5060",
-    )  # fmt: skip
-    change = BindingChange(made.aor, made.key, made)
-    in_store(config_file, lambda store: store.save_bindings([change]))
 
 
 def test_a_user_is_made_listed_changed_and_removed(waypost, give_password):
@@ -54,7 +30,7 @@ def test_a_user_is_made_listed_changed_and_removed(waypost, give_password):
 def test_only_the_hash_of_a_password_is_kept(waypost, give_password, config_file):
     give_password("correct horse")
     waypost("user", "new", "alice", "--password-stdin")
-    (user,) = in_store(config_file, lambda store: store.users())
+    (user,) = in_store(config_file, lambda operator: operator.store.users())
     expected = ha1_of("SHA-256", "alice", "contoso.test", "correct horse")
     assert user.ha1 == {"SHA-256": expected}
     waypost("user", "list", "--json")
@@ -66,7 +42,7 @@ def test_md5_is_only_kept_where_it_is_switched_on(waypost, give_password, config
         file.write('[registrar]\nalgorithms = ["SHA-256", "MD5"]\n')
     give_password("correct horse")
     waypost("user", "new", "alice", "--password-stdin")
-    (user,) = in_store(config_file, lambda store: store.users())
+    (user,) = in_store(config_file, lambda operator: operator.store.users())
     assert set(user.ha1) == {"SHA-256", "MD5"}
 
 
@@ -95,67 +71,6 @@ def test_without_a_terminal_nobody_is_asked_for_a_password(waypost, give_passwor
     give_password("correct horse")
     assert waypost("user", "new", "alice") == 1
     assert "--password-stdin" in waypost.err
-
-
-def test_bindings_are_listed_and_removed(waypost, config_file):
-    waypost("binding", "list")
-    assert waypost.out == "no bindings\n"
-    bind(config_file)
-    waypost("binding", "list", "sip:OCSChat@contoso.test", "--json")
-    (row,) = waypost.json
-    assert (row["contact"], row["user_agent"]) == (
-        "sip:lookup@10.0.0.9:5060",
-        "RTC/3.5",
-    )
-    waypost("binding", "list")
-    assert "udp:10.0.0.9:5060" in waypost.out
-    assert waypost("binding", "remove", "ocschat@contoso.test") == 0
-    assert waypost("binding", "remove", "ocschat@contoso.test") == 1
-    assert "nobody is registered" in waypost.err
-
-
-NEW = (
-    *("endpoint", "new", "--sip-address", "ocschat@contoso.test"),
-    *("--pool-fqdn", "pcpool.contoso.test"),
-)
-
-
-@pytest.mark.parametrize("dry", [(), ("--what-if",)])
-def test_an_endpoint_is_refused_while_somebody_is_registered(waypost, config_file, dry):
-    bind(config_file)
-    assert waypost(*NEW, *dry) == 1
-    for word in ("sip:lookup@10.0.0.9:5060", "udp:10.0.0.9:5060", "RTC/3.5", "--force"):
-        assert word in waypost.err
-    waypost("endpoint", "get")
-    assert waypost.out == "no endpoints\n"
-
-
-def test_force_goes_on_and_is_audited(waypost, config_file):
-    bind(config_file)
-    assert waypost(*NEW, "--force") == 0
-    (row,) = in_store(config_file, lambda store: store.history())
-    assert row.verb == "endpoint.new --force"
-
-
-def test_force_without_need_is_an_ordinary_creation(waypost, config_file):
-    assert waypost(*NEW, "--force") == 0
-    (row,) = in_store(config_file, lambda store: store.history())
-    assert row.verb == "endpoint.new"
-
-
-def test_a_conflict_is_shown_with_its_endpoint(waypost, config_file):
-    waypost(*NEW)
-    now = time.time() + 1  # noqa: TID251
-    conflict = Conflict(
-        "ocschat@contoso.test", "udp:10.0.0.9", "RTC/3.5", "sip:c", now, now, 3
-    )
-    in_store(config_file, lambda store: store.note_conflict(conflict))
-    waypost("endpoint", "get", "ocschat@contoso.test")
-    assert "the old service at udp:10.0.0.9 (RTC/3.5) still registers: 3 times" in (
-        waypost.out
-    )
-    waypost("endpoint", "get", "--json")
-    assert waypost.json[0]["conflicts"][0]["count"] == 3
 
 
 def test_check_says_when_nobody_could_register(waypost, give_password, config_file):
