@@ -9,7 +9,7 @@ import contextlib
 import math
 import select
 import sys
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, Final
 
@@ -22,6 +22,23 @@ _NOT_READ: Final = ~select.EPOLLIN
 _NOT_WRITE: Final = ~select.EPOLLOUT
 
 
+class _Keys(Mapping[Any, SelectorKey]):
+    """A selector's keys by descriptor or by the object that has it, as asyncio asks
+    for them from Python 3.13 on."""
+
+    def __init__(self, keys: dict[int, SelectorKey]) -> None:
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __getitem__(self, fileobj: Any) -> SelectorKey:
+        return self._keys[_descriptor(fileobj)]
+
+
 class DirectSelector(BaseSelector):
     """Like ``selectors.EpollSelector``, but ``wait`` serves some of the sockets."""
 
@@ -29,6 +46,7 @@ class DirectSelector(BaseSelector):
         self.wait = Wait()
         self._epoll = self.wait.epoll
         self._keys: dict[int, SelectorKey] = {}
+        self._map = _Keys(self._keys)
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """Serve the direct sockets that are readable; return the other events."""
@@ -72,8 +90,8 @@ class DirectSelector(BaseSelector):
         return key
 
     def get_map(self) -> Mapping[Any, SelectorKey]:
-        """Registered descriptors and their keys."""
-        return self._keys
+        """As in ``selectors``: what is registered, and the keys."""
+        return self._map
 
     def get_key(self, fileobj: Any) -> SelectorKey:
         """As in ``selectors``; KeyError for what is not registered."""

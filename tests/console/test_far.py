@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typer.main import get_command
 from proxy.cli.app import app
 from proxy.cli.hosting.roles import ANYWHERE, HERE, ROLES
 from proxy.cli.hosting.run_line import Line, _Printed, _Switch
+from proxy.cli.hosting.server import _context
 from proxy.cli.main import main
 from proxy.cli.tree import command_tree
 from proxy.console.api.lines import _watchers
@@ -47,6 +49,12 @@ def type_as(config_file, url, tmp_path, capsys):
         return code, *(x for x in _said(capsys))
 
     return run
+
+
+def test_what_a_command_trusts_depends_on_no_version_of_python():
+    """From 3.13 on `ssl.create_default_context` refuses, by this flag, certificates
+    that lack what RFC 5280 wants beside the signature."""
+    assert not _context(None).verify_flags & ssl.VERIFY_X509_STRICT
 
 
 def _said(capsys):

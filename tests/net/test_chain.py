@@ -13,7 +13,7 @@ from proxy import clock
 from proxy.net.errors import NetError
 from proxy.net.rehearsal import rehearse
 from proxy.net.tls import TlsFiles
-from tests.support.certificates import Authority
+from tests.support.certificates import AUTHORITYS_USE, Authority
 
 HOST = "proxy.contoso.test"
 DAY = timedelta(days=1)
@@ -37,6 +37,7 @@ class World:
         return (
             by._builder(authority._name, authority._key, valid_for, -3 * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+            .add_extension(AUTHORITYS_USE, True)
             .sign(by._key, hashes.SHA256())
             .public_bytes(serialization.Encoding.PEM)
             .decode()

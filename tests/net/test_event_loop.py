@@ -80,3 +80,26 @@ async def _alarm_rings_once():
     alarm.cancel()
     await asyncio.sleep(0.05)
     assert len(times) == 1
+
+
+@linux
+def test_asyncio_may_name_a_socket_by_its_number_or_by_itself(pair):
+    ours, theirs = pair
+    theirs.send(b"x")
+    with asyncio.Runner(loop_factory=DirectEventLoop) as runner:
+        loop = runner.get_loop()
+        read: list[str] = []
+
+        async def turns():
+            for _ in range(3):
+                await asyncio.sleep(0.001)
+
+        loop.add_reader(ours, read.append, "by itself")
+        runner.run(turns())
+        loop.add_reader(ours.fileno(), read.append, "by its number")
+        loop.add_reader(ours, read.append, "by itself again")
+        assert loop.remove_reader(ours)
+        read.clear()
+        runner.run(turns())
+        assert read == []
+        assert not loop.remove_reader(ours)

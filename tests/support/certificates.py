@@ -15,6 +15,17 @@ from proxy.net.tls import TlsFiles
 _DAY = datetime.timedelta(days=1)
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
+AUTHORITYS_USE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass
@@ -38,6 +49,7 @@ class Authority:
             .add_extension(
                 x509.BasicConstraints(ca=True, path_length=None), critical=True
             )
+            .add_extension(AUTHORITYS_USE, critical=True)
             .sign(above._key, hashes.SHA256())
         )
         own = self._write(f"{self.stem}.pem", self.certificate.public_bytes(_PEM))
@@ -122,6 +134,10 @@ class Authority:
         valid_for: datetime.timedelta = _DAY,
         valid_in: datetime.timedelta = -3 * _DAY,
     ) -> x509.CertificateBuilder:
+        # What RFC 5280 asks for and real authorities write. From Python 3.13 on
+        # `ssl.create_default_context` does not trust a certificate without it.
+        whose = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
@@ -131,6 +147,8 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + valid_in)
             .not_valid_after(now + valid_for)
+            .add_extension(whose, critical=False)
+            .add_extension(by, critical=False)
         )
 
     def _write(self, name: str, data: bytes) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from inspect import CO_GENERATOR
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 
@@ -130,10 +131,16 @@ def broken(code: CodeType) -> Iterator[None]:
     def raises(*_: object, **__: object) -> None:
         raise RuntimeError("for ever")
 
+    def yields(*_: object, **__: object) -> Iterator[object]:
+        yield from ()
+        raise RuntimeError("for ever")
+
+    # From Python 3.13 on the code of a generator goes to generators only.
+    body = yields if code.co_flags & CO_GENERATOR else raises
     found = _functions().get(code, [])
     assert found, f"no function has the code of {name_of(code)}"
     for function in found:
-        function.__code__ = raises.__code__
+        function.__code__ = body.__code__
     try:
         yield
     finally:

@@ -271,8 +271,15 @@ def _parsed(response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
 
 
 def _context(ca_file: str | None) -> ssl.SSLContext:
+    # As `proxy/net/tls.py` does for the service. `create_default_context` is stricter
+    # from Python 3.13 on: a console that one machine trusts, another would refuse.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        return context
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context.load_verify_locations(ca_file)
+        return context
     except OSError as error:  # ssl.SSLError is one
         raise ControlError(
             f"{ca_file} cannot be used ({error.strerror or error}): --ca-file wants "

@@ -158,8 +158,11 @@ class RedisConnection:
 
         The frame that raises it must not refer to it: the error refers to that frame,
         and with the garbage collector off such a cycle stays in memory, with all that
-        was to be saved.  For the same reason it does not carry the client's own error.
+        was to be saved.  For the same reason it does not carry the client's own
+        error, and that one forgets its frames: from Python 3.12 on they lead to
+        ``contextlib``'s, which refers to the error.
         """
+        error.__traceback__ = None
         worded = store_error(self.place, error)
         if worded.is_away:
             self._away, self._away_at = str(worded), asyncio.get_running_loop().time()
