@@ -9,13 +9,14 @@ import errno
 import socket
 from typing import Final
 
+from proxy import clock
 from proxy.net.admission import Admission, Place
 from proxy.net.bound_socket import open_socket, tune
 from proxy.net.errors import bind_error
 from proxy.net.handshakes import Gate, Handshakes, heard
 from proxy.net.settings import AdmissionSettings, StreamSettings
 from proxy.net.stream import StreamConnection, Streams, encrypted, plain
-from proxy.net.tls import TlsEnd, is_trusted
+from proxy.net.tls import TlsEnd, has_ended, is_trusted
 from proxy.sip.flow import Listener
 
 BACKLOG: Final = 65_535
@@ -258,12 +259,15 @@ class AcceptedConnection(StreamConnection):
         self._opened_at = self._last_read = self._streams.loop.time()
         super().connection_made(transport)
         names = self.flow.peer_names
-        if self._trusted and transport.get_extra_info("peercert"):
-            if not is_trusted(names, self._trusted):
+        certificate = transport.get_extra_info("peercert")
+        if certificate:
+            is_welcome = not self._trusted or is_trusted(names, self._trusted)
+            if not is_welcome or has_ended(certificate, clock.wall()):
                 self._streams.untrusted += 1
-                self.abort("untrusted")
+                self.abort("untrusted" if not is_welcome else "expired")
                 return
-            self._admission.befriend(self.place)
+            if self._trusted:
+                self._admission.befriend(self.place)
         if names or not self.place.is_counted:
             self.flow.is_proven = True
         elsewhere = self._streams.flows.elsewhere

@@ -162,6 +162,15 @@ def peer_users(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
     )
 
 
+def has_ended(certificate: Mapping[str, Any], now: float) -> bool:
+    """Whether the time of a verified certificate is over.
+
+    Who resumes a session (RFC 8446 section 2.2, RFC 5077) is verified by that of the
+    first handshake, and OpenSSL does not look at its dates again.
+    """
+    return now > ssl.cert_time_to_seconds(certificate["notAfter"])
+
+
 def _is_domain(name: str) -> bool:
     return bool(_DOMAIN.match(name)) and not name.rpartition(".")[2].isdecimal()
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from proxy import clock
 from proxy.net.errors import NetError
 from proxy.net.network import ListenOptions, Network
 from proxy.net.settings import AdmissionSettings, StreamSettings
@@ -72,6 +73,41 @@ async def test_a_certificate_without_alternatives_has_its_common_name(
     ours = authority.issue(common="OldServer.contoso.test")
     flow = await name_seen(await open_mtls("required", ours), recorder)
     assert flow.peer_names == ("oldserver.contoso.test",)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+async def test_who_resumes_a_session_after_its_certificate_has_ended_is_refused(
+    open_mtls, authority: Authority, recorder: Recorder, monkeypatch, version: str
+) -> None:
+    """OpenSSL verifies a resumed session by that of the first handshake."""
+    network = await open_mtls("required")
+    recorder.on_message = lambda flow, _: network.send(flow, b"SIP/2.0 200 OK\r\n\r\n")
+    listener = network.flows.listeners[0]
+    context = client_end(authority.issue(CLIENT, valid_for=timedelta(hours=1))).context
+    context.maximum_version = ssl.TLSVersion[version]
+
+    def connect(session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
+        opened = socket.create_connection((listener.host, listener.port), 20)
+        return context.wrap_socket(opened, server_hostname=POOL, session=session)
+
+    def asked(client: ssl.SSLSocket) -> bytes:
+        with contextlib.suppress(OSError):
+            client.sendall(sip())
+            return client.recv(100)
+        return b""
+
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(await asyncio.to_thread(connect))
+        assert await asyncio.to_thread(asked, first)
+        again = stack.enter_context(await asyncio.to_thread(connect, first.session))
+        assert again.session_reused and await asyncio.to_thread(asked, again)
+        later = clock.wall() + 7200
+        monkeypatch.setattr(clock, "wall", lambda: later)
+        late = stack.enter_context(await asyncio.to_thread(connect, first.session))
+        assert late.session_reused and not await asyncio.to_thread(asked, late)
+        assert network.streams.untrusted == 1
+        assert await asyncio.to_thread(asked, first)  # it is open, and stays so
+    assert len(recorder.of("message")) == 3
 
 
 @pytest.mark.parametrize("verify", ["none", "optional"])
