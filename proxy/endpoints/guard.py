@@ -116,6 +116,8 @@ def verdict_on(record: Counted, patience: float) -> str:
         return f"{FAILED}given-up" if record.seconds >= patience else ""
     if status == 408 or (500 <= status < 600 and status not in CALLERS):
         outcome = record.attempts[-1][1] if record.attempts else str(status)
+        if outcome == "limit":  # we had no descriptor left
+            return ""
         return FAILED + (outcome.replace(" ", "-")[:32] or str(status))
     return f"{REFUSED}{status}"
 

@@ -86,6 +86,10 @@ def test_silence_is_named_as_such_and_not_by_our_own_504():
     assert verdict_on(Record(504, 12.0, attempts=attempts), 4.0) == "failed timeout"
 
 
+def test_a_descriptor_that_we_did_not_have_says_nothing_of_the_pool():
+    assert verdict_on(Record(504, attempts=[("fe1", "limit", 0.0)]), 4.0) == ""
+
+
 def test_a_caller_who_gave_up_has_waited_in_vain_or_changed_his_mind():
     assert verdict_on(Record(487, 5.0), 4.0) == "failed given-up"
     assert verdict_on(Record(487, 1.0), 4.0) == ""

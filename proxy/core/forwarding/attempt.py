@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from proxy.core.answers.unreached import TOO_LARGE
 from proxy.core.forwarding.candidates import Candidates
 from proxy.core.forwarding.forwarder import Forwarder
 from proxy.core.forwarding.waiting import Waiter
@@ -21,6 +22,9 @@ _UNHEARD: Final = frozenset({"calling", "trying"})
 """States of a client transaction that has had no response."""
 _CLIENTS: Final = frozenset({"client", "contact", "binding"})
 _RELAYED: Final = frozenset({"dialog", "client", "contact", "default"})
+_NOT_ITS_FAULT: Final = frozenset({TOO_LARGE, "limit"})
+"""Reasons that say nothing about a front end: anybody may send us more than a datagram
+holds, and "limit" means that we have no descriptor or memory left."""
 _PROOF: Final = T1 - 0.01
 """Seconds without an answer to anybody after which a front end counts as silent."""
 
@@ -215,9 +219,10 @@ class Attempt:
             forwarder.affinity.pin(candidates.flow, front_end)
 
     def failed(self, reason: str, now: float, is_silent: bool = False) -> None:
-        """The front end has failed: count it against the front end."""
+        """The front end has failed: count it against the front end, unless the request
+        itself or this machine is to blame."""
         front_end = self.front_end
-        if front_end is not None:
+        if front_end is not None and reason not in _NOT_ITS_FAULT:
             blamed = self._blamed(front_end)
             self._forwarder.front_end_failed(blamed, reason, now, is_silent)
 

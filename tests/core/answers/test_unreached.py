@@ -28,6 +28,11 @@ def test_inside_a_dialog_it_is_481_and_elsewhere_504() -> None:
         assert answer(rule)[0] == 504
 
 
+@pytest.mark.parametrize("rule", ["endpoint", "dialog", "client", "binding", "default"])
+def test_what_no_datagram_carries_is_its_senders_matter(rule) -> None:
+    assert answer(rule, detail="too-large")[0] == 513
+
+
 def test_the_line_names_pool_front_end_and_cause() -> None:
     line = answer("endpoint", detail="refused", pool="pc.contoso.test")[1]
     assert ';pool="pc.contoso.test";frontend="fe1 10.1";cause="refused"' in line

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.core.settings import Attempts
 from proxy.pools.health import EJECTION_SECONDS, TRIAL_SECONDS
+from tests.support.dialogs import Call
 from tests.support.messages import request
 from tests.support.playbook import HOSTS
 
@@ -250,3 +251,30 @@ def test_the_front_ends_of_pools_and_of_the_default_route_are_ours(playbook):
     assert is_ours(("udp", HOSTS["fe1"], 5060, ""))
     assert is_ours(("udp", HOSTS["edge"], 5060, ""))
     assert not is_ours(("udp", HOSTS["client"], 5060, ""))
+
+
+@pytest.mark.parametrize("reason", ["too-large", "limit"])
+def test_what_a_front_end_cannot_help_ejects_none(playbook, reason):
+    """Anybody may send more than a datagram holds, or use up our descriptors."""
+    is_udp = reason == "too-large"
+    play = playbook(transport="udp" if is_udp else "tcp")
+    for number in range(6):
+        play.advance_quietly(40.0)
+        play.send("client", request(branch=f"z9hG4bK{number}", call_id=f"c{number}"))
+        for name in ("fe1", "fe2"):  # in the order of the pool each time
+            begin = ["client < 100"] * (name == "fe1")
+            if is_udp:
+                play.sees(*begin, f"{name} < INVITE")
+                play.icmp(name, reason)
+            else:
+                play.sees(*begin, f"connect {name}/tcp")
+                play.cannot_connect(f"{name}/tcp", reason)
+        play.sees("client < 513" if is_udp else "client < 504")
+    assert not play.core.health.suspects
+
+
+def test_what_no_datagram_carries_inside_a_dialog_blames_no_pool(play):
+    call = Call(play, their_contact="<sip:x@10.0.1.1>")
+    assert call.up("INFO").startswith("fe1 < INFO")
+    play.icmp("fe1", "too-large")
+    play.sees("client < 513")
