@@ -100,7 +100,8 @@ async def test_a_default_address_that_is_taken_is_done_without_a_chosen_one_not(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = load(tmp_path, f'[admin]\nlisten = "127.0.0.1:{port}"\n')
+        store = f'[store]\nurl = "sqlite:///{tmp_path}/waypost.db"\n'
+        config = load(tmp_path, f'{store}[admin]\nlisten = "127.0.0.1:{port}"\n')
         with pytest.raises(NetError):
             await open_admin(config, {})
         default = replace(config, admin=replace(config.admin, is_chosen=False))

@@ -13,7 +13,8 @@ from tests.support.admin_answers import answering
 
 
 def config(folder: Path, port: int, more: str = 'token = "0123456789abcdef"'):
-    return load(folder, f'[admin]\nlisten = "127.0.0.1:{port}"\n{more}\n')
+    store = f'[store]\nurl = "sqlite:///{folder}/waypost.db"\n'
+    return load(folder, f'{store}[admin]\nlisten = "127.0.0.1:{port}"\n{more}\n')
 
 
 def test_it_shows_the_token_and_reads_json(tmp_path: Path) -> None:
