@@ -16,6 +16,7 @@ import gc
 import os
 from typing import Final
 
+from proxy.server.host.memory import keep_tables_apart
 from proxy.server.runtime import Runtime
 
 LOOK: Final = 2.0
@@ -31,6 +32,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 def settle_memory() -> None:
     """Take the collector off the message path, once everything is loaded."""
+    keep_tables_apart()
     gc.collect()
     gc.freeze()
     gc.disable()

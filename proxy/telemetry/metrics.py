@@ -76,7 +76,7 @@ _COUNTERS: Final = (
         "",
         "Of these: too many of one stranger in a second, so nothing was done",
     ),
-    ("responses_stray_total", "", "Responses that belong to no request of ours"),
+    ("responses_stray_total", "", "Responses that no request of ours waits for"),
     ("messages_dropped_total", "reason", "Messages that we could not send"),
     (
         "datagrams_refused_total",

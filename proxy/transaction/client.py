@@ -276,7 +276,7 @@ class _StartD(Effect):
 
 class _StartK(Effect):
     def carry_out(self, transaction: ClientTransaction, now: float) -> None:
-        # Section 17.1.2.2: all that comes before timer K is a repetition; drop it.
+        # Section 17.1.2.2: all that comes from now on is a repetition.
         transaction.forget_bytes()
         transaction.user = None
         _start(transaction, "timer K", now)

@@ -30,7 +30,10 @@ DURATIONS: Final[dict[str, tuple[float, float]]] = {
     "timer D": (TRANSACTION_TIMEOUT, 0.0),  # section 17.1.1.2
     "timer I": (T4, 0.0),  # section 17.2.1
     "timer J": (TRANSACTION_TIMEOUT, 0.0),  # section 17.2.2
-    "timer K": (T4, 0.0),  # section 17.1.2.2
+    # Section 17.1.2.2 has T4 over UDP, in which repetitions of the answer are absorbed.
+    # A response that no transaction waits for is dropped as well, so nobody can tell
+    # whether we keep it for that (decision 154).
+    "timer K": (0.0, 0.0),
     # L and M: a callee repeats its 2xx over streams too, until the ACK has come
     # (section 13.3.1.4).  H: the ACK of a failure may be late on any transport.
     "timer H": (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT),

@@ -125,6 +125,16 @@ def test_a_broken_response_is_dropped(play):
     play.sees()
 
 
+def test_a_repeated_answer_is_dropped(play):
+    """RFC 3261 section 17.1.2.2: with timer K or without it (decision 154)."""
+    play.send("client", request(f"SUBSCRIBE {ALIAS}"))
+    play.sees("fe1 < SUBSCRIBE")
+    for seen in (["client < 200"], [], []):
+        play.answer("fe1", 200)
+        play.sees(*seen)
+    assert play.core.responses.strays == 2
+
+
 def test_a_response_to_nothing_of_ours_is_dropped(play):
     play.send("fe1", b"SIP/2.0 200 OK\r\n" + request().partition(b"\r\n")[2])
     play.sees()

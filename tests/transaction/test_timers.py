@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.transaction.timers import TIMER_C, Timers
-from tests.transaction.bench import Bench
+from tests.transaction.bench import KEY, Bench
 
 
 def lasts(bench: Bench, transaction, seconds: float) -> bool:
@@ -174,21 +174,19 @@ def test_timer_j_is_nothing_on_a_stream():
     assert transaction.state == "terminated"
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("status", [200, 404])
-def test_timer_k_absorbs_repeated_answers_for_t4(status):
-    bench = Bench()
+def test_timer_k_is_nothing_and_repeated_answers_are_reported_to_nobody(
+    status, transport
+):
+    """Decision 154: what repeats an answer then belongs to no transaction."""
+    bench = Bench(transport)
     transaction = bench.client("INFO")
     bench.answer(status)
-    bench.answer(status)
+    assert transaction.state == "terminated" and len(bench.layer) == 0
+    assert bench.layer.client_for(KEY, b"INFO") is None
+    transaction.handle("2xx", bench.now)
     assert bench.reported == [(0.0, str(status))]
-    assert lasts(bench, transaction, 5.0)
-
-
-def test_timer_k_is_nothing_on_a_stream():
-    bench = Bench("tcp")
-    transaction = bench.client("INFO")
-    bench.answer(200)
-    assert transaction.state == "terminated"
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

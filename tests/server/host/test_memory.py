@@ -1,5 +1,7 @@
 """How much memory there is, by the control groups of a unit or a container."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,31 @@ def test_workers_share_what_the_node_has() -> None:
     one, four = shares(1024 * MIB, 0), shares(1024 * MIB, 1_000, 4)
     assert 4 * four.requests < one.requests
     assert four.transactions == 250
+
+
+TABLES = """
+import ctypes
+from proxy.server.host.memory import keep_tables_apart
+
+class Info(ctypes.Structure):
+    _fields_ = [(str(n), ctypes.c_size_t) for n in range(10)]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+keep_tables_apart()
+large = bytes(8 << 20)
+del large  # from here on glibc would put such blocks into its heap
+before = libc.mallinfo2()
+tables = [bytes(2 << 20) for _ in range(8)]
+after = libc.mallinfo2()
+print(getattr(after, "4") - getattr(before, "4") >> 20)  # mapped by themselves
+del tables
+print(getattr(libc.mallinfo2(), "4") - getattr(before, "4") >> 20)
+"""
+
+
+def test_a_large_table_is_mapped_by_itself_also_after_one_was_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TABLES], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == ["16", "0"], done.stderr
