@@ -16,7 +16,7 @@ from tests.promises.scene import (
     Callers,
     PoolScene,
     failed,
-    never_waiting,
+    machines_of_their_own,
     part,
     pool_scene,
     run_delay,
@@ -132,7 +132,7 @@ async def _matrix(room: Room) -> list[Cell]:
                 for harm in HARMS[transport]
             ]
 
-        with never_waiting():
+        with machines_of_their_own([x.service.pid for x in scenes.values()]):
             found = await asyncio.gather(*(over(transport) for transport in HARMS))
     return [cell for cells in found for cell in cells]
 

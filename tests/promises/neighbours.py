@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 from proxy.lab.front_end import FrontEndServer
 from tests.promises import vandal
@@ -13,7 +12,7 @@ from tests.promises.scene import (
     Callers,
     PoolScene,
     failed,
-    never_waiting,
+    machines_of_their_own,
     part,
     pool_scene,
 )
@@ -44,7 +43,7 @@ async def _run(room: Room) -> Outcome:
             pool_scene(room.directory / "scene", [address]) as scene,
             Callers(scene.proxy) as callers,
         ):
-            with _machines_of_their_own(scene.service.pid):
+            with machines_of_their_own([scene.service.pid]):
                 await callers.run(RATE, 2)
                 for kind in vandal.KINDS:
                     is_good, figure = await _beside(kind, scene, callers, room.is_long)
@@ -79,21 +78,6 @@ async def _beside(
     if lost:
         figure += f", {lost} failed"
     return lost == 0 and worse <= max(FACTOR * best, FLOOR), figure
-
-
-@contextlib.contextmanager
-def _machines_of_their_own(pid: int) -> Iterator[None]:
-    """The proxy has one core to itself, callers and front end have the other.  Where
-    there is one core they share it."""
-    cores = sorted(os.sched_getaffinity(0))
-    try:
-        if len(cores) > 1:
-            os.sched_setaffinity(pid, {cores[0]})
-            os.sched_setaffinity(0, set(cores[1:]))  # the bad peer too, our child
-        with never_waiting():
-            yield
-    finally:
-        os.sched_setaffinity(0, set(cores))
 
 
 @contextlib.asynccontextmanager
