@@ -1,6 +1,5 @@
 """sipsak asks for a sign of life, counts the hops to the pool, and registers."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,26 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.interop.exchange import PASSWORDS, Exchange, exchange
+from tests.support.program import run_program
 
 
 async def sipsak(world: Exchange, user: str, *words: str) -> tuple[int, str]:
     """Its exit status and what it said, asked about a user, or about us."""
     target = f"{user}@localhost" if user else world.host
     where = f"{world.host}:{world.port}"
-    child = await asyncio.create_subprocess_exec(
-        *("sipsak", *words, "-p", where, "-s", f"sip:{target}:{world.port}"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(20):
-            said, _ = await child.communicate()
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    return await child.wait(), said.decode()
+    line = ("sipsak", *words, "-p", where, "-s", f"sip:{target}:{world.port}")
+    return await run_program(*line, seconds=20)
 
 
 @pytest.fixture

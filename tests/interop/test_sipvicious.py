@@ -13,6 +13,7 @@ import pytest
 
 from proxy.lab.front_end import Behaviour
 from tests.interop.exchange import Exchange, exchange
+from tests.support.program import run_program
 
 USERS = ("alice", "bob")
 NOBODY = [f"nobody{number}" for number in range(30)]
@@ -26,20 +27,9 @@ async def world(tmp_path: Path) -> AsyncIterator[Exchange]:
 
 async def scan(program: str, *words: str) -> str:
     """What a program of the suite prints in the end."""
-    child = await asyncio.create_subprocess_exec(
-        *(program, "-v", "-x", "127.0.0.1", "-P", "5099", *words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(40):
-            said, _ = await child.communicate()
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    return said.decode()
+    line = (program, "-v", "-x", "127.0.0.1", "-P", "5099", *words)
+    _, said = await run_program(*line, seconds=40)
+    return said
 
 
 async def dial(world: Exchange, method: str, names: list[str], *words: str) -> str:

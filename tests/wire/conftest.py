@@ -58,3 +58,18 @@ async def open_network(recorder: Recorder) -> AsyncIterator[OpenNetwork]:
     yield open_it
     for network in made:
         await network.close()
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def host(request: pytest.FixtureRequest) -> str:
+    """The loopback of both families."""
+    return request.param
+
+
+@pytest.fixture
+async def network(host: str, recorder: Recorder) -> AsyncIterator[Network]:
+    """One UDP listener there; files about streams have a network of their own."""
+    made = Network(FlowTable([Listener("udp", host, 0)]), recorder)
+    await made.open()
+    yield made
+    await made.close()

@@ -11,44 +11,10 @@ import time
 from contextlib import ExitStack
 
 from tests.support.cluster import Node, alive, cluster, wait_for
+from tests.support.phone import Phone
 from tests.wire.test_service import bound, ok_to, port
 
 PEER = "127.0.0.83"
-
-
-class Phone:
-    """A client on one TCP connection to one node."""
-
-    def __init__(self, node: Node, name: str) -> None:
-        self.name = name
-        self.socket = socket.create_connection(node.address, 10, (PEER, 0))
-        self.socket.settimeout(10)
-        self.me = "{}:{}".format(*self.socket.getsockname())
-        self._data = b""
-
-    def send(self, start: str, *lines: str) -> None:
-        method = start.partition(" ")[0]
-        head = [
-            f"{start} SIP/2.0",
-            f"Via: SIP/2.0/TCP {self.me};branch=z9hG4bK{self.name}{method}",
-            "Max-Forwards: 70",
-            f"From: <sip:{self.name}@contoso.test>;tag={self.name}",
-            f"Call-ID: {self.name}-{method}",
-            f"CSeq: 1 {method}",
-            *lines,
-            "Content-Length: 0",
-        ]
-        self.socket.sendall("\r\n".join([*head, "", ""]).encode())
-
-    def receive(self, start: bytes) -> bytes:
-        while True:
-            while b"\r\n\r\n" not in self._data:
-                chunk = self.socket.recv(65535)
-                assert chunk, "the proxy hung up"
-                self._data += chunk
-            message, _, self._data = self._data.partition(b"\r\n\r\n")
-            if message.startswith(start):
-                return message + b"\r\n\r\n"
 
 
 def request(method: str, uri: str, via: int, key: str, *lines: str) -> bytes:
@@ -106,7 +72,7 @@ def test_two_nodes_are_one_proxy(tmp_path) -> None:
         first, second = found.nodes
         pool = stack.enter_context(bound(socket.SOCK_DGRAM, PEER))
         client = stack.enter_context(bound(socket.SOCK_DGRAM, PEER))
-        phone = Phone(first, "anna")
+        phone = Phone(first.address, PEER, "anna")
         stack.enter_context(phone.socket)
         phone.send(
             "REGISTER sip:contoso.test",

@@ -21,19 +21,6 @@ from tests.support.recorder import Recorder
 from tests.support.until import comes_true
 
 
-@pytest.fixture(params=["127.0.0.1", "::1"])
-def host(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-async def network(host: str, recorder: Recorder):
-    made = Network(FlowTable([Listener("udp", host, 0)]), recorder)
-    await made.open()
-    yield made
-    await made.close()
-
-
 @pytest.fixture
 def peer(host: str) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -21,19 +21,6 @@ def event_loop_policy() -> DirectPolicy:
     return DirectPolicy()
 
 
-@pytest.fixture(params=["127.0.0.1", "::1"])
-def host(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-async def network(host: str, recorder: Recorder):
-    made = Network(FlowTable([Listener("udp", host, 0)]), recorder)
-    await made.open()
-    yield made
-    await made.close()
-
-
 def bound(host: str, port: int = 0) -> socket.socket:
     made = socket.socket(
         socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM

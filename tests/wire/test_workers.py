@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.phone import Phone
 from tests.support.service import HOST, ServiceProcess, new_service, sip_request
 from tests.wire.test_service import bound, ok_to, port
 
@@ -169,44 +170,11 @@ def test_an_answer_that_comes_to_the_common_port_finds_its_request(
         assert value(service, 'waypost_handovers_total{kind="message"}') > 0
 
 
-class TcpClient:
-    """A client behind a connection, which is the only way to it."""
-
-    def __init__(self, service: ServiceProcess, name: str) -> None:
-        self.name = name
-        self.socket = socket.create_connection((HOST, service.port), 10, (HOST, 0))
-        self.socket.settimeout(10)
-        self.me = "{}:{}".format(*self.socket.getsockname())
-
-    def send(self, start: str, *lines: str) -> None:
-        method = start.partition(" ")[0]
-        head = [
-            f"{start} SIP/2.0",
-            f"Via: SIP/2.0/TCP {self.me};branch=z9hG4bK{os.urandom(6).hex()}",
-            "Max-Forwards: 70",
-            f"From: <sip:{self.name}@contoso.test>;tag={self.name}",
-            f"Call-ID: {self.name}-{method}",
-            f"CSeq: 1 {method}",
-            *lines,
-            "Content-Length: 0",
-        ]
-        self.socket.sendall("\r\n".join([*head, "", ""]).encode())
-
-    def receive(self, start: bytes) -> bytes:
-        data = b""
-        while True:
-            data += self.socket.recv(65535)
-            while b"\r\n\r\n" in data:
-                message, _, data = data.partition(b"\r\n\r\n")
-                if message.startswith(start):
-                    return message + b"\r\n\r\n"
-
-
 def test_a_request_reaches_a_client_whose_connection_another_worker_has(
     tmp_path, clients, next_hop
 ) -> None:
     with running(tmp_path, next_hop) as service, ExitStack() as stack:
-        for caller in [TcpClient(service, f"c{n}") for n in range(6)]:
+        for caller in [Phone((HOST, service.port), HOST, f"c{n}") for n in range(6)]:
             stack.enter_context(caller.socket)
             route = invited(caller, next_hop)
             # From many ports of the pool, so that both workers get some.
@@ -224,7 +192,7 @@ def test_a_request_reaches_a_client_whose_connection_another_worker_has(
             assert b"\r\nms-diagnostics: 1006;" in receive(pool, b"SIP/2.0 480")
 
 
-def invited(caller: TcpClient, next_hop: socket.socket) -> str:
+def invited(caller: Phone, next_hop: socket.socket) -> str:
     """A dialog of ``caller`` with the pool; the Route of its way back."""
     caller.send(
         "INVITE sip:bob@contoso.test",
@@ -257,7 +225,7 @@ def test_a_registration_counts_for_every_worker_once_it_is_answered(
     with running(tmp_path, None, REGISTRAR) as service, ExitStack() as stack:
         proxy = (HOST, service.port)
         for number in range(8):
-            phone = TcpClient(service, f"u{number}")
+            phone = Phone((HOST, service.port), HOST, f"u{number}")
             stack.enter_context(phone.socket)
             phone.send(
                 "REGISTER sip:contoso.test",
