@@ -24,9 +24,11 @@ def test_no_network_holds_nothing_even_what_is_no_address() -> None:
 def test_what_is_remembered_has_an_end(monkeypatch) -> None:
     monkeypatch.setattr(networks, "_HOSTS_KEPT", 3)
     known = Networks([ip_network("10.0.0.0/8")])
+    sizes = []
     for n in range(10):
         assert f"10.0.0.{n}" in known
-    assert len(known._known) <= 3
+        sizes.append(len(known._known))
+    assert max(sizes) == 3
 
 
 def test_one_ipv6_host_is_one_source_whatever_address_it_takes() -> None:
