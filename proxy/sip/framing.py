@@ -10,21 +10,78 @@ The work is proportional to the bytes fed, however they are cut into pieces.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.sip.content_length import NAME, is_disguised, length_of, read_length
 from proxy.sip.grammar import CR, LF, SPACE, TAB
 from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
 
-_BIG_C: Final = 0x43
-_SMALL_C: Final = 0x63
-_BIG_L: Final = 0x4C
-_SMALL_L: Final = 0x6C
-_END_OF_HEADERS: Final = b"\r\n\r\n"
+End = Callable[[bytes | bytearray, int, int, int], int]
+
 _NEWLINES: Final = re.compile(rb"[\r\n]*")
 # A method or "SIP" and the character that must follow, or the end of what has arrived.
 # HEP, TLS and HTTP/2 fail here within their first bytes.
 _START: Final = re.compile(rb"[A-Za-z0-9.!%*_+`'~-]{1,64}(?:[ /]|\Z)")
+_END_OF_HEADERS: Final = b"\r\n\r\n"
+
+_BIG_C: Final = 0x43
+_SMALL_C: Final = 0x63
+_BIG_L: Final = 0x4C
+_SMALL_L: Final = 0x6C
+
+
+def end_plainly(source: bytes | bytearray, start: int, head: int, body: int) -> int:
+    """Where the message that begins at ``start`` ends, be it there as a whole or not.
+
+    ``end`` of ``scanner.c`` does the same (decision 146) and serves where it was
+    compiled; this is its definition, and what it leaves in doubt is for the framer.
+    -1 when its head is not there as a whole, is longer than ``head`` bytes or begins
+    like no SIP, when it does not name a length of ``body`` bytes at most once and in
+    its plainest form, and when a bare line feed might hide another one.
+    """
+    if _START.match(source, start) is None:
+        return -1
+    found = source.find(_END_OF_HEADERS, start)
+    end = found + len(_END_OF_HEADERS)
+    if found < 0 or end - start > head:
+        return -1
+    length = _plain_length(bytes(source[start:end]))
+    return end + length if 0 <= length <= body else -1
+
+
+def _plain_length(block: bytes) -> int:
+    """The value of the only Content-Length, in its plainest form; -1 for any other."""
+    lines = block.split(b"\r\n")
+    length = -1
+    for line in lines:
+        if not line:
+            break  # the empty line at the end
+        first = line[0]
+        if first in (_BIG_C, _SMALL_C):
+            if line.startswith(NAME):
+                if length >= 0:
+                    return -1
+                length = length_of(line)
+                if length < 0:
+                    return -1
+            elif is_disguised(line):
+                return -1
+        elif first in (_BIG_L, _SMALL_L, SPACE, TAB):
+            return -1  # a compact name, or a folded line
+    # A bare line feed may hide a second length: some peers take it for a line end.
+    return -1 if LF in b"".join(lines) else length
+
+
+def _scanner() -> End:
+    try:
+        from proxy.sip import scanner
+    except ImportError:
+        return end_plainly
+    return scanner.end
+
+
+plain_end: Final[End] = _scanner()
 
 
 class FramingError(NamedTuple):
@@ -129,7 +186,7 @@ class StreamFramer:
                 if source[start] in (CR, LF):
                     start = self._skip_newlines(source, start)
                     continue
-                self._needed = self._measure(source, start)
+                self._needed = self._size(source, start)
                 if not self._needed:
                     break
             if size - start < self._needed:
@@ -152,6 +209,17 @@ class StreamFramer:
         self.keepalives += self._newlines // 2 - before // 2
         return end
 
+    def _size(self, source: bytes | bytearray, start: int) -> int:
+        """The size of the message at ``start``; 0 when unknown yet or on an error."""
+        # Nearly every message says plainly where it ends.  Once is enough: a message
+        # that comes in pieces is not read from its beginning for each of them.
+        if not self._searched:
+            limits = self._limits
+            end = plain_end(source, start, limits.header_block, limits.body)
+            if end >= 0:
+                return end - start
+        return self._measure(source, start)
+
     def _measure(self, source: bytes | bytearray, start: int) -> int:
         """The size of the message at ``start``; 0 when unknown yet or on an error."""
         if self._searched <= 64 and _START.match(source, start) is None:
@@ -173,9 +241,6 @@ class StreamFramer:
 
     def _content_length(self, block: bytes) -> int:
         """The body's size as the header block tells; -1 after setting ``error``."""
-        length = _plain_length(block)
-        if 0 <= length <= self._limits.body:
-            return length
         lower = block.lower()
         length = -1
         for name in (b"\ncontent-length", b"\nl"):
@@ -205,32 +270,6 @@ def _has_no_body(block: bytes) -> bool:
     """Whether a header block, in lower case, is a response without a word of a body."""
     words = (b"\ncontent-type", b"\nc:", b"\nc ", b"\nc\t", b"\ncontent-encoding")
     return block.startswith(b"sip/2.0 ") and not any(word in block for word in words)
-
-
-def _plain_length(block: bytes) -> int:
-    """The value of the only Content-Length, in its plainest form; -1 for any other.
-
-    Nearly every message has it like this, so this saves the general search.
-    """
-    lines = block.split(b"\r\n")
-    length = -1
-    for line in lines:
-        if not line:
-            break  # the empty line at the end
-        first = line[0]
-        if first in (_BIG_C, _SMALL_C):
-            if line.startswith(NAME):
-                if length >= 0:
-                    return -1
-                length = length_of(line)
-                if length < 0:
-                    return -1
-            elif is_disguised(line):
-                return -1
-        elif first in (_BIG_L, _SMALL_L, SPACE, TAB):
-            return -1  # a compact name, or a folded line
-    # A bare line feed may hide a second length: some peers take it for a line end.
-    return -1 if LF in b"".join(lines) else length
 
 
 def _value(block: bytes, after_name: int) -> bytes | None:

@@ -1,13 +1,15 @@
-/* Cuts a message into its lines and names them, as cut_plainly() and name_plainly() of
- * cutting.py do, which are the definition.  cut() looks at each byte once.  Python looks
+/* Finds where a message ends, as end_plainly() of framing.py does; cuts a message into
+ * its lines and names them, as cut_plainly() and name_plainly() of cutting.py do.  Those
+ * are the definition.  cut() looks at each byte once.  Python looks
  * four times: to find the empty line, to split, and to copy and compare in search of
  * control characters.
  *
  * cut(data: bytes, most: int) -> tuple[list[bytes], bytes] | None
  * name(lines: list[bytes], starts: list[list[tuple[bytes, str]]], known: dict[bytes, str])
  *     -> tuple[list[str], dict[str, int]] | None
+ * end(source: bytes | bytearray, start: int, head: int, body: int) -> int
  *
- * None where the careful parser of message.py has to read the message.  Nothing is kept
+ * None, or -1, where the careful parser of message.py has to read the message.  Nothing is kept
  * between calls, and no byte outside of data or of a line is read. */
 
 #define Py_LIMITED_API 0x030B0000
@@ -196,7 +198,119 @@ done:
     return both;
 }
 
+static int is_token(unsigned char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= 'a' && byte <= 'z') || (byte && strchr(".!%*_+`'~-", byte));
+}
+
+/* Whether this begins like a request or a response: a word, and what must follow it. */
+static int is_start(const unsigned char *at, const unsigned char *end)
+{
+    const unsigned char *start = at;
+    while (at < end && at - start < 64 && is_token(*at))
+        at++;
+    return at > start && at < end && (*at == ' ' || *at == '/');
+}
+
+/* Whether the line begins with Content-Length in any capitals; it has at least 15 bytes. */
+static int names_length(const unsigned char *line)
+{
+    static const char name[] = "content-length";
+    for (int n = 0; n < 14; n++) {
+        unsigned char byte = line[n];
+        if (byte >= 'A' && byte <= 'Z')
+            byte += 'a' - 'A';
+        if (byte != (unsigned char)name[n])
+            return 0;
+    }
+    return 1;
+}
+
+/* The number behind the colon of a Content-Length line; -1 when it is no plain one. */
+static int64_t number(const unsigned char *at, const unsigned char *end)
+{
+    int64_t value = 0;
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    while (at < end && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    if (at == end || end - at >= 12)
+        return -1;
+    for (; at < end; at++) {
+        if (*at < '0' || *at > '9')
+            return -1;
+        value = 10 * value + (*at - '0');
+    }
+    return value;
+}
+
+/* What a line says of the length of the body: -1 nothing, -2 something that is not
+ * plain. */
+static int64_t said(const unsigned char *line, const unsigned char *end)
+{
+    switch (*line) {
+    case 'L': case 'l': case ' ': case '\t': /* a compact name, or a folded line */
+        return -2;
+    case 'C': case 'c':
+        if (end - line < 15 || !names_length(line))
+            return -1;
+        if (memcmp(line, "Content-Length:", 15) != 0)
+            return -2;
+        int64_t length = number(line + 15, end);
+        return length < 0 ? -2 : length;
+    default:
+        return -1;
+    }
+}
+
+/* Where the message ends that begins at start, with these limits.  -1: see framing.py. */
+static int64_t end_of(const unsigned char *text, int64_t size, int64_t start, int64_t head,
+                      int64_t body)
+{
+    const unsigned char *at = text + start, *end = text + size, *line = at;
+    int64_t length = -1;
+    if (!is_start(at, end))
+        return -1;
+    while ((at = memchr(line, '\n', end - line)) != NULL) {
+        if (at == text + start || at[-1] != '\r' || at + 1 - text - start > head)
+            return -1;
+        if (at - 1 == line) /* the empty line */
+            return length < 0 || length > body ? -1 : at + 1 - text + length;
+        int64_t found = said(line, at - 1);
+        if (found == -2 || (found >= 0 && length >= 0))
+            return -1;
+        if (found >= 0)
+            length = found;
+        line = at + 1;
+    }
+    return -1;
+}
+
+static PyObject *end(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 4) {
+        PyErr_SetString(PyExc_TypeError, "end() takes four arguments");
+        return NULL;
+    }
+    Py_ssize_t start = PyLong_AsSsize_t(arguments[1]);
+    Py_ssize_t head = PyLong_AsSsize_t(arguments[2]);
+    Py_ssize_t body = PyLong_AsSsize_t(arguments[3]);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_buffer source;
+    if (PyObject_GetBuffer(arguments[0], &source, PyBUF_SIMPLE) < 0)
+        return NULL;
+    int64_t found = -1;
+    if (start >= 0 && start < source.len)
+        found = end_of(source.buf, source.len, start, head, body);
+    PyBuffer_Release(&source);
+    return PyLong_FromLongLong(found);
+}
+
 static PyMethodDef functions[] = {
+    {"end", (PyCFunction)(void (*)(void))end, METH_FASTCALL, "See framing.py."},
     {"cut", (PyCFunction)(void (*)(void))cut, METH_FASTCALL, "See cutting.py."},
     {"name", (PyCFunction)(void (*)(void))name, METH_FASTCALL, "See cutting.py."},
     {NULL, NULL, 0, NULL},

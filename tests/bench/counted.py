@@ -29,7 +29,7 @@ FEW = 0.05  # a system call made less often than that is nobody's habit
 
 
 def instructions(
-    world: World, waypost: Path, more: str, calls: int, profile: Path
+    world: World, waypost: Path, more: str, calls: int, profile: Path, transport: str
 ) -> float:
     """Instructions of a call, with what is done for it later; callgrind's ``profile``
     of them ends in ``.2``."""
@@ -39,7 +39,10 @@ def instructions(
     tool += ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
     tool.append(f"--callgrind-out-file={profile}")
     name = f"waypost={waypost}"
-    with running(name, world, "invite", "udp", more, tool) as pid, script() as load:
+    with (
+        running(name, world, "invite", transport, more, tool) as pid,
+        script(transport) as load,
+    ):
 
         def order(*words: str) -> None:
             line = ["callgrind_control", *words, str(pid)]
@@ -84,11 +87,14 @@ def _total(path: Path) -> int:
 
 
 def system_calls(
-    world: World, waypost: Path, more: str, calls: int
+    world: World, waypost: Path, more: str, calls: int, transport: str
 ) -> dict[str, float]:
     """System calls of a call, by name."""
     name = f"waypost={waypost}"
-    with running(name, world, "invite", "udp", more) as pid, script() as load:
+    with (
+        running(name, world, "invite", transport, more) as pid,
+        script(transport) as load,
+    ):
         load.calls(60)
         found = _traced(pid, lambda: load.calls(calls), world.directory / "strace")
     return {x: count / calls for x, count in found.items() if count > FEW * calls}
@@ -119,6 +125,7 @@ def main(arguments: list[str]) -> int:
         "--build", action="append", metavar="PATH", help="a waypost command"
     )
     parser.add_argument("--load", action="append", choices=list(LOADS))
+    parser.add_argument("--transport", choices=["udp", "tcp"], default="udp")
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--profile", metavar="DIRECTORY", help="keep callgrind's files")
     parser.add_argument("--only", choices=["instructions", "system-calls"])
@@ -132,10 +139,16 @@ def main(arguments: list[str]) -> int:
                 more, count, kernel = LOADS[load], 0.0, dict[str, float]()
                 kept = Path(options.profile or world.directory)
                 if options.only != "system-calls":
-                    profile = kept / f"callgrind.{path.parent.parent.name}.{load}"
-                    count = instructions(world, path, more, options.calls, profile)
+                    build_name = f"{path.parent.parent.name}.{load}"
+                    name = f"callgrind.{build_name}.{options.transport}"
+                    profile = kept / name
+                    count = instructions(
+                        *(world, path, more, options.calls, profile, options.transport)
+                    )
                 if options.only != "instructions":
-                    kernel = system_calls(world, path, more, options.calls)
+                    kernel = system_calls(
+                        *(world, path, more, options.calls, options.transport)
+                    )
             told = ", ".join(
                 f"{name} {each:.1f}" for name, each in sorted(kernel.items())
             )

@@ -7,6 +7,7 @@ depends on how busy the machine is, so it can be counted (``counted.py``).
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.bench.world import CALLER, FRONT_ENDS, PROXY
 
@@ -21,16 +22,83 @@ CHAT = (
 AGENT = b"User-Agent: UCCAPI/3.5.6907.0 OC/3.5.6907.0\r\n"
 
 
+class Datagrams:
+    """One end that speaks to the proxy over UDP."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.settimeout(PATIENCE)
+
+    def send(self, data: bytes) -> None:
+        """One message."""
+        self._socket.sendto(data, PROXY)
+
+    def receive(self) -> bytes:
+        """The next message."""
+        return self._socket.recv(65_535)
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._socket.close()
+
+
+class Stream:
+    """One end that has a TCP connection with the proxy: its own, or one it accepts."""
+
+    def __init__(self, address: tuple[str, int], *, calls: bool) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(address)
+        self._socket.settimeout(PATIENCE)
+        self._link: socket.socket | None = None
+        self._held = b""
+        if calls:
+            self._socket.connect(PROXY)
+            self._link = self._socket
+        else:
+            self._socket.listen()
+
+    @property
+    def _open(self) -> socket.socket:
+        if self._link is None:
+            self._link, _ = self._socket.accept()
+            self._link.settimeout(PATIENCE)
+        return self._link
+
+    def send(self, data: bytes) -> None:
+        """One message."""
+        self._open.sendall(data)
+
+    def receive(self) -> bytes:
+        """The next message."""
+        while True:
+            head, blank, rest = self._held.partition(b"\r\n\r\n")
+            if blank and len(rest) >= (size := int(field(head, b"Content-Length"))):
+                self._held = rest[size:]
+                return head + blank + rest[:size]
+            self._held += self._open.recv(65_535)
+
+    def close(self) -> None:
+        """Give the address back."""
+        for each in (self._link, self._socket):
+            if each is not None:
+                each.close()
+
+
 class Script:
     """A caller and the front end behind the proxy, on sockets of their own."""
 
-    def __init__(self) -> None:
-        self._caller = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._front_end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._caller.bind((CALLER, 5070))
-        self._front_end.bind(FRONT_ENDS[0])
-        for each in (self._caller, self._front_end):
-            each.settimeout(PATIENCE)
+    def __init__(self, transport: str = "udp") -> None:
+        self._transport = transport.upper().encode()
+        caller = (CALLER, 5070)
+        self._caller: Datagrams | Stream
+        self._front_end: Datagrams | Stream
+        if transport == "udp":
+            self._caller, self._front_end = Datagrams(caller), Datagrams(FRONT_ENDS[0])
+        else:
+            self._front_end = Stream(FRONT_ENDS[0], calls=False)
+            self._caller = Stream(caller, calls=True)
         self._number = 0
         self.repeated = 0
         """Messages that came when others were due: such a count is worth nothing."""
@@ -48,10 +116,10 @@ class Script:
 
     def _call(self, number: int) -> None:
         to = b"<sip:ocschat@contoso.test>"
-        first = request(
+        first = self._request(
             b"INVITE", b"sip:ocschat@contoso.test", number, 1, to, b"", BODY
         )
-        self._caller.sendto(first, PROXY)
+        self._caller.send(first)
         heard = self._forwarded(b"INVITE")
         self._answer(heard, b"180 Ringing", number)
         self._answer(heard, b"200 OK", number, BODY)
@@ -63,13 +131,25 @@ class Script:
             b"Route: %b\r\n" % line
             for line in reversed(fields(answer, b"Record-Route"))
         )
-        self._caller.sendto(request(b"ACK", where, number, 1, to, routes), PROXY)
+        self._caller.send(self._request(b"ACK", where, number, 1, to, routes))
         self._forwarded(b"ACK")
         for cseq, method, body in ((2, b"INFO", CHAT), (3, b"BYE", b"")):
-            later = request(method, where, number, cseq, to, routes, body)
-            self._caller.sendto(later, PROXY)
+            later = self._request(method, where, number, cseq, to, routes, body)
+            self._caller.send(later)
             self._answer(self._forwarded(method), b"200 OK", number)
             self._answered(b"200")
+
+    @property
+    def _parameter(self) -> bytes:
+        return b"" if self._transport == b"UDP" else b";transport=tcp"
+
+    def _request(self, *of: Any) -> bytes:
+        data = request(*of)
+        if self._transport == b"UDP":
+            return data
+        return data.replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP", 1).replace(
+            b":5070>\r\n", b":5070;transport=tcp>\r\n", 1
+        )
 
     def _forwarded(self, method: bytes) -> bytes:
         return self._heard(self._front_end, method + b" ")
@@ -77,9 +157,9 @@ class Script:
     def _answered(self, status: bytes) -> bytes:
         return self._heard(self._caller, b"SIP/2.0 " + status)
 
-    def _heard(self, where: socket.socket, wanted: bytes) -> bytes:
+    def _heard(self, where: Datagrams | Stream, wanted: bytes) -> bytes:
         while True:
-            data = where.recv(65_535)
+            data = where.receive()
             if data.startswith(wanted):
                 return data
             self.repeated += 1  # the proxy took longer than T1
@@ -94,7 +174,8 @@ class Script:
         lines += [b"Via: " + x for x in fields(heard, b"Via")]
         if heard.startswith(b"INVITE"):
             lines += [b"Record-Route: " + x for x in fields(heard, b"Record-Route")]
-            lines.append(b"Contact: <sip:pool@%b:%d>" % (host.encode(), port))
+            end = self._parameter
+            lines.append(b"Contact: <sip:pool@%b:%d%b>" % (host.encode(), port, end))
         lines += [
             *(b"From: " + field(heard, b"From"), b"To: " + to),
             *(
@@ -103,13 +184,13 @@ class Script:
             ),
             *(b"Server: RTC/5.0", b"Content-Length: %d" % len(body), b"", body),
         ]
-        self._front_end.sendto(b"\r\n".join(lines), PROXY)
+        self._front_end.send(b"\r\n".join(lines))
 
 
 @contextmanager
-def script() -> Iterator[Script]:
+def script(transport: str = "udp") -> Iterator[Script]:
     """A script whose sockets are closed in the end."""
-    found = Script()
+    found = Script(transport)
     try:
         yield found
     finally:

@@ -1,5 +1,5 @@
-/* libFuzzer's target for proxy/sip/scanner.c: cut() and name() against their definitions
- * in Python.
+/* libFuzzer's target for proxy/sip/scanner.c: cut(), name() and end() against their
+ * definitions in Python.
  *
  * An input is two bytes that say how many lines there may be, and a message.  The
  * message is in memory of its own, so a byte that is read behind its end is found.
@@ -12,6 +12,7 @@
 
 static PyObject *definition; /* cut_plainly of cutting.py */
 static PyObject *naming, *starts, *known; /* name_plainly and its tables */
+static PyObject *ending; /* end_plainly of framing.py */
 
 static void fail(const char *what)
 {
@@ -34,6 +35,13 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     Py_DECREF(cutting);
     if (definition == NULL || naming == NULL)
         fail("there is no cut_plainly or name_plainly");
+    PyObject *framing = PyImport_ImportModule("proxy.sip.framing");
+    if (framing == NULL)
+        fail("proxy.sip.framing cannot be imported");
+    ending = PyObject_GetAttrString(framing, "end_plainly");
+    Py_DECREF(framing);
+    if (ending == NULL)
+        fail("there is no end_plainly");
     PyObject *names = PyImport_ImportModule("proxy.sip.names");
     if (names == NULL)
         fail("proxy.sip.names cannot be imported");
@@ -58,6 +66,24 @@ static void name_both_ways(PyObject *lines)
     Py_DECREF(theirs);
 }
 
+/* The first two bytes say where it begins and how long its head may be. */
+static void end_both_ways(PyObject *message, const uint8_t *data)
+{
+    PyObject *all[4] = {message, PyLong_FromLong(data[0] & 3),
+                        PyLong_FromLong(data[1] * 4), PyLong_FromLong(99)};
+    PyObject *ours = end(NULL, all, 4);
+    PyObject *theirs =
+        PyObject_CallFunctionObjArgs(ending, all[0], all[1], all[2], all[3], NULL);
+    if (ours == NULL || theirs == NULL)
+        fail("one of the two raised over the end");
+    if (PyObject_RichCompareBool(ours, theirs, Py_EQ) != 1)
+        fail("end() is not end_plainly()");
+    Py_DECREF(ours);
+    Py_DECREF(theirs);
+    for (int n = 1; n < 4; n++)
+        Py_DECREF(all[n]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
@@ -80,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ours != Py_None)
         name_both_ways(PyTuple_GetItem(ours, 0));
 
+    end_both_ways(message, data);
     Py_DECREF(ours);
     Py_DECREF(theirs);
     if (Py_REFCNT(message) != references)

@@ -8,6 +8,7 @@ FAULTS = {
     "one line too many": ("found >= most ||", "found > most ||"),
     "room for fewer lines": ("*ends[MOST]", "*ends[MOST - 1]"),
     "a control character": ("byte < 0x20 && ", "byte < 0x1F && "),
+    "a second length": ("found >= 0 && length >= 0", "found > 0 && length > 0"),
     "a byte of each line": ("ends[n] - at)", "ends[n] - at + (n > 9))"),
 }
 

@@ -43,9 +43,11 @@ KNOWN = {b"v": "via", b"via": "via", b"f": "from", b"X-Own": "x-own", b"": "empt
 HAMMER = """
 import sys
 sys.path[:0] = [{here!r}]
+from tests.sip.test_plain_end import compare_ends
 from tests.sip.test_cutting import compare, compare_names, loaded
 module = loaded({path!r})
 print(compare(module.cut, {count}), compare_names(module.name, {count}))
+print(compare_ends(module.end, {count}))
 """
 
 
@@ -119,9 +121,10 @@ def test_it_is_the_definition_under_the_compilers_own_checks(sanitized):
         [sys.executable, "-c", code], env=more, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    plain, named = done.stdout.split()
+    plain, named, ended = done.stdout.split()
     assert int(plain) > 4_000
     assert int(named) > 4_000
+    assert int(ended) > 2_000
 
 
 def test_what_is_in_use_is_the_definition():
