@@ -18,7 +18,8 @@ STAMP  := $(BUILT)/.stamp
 BUILT_TESTS := tests/sip tests/transaction tests/core tests/pools tests/property \
                tests/fuzz tests/torture tests/wire/test_stream.py tests/wire/test_tls_transport.py \
                tests/wire/test_udp.py tests/wire/test_udp_steady.py \
-               tests/net/datagrams/test_links.py tests/net/datagrams/test_steady.py
+               tests/net/datagrams/test_backlog.py tests/net/datagrams/test_links.py \
+               tests/net/datagrams/test_sieve.py tests/net/datagrams/test_steady.py
 SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '*.py')
 
 # What `make test` and `make bench` need besides Python.

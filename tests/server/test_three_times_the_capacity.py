@@ -15,7 +15,7 @@ from collections import deque
 import pytest
 
 from proxy.core import events
-from proxy.net.datagrams import backlog, sieve
+from proxy.net.datagrams import sieve
 from proxy.net.datagrams.backlog import Pressure
 from proxy.net.datagrams.depth import DATAGRAMS_A_TURN
 from proxy.net.datagrams.sieve import PASSES
@@ -94,13 +94,14 @@ class Machine:
         self.play = Playbook()
         self.kernel = Kernel(self)
         core, listener = self.play.core, self.play.flows.listeners[0]
-        monkeypatch.setattr(backlog, "_monotonic", self.time)
         monkeypatch.setattr(carriers, "_monotonic", self.time)
         monkeypatch.setattr(sieve, "let_through", self.let_through)
         monkeypatch.setattr(asyncio, "get_running_loop", lambda: self)
         self.carrier = Carrier(core, self, lambda *_: None, lambda _: None, self.arm)
         outbox = Outbox(self, self.carrier.batch_ended)
-        pressure = Pressure(lambda on: self.carrier.event(events.Overload(on)))
+        pressure = Pressure(
+            lambda on: self.carrier.event(events.Overload(on)), self.time
+        )
         flows = self.play.flows
         self.listener = UdpListener(listener, flows, self, outbox, pressure)
         self.listener.open(self.kernel)

@@ -16,20 +16,23 @@ PATIENCE: Final = 0.5
 simply served.  It is T1 of RFC 3261: a client that waits longer sends its request
 again, which adds to the load."""
 
-_monotonic: Final = time.monotonic
-
 
 class Pressure:
     """All backlogs of a process.
 
     ``tell`` is called with True when the first one falls behind, and with False when
-    the last one has caught up.
+    the last one has caught up.  ``clock`` is that of all of them.
     """
 
-    __slots__ = ("_behind", "_tell")
+    __slots__ = ("_behind", "_tell", "clock")
 
-    def __init__(self, tell: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[bool], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tell = tell
+        self.clock = clock
         self._behind = 0
 
     def changed(self, is_behind: bool) -> None:
@@ -42,10 +45,11 @@ class Pressure:
 class Backlog:
     """What waits at one datagram socket."""
 
-    __slots__ = ("_pressure", "_seen", "is_behind", "since")
+    __slots__ = ("_clock", "_pressure", "_seen", "is_behind", "since")
 
     def __init__(self, pressure: Pressure) -> None:
         self._pressure = pressure
+        self._clock = pressure.clock
         self._seen = 0.0
         self.since = 0.0
         """The instant since which the socket has been full; 0 when it is not."""
@@ -58,7 +62,7 @@ class Backlog:
         Only then, and when there is much, is the socket behind: a few datagrams at a
         time may have come each in time.
         """
-        self._seen = now = _monotonic()
+        self._seen = now = self._clock()
         if not self.since:
             self.since = now
             return False

@@ -2,21 +2,24 @@
 
 import pytest
 
-from proxy.net.datagrams import backlog
 from proxy.net.datagrams.backlog import PATIENCE, Backlog, Pressure
 
 
+class Clock(list):
+    """The time as its one element, which a test moves."""
+
+    def __call__(self):
+        return self[0]
+
+
 @pytest.fixture
-def clock(monkeypatch):
-    """The time of the module; a list of one."""
-    now = [100.0]
-    monkeypatch.setattr(backlog, "_monotonic", lambda: now[0])
-    return now
+def clock():
+    return Clock([100.0])
 
 
 def test_full_for_long_enough_is_told_once(clock):
     told = []
-    each = Backlog(Pressure(told.append))
+    each = Backlog(Pressure(told.append, clock))
     each.waits(True)
     clock[0] += PATIENCE - 0.01
     each.waits(True)
@@ -32,7 +35,7 @@ def test_full_for_long_enough_is_told_once(clock):
 
 def test_a_burst_that_is_served_is_not_told(clock):
     told = []
-    each = Backlog(Pressure(told.append))
+    each = Backlog(Pressure(told.append, clock))
     for _ in range(10):
         each.waits(True)
         clock[0] += PATIENCE * 0.9
@@ -42,7 +45,7 @@ def test_a_burst_that_is_served_is_not_told(clock):
 
 def test_a_few_at_a_time_are_not_told_however_long(clock):
     told = []
-    each = Backlog(Pressure(told.append))
+    each = Backlog(Pressure(told.append, clock))
     assert [each.waits(False)] == [False]
     clock[0] += 10 * PATIENCE
     assert each.waits(False) and told == []
@@ -50,7 +53,7 @@ def test_a_few_at_a_time_are_not_told_however_long(clock):
 
 
 def test_full_in_a_turn_means_a_full_read_in_it(clock):
-    each = Backlog(Pressure(lambda is_behind: None))
+    each = Backlog(Pressure(lambda is_behind: None, clock))
     each.waits(False)
     clock[0] += 0.1
     assert not each.is_full(clock[0])
@@ -60,7 +63,7 @@ def test_full_in_a_turn_means_a_full_read_in_it(clock):
 
 def test_several_behind_are_told_as_one(clock):
     told = []
-    pressure = Pressure(told.append)
+    pressure = Pressure(told.append, clock)
     both = [Backlog(pressure), Backlog(pressure)]
     for each in both:
         each.waits(True)

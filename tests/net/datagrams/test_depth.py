@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from proxy.net.datagrams import backlog, depth
+from proxy.net.datagrams import depth
 from proxy.net.datagrams.backlog import PATIENCE, Pressure
 from proxy.net.datagrams.depth import DATAGRAMS_A_TURN, WHOLE_READS, Depth
 from tests.support.fake_net import FakeLoop
@@ -29,10 +29,9 @@ class World:
 
     def __init__(self, monkeypatch, costs):
         self.loop, self.told, self.costs = FakeLoop(), [], costs
-        monkeypatch.setattr(backlog, "_monotonic", self.loop.time)
         monkeypatch.setattr(depth, "Sieve", Begun)
         monkeypatch.setattr(asyncio, "get_running_loop", lambda: self.loop)
-        self.depth = Depth(Pressure(self.told.append))
+        self.depth = Depth(Pressure(self.told.append, self.loop.time))
         self.arrivals = deque()
         self.read = 0
 

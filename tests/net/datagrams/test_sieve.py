@@ -5,7 +5,6 @@ import socket
 
 import pytest
 
-from proxy.net.datagrams import backlog
 from proxy.net.datagrams.backlog import PATIENCE, Backlog, Pressure
 from proxy.net.datagrams.sieve import LEAST, TURN, Sieve, let_through, next_share
 from tests.support.fake_net import FakeLoop
@@ -102,10 +101,9 @@ class TimedLoop(FakeLoop):
         callback()
 
 
-def test_a_socket_that_is_behind_lets_less_in_until_it_is_emptied(pair, monkeypatch):
+def test_a_socket_that_is_behind_lets_less_in_until_it_is_emptied(pair):
     loop, told = TimedLoop(), []
-    monkeypatch.setattr(backlog, "_monotonic", loop.time)
-    waiting = Backlog(Pressure(told.append))
+    waiting = Backlog(Pressure(told.append, loop.time))
     sieve = Sieve(waiting)
     waiting.waits(True)
     loop.now += PATIENCE
@@ -130,10 +128,9 @@ def test_a_socket_that_is_behind_lets_less_in_until_it_is_emptied(pair, monkeypa
     assert told == [True, False]
 
 
-def test_when_nothing_comes_any_more_it_opens_by_itself(pair, monkeypatch):
+def test_when_nothing_comes_any_more_it_opens_by_itself(pair):
     loop = TimedLoop()
-    monkeypatch.setattr(backlog, "_monotonic", loop.time)
-    waiting = Backlog(Pressure(lambda is_behind: None))
+    waiting = Backlog(Pressure(lambda is_behind: None, loop.time))
     waiting.waits(True)
     loop.now += PATIENCE
     waiting.waits(True)  # and this read was the last that there was
@@ -146,7 +143,7 @@ def test_when_nothing_comes_any_more_it_opens_by_itself(pair, monkeypatch):
     assert arrived(pair, NEW[0]) == COUNT
 
 
-def test_a_socket_that_is_given_up_ends_it(pair, monkeypatch):
+def test_a_socket_that_is_given_up_ends_it(pair):
     loop = TimedLoop()
     waiting = Backlog(Pressure(lambda is_behind: None))
     sieve = Sieve(waiting)
