@@ -37,6 +37,7 @@ from proxy.endpoints.table import EndpointTable
 from proxy.pools.front_end import Lookup, Resolution
 from proxy.sip.errors import MalformedMessage
 from proxy.sip.flow import Flow, FlowTable
+from proxy.sip.limits import for_answers
 from proxy.sip.message import Response, UnreadableRequest, parse_message
 from proxy.sip.plain_response import read_plain_response
 from proxy.transaction.budget import Budget
@@ -64,6 +65,7 @@ class ProxyCore:
     ) -> None:
         rng = rng or random.Random()
         self.settings, self.flows = settings, flows
+        self._answer_limits = for_answers(settings.limits)
         self.timers, self.budget = Timers(), Budget(settings.memory)
         self.transactions = TransactionLayer(self.send, self.timers, self.budget)
         self.tokens = TokenBox(settings.keys, flows)
@@ -80,7 +82,6 @@ class ProxyCore:
         self.location = self.router.location
         self.branches = branches_for(flows, rng, siblings)
         self.next_hops = NextHops(flows, identity, self.router, cached, rng, affinity)
-        self.health = self.next_hops.health
         self.handover = Handover(siblings, self._out) if siblings else None
         self.refusals = Refusals(settings, flows, self.send, self._out, self.timers)
         self.guard = guard = Guard(self.refusals, self._out)
@@ -90,7 +91,7 @@ class ProxyCore:
             *(settings, flows, self.transactions, record_routes, self.branches),
             *(self.next_hops, self.first_hop, guard.timer, self._out),
         )
-        self.waiting = self.forwarder.waiting
+        self.health, self.waiting = self.next_hops.health, self.forwarder.waiting
         self.refusals.is_friend = self.forwarder.asserted.may_assert
         self.way_back = WayBack(settings, flows, self.send, guard, self._out)
         self.transactions.server_side.way_lost = self.way_back.lost
@@ -192,6 +193,7 @@ class ProxyCore:
         event."""
         settings = replace(settings, keys=self.settings.keys)
         self.settings = self.forwarder.settings = self.requests.settings = settings
+        self._answer_limits = for_answers(settings.limits)
         attempts = self.forwarder.attempts = settings.attempts
         self.way_back.timeout = attempts.connect
         self.first_hop.affinity.timeout = attempts.connect
@@ -246,8 +248,11 @@ class ProxyCore:
             if plain is not None:
                 self.responses.plain(plain, flow, data, now)
                 return
+            limits = self._answer_limits
+        else:
+            limits = self.settings.limits
         try:
-            message = parse_message(data, self.settings.limits, stream=flow.reliable)
+            message = parse_message(data, limits, stream=flow.reliable)
             if isinstance(message, Response):
                 self.responses.parsed(message, flow, data, now)
             else:

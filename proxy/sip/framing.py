@@ -226,6 +226,10 @@ class StreamFramer:
             self.error = FramingError(400, "Not a SIP Message", b"")
             return 0
         limit = self._limits.header_block
+        if self.forgives or source[start : start + 4] == b"SIP/":
+            # A response repeats its request (``limits.for_answers``), and a proxy has
+            # added its lines: to end the connection would end all calls on it.
+            limit = 2 * limit + self._limits.datagram
         found = source.find(_END_OF_HEADERS, start + self._searched)
         end = found + 4 if found >= 0 else len(source)
         if end - start > limit:

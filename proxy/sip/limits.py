@@ -1,6 +1,6 @@
 """Limits for one message: how much a stranger may send us."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +20,19 @@ class MessageLimits:
 DEFAULT_LIMITS = MessageLimits()
 NO_LIMITS = MessageLimits(*([1 << 30] * 8))
 """For messages that we have sent: with our own lines they may exceed our limits."""
+
+
+def for_answers(limits: MessageLimits) -> MessageLimits:
+    """Those for responses: twice as much of everything in the header block, and on a
+    stream what a datagram may have brought besides.
+
+    A response repeats lines of its request, some of them longer, and has lines of its
+    own.  If we did not read the response to a request that we have passed on, its
+    sender could make any server look silent.
+    """
+    return replace(
+        limits,
+        header_block=2 * limits.header_block + limits.datagram,
+        header_lines=2 * limits.header_lines,
+        header_line=2 * limits.header_line,
+    )

@@ -262,3 +262,33 @@ def test_where_a_body_may_be_its_end_is_not_guessed(data: bytes) -> None:
 
 def test_a_client_is_not_forgiven() -> None:
     assert error_of(RESPONSE).reason == "Missing Content-Length"
+
+
+def block_of(start: bytes, size: int) -> bytes:
+    """A message without a body whose header block has about this many bytes."""
+    lines = [b"X: " + b"a" * 1000] * (size // 1005)
+    return b"\r\n".join([start, *lines, b"Content-Length: 0", b"", b""])
+
+
+@pytest.mark.parametrize("size", [15_000, 20_000, 30_000])
+@pytest.mark.parametrize("forgives", [False, True])
+@pytest.mark.parametrize("start", [b"SIP/2.0 486 Busy", b"BYE sip:x@y SIP/2.0"])
+def test_an_answer_may_be_longer_than_the_request_that_it_repeats(
+    start, forgives, size
+):
+    """To end the connection would end every other call on it.  A server of ours is a
+    proxy, perhaps, that has added its own lines to a request at the limit."""
+    framer = StreamFramer()
+    framer.forgives = forgives
+    message = block_of(start, size)
+    found = framer.feed(message[:9_000]) + framer.feed(message[9_000:])
+    is_whole = size < 16_000 or forgives or start.startswith(b"SIP/")
+    assert found == ([message] if is_whole else [])
+    assert framer.is_broken is not is_whole
+
+
+def test_an_answer_without_end_is_given_up_too():
+    framer = StreamFramer()
+    framer.feed(block_of(b"SIP/2.0 200 OK", 120_000)[:110_000])
+    assert framer.error is not None
+    assert framer.error.status == 513

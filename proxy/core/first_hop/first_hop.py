@@ -20,6 +20,7 @@ from proxy.sip.errors import MalformedMessage
 from proxy.sip.fields import parse_name_addr
 from proxy.sip.flow import Flow, FlowTable, Listener
 from proxy.sip.grammar import logical_lines, split_values
+from proxy.sip.limits import NO_LIMITS
 from proxy.sip.message import Request, Response, parse_message
 from proxy.sip.names import canonical_name
 from proxy.sip.uri import parse_uri
@@ -87,7 +88,7 @@ class FirstHop:
         if _ASKS.search(data) is None:
             return data
         try:
-            response = parse_message(data, stream=True)
+            response = parse_message(data, NO_LIMITS, stream=True)
             if not asks_for_replacement(response):
                 return data
             replace_contacts(response, flow, self._way_to_us(flow), self._tokens)

@@ -113,3 +113,25 @@ def test_a_request_of_another_method_is_not_remembered(playbook):
     play.knows(POOL, "fe1", transport="tcp")
     play.send("fe1/tcp", response(message, 200))
     play.sees()
+
+
+WITHIN = 8 * 1024 - 40  # of one line; what a callee appends to it goes beyond
+AT_THE_LIMIT = {
+    "To": {"to": f"<{ALIAS}>;x={'a' * WITHIN}"[:WITHIN]},
+    "From": {"from_": f"<sip:alice@contoso.test>;tag=a;x={'a' * WITHIN}"[:WITHIN]},
+    "Via": {"via": f"SIP/2.0/UDP 10.1.0.9:40000;branch=z9hG4bK-1;x={'a' * 8000}"},
+}
+
+
+@pytest.mark.parametrize("status", [180, 200, 302, 407, 486, 503])
+@pytest.mark.parametrize("field", AT_THE_LIMIT)
+def test_the_answer_to_what_we_have_passed_on_is_read(playbook, field, status):
+    """Otherwise whoever sent it could make any front end look silent."""
+    play = playbook()
+    play.send("client", request(**AT_THE_LIMIT[field]))
+    play._script.clear()
+    lines = [f"X-{number}: a" for number in range(125)]
+    invite = play.request_at("fe1", "INVITE")
+    play.send("fe1", response(invite, status, *lines, to_tag="p" * 100))
+    seen = ["fe1 < ACK"] if status >= 300 else []
+    play.sees(*seen, *(["fe2 < INVITE"] if status == 503 else [f"client < {status}"]))
