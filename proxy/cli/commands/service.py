@@ -127,7 +127,10 @@ def _print_status(found: dict[str, Any]) -> None:
         render.print_table(("Pool", "Front end", "Address", "State", "Because"), rows)
     for pool, about in found["pools"].items():
         if not about["front_ends"]:
-            print(f"\n{pool}: no front end ({about['error']})")
+            print()
+            render.print_lines(
+                render.fitted(f"{pool}: no front end ({about['error']})")
+            )
 
 
 def _state(row: dict[str, Any]) -> str:
@@ -204,7 +207,7 @@ def _down(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows = sorted(found.get("down", {}).items())
     label = ["Down"] + [""] * len(rows)
     return [
-        (label[number], f"{name}: {reason[:50]}")
+        (label[number], f"{name}: {reason}")
         for number, (name, reason) in enumerate(rows)
     ]
 

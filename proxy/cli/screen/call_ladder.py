@@ -2,7 +2,8 @@
 
 One lifeline for each peer, ours in its place, every message an arrow with its time and
 transport; repeated messages are counted, not repeated.  Whatever is wider than the
-screen loses the end of its label, never the arrow.
+screen loses the end of its label, never the arrow.  No name or address is cut: where
+one has no room above its lifeline, all peers have numbers, and stand in a list.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ LAST: Final = 17
 """Columns from the last lifeline on: its name must fit."""
 NARROWEST: Final = 18
 """Columns from one lifeline to the next."""
+SHORT: Final = 21
+"""Columns of an address that has room in an arrow: any IPv4 address and its port."""
 WIDEST: Final = 80
 """Where the second of two lifelines stands at most."""
 
@@ -31,17 +34,42 @@ def ladder(call: Call, width: int) -> list[str]:
         return [*lines, "  nothing of it is kept any more"]
     shown = max(1, min(len(peers), (width - TIME - LAST) // NARROWEST))
     columns = _columns(shown, width, is_alone=len(peers) > shown == 1)
+    marks = [peer.address for peer in peers]
+    if _is_crowded(peers, columns, width):
+        marks = [str(number) for number in range(1, len(peers) + 1)]
+        for mark, peer in zip(marks, peers, strict=True):
+            place = f"{peer.transport}:{peer.address}"
+            about = f"{peer.name} {place}" if peer.name else place
+            lines += [*wrapped(visible(about), f"[{mark}] ", " " * 4, width)]
+        lines.append("")
+        peers = [
+            Peer(peer.transport, "", f"[{mark}]")
+            for mark, peer in zip(marks, peers, strict=True)
+        ]
     lines += _heads(peers, shown, columns, width)
     first = steps[0].at
     for step in steps:
-        lines += _drawn(step, first, peers, columns, width)
+        lines += _drawn(step, first, marks, columns, width)
     return lines
 
 
+def _is_crowded(peers: Sequence[Peer], columns: Sequence[int], width: int) -> bool:
+    """Whether a name or an address has no room above its lifeline, or in an arrow."""
+    rooms = [*_rooms(columns, width)]
+    for number, peer in enumerate(peers):
+        if number + 1 < len(columns):
+            room = rooms[number and number + 1]
+            if max(len(visible(peer.name)), len(peer.address)) > room:
+                return True
+        elif len(peer.address) > SHORT:
+            return True
+    return False
+
+
 def _title(call: Call, width: int) -> list[str]:
-    lines = [f"Call-ID {call['call_id']}"]
+    lines = wrapped(visible(call["call_id"]), "Call-ID ", " " * 8, width)
     if call["from"]:
-        lines.append(f"From    {call['from']}")
+        lines += wrapped(visible(call["from"]), "From    ", " " * 8, width)
     for fact in call["facts"]:
         where = [
             f"{name} {fact[name]}"
@@ -75,7 +103,6 @@ def _columns(shown: int, width: int, *, is_alone: bool = False) -> list[int]:
 def _heads(
     peers: Sequence[Peer], shown: int, columns: Sequence[int], width: int
 ) -> list[str]:
-    gap = columns[1] - columns[0]
     names, places, transports = ["", "waypost"], ["", ""], ["", ""]
     for number, peer in enumerate(peers[:shown]):
         more = len(peers) - shown if number == shown - 1 else 0
@@ -90,16 +117,21 @@ def _heads(
             else:
                 row.append(text)
     return [
-        _placed(row, columns, gap, width) for row in (names, places, transports)
-    ]  # fmt: skip
+        _placed(row, columns, width) for row in (names, places, transports) if any(row)
+    ]
 
 
-def _placed(row: Sequence[str], columns: Sequence[int], gap: int, width: int) -> str:
-    line = ""
-    for place, (text, column) in enumerate(zip(row, columns, strict=False)):
-        room = gap - 1 if place + 1 < len(columns) else width - column
+def _placed(row: Sequence[str], columns: Sequence[int], width: int) -> str:
+    line, rooms = "", _rooms(columns, width)
+    for text, column, room in zip(row, columns, rooms, strict=False):
         line = line.ljust(column) + _cut(visible(text), room)
     return line.rstrip()
+
+
+def _rooms(columns: Sequence[int], width: int) -> list[int]:
+    """What has room above each lifeline."""
+    gap = columns[1] - columns[0] - 1
+    return [gap] * (len(columns) - 1) + [width - columns[-1]]
 
 
 def _cut(text: str, room: int) -> str:
@@ -109,7 +141,7 @@ def _cut(text: str, room: int) -> str:
 def _drawn(
     step: Step,
     first: float,
-    peers: Sequence[Peer],
+    marks: Sequence[str],
     columns: Sequence[int],
     width: int,
 ) -> list[str]:
@@ -119,7 +151,7 @@ def _drawn(
     shown = len(columns) - 1
     label = step.label
     if step.peer >= shown:
-        label = f"{label} [{peers[step.peer].address}]"
+        label = f"{label} [{marks[step.peer]}]"
     if step.times > 1:
         label += f" ×{step.times}"
     place = min(step.peer, shown - 1)

@@ -1,7 +1,6 @@
 """How an explanation stands on the screen: one, or before and after side by side."""
 
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -64,13 +63,9 @@ def print_both(before: Told, after: Told, plan: str) -> None:
 
 
 def _print_head(told: Told) -> None:
-    render.print_lines(
-        [
-            f"{told['method']} {told['uri']}",
-            f"  from {told['from']}",
-            f"  by {told['listener']}, client {told['source']}",
-        ]
-    )
+    _wrap("", f"{told['method']} {told['uri']}")
+    _wrap("  ", f"from {told['from']}")
+    _wrap("  ", f"by {told['listener']}, client {told['source']}")
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -168,14 +163,8 @@ def _print_answer(told: Told) -> None:
     who = "Nobody can be tried, so the caller" if told["ways"] else "The caller"
     print(visible(f"{who} is answered {answer['status']} {answer['reason']}"))
     if answer["diagnostics"]:
-        for line in textwrap.wrap(
-            visible(f"ms-diagnostics: {answer['diagnostics']}"),
-            WIDTH,
-            initial_indent="  ",
-            subsequent_indent="    ",
-            break_long_words=False,
-        ):
-            print(line)
+        said = visible(f"ms-diagnostics: {answer['diagnostics']}")
+        print("\n".join(wrapped(said, "  ", "    ", WIDTH)))
 
 
 def _print_health(told: Told) -> None:

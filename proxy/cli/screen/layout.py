@@ -7,7 +7,6 @@ row stands below it, each with its name.
 """
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 from unicodedata import combining, east_asian_width
@@ -16,8 +15,10 @@ GAP: Final = "  "
 INDENT: Final = "    "
 _EMPTY: Final = ("", "-")
 _QUOTED: Final = re.compile('"[^"]*"')
-_WORD: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}|\S+")
+_INSTANT: Final = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"
+_WORD: Final = re.compile(rf"{_INSTANT}|\S+")
 """What is not broken: whatever has no blank in it, and an instant."""
+_TOKEN: Final = re.compile(rf"{_INSTANT}|\S+|\s+")
 _LEAST: Final = 12
 """Columns of words are not made narrower than this."""
 
@@ -39,7 +40,8 @@ def lay_out(
         return _wrapped_table(names, cells, narrow)
     beside = _how_many_fit(widths, width)
     widths = widths[:beside]
-    lines = [_line(names, widths), _line(["-" * each for each in widths], widths)]
+    ruled = [min(each, width) for each in widths]
+    lines = [_line(names, widths), _line(["-" * each for each in ruled], ruled)]
     for row in cells:
         lines.append(_line(row, widths))
         below = zip(names[beside:], row[beside:], strict=True)
@@ -136,15 +138,26 @@ def _flow(pairs: Iterable[str], width: int) -> list[str]:
 
 
 def wrapped(text: str, first: str, others: str, width: int) -> list[str]:
-    """A text in lines, broken at blanks only; ``first`` and ``others`` lead them."""
-    return textwrap.wrap(
-        text,
-        max(width, len(others) + 20),
-        initial_indent=first,
-        subsequent_indent=others,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [first.rstrip()]
+    """A text in lines, broken at blanks only; ``first`` and ``others`` lead them.
+
+    ``others`` are blanks.  A word that has no room beside them stands further left.
+    """
+    room = max(width, len(others) + 20)
+    least = min(len(others), len(INDENT))
+    others = others[: max(room - _longest_word(text), least)]
+    lines, line, gap, is_empty = [], first, "", True
+    for token in _TOKEN.findall(text):
+        if token.isspace():
+            gap = "" if is_empty else " " * len(token)
+            continue
+        longer = line + gap + token
+        if cell_width(longer) <= room or (is_empty and len(line) <= len(others)):
+            line = longer
+        else:
+            lines.append(line.rstrip())
+            line = others + token
+        gap, is_empty = "", False
+    return [*lines, line.rstrip()]
 
 
 def folded(text: str, width: int) -> list[str]:

@@ -46,7 +46,7 @@ def print_pool(
         flaws = {(x.name, x.problem) for x in description.records if x.text}
         for name, problem in sorted(flaws):
             if problem:
-                render.print_lines([f"{name} has {problem}"])
+                _say(f"{name} has {problem}")
     if description.front_ends:
         print()
         render.print_table(
@@ -62,9 +62,8 @@ def print_pool(
             list(map(_front_end, description.front_ends)),
         )
     if service.problem:  # else the service tells of those that the pool has
-        render.print_lines(
-            drain_line(stored(each)) for each in _drained(view, description)
-        )
+        for each in _drained(view, description):
+            _say(drain_line(stored(each)))
     _print_health(description, service)
 
 
@@ -139,8 +138,8 @@ def _print_health(description: PoolDescription, service: ServiceView) -> None:
             for name, place, state, since, why in rows
         ],
     )
-    render.print_lines(drain_lines(service))
-    render.print_lines(service.differences)
+    for line in (*drain_lines(service), *service.differences):
+        _say(line)
     _print_calls(service)
     _print_transitions(service)
 
@@ -182,7 +181,12 @@ def _print_calls(service: ServiceView) -> None:
         f"Calls of the last {service.minutes} min, and what comes next",
     )
     for row in service.front_ends:
-        render.print_lines(_in_dialogs(row))
+        for line in _in_dialogs(row):
+            _say(line)
+
+
+def _say(sentence: str) -> None:
+    render.print_lines(render.fitted(sentence))
 
 
 def _in_dialogs(row: dict[str, Any]) -> list[str]:
