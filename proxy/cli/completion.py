@@ -14,10 +14,11 @@ from proxy.cli.screen import render
 from proxy.cli.session import Session
 from proxy.cli.tree import Command, command_tree
 
+# No variable of it is called path: that one is PATH in zsh.
 _BASH = """\
 _waypost() {
-    local path="waypost" words="" lead="" broken="" typed line word cur before sign
-    typed=("${COMP_WORDS[@]:0:COMP_CWORD+1}")
+    local told="waypost" words="" lead="" broken="" typed line word cur before sign
+    typed=("${COMP_WORDS[@]:0:$((COMP_CWORD + 1))}")
     if [[ -n "$BASH_VERSION" && -n "$COMP_LINE" ]]; then
         # COMP_WORDS is broken at @, : and =, which stand in addresses.
         line="${COMP_LINE:0:COMP_POINT}"
@@ -30,12 +31,12 @@ _waypost() {
         --*=*) before="${cur%%%%=*}" lead="${cur%%%%=*}=" cur="${cur#*=}" ;;
     esac
     for word in "${typed[@]:1:${#typed[@]}-2}"; do
-        case "$path $word" in
+        case "$told $word" in
 %(groups)s        esac
     done
-    case "$path" in
+    case "$told" in
 %(words)s    esac
-    case "$path $before" in
+    case "$told $before" in
 %(values)s    esac
     case "$cur" in
         sip:*) lead="${lead}sip:" cur="${cur#sip:}" ;;
@@ -54,6 +55,16 @@ _waypost() {
 complete -o default -F _waypost waypost
 """
 
+_ZSH = """\
+#compdef waypost
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -u }
+autoload -U +X bashcompinit && bashcompinit
+"""
+_ZSH_ASKED = """\
+# As a file of $fpath it is loaded by the first Tab, which wants its answer.
+[[ "$funcstack[1]" != _waypost ]] || _bash_complete -o default -F _waypost
+"""
+
 _FISH = """\
 function __waypost_path
     set -l path waypost
@@ -62,6 +73,14 @@ function __waypost_path
 %(groups)s        end
     end
     echo $path
+end
+function __waypost_after
+    set -l words (commandline -opc)
+    test (__waypost_path) = $argv[1]; and contains -- $words[-1] $argv[2..-1]
+end
+function __waypost_names
+    set -l words (commandline -opc)
+    $words[1] complete $argv[1] 2>/dev/null
 end
 complete -c waypost -f
 %(lines)s"""
@@ -126,17 +145,18 @@ def script(root: Command, shell: str) -> str:
     """The completion script of a command tree."""
     if shell == "fish":
         return _fish(root)
-    lead = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
+    lead, tail = (_ZSH, _ZSH_ASKED) if shell == "zsh" else ("", "")
     known = list(root.walk())
     groups = "".join(
-        f'            "{_name(each)}") path="{_name(each)}" ;;\n' for each in known[1:]
+        f'            "{_name(each)}") told="{_name(each)}" ;;\n' for each in known[1:]
     )
     words = "".join(
         f'        "{_name(each)}") words="{" ".join(_words(each, root))}" ;;\n'
         for each in known
     )
     values = "".join(_values(each) for each in known)
-    return lead + _BASH % {"groups": groups, "words": words, "values": values}
+    body = _BASH % {"groups": groups, "words": words, "values": values}
+    return lead + body + tail
 
 
 def _values(command: Command) -> str:
@@ -175,7 +195,30 @@ def _fish(root: Command) -> str:
         f"-a '{' '.join(_words(each, root))}'\n"
         for each in known
     )
+    lines += "".join(map(_fish_values, known))
     return _FISH % {"groups": groups, "lines": lines}
+
+
+def _fish_values(command: Command) -> str:
+    """What follows an option, or the command itself, when that is known."""
+    path, lines = _name(command), ""
+    for option in command.options:
+        found = _fish_words(option.choices, option.metavar)
+        if found:
+            after = f"__waypost_after '{path}' {' '.join(option.names)}"
+            lines += f"complete -c waypost -n \"{after}\" -a '{found}'\n"
+    found = _fish_words(command.choices, next(iter(command.arguments), ""))
+    if found:
+        after = f"__waypost_after '{path}' {command.path[-1]}"
+        lines += f"complete -c waypost -n \"{after}\" -a '{found}'\n"
+    return lines
+
+
+def _fish_words(choices: Sequence[str], metavar: str) -> str:
+    if choices:
+        return " ".join(choices)
+    what = _ASKED.get(metavar, "")
+    return f"(__waypost_names {what})" if what else ""
 
 
 def _name(command: Command) -> str:

@@ -73,6 +73,8 @@ def run_app(
     except SystemExit as exit_:
         left = exit_.code
     except typer.Abort:
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            print(file=sys.stderr)  # the question has no end of line
         return said.complain("stopped: nothing was changed", REFUSED)
     except misunderstood as error:
         if type(error).__name__ == "NoArgsIsHelpError":

@@ -93,7 +93,7 @@ def _plain_uri(text: str, written: str) -> SipUri:
     """Parse ``sip:user@host`` that has nothing else on it."""
     example = 'write "sip:user@domain", for example "sip:ocschat@contoso.com"'
     if not written.isascii():
-        raise Refused(f'"{text}" {_not_ascii(text, example)}')
+        raise Refused(f'"{text}" {not_ascii(text, example)}')
     if "@" not in written:
         raise Refused(f'"{text}" has no "@": {example}')
     try:
@@ -117,7 +117,7 @@ def _plain_uri(text: str, written: str) -> SipUri:
 
 
 def _check_host(text: str, host: str) -> None:
-    if _is_ip(host):
+    if is_ip(host):
         raise Refused(
             f'"{text}" ends in an IP address; clients dial a domain: write '
             '"sip:user@domain"'
@@ -129,12 +129,14 @@ def _check_host(text: str, host: str) -> None:
         )
 
 
-def _not_ascii(text: str, advice: str) -> str:
+def not_ascii(text: str, advice: str) -> str:
+    """Why a text with other letters cannot be, and what to do about it."""
     note = pasted_note(text)
     return f"cannot be: {note}" if note else f"has letters outside ASCII: {advice}"
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """Whether this is a numeric address, with or without brackets."""
     try:
         ip_address(host.strip("[]"))
     except ValueError:
@@ -158,13 +160,13 @@ def normalise_fqdn(text: str) -> str:
             f'"{text}" carries a port: write "{host}", then '
             f'"waypost pool set {host} --port {port}"'
         )
-    if _is_ip(name):
+    if is_ip(name):
         raise Refused(
             f'"{text}" is an IP address; certificates and SRV records need a name: '
             f"{example}"
         )
     if not name.isascii():
-        raise Refused(f'"{text}" {_not_ascii(text, "write its xn-- form")}')
+        raise Refused(f'"{text}" {not_ascii(text, "write its xn-- form")}')
     labels = name.split(".")
     if len(labels) < 2:
         raise Refused(f'"{text}" is a short name: {example}')

@@ -68,22 +68,25 @@ def test_bash_completes_names_of_the_store(tree, waypost, config_file):
     assert "deploy" in complete(text, command, "runbook", "--done", "de")
 
 
-class Terminal:
-    """A bash that somebody sits at, in a terminal of its own."""
+PLACES = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
-    def __init__(self, text: str) -> None:
+
+class Terminal:
+    """A bash, or another shell, that somebody sits at, in a terminal of its own."""
+
+    def __init__(self, begin: str, *shell: str) -> None:
         mine, theirs = pty.openpty()
         self._mine = mine
-        places = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        more = {"INPUTRC": "/dev/null", "PS1": "$ ", "TERM": "dumb"}
         self._child = subprocess.Popen(
-            ["bash", "--norc", "--noprofile", "-i"],
+            shell or ["bash", "--norc", "--noprofile", "-i"],
             **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
-            env={**os.environ, "PATH": places, "INPUTRC": "/dev/null", "PS1": "$ "},
+            env={**os.environ, **more, "PATH": PLACES},
             start_new_session=True,
         )
         os.close(theirs)
         self.shows("$ ")
-        os.write(mine, f". {text}; echo rea''dy\n".encode())
+        os.write(mine, f"{begin}; echo rea''dy\n".encode())
         self.shows("ready")
 
     def types(self, line: str, wanted: str) -> None:
@@ -114,12 +117,60 @@ def test_a_tab_completes_an_address_at_its_signs_too(
         assert waypost("endpoint", "new", *words) == 0, waypost.err
     file = tmp_path / "completion.bash"
     file.write_text(script(tree, "bash"))
-    with contextlib.closing(Terminal(str(file))) as terminal:
+    with contextlib.closing(Terminal(f". {file}")) as terminal:
         terminal.types("waypost endpoint get ocs", "chat@contoso.")
         terminal.types("waypost endpoint get ocschat@contoso.t", "contoso.test ")
         terminal.types("waypost endpoint get sip:ocschat@contoso.c", "contoso.com ")
         terminal.types("waypost calls --endpoint=ocschat@contoso.t", "contoso.test ")
         terminal.types("waypost pool set --transport=tl", "tls ")
+
+
+def needs(shell):
+    return pytest.mark.skipif(
+        shutil.which(shell) is None, reason=f"there is no {shell}"
+    )
+
+
+@needs("zsh")
+@pytest.mark.here
+@pytest.mark.parametrize("way", ["sourced", "loaded by the first Tab"])
+def test_a_tab_completes_in_zsh(tree, waypost, config_file, tmp_path, way):
+    waypost.create()
+    file = tmp_path / "_waypost"
+    file.write_text(script(tree, "zsh"))
+    begin = f". {file}"
+    if way != "sourced":
+        begin = f"fpath+=({tmp_path}); autoload -Uz compinit; compinit -D -u"
+    with contextlib.closing(Terminal(begin, "zsh", "-f", "-i")) as terminal:
+        terminal.types("waypost endpo", "waypost endpoint ")
+        terminal.types("waypost pool show pc", "pcpool.contoso.test ")
+        terminal.types("waypost endpoint get sip:ocs", "sip:ocschat@contoso.test ")
+        terminal.types("waypost pool set --transport=tl", "--transport=tls ")
+
+
+@needs("fish")
+@pytest.mark.here
+def test_a_tab_completes_in_fish(tree, waypost, config_file, tmp_path):
+    waypost.create()
+    file = tmp_path / "waypost.fish"
+    file.write_text(script(tree, "fish"))
+    typed = {
+        "waypost endpo": "endpoint",
+        "waypost pool show ": "pcpool.contoso.test",
+        "waypost endpoint get ocs": "ocschat@contoso.test",
+        "waypost pool set --transport tl": "tls",
+        "waypost completion z": "zsh",
+    }
+    asks = "; ".join(f'complete -C "{line}"; echo --' for line in typed)
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"source {file}; {asks}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": PLACES, "HOME": str(tmp_path)},
+    )
+    assert not done.stderr
+    for found, wanted in zip(done.stdout.split("--\n"), typed.values(), strict=False):
+        assert wanted in found.split()
 
 
 @pytest.mark.here

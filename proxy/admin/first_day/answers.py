@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.config.values import HostPort, host_name, parse_host_port
-from proxy.endpoints.address import Refused, endpoint_address, normalise_fqdn
+from proxy.endpoints.address import (
+    Refused,
+    endpoint_address,
+    is_ip,
+    normalise_fqdn,
+    not_ascii,
+)
 
 EVERYWHERE: Final = "0.0.0.0:5060"
 
@@ -23,7 +29,21 @@ class Answers:
 
 def domain(text: str) -> str:
     """A SIP domain; raises Refused."""
-    name = _name(text.strip().removeprefix("@"), "contoso.com")
+    written = text.strip().removeprefix("@").rstrip(".")
+    if "@" in written:
+        after = written.rpartition("@")[2] or "contoso.com"
+        raise Refused(
+            f'"{text}" is an address: write the domain alone, the part after the @, '
+            f"such as {after}"
+        )
+    if not written.isascii():
+        raise Refused(f'"{text}" {not_ascii(written, "write its xn-- form")}')
+    if is_ip(written):
+        raise Refused(
+            f'"{text}" is an IP address: write the domain of your SIP addresses, such '
+            "as contoso.com (--listen says where we answer)"
+        )
+    name = _name(written, "contoso.com")
     if "." not in name:
         raise Refused(
             f'"{text}" is no full domain: write the part after the @ of a SIP address, '
@@ -74,6 +94,8 @@ def listen(text: str) -> HostPort:
 
 def advertised(text: str) -> str:
     """The name by which others reach this machine; raises Refused."""
+    if not text.isascii():
+        raise Refused(f'"{text}" {not_ascii(text, "write its xn-- form")}')
     return _name(text.strip(), "proxy.contoso.com")
 
 

@@ -4,6 +4,7 @@ The account, the folders of configuration and store, and the units of systemd; a
 ``docs/deploy.md`` says it for people who do it by hand.
 """
 
+import errno
 import os
 import pwd
 import shutil
@@ -88,6 +89,20 @@ def socket_of(listen: str) -> dict[Path, str]:
         f"ListenDatagram={listen}\nListenStream={listen}\n"
     )
     return {UNITS / "waypost.socket.d/listen.conf": text}
+
+
+def must_be_free(path: Path, is_forced: bool) -> None:
+    """Refuse before anybody is asked what could not be written there.
+
+    Raises ControlError.
+    """
+    must_not_be_there({path: default_text()}, is_forced)
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        number = errno.EACCES if folder.is_dir() else errno.ENOTDIR
+        raise ControlError(_unwritable(path, OSError(number, os.strerror(number))))
 
 
 def must_not_be_there(files: dict[Path, str], is_forced: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from proxy.admin.control import ControlError
-from proxy.admin.first_day import answers, set_up
+from proxy.admin.first_day import answers, machine, set_up
 from proxy.admin.first_day.answers import Answers
 from proxy.cli.screen import render
 from proxy.cli.screen.output import made
@@ -72,7 +72,10 @@ def init(
     session: Session = context.obj
     path = set_up.where(session.config_file)
     try:
-        asked = _answers(domain, pool_fqdn, sip_address, listen, advertised_host)
+        asked = _answers(
+            *(domain, pool_fqdn, sip_address, listen, advertised_host),
+            lambda: machine.must_be_free(path, force),
+        )
     except Refused as refusal:
         raise ControlError(str(refusal)) from None
     begun = set_up.set_up(path, asked, force, not no_units)
@@ -96,8 +99,13 @@ def _answers(
     sip_address: str | None,
     listen: str,
     advertised_host: str | None,
+    look: Callable[[], None],
 ) -> Answers:
-    """All answers, asked for where an option is missing; raises Refused."""
+    """All answers, asked for where an option is missing; raises Refused.
+
+    ``look`` is called before the first question: who has answered three of them shall
+    not hear that nothing can be written.
+    """
     place = answers.listen(listen)
     known = [answers.domain(each) for each in domains or ()]
     pool = None if pool_fqdn is None else answers.pool(pool_fqdn)
@@ -105,6 +113,8 @@ def _answers(
     if not known and alias is not None:
         known = [answers.domain_of(alias)]
     _refuse_without_terminal(bool(known), pool is not None, alias is not None)
+    if not known or pool is None or alias is None:
+        look()
     if not known:
         known = [_ask("SIP domain, as in contoso.com", answers.domain)]
     if pool is None:

@@ -140,11 +140,13 @@ def _flow(pairs: Iterable[str], width: int) -> list[str]:
 def wrapped(text: str, first: str, others: str, width: int) -> list[str]:
     """A text in lines, broken at blanks only; ``first`` and ``others`` lead them.
 
-    ``others`` are blanks.  A word that has no room beside them stands further left.
+    ``others`` are blanks.  A word that has no room beside them stands further left,
+    where it has some there.
     """
     room = max(width, len(others) + 20)
-    least = min(len(others), len(INDENT))
-    others = others[: max(room - _longest_word(text), least)]
+    sizes = map(cell_width, _WORD.findall(text))
+    longest = max((x for x in sizes if len(INDENT) + x <= room), default=0)
+    others = others[: room - longest]
     lines, line, gap, is_empty = [], first, "", True
     for token in _TOKEN.findall(text):
         if token.isspace():

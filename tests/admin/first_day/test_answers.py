@@ -6,7 +6,7 @@ from proxy.admin.first_day import answers
 from proxy.endpoints.address import Refused
 
 
-@pytest.mark.parametrize("written", ["contoso.com", " Contoso.COM. ", "@contoso.com"])
+@pytest.mark.parametrize("written", ["contoso.com", " Contoso.COM. ", "@contoso.com."])
 def test_a_domain_has_one_form(written):
     assert answers.domain(written) == "contoso.com"
 
@@ -17,7 +17,10 @@ def test_a_domain_has_one_form(written):
         ("contoso", "is no full domain"),
         ("a b.com", "is not a host name"),
         ("", "is not a host name"),
-        ("sip:chat@contoso.com", "is not a host name"),
+        ("sip:chat@contoso.com", "is an address: .* such as contoso.com"),
+        ("bücher.example", "write its xn-- form"),
+        ("10.1.2.3", "is an IP address: .*--listen"),
+        ("[2001:db8::1]", "is an IP address"),
     ],
 )
 def test_what_is_no_domain_is_told_what_one_is(written, said):

@@ -1,5 +1,7 @@
 """`waypost init`: what it writes, what it refuses, and that an account can use it."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +9,7 @@ import select
 import shutil
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -182,6 +185,64 @@ def test_a_person_is_asked_and_asked_again(tmp_path):
     assert child.returncode == 0
     assert json.loads(output)["ok"] is True
     assert load_config(target, {}).domains == {"contoso.com"}
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_who_stops_at_a_question_has_written_nothing(tmp_path, key):
+    target = tmp_path / "waypost.toml"
+    with asked(target) as (child, talk):
+        talk("SIP domain", "contoso.com\n")
+        talk("the new pool", key)
+        said = talk("nothing was changed", "")
+        assert child.wait(timeout=30) == 1
+    assert said.endswith("\r\nwaypost: stopped: ") and not target.exists()
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_nobody_is_asked_what_cannot_be_written(tmp_path, is_taken):
+    target = tmp_path / "waypost.toml" / "waypost.toml"
+    target.parent.write_text("mine") if not is_taken else target.mkdir(parents=True)
+    if is_taken:
+        target = target.parent / "mine.toml"
+        target.write_text("mine")
+    with asked(target) as (child, talk):
+        said = talk("nothing was written" if is_taken else "cannot be written", "")
+        assert child.wait(timeout=30) == 1
+    assert "SIP domain" not in said
+
+
+@contextlib.contextmanager
+def asked(target):
+    """`waypost init` on a real terminal; what answers one question of it."""
+    end, other = pty.openpty()
+    child = subprocess.Popen(
+        [WAYPOST, "--config", str(target), "init"],
+        stdin=other,
+        stderr=other,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(other)
+    heard = ""
+
+    def talk(question, answer):
+        nonlocal heard
+        limit = time.monotonic() + 20
+        while question not in heard:
+            assert time.monotonic() < limit, heard
+            if select.select([end], [], [], 0.5)[0]:
+                heard += os.read(end, 4096).decode()
+        before, _, heard = heard.partition(question)
+        os.write(end, answer.encode())
+        return before
+
+    try:
+        yield child, talk
+    finally:
+        child.kill()
+        child.wait()
+        os.close(end)
 
 
 MACHINE = """
