@@ -79,12 +79,7 @@ def init(
     except Refused as refusal:
         raise ControlError(str(refusal)) from None
     begun = set_up.set_up(path, asked, force, not no_units)
-    for written in begun.written:
-        made(f"{written} was written")
-    if session.json:
-        render.print_json(begun.to_json())
-    else:
-        _show(begun)
+    _tell(session, begun)
     failed = sum(not step.ok for step in begun.checks)
     if failed:
         raise ControlError(
@@ -164,6 +159,15 @@ def _own_name() -> str:
     full = socket.getfqdn()
     own = os.uname().nodename
     return full if "." in full and not full.startswith("localhost") else own
+
+
+def _tell(session: Session, begun: set_up.Begun) -> None:
+    for written in begun.written:
+        made(f"{written} was written")
+    if session.json:
+        render.print_json(begun.to_json())
+    else:
+        _show(begun)
 
 
 def _show(begun: set_up.Begun) -> None:
