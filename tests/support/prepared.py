@@ -80,6 +80,8 @@ def install() -> None:
     if platform.machine() not in _CLONE or not SCRIPT.exists():
         return
     subprocess._fork_exec = _start  # type: ignore[attr-defined]
+    # From Python 3.13 on most children would be made by posix_spawn.
+    subprocess._USE_POSIX_SPAWN = False  # type: ignore[attr-defined]
 
 
 def be_cold(is_so: bool) -> None:

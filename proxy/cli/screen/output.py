@@ -49,10 +49,16 @@ class _Errors(io.FileIO):
 class _Closed(io.RawIOBase):
     """In place of a standard output that was closed before we began."""
 
+    is_given_up = False
+    """What still waits in its buffer is discarded: from Python 3.13 on a stream that
+    fails when it is thrown away has a traceback printed."""
+
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
+        if self.is_given_up:
+            return len(data)
         raise OutputFailed(OSError(errno.EBADF, os.strerror(errno.EBADF)))
 
 
@@ -99,6 +105,10 @@ def give_up() -> None:
     if _heard.get() is not None:
         return  # of somebody at another machine, who has gone
     before, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
+    raw = getattr(getattr(before, "buffer", None), "raw", None)
+    if isinstance(raw, _Closed):
+        raw.is_given_up = True
+        return
     with contextlib.suppress(io.UnsupportedOperation):
         os.dup2(sys.stdout.fileno(), before.fileno())
 

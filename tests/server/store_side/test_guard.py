@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from proxy.endpoints.guard import Tally
 from proxy.endpoints.model import Cutover, Endpoint, Guard, Switch
 from proxy.endpoints.table import EndpointTable
+from proxy.pools.front_end import FrontEnd
 from proxy.server.chat_probe.results import Result
 from proxy.server.state import ServiceState
 from proxy.server.store_side import guard as module
@@ -50,7 +51,8 @@ def rolled(monkeypatch) -> list[str]:
 
 def probed(is_good: bool, pool: str = "new.test") -> Result:
     step, reason = ("", "") if is_good else ("join", "no answer")
-    return Result(pool, "fe1", "chat", step, reason, (), 1.0, 1.0)
+    at = FrontEnd("tcp", "127.0.0.1", 5060, "fe1", pool)
+    return Result(pool, "fe1", "chat", step, reason, (), 1.0, 1.0, at)
 
 
 async def test_a_cutover_without_a_guard_or_settled_is_not_guarded() -> None:
