@@ -45,7 +45,7 @@ class Pressure:
 class Backlog:
     """What waits at one datagram socket."""
 
-    __slots__ = ("_clock", "_pressure", "_seen", "is_behind", "since")
+    __slots__ = ("_clock", "_pressure", "_seen", "is_behind", "is_stuck", "since")
 
     def __init__(self, pressure: Pressure) -> None:
         self._pressure = pressure
@@ -54,6 +54,8 @@ class Backlog:
         self.since = 0.0
         """The instant since which the socket has been full; 0 when it is not."""
         self.is_behind = False
+        self.is_stuck = False
+        """Behind for as long again, though new requests wait unread meanwhile."""
 
     def waits(self, is_much: bool) -> bool:
         """A read found as many datagrams as it asked for; ``is_much`` when it asked for
@@ -70,6 +72,7 @@ class Backlog:
         if is_late and is_much and not self.is_behind:
             self.is_behind = True
             self._pressure.changed(True)
+        self.is_stuck = self.is_behind and now - self.since >= 2 * PATIENCE
         return is_late
 
     def is_full(self, since: float) -> bool:
@@ -86,6 +89,7 @@ class Backlog:
     def emptied(self) -> None:
         """A read has emptied the socket, or the socket is closed."""
         self.since = 0.0
+        self.is_stuck = False
         if self.is_behind:
             self.is_behind = False
             self._pressure.changed(False)

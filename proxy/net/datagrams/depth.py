@@ -54,7 +54,7 @@ class Depth:
         backlog = self._backlog
         if backlog.waits(read == DATAGRAMS_A_TURN):
             self.expected = DATAGRAMS_A_TURN
-        if backlog.is_behind:
+        if backlog.is_stuck:  # to read alone is too much
             self._sieve.begin(asyncio.get_running_loop(), opened)
 
     def end(self) -> None:

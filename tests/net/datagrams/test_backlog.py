@@ -52,6 +52,18 @@ def test_a_few_at_a_time_are_not_told_however_long(clock):
     assert each.waits(True) and told == [True]
 
 
+def test_it_is_stuck_when_it_stays_behind_for_as_long_again(clock):
+    each = Backlog(Pressure(lambda is_behind: None, clock))
+    found = []
+    for _ in range(5):
+        each.waits(True)
+        found.append((each.is_behind, each.is_stuck))
+        clock[0] += PATIENCE * 0.6
+    assert found == [*[(False, False)] * 2, *[(True, False)] * 2, (True, True)]
+    each.emptied()
+    assert not each.is_stuck
+
+
 def test_full_in_a_turn_means_a_full_read_in_it(clock):
     each = Backlog(Pressure(lambda is_behind: None, clock))
     each.waits(False)
