@@ -111,7 +111,8 @@ _COLOURS: Final = {"ok": 32, "warning": 33, "unknown": 36, "failed": 31}
 def coloured(verdict: str, text: str) -> str:
     """A text in the colour of its verdict, where somebody sees colours."""
     code = _COLOURS.get(verdict)
-    if code is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if code is None or is_plain or not sys.stdout.isatty():
         return text
     return f"\x1b[{code}m{text}\x1b[0m"
 

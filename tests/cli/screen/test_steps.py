@@ -34,6 +34,7 @@ def test_with_a_width_a_long_step_wraps_beside_its_verdict(capsys, monkeypatch):
 
 
 def test_on_a_terminal_a_verdict_has_its_colour(capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     print_steps([Step("a.test", "dns", "failed", "nothing")])
     print_summary({"ok": 1, "failed": 0})
@@ -41,5 +42,9 @@ def test_on_a_terminal_a_verdict_has_its_colour(capsys, monkeypatch):
     assert "\x1b[31mfailed  \x1b[0ma.test" in out
     assert "\x1b[32m1 ok\x1b[0m, 0 failed" in out
     monkeypatch.setenv("NO_COLOR", "1")
+    print_steps([Step("a.test", "dns", "failed", "nothing")])
+    assert "\x1b" not in capsys.readouterr().out
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
     print_steps([Step("a.test", "dns", "failed", "nothing")])
     assert "\x1b" not in capsys.readouterr().out
