@@ -25,7 +25,7 @@ SOURCE := setup.py pyproject.toml config/waypost.toml $(shell find proxy -name '
 # What `make test` and `make bench` need besides Python.
 PACKAGES := sip-tester kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules \
             dnsmasq baresip-core sipsak sipvicious tshark redis-server openssl \
-            iproute2 util-linux faketime chromium prometheus
+            iproute2 util-linux faketime chromium prometheus zsh fish
 BENCH_PACKAGES := stunnel4  # sipp's TLS, for `make bench` only
 COUNT_PACKAGES := dnsmasq valgrind strace faketime  # for `make bench-count` only
 
