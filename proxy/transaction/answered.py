@@ -90,18 +90,19 @@ class Answered:
             keys[gone] = b""  # frees the key now; the list is shortened below
             gone += 1
             self._gone = gone
-        if gone < count:
-            self._wait_until(dues[gone], now)
+        due = dues[gone] if gone < count else -1.0
         if gone >= _WORN and 2 * gone >= count:
             del dues[:gone]
             del keys[:gone]
             del self._accounts[:gone]
             self._gone = 0
+        # Last of all: where this method has raised, no timer runs (see ``go_on``).
+        if due >= 0:
+            self._wait_until(due, now)
 
     def go_on(self, now: float) -> None:
-        """``timer_fired`` raised half-way: fire again in a second."""
-        if not self._is_waiting:
-            self._wait_until(now + 1.0, now)
+        """``timer_fired`` raised, at once or half-way: fire again in a second."""
+        self._wait_until(now + 1.0, now)
 
     def _wait_until(self, due: float, now: float) -> None:
         self._timers.start(_NAME, max(due - now, 0.0), self, now)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.messages import ALIAS, request
 from tests.support.playbook import Playbook
 
-MANY = 60
+MANY = 30
 NAMES = [f"{a}{b}{c}" for a in "abcdefghij" for b in "klmnopqrst" for c in "uvwxyz0123"]
 """Short names, none twice: each costs more than its bytes."""
 SHAPES = (

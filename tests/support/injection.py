@@ -118,6 +118,7 @@ def name_of(code: CodeType) -> str:
 @cache
 def _functions() -> dict[CodeType, list[FunctionType]]:
     found: dict[CodeType, list[FunctionType]] = {}
+    gc.unfreeze()  # what the lanes have put aside is not told
     for each in gc.get_objects():
         if isinstance(each, FunctionType):
             found.setdefault(each.__code__, []).append(each)

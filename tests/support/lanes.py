@@ -8,6 +8,7 @@ lies in a second pipe, for lanes that take no time from those in which peers wai
 
 import contextlib
 import ctypes
+import gc
 import os
 import pickle
 import selectors
@@ -54,6 +55,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     ends = list(accumulate(map(len, kinds), initial=0))
     waiting, computing = pipes = [_filled(range(*each)) for each in pairwise(ends)]
     sources = [*[(waiting, computing)] * wanted, (computing,)]
+    # A collection in a lane would read all that the lanes share, and copy it.
+    gc.collect()
+    gc.freeze()
     lanes: list[_Lane] = []
     try:
         for number, each in enumerate(sources):

@@ -15,10 +15,9 @@ GAP: Final = "  "
 INDENT: Final = "    "
 _EMPTY: Final = ("", "-")
 _QUOTED: Final = re.compile('"[^"]*"')
-_INSTANT: Final = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"
-_WORD: Final = re.compile(rf"{_INSTANT}|\S+")
-"""What is not broken: whatever has no blank in it, and an instant."""
-_TOKEN: Final = re.compile(rf"{_INSTANT}|\S+|\s+")
+_WORD: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}|\S+")
+"""What is not broken: an instant, and whatever has no blank in it."""
+_TOKEN: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}|\S+|\s+")
 _LEAST: Final = 12
 """Columns of words are not made narrower than this."""
 

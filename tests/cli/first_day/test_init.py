@@ -17,6 +17,7 @@ import pytest
 
 from proxy.config import load_config
 from proxy.config.file import default_text
+from tests.support.until import until
 
 ROOT = Path(__file__).parents[3]
 WAYPOST = str(Path(sys.executable).parent / "waypost")
@@ -211,6 +212,10 @@ def test_nobody_is_asked_what_cannot_be_written(tmp_path, is_taken):
     assert "SIP domain" not in said
 
 
+def is_asleep(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 @contextlib.contextmanager
 def asked(target):
     """`waypost init` on a real terminal; what answers one question of it."""
@@ -234,6 +239,10 @@ def asked(target):
             if select.select([end], [], [], 0.5)[0]:
                 heard += os.read(end, 4096).decode()
         before, _, heard = heard.partition(question)
+        if answer:
+            # The question is written before it is listened for: a Ctrl-C in between
+            # would be taken by nobody.
+            until(lambda: is_asleep(child.pid))
         os.write(end, answer.encode())
         return before
 
