@@ -122,6 +122,7 @@ def _functions() -> dict[CodeType, list[FunctionType]]:
     for each in gc.get_objects():
         if isinstance(each, FunctionType):
             found.setdefault(each.__code__, []).append(each)
+    gc.freeze()
     return found
 
 
