@@ -225,8 +225,11 @@ class LegacyClient:
         elapsed = 0.0
         try:
             for age in (*(r for r in repeats if r < self.timeout), self.timeout):
+                # Not wait_for(): before Python 3.12 it takes a cancellation for nothing
+                # when the answer comes in the same turn of the loop.
                 with contextlib.suppress(TimeoutError):
-                    return await asyncio.wait_for(asyncio.shield(final), age - elapsed)
+                    async with asyncio.timeout(age - elapsed):
+                        return await asyncio.shield(final)
                 elapsed = age
                 if age < self.timeout:
                     self.link.send(request.encode())

@@ -2,9 +2,12 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from proxy.core import events
 from proxy.core.aftermath import Aftermath
 from proxy.pools.front_end import FrontEnd, Lookup, Resolution
+from tests.support.injection import CAN_INJECT
 from tests.support.messages import request
 from tests.support.playbook import DOMAIN, POOL
 from tests.support.registry import ALICE, Registry
@@ -76,6 +79,7 @@ class Parts:
         return found
 
 
+@pytest.mark.skipif(not CAN_INJECT, reason="compiled code takes no stand-ins")
 def test_each_event_ends_those_who_waited_for_it_and_nobody_else():
     parts, lookup = Parts(), Lookup(POOL)
     front_end = FrontEnd("tcp", "10.0.1.1", 5060, "fe1", POOL)

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import termios
@@ -216,6 +217,12 @@ def is_asleep(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
+def takes_the_terminal():
+    """As in a terminal; whoever runs us in the background has Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @contextlib.contextmanager
 def asked(target):
     """`waypost init` on a real terminal; what answers one question of it."""
@@ -226,7 +233,7 @@ def asked(target):
         stderr=other,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=takes_the_terminal,
     )
     os.close(other)
     heard = ""

@@ -73,10 +73,10 @@ def test_the_clients_of_one_that_is_gone_are_sent_away_but_not_for_a_limit() -> 
     assert isinstance(close, commands.Close) and close.flow is world.client
 
 
-def test_homes_are_remembered_within_bounds_the_oldest_go(monkeypatch) -> None:
-    monkeypatch.setattr(module, "HOMES", 2)
+def test_homes_are_remembered_within_bounds_the_oldest_go() -> None:
     affinity, home = World().affinity, Lookup("home.test")
-    for aor in ("a@test", "b@test", "a@test", "c@test"):
+    others = (f"{n}@test" for n in range(module.HOMES - 2))
+    for aor in ("a@test", "b@test", "a@test", *others, "c@test"):
         affinity.note_home(aor, home)
     assert affinity.home_of("b@test") is None
     assert affinity.home_of("a@test") == affinity.home_of("c@test") == home
