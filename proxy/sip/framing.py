@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from proxy.sip.content_length import NAME, is_disguised, length_of, read_length
 from proxy.sip.grammar import CR, LF, SPACE, TAB
-from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits
+from proxy.sip.limits import DEFAULT_LIMITS, MessageLimits, head_of_answers
 
 End = Callable[[bytes | bytearray, int, int, int], int]
 
@@ -229,7 +229,7 @@ class StreamFramer:
         if self.forgives or source[start : start + 4] == b"SIP/":
             # A response repeats its request (``limits.for_answers``), and a proxy has
             # added its lines: to end the connection would end all calls on it.
-            limit = 2 * limit + self._limits.datagram
+            limit = head_of_answers(self._limits)
         found = source.find(_END_OF_HEADERS, start + self._searched)
         end = found + 4 if found >= 0 else len(source)
         if end - start > limit:

@@ -22,6 +22,11 @@ NO_LIMITS = MessageLimits(*([1 << 30] * 8))
 """For messages that we have sent: with our own lines they may exceed our limits."""
 
 
+def head_of_answers(limits: MessageLimits) -> int:
+    """Bytes that the header block of a response may have: see ``for_answers``."""
+    return 2 * limits.header_block + limits.datagram
+
+
 def for_answers(limits: MessageLimits) -> MessageLimits:
     """Those for responses: twice as much of everything in the header block, and on a
     stream what a datagram may have brought besides.
@@ -32,7 +37,7 @@ def for_answers(limits: MessageLimits) -> MessageLimits:
     """
     return replace(
         limits,
-        header_block=2 * limits.header_block + limits.datagram,
+        header_block=head_of_answers(limits),
         header_lines=2 * limits.header_lines,
         header_line=2 * limits.header_line,
     )

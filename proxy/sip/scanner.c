@@ -1,16 +1,15 @@
 /* Finds where a message ends, as end_plainly() of framing.py does; cuts a message into
  * its lines and names them, as cut_plainly() and name_plainly() of cutting.py do.  Those
- * are the definition.  cut() looks at each byte once.  Python looks
- * four times: to find the empty line, to split, and to copy and compare in search of
- * control characters.
+ * are the definition.  cut() looks at each byte once.  Python looks four times: to find
+ * the empty line, to split, and to copy and compare in search of control characters.
  *
  * cut(data: bytes, most: int) -> tuple[list[bytes], bytes] | None
  * name(lines: list[bytes], starts: list[list[tuple[bytes, str]]], known: dict[bytes, str])
  *     -> tuple[list[str], dict[str, int]] | None
  * end(source: bytes | bytearray, start: int, head: int, body: int) -> int
  *
- * None, or -1, where the careful parser of message.py has to read the message.  Nothing is kept
- * between calls, and no byte outside of data or of a line is read. */
+ * None, or -1, where the careful readers of message.py and framing.py have to look.
+ * Nothing is kept between calls, and no byte outside of what is given is read. */
 
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
